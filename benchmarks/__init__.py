@@ -1,0 +1,1 @@
+"""Benchmarks: figures for the reader, never assertions for the tests."""

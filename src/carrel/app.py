@@ -1,0 +1,163 @@
+"""The composition root: settings -> objects -> one app. Nothing else makes collaborators."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any
+
+from carrel import __version__
+from carrel.cache.memory import MemoryCache
+from carrel.catalog import Catalog
+from carrel.freshness import Freshness
+from carrel.http.admin import Admin
+from carrel.http.edge import Edge
+from carrel.http.rest import LISTING, PREFIX, Rest
+from carrel.http.router import Router, Subtree, get_only
+from carrel.library import Library
+from carrel.mcp.dispatch import Dispatcher
+from carrel.mcp.methods import Methods
+from carrel.mcp.streamable import ENDPOINT, StreamableHttp
+from carrel.model import Source
+from carrel.observe.access_log import AccessLog
+from carrel.observe.cells import Cells
+from carrel.observe.lines import LineWriter
+from carrel.observe.metrics import Recorder, exposition
+from carrel.observe.observer import Observer
+from carrel.rendering import Stamp
+from carrel.servers.asgi import AsgiServer, Receive, Scope, Send
+from carrel.servers.rsgi import RsgiProtocol, RsgiScope, RsgiServer
+from carrel.settings import Settings
+from carrel.surveying import open_library
+
+IO_THREADS = 4
+"""Reads of a cold library are bound by the disk or, from the page cache, by one core."""
+
+INSTRUCTIONS = (
+    "This server holds a team's engineering standards, coding patterns and document templates. "
+    "List the resources, then read those that fit the task at hand before you write code or documents."
+)
+
+
+class Application:
+    """One library, served. The same object is an RSGI and an ASGI app.
+
+    Args:
+        settings: See `Settings`.
+        source: The library's source.
+        catalog: Its catalog; when it is filled already, the app is ready at once.
+        cells: Where metrics go, shared with the other workers.
+        writer: Where log lines go.
+    """
+
+    def __init__(
+        self, settings: Settings, source: Source, catalog: Catalog, cells: Cells, writer: LineWriter
+    ) -> None:
+        self.settings = settings
+        self._executor = ThreadPoolExecutor(IO_THREADS, thread_name_prefix="carrel-io")
+        self._cells = cells
+        self._writer = writer
+        self._observer: Observer | None = None
+        stamp = Stamp(int(settings.client_ttl_s * 1000), {"name": "carrel", "version": __version__})
+        memory = MemoryCache(
+            settings.cache_max_resources, settings.cache_max_bytes, settings.cache_ttl_s, settings.last_good_s
+        )
+        freshness = Freshness(
+            source,
+            catalog,
+            settings.root,
+            self._executor,
+            rescan_s=settings.rescan_s,
+            watch=settings.watch,
+        )
+        self.library = Library(source, catalog, freshness, memory, self._executor, stamp)
+        self.dispatcher = Dispatcher(Methods(self.library, settings.page_size, INSTRUCTIONS))
+        self._router = self._route()
+        limits = (settings.max_body_bytes, settings.body_timeout_s)
+        self.respond = self._router.respond
+        self._rsgi = RsgiServer(self.respond, self.record, *limits)
+        self._asgi = AsgiServer(self.respond, self.record, self.start, self.stop, *limits)
+
+    async def start(self) -> None:
+        """Bring the app up on the running event loop; again and again does no harm."""
+        if self._observer is not None:
+            return
+        recorder = Recorder(self._cells.claim(), self.library.catalog.rules.types)
+        access_log = AccessLog(self._writer) if self.settings.access_log else None
+        self._observer = Observer(recorder, access_log, self.library, self._writer)
+        self._observer.refresh_gauges()
+        self.library.start()
+
+    async def stop(self) -> None:
+        """Bring it down: end the tasks, write out the log."""
+        await self.library.stop()
+        if self._observer is not None:
+            self._observer.flush()
+            self._observer = None
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._writer.close()
+
+    @asynccontextmanager
+    async def lifespan(self, _: Any = None) -> AsyncIterator[None]:
+        """Keep the app up for as long as the context lasts; fits `FastAPI(lifespan=app.lifespan)`."""
+        await self.start()
+        try:
+            yield
+        finally:
+            await self.stop()
+
+    def record(self, response: Any, latency_s: float) -> None:
+        """Take note of a response that was sent."""
+        if self._observer is not None:
+            self._observer.record(response, latency_s)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI scope."""
+        await self._asgi(scope, receive, send)
+
+    async def __rsgi__(self, scope: RsgiScope, protocol: RsgiProtocol) -> None:
+        """Serve one RSGI request."""
+        await self._rsgi(scope, protocol)
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Bring the app up before Granian accepts requests."""
+        loop.run_until_complete(self.start())
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Bring it down after Granian has answered the last request."""
+        loop.run_until_complete(self.stop())
+
+    def _route(self) -> Router:
+        rest = Rest(self.library)
+        admin = Admin(self.library, self._expose, __version__)
+        routes = {
+            LISTING: rest.list,
+            ENDPOINT: StreamableHttp(self.dispatcher).respond,
+            "/healthz": get_only(admin.healthz),
+            "/readyz": get_only(admin.readyz),
+            "/metrics": get_only(admin.metrics),
+            "/openapi.json": get_only(admin.openapi),
+        }
+        edge = Edge(self.settings.allowed_hosts, self.settings.allowed_origins)
+        return Router(edge, routes, Subtree(PREFIX, rest.read))
+
+    def _expose(self) -> tuple[bytes, str]:
+        if self._observer is not None:
+            self._observer.refresh_gauges()
+        return exposition(self._cells)
+
+
+def create_app(settings: Settings | None = None) -> Application:
+    """Make the app of a library.
+
+    Args:
+        settings: The defaults when None.
+
+    Raises:
+        InvalidLibrary: The library's directory or rules cannot be used.
+    """
+    settings = settings or Settings()
+    source, rules = open_library(settings.root, settings.max_document_bytes)
+    return Application(settings, source, Catalog(rules), Cells(), LineWriter())

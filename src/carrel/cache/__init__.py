@@ -1,0 +1,1 @@
+"""Levels of cache between a read and the source."""

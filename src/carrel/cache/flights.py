@@ -1,0 +1,60 @@
+"""Single flight: at most one load a key, shared by all who wait for it.
+
+Idea: Brad Fitzpatrick's groupcache. A load runs in a task of its own, so a waiter that is
+cancelled (its client hung up) takes neither the load nor the other waiters with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
+from typing import Any, Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class Flights(Generic[Key, Value]):
+    """Loads in progress, by key."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[Key, asyncio.Task[Value]] = {}
+        self.joined = 0
+        """Waiters that found a load under way, since the start."""
+
+    def __len__(self) -> int:
+        """Return the number of loads in progress."""
+        return len(self._tasks)
+
+    async def join(self, key: Key, load: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
+        """Wait for the load of a key, starting it when none is under way.
+
+        Args:
+            key: What is loaded.
+            load: Called by the first waiter only.
+
+        Raises:
+            Exception: What the load raised, to every waiter.
+        """
+        task = self._tasks.get(key)
+        if task is None:
+            task = asyncio.create_task(load())
+            self._tasks[key] = task
+            task.add_done_callback(lambda done: self._land(key, done))
+        else:
+            self.joined += 1
+        # Without the shield, cancelling one waiter would cancel the task under all the others.
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """Cancel all loads and wait until they have ended."""
+        tasks: list[Awaitable[Value]] = list(self._tasks.values())
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _land(self, key: Key, task: asyncio.Task[Value]) -> None:
+        del self._tasks[key]
+        if not task.cancelled():
+            # Every waiter may have been cancelled; asking marks the error as seen.
+            task.exception()

@@ -1,0 +1,111 @@
+"""The in-process level: representations of the most recently read resources.
+
+Bounded in resources and in bytes, keys counted. Look-ups are synchronous. Used on the event loop
+only, so it needs no lock. Times come from the monotonic clock: a jump of the wall clock neither
+expires everything nor makes an entry immortal.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from time import monotonic
+
+from carrel.model import Form, Representation, Version
+
+ENTRY_OVERHEAD_BYTES = 1024
+"""Charged for each entry beside its body: headers, strings, dictionary slots, measured generously."""
+
+
+class _Entry:
+    __slots__ = ("failing_since_s", "loaded_s", "representation", "version")
+
+    def __init__(self, version: Version, representation: Representation, loaded_s: float) -> None:
+        self.version = version
+        self.representation = representation
+        self.loaded_s = loaded_s
+        self.failing_since_s: float | None = None
+
+
+class MemoryCache:
+    """Least-recently-used cache of representations by (URI, version, form).
+
+    One entry a form is kept for a URI; an entry of an older version is never returned by `get`, and
+    stays as the last good content until the new version has been loaded.
+
+    Args:
+        max_resources: URIs at most.
+        max_bytes: Bodies plus `ENTRY_OVERHEAD_BYTES` each, at most.
+        ttl_s: Age from which an entry is loaded again, in seconds.
+        last_good_s: For how long a failing resource is served by `last_good`, in seconds.
+    """
+
+    def __init__(self, max_resources: int, max_bytes: int, ttl_s: float, last_good_s: float) -> None:
+        self._max_resources = max_resources
+        self._max_bytes = max_bytes
+        self._ttl_s = ttl_s
+        self._last_good_s = last_good_s
+        self._slots: OrderedDict[str, dict[Form, _Entry]] = OrderedDict()
+        self.size_bytes = 0
+        """Bytes charged now."""
+        self.evictions = 0
+        """URIs put out to keep the bounds, since the start."""
+
+    def __len__(self) -> int:
+        """Return the number of URIs held."""
+        return len(self._slots)
+
+    def get(self, uri: str, version: Version, form: Form) -> Representation | None:
+        """Return the bytes of exactly this key, unless they are older than the TTL."""
+        forms = self._slots.get(uri)
+        if forms is None:
+            return None
+        entry = forms.get(form)
+        if entry is None or entry.version != version or monotonic() - entry.loaded_s > self._ttl_s:
+            return None
+        self._slots.move_to_end(uri)
+        return entry.representation
+
+    def put(self, uri: str, version: Version, form: Form, representation: Representation) -> None:
+        """Keep bytes, putting out the least recently used ones where the bounds ask for it."""
+        cost = len(representation.body) + ENTRY_OVERHEAD_BYTES
+        forms = self._slots.get(uri)
+        if forms is not None and form in forms:
+            self._forget(forms.pop(form))
+        if cost > self._max_bytes:
+            return
+        if forms is None:
+            forms = self._slots[uri] = {}
+        forms[form] = _Entry(version, representation, monotonic())
+        self._slots.move_to_end(uri)
+        self.size_bytes += cost
+        while self.size_bytes > self._max_bytes or len(self._slots) > self._max_resources:
+            self._evict_oldest()
+
+    def last_good(self, uri: str, form: Form) -> Representation | None:
+        """Return the newest bytes of any version while the resource has not failed for too long."""
+        entry = self._slots.get(uri, {}).get(form)
+        if entry is None:
+            return None
+        now_s = monotonic()
+        if entry.failing_since_s is None:
+            entry.failing_since_s = now_s
+        return entry.representation if now_s - entry.failing_since_s <= self._last_good_s else None
+
+    def discard(self, uri: str) -> None:
+        """Drop all forms of a URI, its last good content too."""
+        for entry in self._slots.pop(uri, {}).values():
+            self._forget(entry)
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._slots.clear()
+        self.size_bytes = 0
+
+    def _evict_oldest(self) -> None:
+        _, forms = self._slots.popitem(last=False)
+        self.evictions += 1
+        for entry in forms.values():
+            self._forget(entry)
+
+    def _forget(self, entry: _Entry) -> None:
+        self.size_bytes -= len(entry.representation.body) + ENTRY_OVERHEAD_BYTES

@@ -1,0 +1,124 @@
+"""What `carrel` understands, and how errors end it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from carrel import __version__
+from carrel.errors import CarrelError, StartupError
+
+app = typer.Typer(
+    name="carrel",
+    help="Serve a team's standards, patterns and templates to coding agents, over MCP and HTTP.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Directory = Annotated[
+    Path | None,
+    typer.Argument(metavar="[DIR]", help="The library's directory; the starter library when left out."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Config = Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file with settings.")]
+
+
+def main() -> None:
+    """Run the command line; a `StartupError` becomes a line on stderr and an exit code."""
+    try:
+        app()
+    except CarrelError as error:
+        print(f"carrel: {error.message}", file=sys.stderr)
+        sys.exit(error.exit_code if isinstance(error, StartupError) else 1)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - the callback's shape is typer's
+    if wanted:
+        print(f"carrel {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[  # noqa: ARG001 - handled by its callback
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Serve a team's standards, patterns and templates to coding agents, over MCP and HTTP."""
+
+
+@app.command()
+def serve(
+    directory: Directory = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 lets the system choose.  [default: 8000]")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes.  [default: 1]")] = None,
+    config: Config = None,
+    public: Annotated[
+        bool | None, typer.Option("--public", help="Listen beyond loopback though nobody has to log in.")
+    ] = None,
+    allowed_host: Annotated[
+        list[str] | None, typer.Option(help="A further name to accept in Host; may be repeated.")
+    ] = None,
+    allowed_origin: Annotated[
+        list[str] | None, typer.Option(help="A further browser origin to accept; may be repeated.")
+    ] = None,
+    access_log: Annotated[
+        bool | None, typer.Option("--access-log/--no-access-log", help="One JSON line per read on stderr.")
+    ] = None,
+) -> None:
+    """Serve a library over MCP and HTTP."""
+    from carrel.cli.serving import serve as run
+
+    flags = _flags(directory, host=host, port=port, workers=workers, public=public, access_log=access_log)
+    flags["allowed_hosts"] = tuple(allowed_host) if allowed_host else None
+    flags["allowed_origins"] = tuple(allowed_origin) if allowed_origin else None
+    run(_settings(flags, config))
+
+
+@app.command()
+def stdio(directory: Directory = None, config: Config = None) -> None:
+    """Speak MCP over stdin and stdout, for agents that start their servers."""
+    from carrel.cli.piping import serve_stdio
+
+    serve_stdio(_settings(_flags(directory), config))
+
+
+@app.command(name="list")
+def list_(directory: Directory = None, json: Json = False) -> None:
+    """List what would be served."""
+    from carrel.cli.inspecting import list_resources
+
+    list_resources(_settings(_flags(directory), None), as_json=json)
+
+
+@app.command()
+def read(uri: Annotated[str, typer.Argument(help="Such as mcp://resources/sdlc/core.")], directory: Directory = None) -> None:
+    """Write one resource's bytes to stdout."""
+    from carrel.cli.inspecting import read_resource
+
+    read_resource(_settings(_flags(directory), None), uri)
+
+
+@app.command()
+def check(directory: Directory = None, json: Json = False) -> None:
+    """Look for problems in a library; exit 1 when there are any."""
+    from carrel.cli.inspecting import check_library
+
+    if not check_library(_settings(_flags(directory), None), as_json=json):
+        raise typer.Exit(1)
+
+
+def _flags(directory: Path | None, **values: Any) -> dict[str, Any]:
+    return {"root": directory, **values}
+
+
+def _settings(flags: dict[str, Any], config: Path | None) -> Any:
+    from carrel.settings import load
+
+    return load(flags, config=config)

@@ -1,0 +1,44 @@
+"""What `carrel serve` says at its start: what it serves, where, and how an agent gets at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from carrel import __version__
+from carrel.catalog import Catalog
+from carrel.model import SourceProblem
+from carrel.settings import STARTER_LIBRARY, Settings
+
+MAX_NAMED = 3
+
+
+def greet(settings: Settings, catalog: Catalog, problems: Sequence[SourceProblem]) -> None:
+    """Print the greeting on stdout; stderr belongs to the logs."""
+    console = Console(highlight=False, soft_wrap=True)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"http://{host}:{settings.port}"
+    is_starter = settings.root == STARTER_LIBRARY
+    name = "the starter library" if is_starter else catalog.rules.name
+    counts = ", ".join(f"{catalog.count(t)} {t}" for t in catalog.rules.types if catalog.count(t))
+    plural = "s" if settings.workers > 1 else ""
+    console.print(f"[bold]Carrel {__version__}[/] serves {name}: {len(catalog)} resources ({counts})")
+    if not is_starter:
+        console.print(f"  Directory  {settings.root}", markup=False)
+    console.print(f"  MCP        {url}/mcp")
+    console.print(f"  HTTP       {url}/mcp/resources")
+    console.print(f"  Metrics    {url}/metrics   ({settings.workers} worker{plural})")
+    console.print(f"\nConnect Claude Code:\n  claude mcp add --transport http carrel {url}/mcp\n")
+    _warn(console, catalog, problems)
+    console.file.flush()
+
+
+def _warn(console: Console, catalog: Catalog, problems: Sequence[SourceProblem]) -> None:
+    for collision in catalog.collisions()[:MAX_NAMED]:
+        hidden = ", ".join(collision.hidden)
+        text = f"Several files claim {collision.uri}: {collision.served} is served, not {hidden}."
+        console.print(text, style="yellow", markup=False)
+    count = len(problems) + len(catalog.problems()) + len(catalog.collisions())
+    if count:
+        console.print(f"{count} problem(s) in the library: run 'carrel check' to see them.", style="yellow")

@@ -1,0 +1,132 @@
+"""`carrel list`, `read` and `check`: look at a library without serving it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import msgspec
+
+from carrel.catalog import Catalog
+from carrel.errors import ResourceNotFound, ResourceUnreadable
+from carrel.model import ResourceInfo, SourceError, SourceProblem
+from carrel.settings import Settings
+from carrel.sources.filesystem import FilesystemSource
+from carrel.surveying import load_catalog, open_library
+from carrel.uri import canonical_uri
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One problem that `check` reports."""
+
+    kind: str
+    """`collision`, `name`, `file`, `unreadable` or `unserved`."""
+    path: str
+    reason: str
+    uri: str | None = None
+
+
+def list_resources(settings: Settings, *, as_json: bool) -> None:
+    """Print what would be served."""
+    _, catalog, _ = _load(settings)
+    infos = catalog.page(None, sys.maxsize).infos
+    if as_json:
+        _print_json([_listed(info) for info in infos])
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("URI", "Type", "Bytes", "Title", box=None, pad_edge=False)
+    for info in infos:
+        table.add_row(info.uri, info.type, f"{info.size:,}", info.title)
+    # A pipe has no width to fit; cutting URIs there would lose what was asked for.
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 240)
+    console.print(table)
+    console.print(f"{len(infos)} resources")
+
+
+def read_resource(settings: Settings, uri: str) -> None:
+    """Write a resource's bytes to stdout.
+
+    Raises:
+        RequestError: The URI names nothing, or the document cannot be read.
+    """
+    source, catalog, _ = _load(settings)
+    info = catalog.find(uri) or catalog.find(canonical_uri(uri))
+    if info is None:
+        nearest = catalog.nearest(uri)
+        hint = f" Did you mean {nearest[0]}?" if nearest else ""
+        raise ResourceNotFound(f"Resource not found: {uri}.{hint} 'carrel list' shows what there is.")
+    try:
+        content = source.read(info.path, info.version)
+    except SourceError as error:
+        raise ResourceUnreadable(f"The document of {uri} cannot be read: {error}.") from error
+    sys.stdout.buffer.write(content.data)
+    sys.stdout.buffer.flush()
+
+
+def check_library(settings: Settings, *, as_json: bool) -> bool:
+    """Print the problems of a library.
+
+    Returns:
+        Whether there are none.
+    """
+    source, catalog, problems = _load(settings)
+    findings = [*_of_source(problems), *_of_catalog(catalog), *_of_reading(source, catalog)]
+    if as_json:
+        _print_json({"resources": len(catalog), "problems": findings})
+        return not findings
+    for finding in findings:
+        where = f" ({finding.uri})" if finding.uri else ""
+        print(f"{finding.path}: {finding.reason}{where}")
+    count = f"{len(findings)} problem(s)" if findings else "no problems"
+    print(f"{len(catalog)} resources, {count}")
+    return not findings
+
+
+def _load(settings: Settings) -> tuple[FilesystemSource, Catalog, tuple[SourceProblem, ...]]:
+    source, rules = open_library(settings.root, settings.max_document_bytes)
+    catalog, problems = load_catalog(source, rules)
+    return source, catalog, problems
+
+
+def _of_source(problems: tuple[SourceProblem, ...]) -> list[Finding]:
+    return [Finding("file", problem.path, problem.reason) for problem in problems]
+
+
+def _of_catalog(catalog: Catalog) -> list[Finding]:
+    findings = [Finding("name", problem.path, problem.reason) for problem in catalog.problems()]
+    for collision in catalog.collisions():
+        reason = f"claims a URI that {collision.served} has"
+        findings += [Finding("collision", path, reason, collision.uri) for path in collision.hidden]
+    return findings
+
+
+def _of_reading(source: FilesystemSource, catalog: Catalog) -> list[Finding]:
+    findings = []
+    for info in catalog.page(None, sys.maxsize).infos:
+        try:
+            source.read(info.path, info.version)
+        except SourceError as error:
+            reason = str(error).removeprefix(f"{info.path}: ")
+            findings.append(Finding("unreadable", info.path, reason, info.uri))
+    return findings
+
+
+def _listed(info: ResourceInfo) -> dict[str, Any]:
+    return {
+        "uri": info.uri,
+        "name": info.name,
+        "title": info.title,
+        "description": info.description,
+        "type": info.type,
+        "mimeType": info.media_type,
+        "size": info.size,
+        "path": info.path,
+    }
+
+
+def _print_json(value: Any) -> None:
+    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+

@@ -1,0 +1,46 @@
+"""`carrel stdio`: the app of one client, over the process's own pipes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import BinaryIO
+
+from carrel.app import Application
+from carrel.mcp.stdio import StdioServer
+from carrel.observe import operator_log
+from carrel.observe.cells import Cells
+from carrel.observe.lines import LineWriter
+from carrel.settings import Settings
+from carrel.surveying import load_catalog, open_library
+
+
+def serve_stdio(settings: Settings) -> None:
+    """Serve until stdin ends.
+
+    Raises:
+        StartupError: Settings or library cannot be used.
+    """
+    # Whatever prints in this process, now or later, must not get between the protocol's lines: the
+    # protocol keeps the real stdout, and everybody else's stdout becomes stderr.
+    protocol_out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    writer = LineWriter()
+    operator_log.install(writer)
+    source, rules = open_library(settings.root, settings.max_document_bytes)
+    catalog, _ = load_catalog(source, rules)
+    app = Application(settings, source, catalog, Cells(), writer)
+    asyncio.run(_serve(app, settings, protocol_out))
+
+
+async def _serve(app: Application, settings: Settings, protocol_out: BinaryIO) -> None:
+    async with app.lifespan():
+        server = StdioServer(
+            app.dispatcher,
+            sys.stdin.buffer,
+            protocol_out,
+            settings.max_body_bytes,
+            app.record,
+        )
+        await server.serve()

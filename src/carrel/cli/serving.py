@@ -1,0 +1,129 @@
+"""`carrel serve`: check, greet, and run the app under Granian."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import socket
+import sys
+from typing import Any
+
+import msgspec
+
+from carrel.app import Application
+from carrel.catalog import Catalog
+from carrel.cli.greeting import greet
+from carrel.errors import AddressUnavailable, InvalidLibrary, InvalidSettings
+from carrel.http.edge import LOOPBACK_HOSTS
+from carrel.observe import operator_log
+from carrel.observe.cells import Cells
+from carrel.observe.lines import LineWriter
+from carrel.settings import Settings
+from carrel.sources.filesystem import FilesystemSource
+from carrel.surveying import load_catalog, open_library
+
+HEADER_READ_TIMEOUT_MS = 10_000
+MAX_HEADER_BYTES = 64 * 1024
+WORKER_STOP_S = 8
+"""A worker that still answers after this is ended, so that the server is gone within ten seconds."""
+
+BACKLOG = 2048
+
+
+def serve(settings: Settings) -> None:
+    """Serve until a signal.
+
+    Raises:
+        StartupError: Settings, library or address cannot be used.
+    """
+    if not settings.is_loopback() and not settings.public:
+        raise InvalidSettings(
+            f"{settings.host} can be reached from other machines, and nobody has to log in. "
+            "Pass --public if that is what you want, or leave --host out."
+        )
+    if settings.is_loopback():
+        settings = msgspec.structs.replace(
+            settings, allowed_hosts=(*LOOPBACK_HOSTS, *(settings.allowed_hosts or ()))
+        )
+    source, rules = open_library(settings.root, settings.max_document_bytes)
+    catalog, problems = load_catalog(source, rules)
+    if not len(catalog):
+        raise InvalidLibrary(
+            f"The directory {settings.root} has no documents that could be served. "
+            "Put files into it, or run 'carrel check' to see what is left out and why."
+        )
+    settings = msgspec.structs.replace(settings, port=_claim_port(settings))
+    greet(settings, catalog, problems)
+    _run(settings, source, catalog)
+
+
+def _claim_port(settings: Settings) -> int:
+    """Return the port to listen on, after seeing that it is free.
+
+    Granian's workers listen with SO_REUSEPORT, so that a second server on the same port would not
+    fail but take half of the first one's connections.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            where = f"{settings.host}:{settings.port}"
+            if error.errno == errno.EADDRINUSE:
+                raise AddressUnavailable(
+                    f"{where} is in use by another program. Stop it, or choose another port with --port."
+                ) from error
+            raise AddressUnavailable(f"Cannot listen on {where}: {error.strerror or error}.") from error
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _run(settings: Settings, source: FilesystemSource, catalog: Catalog) -> None:
+    from granian.constants import HTTPModes, Interfaces, Loops
+    from granian.http import HTTP1Settings
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    # Workers inherit the catalog and the metric cells by fork: nothing is surveyed twice, and all count
+    # into one memory.
+    multiprocessing.set_start_method("fork", force=True)
+    cells = Cells(settings.workers)
+    server = Server(
+        "carrel",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.RSGI,
+        workers=settings.workers,
+        loop=Loops.uvloop if sys.platform != "win32" else Loops.auto,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=HEADER_READ_TIMEOUT_MS, max_buffer_size=MAX_HEADER_BYTES
+        ),
+        websockets=False,
+        backlog=BACKLOG,
+        respawn_failed_workers=True,
+        workers_kill_timeout=WORKER_STOP_S,
+        log_level=LogLevels.warning,
+        log_dictconfig=_granian_logging(),
+    )
+    sys.stdout.flush()
+
+    def load_app() -> Application:
+        # In the worker: threads do not survive a fork, so the writer is made here.
+        writer = LineWriter()
+        operator_log.install(writer)
+        return Application(settings, source, catalog, cells, writer)
+
+    server.serve(target_loader=load_app, wrap_loader=False)
+
+
+def _granian_logging() -> dict[str, Any]:
+    """Return logging settings that keep stdout free and leave the lines to the root logger."""
+    return {
+        "handlers": {"console": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"}},
+        "formatters": {},
+        "loggers": {"_granian": {"handlers": [], "level": "WARNING", "propagate": True}},
+    }
+
+

@@ -1,0 +1,255 @@
+"""Keep the catalog true to the source: watch, look again, survey now and then.
+
+One task does all looking, so two looks at one file never race. What it does that blocks runs on
+the executor; what it changes, it changes on the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+from pathlib import Path
+from time import monotonic
+from typing import TypeVar
+
+from carrel import surveying
+from carrel.catalog import Catalog
+from carrel.errors import InvalidLibrary
+from carrel.model import Source, SourceEntry, SourceError
+from carrel.rules import RULES_FILE
+from carrel.settling import Pending, Verdict, settle
+from carrel.sources.ignoring import IGNORE_FILE, is_hidden
+
+log = logging.getLogger("carrel.freshness")
+
+MAX_SURVEY_SHARE = 0.1
+"""Part of the time that surveys may take: a library of a million files is surveyed less often."""
+
+_WATCH_RETRY_S = 5.0
+
+Result = TypeVar("Result")
+
+
+class Freshness:
+    """Follows a source.
+
+    Args:
+        source: What is followed.
+        catalog: What is kept true.
+        root: The library's directory, for its rules.
+        executor: Where blocking calls run.
+        rescan_s: Pause between surveys, in seconds.
+        watch: Whether to have the system tell of changes.
+    """
+
+    def __init__(
+        self, source: Source, catalog: Catalog, root: Path, executor: Executor, *, rescan_s: float, watch: bool
+    ) -> None:
+        self._source = source
+        self._catalog = catalog
+        self._root = root
+        self._executor = executor
+        self._rescan_s = rescan_s
+        self._watch = watch
+        self._rules_text: str | None = None
+        self._dirty: set[str] = set()
+        self._survey_wanted = False
+        self._pending: dict[str, Pending] = {}
+        self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._next_survey_s = 0.0
+        self._earliest_survey_s = 0.0
+        self.ready = asyncio.Event()
+        """Set once the first survey is in the catalog."""
+        self.watching = False
+        """Whether the system tells of changes now; without it, surveys find them."""
+        self.failed_surveys = 0
+        """Surveys that failed, since the start."""
+
+    def start(self) -> None:
+        """Begin to follow, on the running event loop."""
+        self._tasks.append(asyncio.create_task(self._follow(), name="carrel-freshness"))
+        if self._watch:
+            self._tasks.append(asyncio.create_task(self._listen(), name="carrel-watch"))
+
+    async def stop(self) -> None:
+        """End all tasks."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    async def settled(self, path: str, deadline_s: float) -> bool:
+        """Have a file looked at and wait until it is whole.
+
+        Args:
+            path: Relative to the root.
+            deadline_s: How long to wait at most, in seconds.
+
+        Returns:
+            Whether the catalog knows its present state now.
+        """
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(path, []).append(future)
+        self._touch({path})
+        try:
+            await asyncio.wait_for(future, deadline_s)
+        except TimeoutError:
+            return False
+        return True
+
+    def survey_soon(self) -> None:
+        """Have the whole source looked at now."""
+        self._survey_wanted = True
+        self._wake.set()
+
+    def _touch(self, paths: set[str]) -> None:
+        self._dirty |= paths
+        self._wake.set()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                self.watching = True
+                async for paths in self._source.watch():
+                    self._touch({path for path in paths if self._may_matter(path)})
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the watcher is foreign code; surveys stand in for it
+                log.warning("watching the library failed, surveys go on every %.0f s: %s", self._rescan_s, error)
+            self.watching = False
+            await asyncio.sleep(_WATCH_RETRY_S)
+
+    def _may_matter(self, path: str) -> bool:
+        """Tell whether a change there can be one of the library: the work of git and editors is not.
+
+        With links followed, a hidden directory may hold the files that are served (Kubernetes swaps
+        `..data` to publish a new version).
+        """
+        return path == IGNORE_FILE or self._catalog.rules.follow_links or not is_hidden(path)
+
+    async def _follow(self) -> None:
+        await self._first_survey()
+        while True:
+            await self._sleep()
+            self._wake.clear()
+            dirty, self._dirty = self._dirty, set()
+            now_s = monotonic()
+            self._survey_wanted |= self._concerns_all(dirty)
+            if now_s >= self._survey_due_s():
+                self._survey_wanted = False
+                await self._survey()
+            due = {path for path, pending in self._pending.items() if pending.due_s <= now_s}
+            if dirty or due:
+                await self._look_at(dirty | due)
+
+    async def _sleep(self) -> None:
+        due_s = min([self._survey_due_s(), *(pending.due_s for pending in self._pending.values())])
+        try:
+            async with asyncio.timeout(max(0.0, due_s - monotonic())):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    def _survey_due_s(self) -> float:
+        return self._earliest_survey_s if self._survey_wanted else self._next_survey_s
+
+    def _concerns_all(self, paths: set[str]) -> bool:
+        """Tell whether single looks are not enough: rules, directories, files never seen."""
+        return any(
+            path in {RULES_FILE, IGNORE_FILE}
+            or (self._catalog.document(path) is None and path not in self._pending)
+            for path in paths
+        )
+
+    async def _first_survey(self) -> None:
+        while not self.ready.is_set():
+            try:
+                self._rules_text = await self._on_thread(lambda: surveying.read_rules_text(self._root))
+                found = await self._on_thread(lambda: surveying.first_survey(self._source))
+                await self._adopt(found.entries)
+                self._plan(found.cost_s)
+                self.ready.set()
+            except (SourceError, InvalidLibrary) as error:
+                self.failed_surveys += 1
+                log.error("the library cannot be surveyed, trying again in %.0f s: %s", self._rescan_s, error)
+                await asyncio.sleep(self._rescan_s)
+
+    async def _survey(self) -> None:
+        try:
+            await self._follow_rules()
+            found = await self._on_thread(lambda: surveying.survey(self._source))
+        except SourceError as error:
+            self.failed_surveys += 1
+            self._plan(0.0)
+            log.warning("the library cannot be surveyed, what is known stays: %s", error)
+            return
+        self._plan(found.cost_s)
+        known = self._catalog.documents()
+        seen: dict[str, SourceEntry | None] = dict.fromkeys(known.keys() - found.entries.keys())
+        seen |= {
+            path: entry
+            for path, entry in found.entries.items()
+            if path not in known or known[path].entry.version != entry.version
+        }
+        await self._judge(seen)
+        self._release(found.entries.keys() | known.keys() | set(self._waiting))
+
+    async def _follow_rules(self) -> None:
+        try:
+            text = await self._on_thread(lambda: surveying.read_rules_text(self._root))
+            if text == self._rules_text:
+                return
+            self._rules_text = text
+            rules = surveying.rules_from(text, self._root)
+        except InvalidLibrary as error:
+            log.error("the changed rules are not usable, the old ones stay: %s", error.message)
+            return
+        if rules.follow_links != self._catalog.rules.follow_links:
+            log.warning("follow_links changed in %s; it takes effect at the next start", RULES_FILE)
+        self._catalog.replace_rules(rules)
+
+    async def _look_at(self, paths: set[str]) -> None:
+        seen = await self._on_thread(lambda: surveying.look(self._source, paths))
+        await self._judge(seen)
+        self._release(paths)
+
+    async def _judge(self, seen: dict[str, SourceEntry | None]) -> None:
+        now_s = monotonic()
+        adopted: dict[str, SourceEntry | None] = {}
+        for path, entry in seen.items():
+            document = self._catalog.document(path)
+            verdict, pending = settle(document and document.entry, entry, self._pending.get(path), now_s)
+            if pending is None:
+                self._pending.pop(path, None)
+            else:
+                self._pending[path] = pending
+            if verdict is Verdict.ADOPT:
+                adopted[path] = entry
+        if adopted:
+            await self._adopt(adopted)
+
+    async def _adopt(self, entries: dict[str, SourceEntry | None] | dict[str, SourceEntry]) -> None:
+        known = self._catalog.documents()
+        present = [entry for entry in entries.values() if entry is not None]
+        described = await self._on_thread(lambda: surveying.describe_all(self._source, present, known))
+        gone = [(path, None) for path, entry in entries.items() if entry is None]
+        self._catalog.apply([*gone, *described])
+
+    def _release(self, paths: set[str]) -> None:
+        """Wake those who wait for files about which nothing is pending any more."""
+        for path in paths & self._waiting.keys() - self._pending.keys():
+            for future in self._waiting.pop(path):
+                if not future.done():
+                    future.set_result(None)
+
+    def _plan(self, cost_s: float) -> None:
+        pause_s = cost_s / MAX_SURVEY_SHARE
+        self._earliest_survey_s = monotonic() + pause_s
+        self._next_survey_s = monotonic() + max(self._rescan_s, pause_s)
+
+    async def _on_thread(self, call: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, call)

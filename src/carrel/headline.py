@@ -1,0 +1,116 @@
+"""A document's title and description, from its first few kilobytes.
+
+Pure. Run when the catalog first sees a version, never on a read. Markdown gives them in its front
+matter or by its first heading and paragraph, XML in `title` and `description` near the top. XML
+is looked at as text, not parsed: a library is no place for entity expansion.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import NamedTuple
+
+HEAD_BYTES = 4096
+"""Enough for front matter, first heading and first paragraph of every document seen so far."""
+
+MAX_TITLE = 200
+MAX_DESCRIPTION = 500
+
+_FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+# A scalar that means itself in YAML, so that the common case needs no parser: no indicator first,
+# no comment, no nested mapping.
+_PLAIN_LINE = re.compile(r"([A-Za-z_][\w-]*):[ \t]+([A-Za-z0-9(][^\r\n]*)\Z")
+_ATX_HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
+_SETEXT_HEADING = re.compile(r"^(\S[^\n]*)\n(?:=+|-+)[ \t]*$", re.MULTILINE)
+_FENCE = re.compile(r"^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)
+_XML_TITLE = re.compile(r"<title>([^<]+)</title>")
+_XML_DESCRIPTION = re.compile(r"<description>([^<]+)</description>")
+_NOT_PROSE = ("#", "-", "*", ">", "|", "`", "~", "<", "!", "[", "+", "=", "1.")
+
+
+class Headline(NamedTuple):
+    """Title and description; empty where the document gives none."""
+
+    title: str
+    description: str
+
+
+def headline_of(media_type: str, head: bytes) -> Headline:
+    """Find a document's title and description.
+
+    Args:
+        media_type: Without parameters.
+        head: The first `HEAD_BYTES` of the document.
+    """
+    text = head.decode("utf-8", "ignore").removeprefix("\ufeff")
+    if media_type == "text/markdown":
+        return _of_markdown(text)
+    if media_type == "application/xml" or media_type.endswith("+xml"):
+        return Headline(_first(_XML_TITLE, text, MAX_TITLE), _first(_XML_DESCRIPTION, text, MAX_DESCRIPTION))
+    return Headline("", "")
+
+
+def _of_markdown(text: str) -> Headline:
+    title = description = ""
+    front = _FRONT_MATTER.match(text)
+    if front:
+        title, description = _of_front_matter(front[1])
+        text = text[front.end() :]
+    body = _FENCE.sub("", text)
+    heading = _ATX_HEADING.search(body) or _SETEXT_HEADING.search(body)
+    if not title and heading:
+        title = _strip_inline(heading[1])
+    if not description:
+        description = _first_paragraph(body[heading.end() :] if heading else body)
+    return Headline(_squeeze(title, MAX_TITLE), _squeeze(description, MAX_DESCRIPTION))
+
+
+def _of_front_matter(block: str) -> tuple[str, str]:
+    values: dict[str, str] = {}
+    for line in block.splitlines():
+        match = _PLAIN_LINE.match(line.rstrip())
+        if not match or " #" in line or ": " in match[2] or match[2].endswith(":"):
+            return _of_yaml(block)
+        values[match[1].lower()] = match[2]
+    return values.get("title", ""), values.get("description", "")
+
+
+def _of_yaml(block: str) -> tuple[str, str]:
+    import yaml
+
+    try:
+        values = yaml.load(block, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe loaders
+    except (yaml.YAMLError, ValueError, RecursionError):
+        # A bad front matter is a bad front matter, not a reason to leave the document out.
+        return "", ""
+    if not isinstance(values, dict):
+        return "", ""
+    return _scalar(values.get("title")), _scalar(values.get("description"))
+
+
+def _scalar(value: object) -> str:
+    return str(value) if isinstance(value, str | int | float) else ""
+
+
+def _first_paragraph(text: str) -> str:
+    for block in re.split(r"\n[ \t]*\n", text):
+        stripped = block.strip()
+        if stripped and not stripped.startswith(_NOT_PROSE):
+            return _strip_inline(stripped)
+    return ""
+
+
+def _strip_inline(text: str) -> str:
+    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
+    return re.sub(r"[`*]{1,3}|(?<!\w)_{1,2}|_{1,2}(?!\w)", "", text)
+
+
+def _first(pattern: re.Pattern[str], text: str, limit: int) -> str:
+    match = pattern.search(text)
+    return _squeeze(html.unescape(match[1]), limit) if match else ""
+
+
+def _squeeze(text: str, limit: int) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[: limit - 1].rstrip() + "…"

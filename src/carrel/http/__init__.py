@@ -1,0 +1,1 @@
+"""The HTTP surface: resources as JSON or raw bytes, health, metrics."""

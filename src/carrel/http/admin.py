@@ -1,0 +1,58 @@
+"""Health, readiness, metrics, and the description of the interface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from carrel.http.exchange import Request, Response
+from carrel.http.openapi import openapi_document
+from carrel.http.problems import NO_SNIFF, NO_STORE, RETRY_AFTER_S
+from carrel.library import Library
+from carrel.model import Header
+
+_JSON: list[Header] = [("content-type", "application/json"), NO_STORE, NO_SNIFF]
+
+
+class Admin:
+    """The routes beside the resources.
+
+    Args:
+        library: Whose readiness is told.
+        expose: Returns the metrics of all workers as text, and its content type.
+        version: Of the server.
+    """
+
+    def __init__(self, library: Library, expose: Callable[[], tuple[bytes, str]], version: str) -> None:
+        self._library = library
+        self._expose = expose
+        self._openapi = msgspec.json.encode(openapi_document(version))
+        self._version = version
+
+    def healthz(self, _: Request) -> Response:
+        """Tell that the process answers; knows nothing of what it depends on."""
+        return Response(200, _JSON, b'{"status":"ok"}')
+
+    def readyz(self, _: Request) -> Response:
+        """Tell whether the first survey is done."""
+        if not self._library.is_ready:
+            headers = [*_JSON, ("retry-after", str(RETRY_AFTER_S))]
+            return Response(503, headers, b'{"status":"starting"}')
+        state = {
+            "status": "ready",
+            "resources": len(self._library.catalog),
+            "generation": self._library.catalog.generation,
+            "watching": self._library.freshness.watching,
+            "version": self._version,
+        }
+        return Response(200, _JSON, msgspec.json.encode(state))
+
+    def metrics(self, _: Request) -> Response:
+        """Show the metrics of all workers."""
+        body, content_type = self._expose()
+        return Response(200, [("content-type", content_type), NO_STORE, NO_SNIFF], body)
+
+    def openapi(self, _: Request) -> Response:
+        """Describe the HTTP interface."""
+        return Response(200, [("content-type", "application/json"), NO_SNIFF], self._openapi)

@@ -1,0 +1,124 @@
+"""Which form a client is sent (RFC 9110, section 12). Pure.
+
+JSON unless the client prefers the document's own bytes. A negotiation depends on three strings
+and is remembered, since clients repeat theirs with every request.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from carrel.encodings import Coding
+from carrel.errors import InvalidParams, NotAcceptable
+from carrel.media import is_textual
+from carrel.model import Form
+from carrel.rendering import CODING_FORMS
+
+MAX_HEADER_CHARACTERS = 1024
+"""Longer headers are read, but not remembered: clients decide what is in them."""
+
+
+class Preference(NamedTuple):
+    """One element of an Accept header."""
+
+    value: str
+    quality: float
+
+
+def negotiate(accept: str | None, accept_encoding: str | None, format_: str | None, media_type: str) -> Form:
+    """Choose a form.
+
+    Args:
+        accept: The Accept header.
+        accept_encoding: The Accept-Encoding header.
+        format_: The query's `format`, which overrules Accept.
+        media_type: The document's own, without parameters.
+
+    Raises:
+        NotAcceptable: Accept rules out both JSON and the document's own type.
+        InvalidParams: `format_` is neither `raw` nor `json`.
+    """
+    size = len(accept or "") + len(accept_encoding or "")
+    choose = _remembered if size <= MAX_HEADER_CHARACTERS else _negotiate
+    return choose(accept, accept_encoding, format_, media_type)
+
+
+def preferences(header: str) -> list[Preference]:
+    """Read a header of weighted values; elements that make no sense are passed over."""
+    found = []
+    for element in header.split(","):
+        value, *parameters = (part.strip().lower() for part in element.split(";"))
+        quality = 1.0
+        for parameter in parameters:
+            if parameter.startswith("q="):
+                quality = _quality(parameter[2:])
+        if value:
+            found.append(Preference(value, quality))
+    return found
+
+
+def _quality(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        return 0.0
+    return value if 0.0 <= value <= 1.0 else 0.0
+
+
+def _negotiate(accept: str | None, accept_encoding: str | None, format_: str | None, media_type: str) -> Form:
+    form = _choose_shape(accept, format_, media_type)
+    coding = _choose_coding(accept_encoding) if accept_encoding else None
+    if coding is None or (form is Form.RAW and not is_textual(media_type)):
+        return form
+    return CODING_FORMS[form, coding]
+
+
+_remembered = lru_cache(maxsize=512)(_negotiate)
+
+
+def _choose_shape(accept: str | None, format_: str | None, media_type: str) -> Form:
+    if format_ is not None:
+        if format_ not in {"raw", "json"}:
+            raise InvalidParams(f"The query's format is {format_[:32]!r}. It can be 'raw' or 'json'.")
+        return Form(format_)
+    if not accept or not accept.strip():
+        return Form.JSON
+    wanted = preferences(accept)
+    raw = max(_weight(wanted, kind) for kind in _own_types(media_type))
+    json = _weight(wanted, "application/json")
+    if media_type == "application/json" and json > 0:
+        # The envelope has the same type as the document; it is the default.
+        return Form.JSON
+    if max(raw, json) == 0:
+        raise NotAcceptable(f"This resource can be sent as application/json or {media_type}.")
+    return Form.RAW if raw > json else Form.JSON
+
+
+def _own_types(media_type: str) -> tuple[str, ...]:
+    """Return the types under which a client may ask for a document's bytes.
+
+    Every text counts as `text/*`, so that `Accept: text/*` means "the file itself" for XML too.
+    """
+    return (media_type, "text/plain") if is_textual(media_type) else (media_type,)
+
+
+def _weight(wanted: list[Preference], media_type: str) -> float:
+    """Return the quality of the most specific element that a type matches, 0 when none does."""
+    family = media_type.partition("/")[0] + "/*"
+    for value in (media_type, family, "*/*"):
+        qualities = [preference.quality for preference in wanted if preference.value == value]
+        if qualities:
+            return max(qualities)
+    return 0.0
+
+
+def _choose_coding(accept_encoding: str) -> Coding | None:
+    weights = {preference.value: preference.quality for preference in preferences(accept_encoding)}
+    anything = weights.get("*", 0.0)
+    best, best_weight = None, 0.0
+    for coding in Coding:
+        weight = weights.get(coding.value, anything)
+        if weight > best_weight:
+            best, best_weight = coding, weight
+    return best if best_weight >= weights.get("identity", 0.0) else None

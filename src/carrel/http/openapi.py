@@ -1,0 +1,185 @@
+"""The HTTP interface, described by OpenAPI 3.1; a test holds the server against it. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from carrel.errors import TABLE, RequestError
+
+_Schema = dict[str, Any]
+
+_STRING: _Schema = {"type": "string"}
+_INTEGER: _Schema = {"type": "integer", "minimum": 0}
+
+_LISTED: _Schema = {
+    "uri": {"type": "string", "description": "Canonical URI, as MCP clients read it."},
+    "name": _STRING,
+    "title": _STRING,
+    "description": _STRING,
+    "type": {"type": "string", "description": "Collection type of the library's rules."},
+    "mimeType": _STRING,
+    "size": {"type": "integer", "minimum": 0, "description": "Bytes of the document itself."},
+    "lastModified": {"type": "string", "format": "date-time"},
+}
+
+
+def openapi_document(version: str) -> dict[str, Any]:
+    """Return the description as a JSON-like value."""
+    resource = "#/components/schemas/Resource"
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Carrel",
+            "version": version,
+            "description": "A team's engineering standards, patterns and templates. MCP is at POST /mcp.",
+        },
+        "paths": {
+            "/mcp/resources": _path("list_resources", "List the resources", _listing_responses(), _LISTING_PARAMETERS),
+            "/mcp/resources/sdlc/core": _read("read_sdlc_core", "Read the SDLC core", resource, []),
+            "/mcp/resources/patterns/{name}": _read(
+                "read_pattern", "Read a pattern of a language", resource, ["name"], [_query("language", _STRING)]
+            ),
+            "/mcp/resources/patterns/{language}/{name}": _read(
+                "read_pattern_of_language", "Read a pattern", resource, ["language", "name"]
+            ),
+            "/mcp/resources/templates/{name}": _read(
+                "read_template", "Read a template, such as prd-template", resource, ["name"]
+            ),
+            "/mcp/resources/{path}": _read(
+                "read_resource",
+                "Read any resource: the path is its URI without mcp://resources/ (it may hold slashes)",
+                resource,
+                ["path"],
+            ),
+            "/healthz": _path("healthz", "Is the process alive", {"200": _json("Alive", {"type": "object"})}),
+            "/readyz": _path(
+                "readyz",
+                "Is the library ready to be read",
+                {"200": _json("Ready", {"type": "object"}), "503": _json("Still surveying", {"type": "object"})},
+            ),
+            "/metrics": _path(
+                "metrics",
+                "Metrics of all workers",
+                {"200": {"description": "Prometheus text", "content": {"text/plain": {"schema": _STRING}}}},
+            ),
+            "/openapi.json": _path("openapi", "This description", {"200": _json("OpenAPI", {"type": "object"})}),
+        },
+        "components": {"schemas": {"Resource": _resource(), "Listing": _listing(), "Problem": _problem()}},
+    }
+
+
+def _path(operation: str, summary: str, responses: _Schema, parameters: list[_Schema] | None = None) -> _Schema:
+    described = {"operationId": operation, "summary": summary, "responses": responses}
+    if parameters:
+        described["parameters"] = parameters
+    # HEAD answers what GET does, without the body.
+    head = {**described, "operationId": f"{operation}_head", "responses": _without_bodies(responses)}
+    return {"get": described, "head": head}
+
+
+def _without_bodies(responses: _Schema) -> _Schema:
+    return {
+        status: {key: value for key, value in response.items() if key != "content"}
+        for status, response in responses.items()
+    }
+
+
+def _read(
+    operation: str, summary: str, schema: str, variables: list[str], query: list[_Schema] | None = None
+) -> _Schema:
+    parameters = [{"name": name, "in": "path", "required": True, "schema": _STRING} for name in variables]
+    parameters += query or []
+    parameters.append(_query("format", {"type": "string", "enum": ["json", "raw"]}))
+    parameters += [
+        _header("Accept", "text/* asks for the document's own bytes."),
+        _header("If-None-Match", "Entity tags the client holds."),
+        _header("Range", "Bytes of the raw document."),
+    ]
+    return _path(operation, summary, _read_responses(schema), parameters)
+
+
+def _read_responses(schema: str) -> _Schema:
+    headers = {
+        name: {"schema": _STRING, "description": text}
+        for name, text in {
+            "ETag": "Strong validator of the form that was sent.",
+            "Last-Modified": "When the document was changed.",
+            "X-Cache": "hit, shared, miss or stale.",
+            "Vary": "What the form was chosen by.",
+        }.items()
+    }
+    raw = {"schema": {"type": "string", "description": "The document's own bytes."}}
+    content = {"application/json": {"schema": {"$ref": schema}}, "text/*": raw, "application/xml": raw}
+    return {
+        "200": {"description": "The resource", "headers": headers, "content": {**content, "*/*": raw}},
+        "206": {"description": "A part of the document's bytes", "content": {"*/*": raw}},
+        "304": {"description": "The client's copy is the present one"},
+        **_problems(400, 404, 405, 406, 416, 500, 503),
+    }
+
+
+def _listing_responses() -> _Schema:
+    listing = _json("A page of the listing", {"$ref": "#/components/schemas/Listing"})
+    return {"200": listing, **_problems(400, 405, 503)}
+
+
+def _problems(*statuses: int) -> _Schema:
+    titles = {outcome.http: _title(error) for error, outcome in reversed(TABLE.items())}
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {str(status): {"description": titles[status], "content": content} for status in statuses}
+
+
+def _title(error: type[RequestError]) -> str:
+    return TABLE[error].title
+
+
+def _json(description: str, schema: _Schema) -> _Schema:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _query(name: str, schema: _Schema) -> _Schema:
+    return {"name": name, "in": "query", "required": False, "schema": schema}
+
+
+def _header(name: str, description: str) -> _Schema:
+    return {"name": name, "in": "header", "required": False, "schema": _STRING, "description": description}
+
+
+_LISTING_PARAMETERS = [
+    _query("type", _STRING),
+    _query("cursor", _STRING),
+    _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}),
+]
+
+
+def _resource() -> _Schema:
+    properties = {
+        **_LISTED,
+        "digest": {"type": "string", "description": "sha256 of the document's own bytes."},
+        "etag": {"type": "string", "description": "Validator of this envelope, as in the ETag header."},
+        "encoding": {"enum": ["utf-8", "base64"], "description": "How `content` holds the bytes."},
+        "content": _STRING,
+    }
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _listing() -> _Schema:
+    listed = {**_LISTED, "href": {"type": "string", "description": "Path of the resource on this server."}}
+    item = {"type": "object", "required": list(listed), "properties": listed}
+    return {
+        "type": "object",
+        "required": ["resources", "total"],
+        "properties": {
+            "resources": {"type": "array", "items": item},
+            "total": {**_INTEGER, "description": "Resources on all pages."},
+            "nextCursor": {"type": "string", "description": "Cursor of the next page; missing on the last."},
+        },
+    }
+
+
+def _problem() -> _Schema:
+    return {
+        "type": "object",
+        "required": ["title", "status", "detail"],
+        "properties": {"title": _STRING, "status": {"type": "integer"}, "detail": _STRING},
+    }

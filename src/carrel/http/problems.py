@@ -1,0 +1,49 @@
+"""Errors as problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from carrel.errors import TABLE, MethodNotAllowed, NotReady, RangeNotSatisfiable, RequestError
+from carrel.http.exchange import Read, Response
+from carrel.model import Header
+
+NO_STORE: Header = ("cache-control", "no-store")
+NO_SNIFF: Header = ("x-content-type-options", "nosniff")
+RETRY_AFTER_S = 2
+
+
+def problem(error: RequestError, reads: tuple[Read, ...] = ()) -> Response:
+    """Make the response that tells of an error.
+
+    The members of the error's `data` become extension members. `type` is left out: the title says
+    as much as a page about it would.
+    """
+    outcome = TABLE[type(error)]
+    document = {"title": outcome.title, "status": outcome.http, "detail": error.message, **(error.data or {})}
+    headers: list[Header] = [("content-type", "application/problem+json"), NO_STORE, NO_SNIFF]
+    headers += headers_for(error)
+    return Response(outcome.http, headers, msgspec.json.encode(document), reads)
+
+
+def headers_for(error: RequestError) -> list[Header]:
+    """Return the headers that a status is required to come with (RFC 9110, section 15)."""
+    data = error.data or {}
+    if isinstance(error, MethodNotAllowed):
+        return [("allow", str(data.get("allow", "")))]
+    if isinstance(error, RangeNotSatisfiable):
+        return [("content-range", f"bytes */{data.get('size', 0)}")]
+    if isinstance(error, NotReady):
+        return [("retry-after", str(RETRY_AFTER_S))]
+    return []
+
+
+def internal_error() -> Response:
+    """Make the response to a request that hit a fault of Carrel's own; the log has the traceback."""
+    document = {
+        "title": "Internal error",
+        "status": 500,
+        "detail": "The server met a fault of its own. Its log says more.",
+    }
+    headers: list[Header] = [("content-type", "application/problem+json"), NO_STORE, NO_SNIFF]
+    return Response(500, headers, msgspec.json.encode(document))

@@ -1,0 +1,270 @@
+"""Resources over plain HTTP: the routes under `/mcp/resources`.
+
+Turns a request into a read and the reading into a response. Negotiation and conditions are
+decided by the pure modules beside it.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Coroutine
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+import msgspec
+
+from carrel.errors import (
+
+    InvalidParams,
+    InvalidUri,
+    MethodNotAllowed,
+    RequestError,
+    ResourceNotFound,
+)
+from carrel.http.conditional import matches, range_applies, requested_range, unmodified_since
+from carrel.http.exchange import Answer, FailedRead, Request, Response, Revalidation
+from carrel.http.negotiation import negotiate
+from carrel.http.problems import NO_SNIFF, problem
+from carrel.library import Library
+from carrel.model import Form, Header, Reading, ResourceInfo, ServedFrom
+from carrel.paging import decode_cursor, encode_cursor
+from carrel.uri import UriParts, check_segments, join_uri, split_uri
+
+LISTING = "/mcp/resources"
+PREFIX = LISTING + "/"
+AUTHORITY = "mcp://resources/"
+MAX_LOGGED_URI = 256
+MAX_QUERY_FIELDS = 16
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 1000
+
+_X_CACHE: dict[ServedFrom, Header] = {origin: ("x-cache", origin.value) for origin in ServedFrom}
+_JSON: list[Header] = [("content-type", "application/json"), NO_SNIFF]
+_READ_METHODS = ("GET", "HEAD")
+
+class Rest:
+    """The resource routes of one library."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._not_modified: list[Header] = [
+            ("cache-control", f"max-age={library.stamp.client_ttl_ms // 1000}, must-revalidate"),
+            ("vary", "accept, accept-encoding"),
+            _X_CACHE[ServedFrom.HIT],
+        ]
+
+    def read(self, request: Request) -> Answer:
+        """Answer `GET` and `HEAD` of one resource."""
+        if request.method not in _READ_METHODS:
+            return problem(_not_allowed(request.method))
+        try:
+            return self._read(request)
+        except ResourceNotFound as error:
+            if not self._library.is_ready:
+                return self._read_when_ready(request)
+            return self._failed(request, error)
+        except RequestError as error:
+            return self._failed(request, error)
+
+    def list(self, request: Request) -> Answer:
+        """Answer `GET` and `HEAD` of the listing."""
+        if request.method not in _READ_METHODS:
+            return problem(_not_allowed(request.method))
+        if not self._library.is_ready:
+            return self._list_when_ready(request)
+        try:
+            return self._list(request)
+        except RequestError as error:
+            return problem(error)
+
+    def _read(self, request: Request) -> Answer:
+        headers = request.headers
+        format_ = None
+        if request.query:
+            info, format_ = self._locate_by_query(request)
+        else:
+            # The usual case: the path without its prefix is a canonical URI without its authority.
+            found = self._library.catalog.find(AUTHORITY + request.path[len(PREFIX) :])
+            info = found or self._library.find(_uri_of(request.path))
+        form = negotiate(headers.get("accept"), headers.get("accept-encoding"), format_, info.media_type)
+        wanted_range = headers.get("range")
+        if wanted_range is not None and form in _RAW_FORMS:
+            # Ranges are of the document's own bytes; of compressed ones they would be of no use.
+            form = Form.RAW
+        known_tag = headers.get("if-none-match")
+        if known_tag is not None:
+            etag = self._library.etag(info, form)
+            if etag is not None and matches(known_tag, etag):
+                return self._revalidated(info, etag)
+        reading = self._library.read(info, form)
+        if type(reading) is not Reading:
+            return self._await_reading(request, info, reading, known_tag, wanted_range)
+        return self._respond(request, reading, known_tag, wanted_range)
+
+    async def _read_when_ready(self, request: Request) -> Response:
+        try:
+            await self._library.wait_ready()
+            answer = self._read(request)
+            return answer if isinstance(answer, Response) else await answer
+        except RequestError as error:
+            return self._failed(request, error)
+
+    async def _await_reading(
+        self,
+        request: Request,
+        info: ResourceInfo,
+        loading: Coroutine[Any, Any, Reading],
+        known_tag: str | None,
+        wanted_range: str | None,
+    ) -> Response:
+        try:
+            return self._respond(request, await loading, known_tag, wanted_range)
+        except RequestError as error:
+            return problem(error, (FailedRead(info.uri, type(error).__name__),))
+
+    def _respond(
+        self, request: Request, reading: Reading, known_tag: str | None, wanted_range: str | None
+    ) -> Response:
+        representation = reading.representation
+        if known_tag is not None:
+            if matches(known_tag, representation.etag):
+                return self._revalidated(reading.info, representation.etag)
+        elif request.headers.get("if-modified-since") is not None and unmodified_since(
+            request.headers.get("if-modified-since"), reading.info.modified_ns
+        ):
+            return self._revalidated(reading.info, representation.etag)
+        headers = [*representation.headers, _X_CACHE[reading.served_from]]
+        if reading.served_from is ServedFrom.STALE:
+            headers.append(("warning", '110 - "Response is Stale"'))
+        if request.method == "HEAD":
+            headers.append(("content-length", str(len(representation.body))))
+            return Response(200, headers, b"", (reading,))
+        if wanted_range is not None:
+            return _respond_with_range(request, reading, headers, wanted_range)
+        return Response(200, headers, representation.body, (reading,))
+
+    def _revalidated(self, info: ResourceInfo, etag: str) -> Response:
+        return Response(304, [("etag", etag), *self._not_modified], b"", (Revalidation(info),))
+
+    def _failed(self, request: Request, error: RequestError) -> Response:
+        try:
+            uri = _uri_of(request.path)
+        except InvalidUri:
+            uri = request.path
+        return problem(error, (FailedRead(uri[:MAX_LOGGED_URI], type(error).__name__),))
+
+    def _locate_by_query(self, request: Request) -> tuple[ResourceInfo, str | None]:
+        query = _query_of(request)
+        uri = self._library.catalog.rules.resolve(_uri_of(request.path), query)
+        return self._library.find(uri), query.get("format")
+
+    async def _list_when_ready(self, request: Request) -> Response:
+        try:
+            await self._library.wait_ready()
+            return self._list(request)
+        except RequestError as error:
+            return problem(error)
+
+    def _list(self, request: Request) -> Response:
+        query = _query_of(request)
+        catalog = self._library.catalog
+        type_ = query.get("type")
+        if type_ is not None and type_ not in catalog.rules.types:
+            raise InvalidParams(
+                f"There is no type {type_[:32]!r}. The types are: {', '.join(catalog.rules.types)}.",
+                {"types": list(catalog.rules.types)},
+            )
+        page = catalog.page(_after(query), _limit(query), type_)
+        document: dict[str, Any] = {
+            "resources": [_listed(info) for info in page.infos],
+            "total": catalog.count(type_),
+        }
+        if page.last_uri is not None:
+            document["nextCursor"] = encode_cursor(page.last_uri)
+        body = msgspec.json.encode(document)
+        headers = [*_JSON, ("cache-control", "no-cache")]
+        if request.method == "HEAD":
+            return Response(200, [*headers, ("content-length", str(len(body)))])
+        return Response(200, headers, body)
+
+_RAW_FORMS = frozenset({Form.RAW, Form.RAW_GZIP, Form.RAW_BR, Form.RAW_ZSTD})
+
+def _respond_with_range(request: Request, reading: Reading, headers: list[Header], wanted: str) -> Response:
+    representation = reading.representation
+    body = representation.body
+    last_modified = dict(representation.headers).get("last-modified", "")
+    if not range_applies(request.headers.get("if-range"), representation.etag, last_modified):
+        return Response(200, headers, body, (reading,))
+    if reading.representation.headers[-1][0] != "accept-ranges":
+        return Response(200, headers, body, (reading,))
+    part = requested_range(wanted, len(body))
+    if part is None:
+        return Response(200, headers, body, (reading,))
+    start, end = part
+    headers.append(("content-range", f"bytes {start}-{end - 1}/{len(body)}"))
+    return Response(206, headers, body[start:end], (reading,))
+
+def _uri_of(path: str) -> str:
+    """Return the canonical URI that a path of the interface stands for.
+
+    `/mcp/resources/sdlc/core` is `mcp://resources/sdlc/core`. A URI of another kind has its scheme
+    as the first segment: `/mcp/resources/test:/watched` is `test://watched`.
+
+    Raises:
+        InvalidUri: No resource could have it.
+    """
+    segments = check_segments(tuple(path[len(PREFIX) :].split("/")))
+    if segments[0].endswith(":") and len(segments) > 1:
+        authority = quote(segments[1], safe="")
+        parts = split_uri(f"{segments[0]}//{authority}")
+        return join_uri(parts._replace(segments=segments[2:]))
+    return join_uri(UriParts("mcp", "resources", segments))
+
+def path_of(uri: str) -> str:
+    """Return the path of the interface for a canonical URI; see `_uri_of`."""
+    if uri.startswith(AUTHORITY):
+        return PREFIX + uri[len(AUTHORITY) :]
+    scheme, _, rest = uri.partition("://")
+    return f"{PREFIX}{scheme}:/{rest}"
+
+def _query_of(request: Request) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(
+            request.query,
+            keep_blank_values=True,
+            max_num_fields=MAX_QUERY_FIELDS,
+            errors="strict",
+        )
+    except (ValueError, UnicodeDecodeError):
+        raise InvalidParams("The query is malformed, not UTF-8, or has too many fields.") from None
+    return dict(pairs)
+
+def _after(query: dict[str, str]) -> str | None:
+    cursor = query.get("cursor")
+    return None if cursor is None else decode_cursor(cursor)
+
+def _limit(query: dict[str, str]) -> int:
+    text = query.get("limit")
+    if text is None:
+        return DEFAULT_LIMIT
+    if not (text.isascii() and text.isdigit()) or len(text) > 5 or not 1 <= int(text) <= MAX_LIMIT:
+        raise InvalidParams(f"The query's limit is {text[:16]!r}. It can be a number from 1 to {MAX_LIMIT}.")
+    return int(text)
+
+def _listed(info: ResourceInfo) -> dict[str, Any]:
+    from carrel.rendering import iso8601
+
+    return {
+        "uri": info.uri,
+        "name": info.name,
+        "title": info.title,
+        "description": info.description,
+        "type": info.type,
+        "mimeType": info.media_type,
+        "size": info.size,
+        "lastModified": iso8601(info.modified_ns),
+        "href": path_of(info.uri),
+    }
+
+def _not_allowed(method: str) -> MethodNotAllowed:
+    return MethodNotAllowed(f"{method[:16]} is not possible here. Use GET or HEAD.", {"allow": "GET, HEAD"})

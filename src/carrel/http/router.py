@@ -1,0 +1,66 @@
+"""From a path to the surface that answers it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from carrel.errors import MethodNotAllowed, MethodNotFound
+from carrel.http.edge import Edge
+from carrel.http.exchange import Answer, Handler, Request, Response
+from carrel.http.problems import problem
+
+log = logging.getLogger("carrel.http")
+
+
+class Subtree(NamedTuple):
+    """All paths that start with a prefix."""
+
+    prefix: str
+    handler: Handler
+
+
+class Router:
+    """Looks at the sender, then hands the request on.
+
+    Args:
+        edge: Who may talk to the server.
+        routes: Handlers by whole path.
+        subtree: The handler of the one prefix, asked first because nearly all reads are there.
+    """
+
+    def __init__(self, edge: Edge, routes: Mapping[str, Handler], subtree: Subtree) -> None:
+        self._edge = edge
+        self._routes = dict(routes)
+        self._prefix, self._subtree = subtree
+
+    def respond(self, request: Request) -> Answer:
+        """Answer a request; never raises."""
+        refused = self._edge.check(request.headers)
+        if refused is not None:
+            return problem(refused)
+        path = request.path
+        handler = self._subtree if path.startswith(self._prefix) else self._routes.get(path)
+        if handler is None:
+            return problem(MethodNotFound(f"There is nothing here. The routes are: {', '.join(self._routes)}."))
+        return handler(request)
+
+
+def get_only(handler: Handler) -> Handler:
+    """Let a handler answer `GET` and `HEAD` only, and `HEAD` without a body."""
+
+    def guarded(request: Request) -> Answer:
+        if request.method == "GET":
+            return handler(request)
+        if request.method == "HEAD":
+            answer = handler(request)
+            if isinstance(answer, Response):
+                length = ("content-length", str(len(answer.body)))
+                return Response(answer.status, [*answer.headers, length], b"", answer.reads)
+            return answer
+        return problem(
+            MethodNotAllowed(f"{request.method[:16]} is not possible here. Use GET.", {"allow": "GET, HEAD"})
+        )
+
+    return guarded

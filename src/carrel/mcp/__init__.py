@@ -1,0 +1,1 @@
+"""The MCP surface: one protocol, two eras, over HTTP and stdio."""

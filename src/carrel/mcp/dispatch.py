@@ -1,0 +1,100 @@
+"""From a decoded message to its reply, alike for every transport."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from carrel.errors import Era, InvalidRequest, RequestError, ResourceNotFound
+from carrel.http.exchange import Answer, FailedRead, Read, Response
+from carrel.http.problems import NO_SNIFF, headers_for
+from carrel.mcp.messages import Batch, Malformed, Message, PostedResponse
+from carrel.mcp.methods import Methods, Result
+from carrel.mcp.protocol import Call, Fault, error_reply, reply
+from carrel.model import Header
+
+MAX_LOGGED_URI = 256
+
+_HEADERS: list[Header] = [("content-type", "application/json"), NO_SNIFF]
+ACCEPTED = Response(202, [])
+"""The answer to a notification."""
+
+
+class Dispatcher:
+    """Carries out calls over a method table."""
+
+    def __init__(self, methods: Methods) -> None:
+        self._methods = methods
+
+    def carry_out(self, call: Call) -> Answer:
+        """Answer a call; never raises."""
+        if call.id is None:
+            return ACCEPTED
+        try:
+            outcome = self._methods.call(call)
+        except RequestError as error:
+            return _failed_call(call, error)
+        if type(outcome) is Result:
+            return _succeeded(call.id, outcome)
+        return self._await(call, call.id, outcome)  # type: ignore[arg-type]
+
+    async def carry_out_batch(self, batch: Batch, refuse: Callable[[Malformed], Fault]) -> Response:
+        """Answer each message of a handshake-era batch, in one response.
+
+        Args:
+            batch: The messages.
+            refuse: Makes the fault of a malformed one.
+        """
+        bodies: list[bytes] = []
+        reads: list[Read] = []
+        for item in batch.items:
+            answer = self._answer_item(item, refuse)
+            response = answer if isinstance(answer, Response) else await answer
+            reads += response.reads
+            if response.body:
+                bodies.append(response.body)
+        if not bodies:
+            return ACCEPTED
+        return Response(200, _HEADERS, b"[" + b",".join(bodies) + b"]", tuple(reads))
+
+    async def _await(self, call: Call, id_: bytes, outcome: Coroutine[Any, Any, Result]) -> Response:
+        try:
+            return _succeeded(id_, await outcome)
+        except RequestError as error:
+            return _failed_call(call, error)
+
+    def _answer_item(
+        self, item: Message | PostedResponse | Malformed, refuse: Callable[[Malformed], Fault]
+    ) -> Answer:
+        if isinstance(item, PostedResponse):
+            return ACCEPTED
+        if isinstance(item, Malformed):
+            return failed(refuse(item))
+        if item.method == "initialize":
+            return failed(Fault(InvalidRequest("initialize must not be part of a batch."), Era.HANDSHAKE, item.id))
+        return self.carry_out(Call(item.id, item.method, item.params, Era.HANDSHAKE))
+
+
+def failed(fault: Fault, reads: tuple[Read, ...] = ()) -> Response:
+    """Make the response that tells of a fault."""
+    status, body = error_reply(fault)
+    return Response(status, [*_HEADERS, *headers_for(fault.error)], body, reads)
+
+
+def _succeeded(id_: bytes, result: Result) -> Response:
+    reads = () if result.reading is None else (result.reading,)
+    return Response(200, _HEADERS, reply(id_, result.body), reads)
+
+
+def _failed_call(call: Call, error: RequestError) -> Response:
+    reads: tuple[Read, ...] = ()
+    if call.method == "resources/read" and isinstance(call.params.uri, str):
+        reads = (FailedRead(call.params.uri[:MAX_LOGGED_URI], type(error).__name__),)
+    return failed(Fault(_for_client(error), call.era, call.id), reads)
+
+
+def _for_client(error: RequestError) -> RequestError:
+    """Leave suggestions out of a not-found's data: the message has the nearest, both eras define `uri`."""
+    if isinstance(error, ResourceNotFound) and error.data:
+        return ResourceNotFound(error.message, {"uri": error.data["uri"]})
+    return error

@@ -1,0 +1,208 @@
+"""From bytes to one JSON-RPC message. Pure.
+
+A well-formed request is decoded once, straight into typed values (about half a microsecond).
+Whatever does not fit is looked at again, slowly, to say what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from carrel.errors import InvalidParams, InvalidRequest, ParseFailed, RequestError
+
+MAX_DEPTH = 64
+"""Nesting of objects and arrays; no request of the protocol comes near it."""
+
+MAX_ID_CHARACTERS = 128
+"""A request id is echoed with every reply."""
+
+MAX_BATCH = 64
+"""Messages in one batch (revision 2025-03-26)."""
+
+PROTOCOL_VERSION = "io.modelcontextprotocol/protocolVersion"
+CLIENT_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
+
+# The raw text of an id: an integer, or a string whose escapes the decoder has checked.
+_ID = re.compile(rb'-?(?:0|[1-9][0-9]*)\Z|"[^"\\\x00-\x1f]*"\Z')
+
+
+class ClientCapabilities(msgspec.Struct, frozen=True):
+    """What a client can do; an object whose members this server has no use for."""
+
+
+class Meta(msgspec.Struct, frozen=True, gc=False):
+    """`params._meta`, as far as it is read here."""
+
+    protocol_version: str | UnsetType = msgspec.field(default=UNSET, name=PROTOCOL_VERSION)
+    client_capabilities: ClientCapabilities | UnsetType = msgspec.field(default=UNSET, name=CLIENT_CAPABILITIES)
+
+
+class Params(msgspec.Struct, frozen=True, gc=False):
+    """The parameters of all methods together; which of them a method needs is its own business."""
+
+    meta: Meta | UnsetType = msgspec.field(default=UNSET, name="_meta")
+    uri: str | UnsetType = UNSET
+    cursor: str | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    protocol_version: str | UnsetType = msgspec.field(default=UNSET, name="protocolVersion")
+    request_id: str | int | UnsetType = msgspec.field(default=UNSET, name="requestId")
+
+
+NO_PARAMS = Params()
+
+
+class _Envelope(msgspec.Struct, frozen=True, gc=False):
+    jsonrpc: str
+    method: str
+    id: msgspec.Raw | UnsetType = UNSET
+    params: Params = NO_PARAMS
+    result: msgspec.Raw | UnsetType = UNSET
+    error: msgspec.Raw | UnsetType = UNSET
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """One request or notification.
+
+    `id` is the raw JSON of the request's id, to be put into the reply as it is; None in a notification.
+    """
+
+    id: bytes | None
+    method: str
+    params: Params
+
+
+class PostedResponse(msgspec.Struct, frozen=True):
+    """A response that the client sent: accepted without effect in the handshake era."""
+
+
+class Malformed(msgspec.Struct, frozen=True):
+    """A message that cannot be carried out, and as much of it as could be read."""
+
+    error: RequestError
+    id: bytes | None = None
+    claims_modern: bool = False
+    method: str = ""
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """An array of messages."""
+
+    items: tuple[Message | PostedResponse | Malformed, ...]
+
+
+Decoded = Message | PostedResponse | Malformed | Batch
+
+_decoder = msgspec.json.Decoder(_Envelope)
+
+
+def decode(body: bytes) -> Decoded:
+    """Read one message, or a batch of them."""
+    if not body.isascii():
+        # The decoder does not look into strings that it skips.
+        try:
+            body.decode("utf-8")
+        except UnicodeDecodeError as error:
+            return Malformed(ParseFailed(f"The body is not UTF-8: {error.reason} at byte {error.start}."))
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+        return Malformed(ParseFailed(f"The body is nested more than {MAX_DEPTH} levels deep."))
+    try:
+        envelope = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _examine(body)
+    raw_id = envelope.id
+    if (
+        envelope.jsonrpc != "2.0"
+        or envelope.result is not UNSET
+        or envelope.error is not UNSET
+        or (raw_id is not UNSET and not _is_plain_id(raw_id))
+    ):
+        return _examine(body)
+    return Message(None if raw_id is UNSET else bytes(raw_id), envelope.method, envelope.params)
+
+
+def _is_plain_id(raw: msgspec.Raw) -> bool:
+    text = bytes(raw)
+    return len(text) <= MAX_ID_CHARACTERS and _ID.match(text) is not None
+
+
+def _depth(body: bytes) -> int:
+    """Return how deep brackets nest outside of strings."""
+    depth = deepest = 0
+    for token in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', body, re.DOTALL):
+        first = token.group()[:1]
+        if first in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif first in b"]}":
+            depth -= 1
+    return deepest
+
+
+def _examine(body: bytes) -> Decoded:
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return Malformed(ParseFailed(f"The body is not JSON: {error}."))
+    if not isinstance(value, list):
+        return _classify(value)
+    if not value:
+        return Malformed(InvalidRequest("The batch is empty."))
+    if len(value) > MAX_BATCH:
+        return Malformed(InvalidRequest(f"The batch has {len(value)} messages; at most {MAX_BATCH} are read."))
+    return Batch(tuple(_classify(item) for item in value))
+
+
+def _classify(value: Any) -> Message | PostedResponse | Malformed:
+    """Say what a JSON value is as a message; the first check that fails decides."""
+    if not isinstance(value, dict):
+        return Malformed(InvalidRequest("The message is not a JSON object."))
+    claims = _claims_modern(value)
+    id_ = _id_of(value)
+    method = value.get("method")
+    name = method if isinstance(method, str) else ""
+    error = _envelope_fault(value)
+    if error is not None:
+        return Malformed(error, id_, claims, name)
+    if "method" not in value:
+        return PostedResponse()
+    try:
+        params = msgspec.convert(value.get("params", {}), Params)
+    except msgspec.ValidationError as fault:
+        return Malformed(InvalidParams(f"The parameters do not fit: {fault}."), id_, claims, name)
+    return Message(id_ if "id" in value else None, name, params)
+
+
+def _envelope_fault(value: dict[str, Any]) -> RequestError | None:
+    if value.get("jsonrpc") != "2.0":
+        return InvalidRequest('The message has no "jsonrpc": "2.0".')
+    has_method, has_outcome = "method" in value, "result" in value or "error" in value
+    if has_method == has_outcome:
+        return InvalidRequest("The message must have a method, or else a result or an error.")
+    if has_method and not isinstance(value["method"], str):
+        return InvalidRequest("The method is not a string.")
+    if "id" in value and _id_of(value) is None:
+        return InvalidRequest(f"The id must be a string or an integer of at most {MAX_ID_CHARACTERS} characters.")
+    if not has_method and "id" not in value:
+        return InvalidRequest("The response has no id.")
+    if not isinstance(value.get("params", {}), dict):
+        return InvalidRequest("The params are not an object.")
+    return None
+
+
+def _id_of(value: dict[str, Any]) -> bytes | None:
+    """Return the raw JSON of an id that may be echoed, or None."""
+    id_ = value.get("id")
+    if isinstance(id_, bool) or not isinstance(id_, str | int):
+        return None
+    raw = msgspec.json.encode(id_) if isinstance(id_, str) else str(id_).encode()
+    return raw if len(raw) <= MAX_ID_CHARACTERS else None
+
+
+def _claims_modern(value: dict[str, Any]) -> bool:
+    params = value.get("params")
+    meta = params.get("_meta") if isinstance(params, dict) else None
+    return isinstance(meta, dict) and PROTOCOL_VERSION in meta

@@ -1,0 +1,198 @@
+"""The protocol without I/O: which era a message is of, whether it may be answered, and replies.
+
+Pure. HTTP and stdio hand in messages and, over HTTP, the routing headers; they get a `Call`, or
+the first check that failed, as an error. Order of checks in the modern era, which the conformance
+suite asks for: `_meta`, headers against the body, version; then method and parameters, elsewhere.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from binascii import Error as Base64Error
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET
+
+from carrel.errors import (
+    Era,
+    HeaderMismatch,
+    InvalidRequest,
+    MetaMissing,
+    RequestError,
+    UnsupportedVersion,
+    mcp_outcome,
+)
+from carrel.mcp.messages import CLIENT_CAPABILITIES, PROTOCOL_VERSION, Malformed, Message, Params
+from carrel.mcp.revisions import ASSUMED, MODERN, SERVED, era_of
+
+_NAMED_METHODS = {"resources/read": "uri", "tools/call": "name", "prompts/get": "name"}
+"""Methods with an `Mcp-Name` header, and the parameter it repeats."""
+
+_BASE64_PREFIX, _BASE64_SUFFIX = "=?base64?", "?="
+
+
+class RoutingHeaders(NamedTuple):
+    """The headers of one POST that repeat parts of its body: all values of each, as sent."""
+
+    version: list[str]
+    method: list[str]
+    name: list[str]
+
+
+class Call(msgspec.Struct, frozen=True, gc=False):
+    """A message that may be carried out. `id` is None in a notification."""
+
+    id: bytes | None
+    method: str
+    params: Params
+    era: Era
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """A message that may not: the error, and the era in which to say so."""
+
+    error: RequestError
+    era: Era
+    id: bytes | None = None
+
+
+def accept_posted(message: Message, headers: RoutingHeaders) -> Call | Fault:
+    """Decide about a message that came by HTTP."""
+    era = _era_of_message(message.params, headers.version)
+    if era is Era.HANDSHAKE:
+        return Call(message.id, message.method, message.params, era)
+    error = _modern_meta_fault(message.params)
+    if error is None:
+        error = _header_fault(message, headers) or _version_fault(message.params)
+    if error is not None:
+        return Fault(error, era, message.id)
+    return Call(message.id, message.method, message.params, era)
+
+
+def accept_piped(message: Message) -> Call | Fault:
+    """Decide about a message that came by stdio, where there are no headers."""
+    meta = message.params.meta
+    if meta is UNSET or meta.protocol_version is UNSET:
+        # `server/discover` exists in the modern era only, so without a claim it is a faulty modern one.
+        if message.method == "server/discover":
+            return Fault(_missing(PROTOCOL_VERSION), Era.MODERN, message.id)
+        return Call(message.id, message.method, message.params, Era.HANDSHAKE)
+    error = _modern_meta_fault(message.params) or _version_fault(message.params)
+    if error is not None:
+        return Fault(error, Era.MODERN, message.id)
+    return Call(message.id, message.method, message.params, Era.MODERN)
+
+
+def refuse(malformed: Malformed, version_headers: list[str]) -> Fault:
+    """Turn a malformed message into a fault of the era it seems to be of."""
+    modern = malformed.claims_modern or not _is_handshake_header(version_headers)
+    return Fault(malformed.error, Era.MODERN if modern else Era.HANDSHAKE, malformed.id)
+
+
+def is_modern_header(version_headers: list[str]) -> bool:
+    """Tell whether the version header names a revision of the modern era."""
+    return any(era_of(value.strip()) is Era.MODERN for value in version_headers)
+
+
+def handshake_revision(version_headers: list[str]) -> str:
+    """Return the revision that a handshake-era POST is of."""
+    return version_headers[0].strip() if version_headers else ASSUMED
+
+
+def reply(id_: bytes, result: bytes) -> bytes:
+    """Splice a request's id into a ready result."""
+    return b'{"jsonrpc":"2.0","id":' + id_ + b',"result":' + result + b"}"
+
+
+def error_reply(fault: Fault) -> tuple[int, bytes]:
+    """Return the HTTP status and body that tell of a fault; an id that is not known is left out."""
+    status, code = mcp_outcome(fault.error, fault.era)
+    error: dict[str, Any] = {"code": code, "message": fault.error.message}
+    if fault.error.data:
+        error["data"] = fault.error.data
+    head = b'{"jsonrpc":"2.0",' if fault.id is None else b'{"jsonrpc":"2.0","id":' + fault.id + b","
+    return status, head + b'"error":' + msgspec.json.encode(error) + b"}"
+
+
+def _era_of_message(params: Params, version_headers: list[str]) -> Era:
+    """Decide the era: the body first, then the header (see "Which era" in docs/adr/0003)."""
+    if params.meta is not UNSET and params.meta.protocol_version is not UNSET:
+        return Era.MODERN
+    return Era.HANDSHAKE if _is_handshake_header(version_headers) else Era.MODERN
+
+
+def _is_handshake_header(values: list[str]) -> bool:
+    return not values or (len(values) == 1 and era_of(values[0].strip()) is Era.HANDSHAKE)
+
+
+def _modern_meta_fault(params: Params) -> RequestError | None:
+    meta = params.meta
+    if meta is UNSET or meta.protocol_version is UNSET:
+        return _missing(PROTOCOL_VERSION)
+    if meta.client_capabilities is UNSET:
+        return _missing(CLIENT_CAPABILITIES)
+    return None
+
+
+def _missing(key: str) -> MetaMissing:
+    return MetaMissing(f'params._meta has no "{key}". Revision {MODERN[0]} asks for it in every request.')
+
+
+def _version_fault(params: Params) -> RequestError | None:
+    requested = params.meta.protocol_version if params.meta is not UNSET else UNSET
+    if requested in MODERN:
+        return None
+    return UnsupportedVersion(
+        f"The protocol revision is not served in requests with _meta. Use {MODERN[0]}.",
+        {"supported": list(SERVED), "requested": requested},
+    )
+
+
+def _header_fault(message: Message, headers: RoutingHeaders) -> RequestError | None:
+    meta = message.params.meta
+    claimed = meta.protocol_version if meta is not UNSET else UNSET
+    fault = _compare("MCP-Protocol-Version", headers.version, claimed)
+    # The revision defines the other headers for requests only.
+    if fault is not None or message.id is None:
+        return fault
+    fault = _compare("Mcp-Method", headers.method, message.method)
+    if fault is not None:
+        return fault
+    parameter = _NAMED_METHODS.get(message.method)
+    if parameter is None:
+        return None
+    expected = message.params.uri if parameter == "uri" else message.params.name
+    # A request without the parameter gets its own error, from the method.
+    return None if expected is UNSET else _compare("Mcp-Name", headers.name, expected)
+
+
+def _compare(header: str, values: list[str], expected: Any) -> RequestError | None:
+    if len(values) == 1:
+        value = values[0]
+        if value == expected or _decoded(value.strip()) == expected:
+            return None
+        return HeaderMismatch(f"The header {header} differs from the body.")
+    if not values:
+        return HeaderMismatch(f"The header {header} is missing. Send it with the value that the body has.")
+    return HeaderMismatch(f"The header {header} is there more than once.")
+
+
+def _decoded(value: str) -> str | None:
+    """Decode a value in the Base64 form; None when it is malformed."""
+    if not value.startswith(_BASE64_PREFIX):
+        return value
+    if not value.endswith(_BASE64_SUFFIX):
+        return None
+    try:
+        encoded = value[len(_BASE64_PREFIX) : -len(_BASE64_SUFFIX)]
+        return b64decode(encoded, validate=True).decode("utf-8")
+    except (Base64Error, UnicodeDecodeError, ValueError):
+        return None
+
+
+def batch_fault(version_headers: list[str]) -> Fault:
+    """Return the fault of a batch where the revision has none."""
+    error = InvalidRequest("Batches were removed from the protocol. Send one message per request.")
+    modern = is_modern_header(version_headers)
+    return Fault(error, Era.MODERN if modern else Era.HANDSHAKE)

@@ -1,0 +1,173 @@
+"""The same protocol over stdin and stdout: one message a line, UTF-8.
+
+stdout carries protocol only. Reading and writing block, so each has a thread; answers are made on
+the event loop. Handshake-era connections have a state, the revision that `initialize` settled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable, Coroutine
+from time import perf_counter
+from typing import Any, BinaryIO
+
+import msgspec
+from msgspec import UNSET
+
+from carrel.errors import BodyTooLarge, Era
+from carrel.http.exchange import Response
+from carrel.mcp.dispatch import Dispatcher, failed
+from carrel.mcp.messages import Malformed, Message, PostedResponse, decode
+from carrel.mcp.protocol import Call, Fault, accept_piped, batch_fault
+from carrel.mcp.revisions import BATCHING, HANDSHAKE, NEWEST_HANDSHAKE
+
+log = logging.getLogger("carrel.mcp.stdio")
+
+MAX_IN_FLIGHT = 256
+"""Lines answered at once; further ones wait in the pipe, which slows the client down."""
+
+_CANCELLED = "notifications/cancelled"
+
+
+class StdioServer:
+    """Serves the one client at the other end of two pipes.
+
+    Args:
+        dispatcher: Carries out calls.
+        stdin: Where messages come from.
+        stdout: Where answers go.
+        max_line_bytes: A longer line is refused, and passed over to its end.
+        observe: Told of each response, with the seconds it took.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        stdin: BinaryIO,
+        stdout: BinaryIO,
+        max_line_bytes: int,
+        observe: Callable[[Response, float], None],
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._stdin = stdin
+        self._stdout = stdout
+        self._max_line_bytes = max_line_bytes
+        self._observe = observe
+        self._revision: str | None = None
+        self._calls: dict[bytes, asyncio.Task[None]] = {}
+        self._room = threading.Semaphore(MAX_IN_FLIGHT)
+        self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+
+    async def serve(self) -> None:
+        """Answer until stdin ends, then finish what is in flight."""
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
+        writer = threading.Thread(target=self._write_lines, name="carrel-stdout", daemon=True)
+        reader = threading.Thread(target=self._read_lines, args=(loop, ended), name="carrel-stdin", daemon=True)
+        writer.start()
+        reader.start()
+        await ended
+        while self._calls:
+            await asyncio.gather(*self._calls.values(), return_exceptions=True)
+        self._outbox.put(None)
+        await loop.run_in_executor(None, writer.join)
+
+    def _read_lines(self, loop: asyncio.AbstractEventLoop, ended: asyncio.Future[None]) -> None:
+        try:
+            while line := self._stdin.readline(self._max_line_bytes + 1):
+                if len(line) > self._max_line_bytes and not line.endswith(b"\n"):
+                    self._pass_over_line()
+                    line = b"\n"
+                elif not line.strip():
+                    continue
+                self._room.acquire()
+                loop.call_soon_threadsafe(self._take, line)
+        except (OSError, ValueError) as error:
+            log.info("reading stdin ended: %s", error)
+        loop.call_soon_threadsafe(ended.set_result, None)
+
+    def _pass_over_line(self) -> None:
+        while (rest := self._stdin.readline(self._max_line_bytes)) and not rest.endswith(b"\n"):
+            pass
+
+    def _write_lines(self) -> None:
+        while (body := self._outbox.get()) is not None:
+            try:
+                # One write a message, so that a client never sees half of one without the rest coming.
+                if body:
+                    self._stdout.write(body + b"\n")
+                    self._stdout.flush()
+            except (OSError, ValueError) as error:
+                log.info("writing stdout ended: %s", error)
+            self._room.release()
+
+    def _take(self, line: bytes) -> None:
+        start_s = perf_counter()
+        answer = self._answer(line)
+        if isinstance(answer, Response):
+            self._finish(answer, start_s)
+            return
+        key, coroutine = answer
+        task = asyncio.create_task(self._wait(coroutine, start_s))
+        self._calls[key] = task
+        task.add_done_callback(lambda done: self._end(key, done))
+
+    async def _wait(self, coroutine: Coroutine[Any, Any, Response], start_s: float) -> None:
+        try:
+            response = await coroutine
+        except asyncio.CancelledError:
+            # The client took its request back and expects no answer to it.
+            self._outbox.put(b"")
+            raise
+        self._finish(response, start_s)
+
+    def _end(self, key: bytes, task: asyncio.Task[None]) -> None:
+        if self._calls.get(key) is task:
+            del self._calls[key]
+
+    def _finish(self, response: Response, start_s: float) -> None:
+        self._outbox.put(response.body)
+        self._observe(response, perf_counter() - start_s)
+
+    def _answer(self, line: bytes) -> Response | tuple[bytes, Coroutine[Any, Any, Response]]:
+        if line == b"\n":
+            too_long = BodyTooLarge(f"The line is longer than {self._max_line_bytes} bytes.")
+            return failed(Fault(too_long, self._era()))
+        decoded = decode(line)
+        if isinstance(decoded, Message):
+            return self._answer_message(decoded)
+        if isinstance(decoded, Malformed):
+            return failed(self._refuse(decoded))
+        if isinstance(decoded, PostedResponse):
+            return Response(202, [])
+        if self._revision not in BATCHING:
+            return failed(batch_fault([]))
+        return line, self._dispatcher.carry_out_batch(decoded, self._refuse)
+
+    def _answer_message(self, message: Message) -> Response | tuple[bytes, Coroutine[Any, Any, Response]]:
+        call = accept_piped(message)
+        if isinstance(call, Fault):
+            return failed(call)
+        if call.method == _CANCELLED and call.id is None:
+            self._cancel(call)
+        if call.method == "initialize" and call.params.protocol_version is not UNSET:
+            asked = call.params.protocol_version
+            self._revision = asked if asked in HANDSHAKE else NEWEST_HANDSHAKE
+        answer = self._dispatcher.carry_out(call)
+        return answer if isinstance(answer, Response) else (call.id or b"", answer)
+
+    def _cancel(self, call: Call) -> None:
+        id_ = call.params.request_id
+        task = None if id_ is UNSET else self._calls.get(msgspec.json.encode(id_))
+        if task is not None:
+            task.cancel()
+
+    def _refuse(self, malformed: Malformed) -> Fault:
+        return Fault(malformed.error, Era.MODERN if malformed.claims_modern else self._era(), malformed.id)
+
+    def _era(self) -> Era:
+        """Return the era of messages that do not show theirs."""
+        return Era.MODERN if self._revision is None else Era.HANDSHAKE

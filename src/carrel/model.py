@@ -1,0 +1,168 @@
+"""The values that travel between the layers, and the protocol of a source. Pure, no I/O.
+
+All values are immutable; they are shared between the event loop and worker threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from enum import StrEnum
+from typing import NewType, Protocol
+
+import msgspec
+
+Version = NewType("Version", str)
+"""A cheap token that changes whenever a document's content may have changed. Local to one host."""
+
+Header = tuple[str, str]
+
+
+class Form(StrEnum):
+    """A ready-to-send shape of a resource. A `StrEnum` because its hash is made once, in C."""
+
+    RAW = "raw"
+    RAW_GZIP = "raw+gzip"
+    RAW_BR = "raw+br"
+    RAW_ZSTD = "raw+zstd"
+    JSON = "json"
+    JSON_GZIP = "json+gzip"
+    JSON_BR = "json+br"
+    JSON_ZSTD = "json+zstd"
+    MCP_HANDSHAKE = "mcp-handshake"
+    MCP_MODERN = "mcp-modern"
+
+
+class ServedFrom(StrEnum):
+    """Where the bytes of a reading came from; the values are those of the `X-Cache` header."""
+
+    HIT = "hit"
+    SHARED = "shared"
+    MISS = "miss"
+    STALE = "stale"
+
+
+class ResourceInfo(msgspec.Struct, frozen=True, gc=False):
+    """What the catalog knows of one URI.
+
+    An alias has an info of its own, whose `uri` is the alias and whose `canonical_uri` is the
+    resource's; otherwise the two are equal.
+    """
+
+    uri: str
+    canonical_uri: str
+    path: str
+    """Relative to the library's root, with `/`. For the source and the log only, never for a client."""
+    name: str
+    title: str
+    description: str
+    type: str
+    media_type: str
+    size: int
+    """Bytes of the document itself."""
+    modified_ns: int
+    """Unix time of the last change, in nanoseconds."""
+    version: Version
+
+
+class SourceEntry(msgspec.Struct, frozen=True, gc=False):
+    """One document as a listing of the source shows it."""
+
+    path: str
+    version: Version
+    size: int
+    modified_ns: int
+
+
+class SourceProblem(msgspec.Struct, frozen=True):
+    """A document that the source cannot serve, and why."""
+
+    path: str
+    reason: str
+
+
+class Content(msgspec.Struct, frozen=True, gc=False):
+    """The whole of one document, read through one descriptor."""
+
+    data: bytes
+    entry: SourceEntry
+
+
+class Representation(msgspec.Struct, frozen=True, gc=False):
+    """Immutable bytes of one (resource, version, form)."""
+
+    body: bytes
+    etag: str
+    """Strong validator, quoted, of this very form (RFC 9110, section 8.8.3)."""
+    headers: list[Header]
+    """Ready response headers; empty in the MCP forms. Shared by all readers, never changed."""
+    digest: str
+    """SHA-256 of the document's own bytes, in hexadecimal."""
+
+
+class Reading(msgspec.Struct, frozen=True, gc=False):
+    """What a read returns."""
+
+    info: ResourceInfo
+    representation: Representation
+    served_from: ServedFrom
+    lookup_s: float
+    """Time the look-up in the cache took, in seconds, the load not included."""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What one refresh of the catalog changed, as canonical URIs."""
+
+    generation: int
+    added: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+class SourceError(Exception):
+    """A document could not be read; the text is for the operator's log, not for a client."""
+
+
+class SourceGone(SourceError):
+    """The document is not there (any more)."""
+
+
+class SourceChanged(SourceError):
+    """The document is being written, or is not of the version asked for."""
+
+
+class Source(Protocol):
+    """Where documents come from. Blocking calls: run them on a thread, never on the event loop."""
+
+    def list(self) -> tuple[Iterable[SourceEntry], Iterable[SourceProblem]]:
+        """Return every document, and those that cannot be served.
+
+        Raises:
+            SourceError: The root itself cannot be read.
+        """
+
+    def stat(self, path: str) -> SourceEntry:
+        """Return one document's entry.
+
+        Raises:
+            SourceGone: No such document.
+            SourceError: It cannot be looked at.
+        """
+
+    def read(self, path: str, version: Version) -> Content:
+        """Return the bytes of exactly this version.
+
+        Raises:
+            SourceGone: No such document.
+            SourceChanged: It is of another version, or changed while it was read.
+            SourceError: It cannot be read.
+        """
+
+    def read_head(self, path: str, size: int) -> bytes:
+        """Return at most the first `size` bytes.
+
+        Raises:
+            SourceError: It cannot be read.
+        """
+
+    def watch(self) -> AsyncIterator[set[str]]:
+        """Yield sets of relative paths that may have changed; an empty path means anything."""

@@ -1,0 +1,1 @@
+"""Metrics, access log, operator log: watch from above, never reached from below."""

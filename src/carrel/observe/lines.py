@@ -1,0 +1,79 @@
+"""Lines to stderr without waiting for it.
+
+A pipe that nobody reads would stop the event loop at a write. So a thread writes, from a bounded
+buffer; what does not fit is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+
+MAX_BUFFERED_BYTES = 4 * 1024 * 1024
+PIPE_BUF_BYTES = 4096
+"""POSIX keeps writes up to this size whole, so that workers' lines do not mix."""
+
+
+class LineWriter:
+    """Writes blocks of whole lines to a descriptor, on a thread that starts with the first block."""
+
+    def __init__(self, descriptor: int = 2) -> None:
+        self._descriptor = descriptor
+        self._blocks: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._buffered_bytes = 0
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self.dropped_lines = 0
+        """Lines that were not written, since the start."""
+
+    def write(self, block: bytes) -> None:
+        """Take a block that ends with a line feed."""
+        with self._lock:
+            if self._buffered_bytes + len(block) > MAX_BUFFERED_BYTES:
+                self.dropped_lines += block.count(b"\n")
+                return
+            self._buffered_bytes += len(block)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="carrel-lines", daemon=True)
+                self._thread.start()
+        self._blocks.put(block)
+
+    def close(self, deadline_s: float = 2.0) -> None:
+        """Write what is buffered, waiting no longer than the deadline."""
+        thread = self._thread
+        if thread is not None:
+            self._blocks.put(None)
+            thread.join(deadline_s)
+            self._thread = None
+
+    def _run(self) -> None:
+        while (block := self._blocks.get()) is not None:
+            for piece in pieces(block, PIPE_BUF_BYTES):
+                self._write_all(piece)
+            with self._lock:
+                self._buffered_bytes -= len(block)
+
+    def _write_all(self, piece: bytes) -> None:
+        try:
+            while piece:
+                piece = piece[os.write(self._descriptor, piece) :]
+        except OSError:
+            # stderr is gone, and there is no better place to say so.
+            with self._lock:
+                self.dropped_lines += piece.count(b"\n")
+
+
+def pieces(block: bytes, size: int) -> list[bytes]:
+    """Cut a block behind line feeds into pieces of at most `size` bytes; a longer line stays whole."""
+    found = []
+    start = 0
+    while len(block) - start > size:
+        end = block.rfind(b"\n", start, start + size) + 1
+        if end == 0:
+            end = block.find(b"\n", start) + 1 or len(block)
+        found.append(block[start:end])
+        start = end
+    if start < len(block):
+        found.append(block[start:])
+    return found

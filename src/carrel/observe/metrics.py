@@ -1,0 +1,228 @@
+"""The metrics of the interface: recorded in cells, shown as Prometheus text.
+
+Labels take values from the library's rules and from closed sets only, never from client text, so
+the number of series is known at the start.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from carrel.observe.cells import Cells, Series, Slot
+
+BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.010, 0.025, 0.050, 0.100, 0.200, 0.500, 1.000)
+_SUM_CELL = len(BUCKETS_S) + 1
+_HISTOGRAM_CELLS = len(BUCKETS_S) + 2
+
+LOADING = "mcp_resource_loading_latency_seconds"
+LOOKUP = "mcp_resource_cache_latency_seconds"
+HITS = "mcp_resource_cache_hits_total"
+MISSES = "mcp_resource_cache_misses_total"
+STALE = "mcp_resource_stale_reads_total"
+FAILED = "mcp_resource_failed_reads_total"
+RESPONSES = "carrel_http_responses_total"
+CACHE_SIZE = "mcp_resource_cache_size"
+CACHE_BYTES = "mcp_resource_cache_bytes"
+EVICTIONS = "mcp_resource_cache_evictions_total"
+CATALOG_SIZE = "carrel_catalog_resources"
+WATCHING = "carrel_watch_up"
+FAILED_SURVEYS = "carrel_failed_surveys_total"
+DROPPED_LINES = "carrel_access_log_dropped_lines_total"
+
+
+class _Metric(NamedTuple):
+    kind: str
+    help: str
+
+
+METRICS = {
+    LOADING: _Metric("histogram", "Time from a request to its response, reads of resources only."),
+    LOOKUP: _Metric("histogram", "Time of the look-up in the in-process cache."),
+    HITS: _Metric("counter", "Reads answered from a cache, revalidations included."),
+    MISSES: _Metric("counter", "Reads that went to the source."),
+    STALE: _Metric("counter", "Reads answered with the last good content because the source failed."),
+    FAILED: _Metric("counter", "Reads that ended in an error."),
+    RESPONSES: _Metric("counter", "HTTP responses by class of status."),
+    CACHE_SIZE: _Metric("gauge", "Resources held by a level of the cache, over all workers."),
+    CACHE_BYTES: _Metric("gauge", "Bytes held by a level of the cache, keys counted, over all workers."),
+    EVICTIONS: _Metric("counter", "Resources put out of a level of the cache to keep its bounds."),
+    CATALOG_SIZE: _Metric("gauge", "Resources that the library serves."),
+    WATCHING: _Metric("gauge", "Whether the system tells of changes to the library (1) or surveys find them (0)."),
+    FAILED_SURVEYS: _Metric("counter", "Surveys of the library that failed."),
+    DROPPED_LINES: _Metric("counter", "Access log lines dropped because stderr did not take them."),
+}
+
+
+class _TypeCells(NamedTuple):
+    """First cells of the series of one resource type."""
+
+    hit: int
+    miss: int
+    hits: int
+    misses: int
+    stale: int
+
+
+class Recorder:
+    """Records into one worker's slot."""
+
+    def __init__(self, slot: Slot, types: Iterable[str]) -> None:
+        self._slot = slot
+        self._cells = slot.cells
+        self._lookup_hit = slot.series(_name(LOOKUP, cache_result="hit"), _HISTOGRAM_CELLS)
+        self._lookup_miss = slot.series(_name(LOOKUP, cache_result="miss"), _HISTOGRAM_CELLS)
+        self._responses = {
+            kind: slot.series(_name(RESPONSES, status=f"{kind}xx"), 1) for kind in range(2, 6)
+        }
+        self._inherited: dict[str, float] = {}
+        self._types: dict[str, _TypeCells] = {}
+        for type_ in types:
+            self._cells_of(type_)
+
+    def hit(self, type_: str, latency_s: float, lookup_s: float) -> None:
+        """Count a read that a cache answered."""
+        cells = self._cells
+        of_type = self._types.get(type_) or self._cells_of(type_)
+        cells[of_type.hits] += 1
+        self._observe(of_type.hit, latency_s)
+        self._observe(self._lookup_hit, lookup_s)
+
+    def miss(self, type_: str, latency_s: float, lookup_s: float, *, is_stale: bool = False) -> None:
+        """Count a read that went to the source."""
+        cells = self._cells
+        of_type = self._types.get(type_) or self._cells_of(type_)
+        cells[of_type.misses] += 1
+        cells[of_type.stale] += is_stale
+        self._observe(of_type.miss, latency_s)
+        self._observe(self._lookup_miss, lookup_s)
+
+    def revalidation(self, type_: str, latency_s: float) -> None:
+        """Count a read that ended in 304: a hit without a look-up."""
+        of_type = self._types.get(type_) or self._cells_of(type_)
+        self._cells[of_type.hits] += 1
+        self._observe(of_type.hit, latency_s)
+
+    def failure(self, reason: str) -> None:
+        """Count a read that ended in an error; the reason is the name of an error class."""
+        self._cells[self._slot.series(_name(FAILED, reason=reason), 1)] += 1
+
+    def response(self, status: int) -> None:
+        """Count an HTTP response."""
+        self._cells[self._responses[status // 100]] += 1
+
+    def gauge(self, metric: str, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        self._cells[self._slot.series(_name(metric, **labels), 1)] = value
+
+    def counter(self, metric: str, since_start: float, **labels: str) -> None:
+        """Set a counter that is kept elsewhere; what the worker's predecessor counted stays in it."""
+        name = _name(metric, **labels)
+        cell = self._slot.series(name, 1)
+        inherited = self._inherited.setdefault(name, self._cells[cell])
+        self._cells[cell] = inherited + since_start
+
+    def _observe(self, at: int, value_s: float) -> None:
+        cells = self._cells
+        cells[at + bisect_left(BUCKETS_S, value_s)] += 1
+        cells[at + _SUM_CELL] += value_s
+
+    def _cells_of(self, type_: str) -> _TypeCells:
+        series = self._slot.series
+        found = _TypeCells(
+            series(_name(LOADING, resource_type=type_, cache_result="hit"), _HISTOGRAM_CELLS),
+            series(_name(LOADING, resource_type=type_, cache_result="miss"), _HISTOGRAM_CELLS),
+            series(_name(HITS, resource_type=type_), 1),
+            series(_name(MISSES, resource_type=type_), 1),
+            series(_name(STALE, resource_type=type_), 1),
+        )
+        self._types[type_] = found
+        return found
+
+
+def exposition(cells: Cells) -> tuple[bytes, str]:
+    """Show all workers' metrics.
+
+    Returns:
+        The text and its content type.
+    """
+    # 77 ms to import, which the start and the first reads need not wait for.
+    from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+    from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+    registry = CollectorRegistry(auto_describe=False)
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    registry.register(_CellsCollector(cells))  # type: ignore[arg-type]
+    return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+class _CellsCollector:
+    """Turns cells into metric families of the client library, which spells them."""
+
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
+
+    def collect(self) -> Iterable[object]:
+        from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+        kinds = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily, "histogram": HistogramMetricFamily}
+        families: dict[str, object] = {}
+        for (metric, labels), values in sorted(_sum(self._cells).items()):
+            about = METRICS[metric]
+            family = families.get(metric)
+            if family is None:
+                name = metric.removesuffix("_total") if about.kind == "counter" else metric
+                family = kinds[about.kind](name, about.help, labels=[key for key, _ in labels])
+                families[metric] = family
+            label_values = [value for _, value in labels]
+            if isinstance(family, HistogramMetricFamily):
+                family.add_metric(label_values, _buckets(values), values[_SUM_CELL])
+            elif isinstance(family, CounterMetricFamily | GaugeMetricFamily):
+                family.add_metric(label_values, values[0])
+        return families.values()
+
+
+_Labels = tuple[tuple[str, str], ...]
+
+
+def _sum(cells: Cells) -> dict[tuple[str, _Labels], list[float]]:
+    """Add up the slots; gauges of workers that are gone do not count."""
+    totals: dict[tuple[str, _Labels], list[float]] = {}
+    for is_alive, found in cells.slots():
+        for series in found:
+            metric, labels = _split(series)
+            if METRICS[metric].kind == "gauge" and not is_alive:
+                continue
+            total = totals.get((metric, labels))
+            if total is None:
+                totals[metric, labels] = list(series.values)
+            elif metric in _LEAST:
+                total[0] = min(total[0], series.values[0])
+            else:
+                total[:] = [sum(pair) for pair in zip(total, series.values, strict=True)]
+    return totals
+
+
+_LEAST = frozenset({CATALOG_SIZE, WATCHING})
+"""Gauges of what every worker has whole: their sum would say nothing, the least is the worst case."""
+
+
+def _buckets(values: list[float]) -> list[tuple[str, float]]:
+    cumulative = 0.0
+    buckets = []
+    for bound, count in zip((*BUCKETS_S, float("inf")), values, strict=False):
+        cumulative += count
+        buckets.append(("+Inf" if bound == float("inf") else repr(bound), cumulative))
+    return buckets
+
+
+def _name(metric: str, **labels: str) -> str:
+    return "\x1f".join([metric, *(f"{key}={value}" for key, value in labels.items())])
+
+
+def _split(series: Series) -> tuple[str, _Labels]:
+    metric, *labels = series.name.split("\x1f")
+    pairs = [tuple(label.split("=", 1)) for label in labels]
+    return metric, tuple((key, value) for key, value in pairs)

@@ -1,0 +1,37 @@
+"""What the operator is told: one JSON line per event on stderr, never bodies or secrets."""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+
+from carrel.observe.lines import LineWriter
+
+
+class JsonLineHandler(logging.Handler):
+    """Turns log records into JSON lines."""
+
+    def __init__(self, writer: LineWriter) -> None:
+        super().__init__()
+        self._writer = writer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        line = {
+            "ts": round(record.created, 3),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = logging.Formatter().formatException(record.exc_info)
+        self._writer.write(msgspec.json.encode(line) + b"\n")
+
+
+def install(writer: LineWriter, level: int = logging.INFO) -> None:
+    """Have everything that is logged in this process written as JSON lines."""
+    root = logging.getLogger()
+    root.handlers[:] = [JsonLineHandler(writer)]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("carrel").setLevel(level)

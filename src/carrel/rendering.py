@@ -1,0 +1,188 @@
+"""From a document's bytes to the forms that are sent.
+
+Pure: the same content and info give the same bytes on every host. Called on a miss only, on a
+worker thread. It knows shapes and headers, nothing of requests, caches or files.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from email.utils import formatdate
+from typing import Any, NamedTuple, assert_never
+
+import msgspec
+
+from carrel.encodings import MIN_BYTES, Coding, compress
+from carrel.media import is_textual
+from carrel.model import Content, Form, Header, Representation, ResourceInfo
+
+_ETAG_DIGITS = 32
+"""128 bits of SHA-256: no two documents of a library will share them."""
+
+
+class Stamp(NamedTuple):
+    """What goes into replies beside the document itself."""
+
+    client_ttl_ms: int
+    server_info: dict[str, str]
+    """`{"name", "version"}` of the server (MCP `Implementation`)."""
+
+
+CODING_FORMS: dict[tuple[Form, Coding], Form] = {
+    (Form.RAW, Coding.GZIP): Form.RAW_GZIP,
+    (Form.RAW, Coding.BR): Form.RAW_BR,
+    (Form.RAW, Coding.ZSTD): Form.RAW_ZSTD,
+    (Form.JSON, Coding.GZIP): Form.JSON_GZIP,
+    (Form.JSON, Coding.BR): Form.JSON_BR,
+    (Form.JSON, Coding.ZSTD): Form.JSON_ZSTD,
+}
+_CODED = {form: (plain, coding) for (plain, coding), form in CODING_FORMS.items()}
+
+
+def render(info: ResourceInfo, content: Content, form: Form, stamp: Stamp) -> Representation:
+    """Make one form of a document.
+
+    Args:
+        info: Names and types; its URI is the one the client asks by.
+        content: The document's bytes and the entry they were read under.
+        form: The shape wanted.
+        stamp: See `Stamp`.
+    """
+    digest = hashlib.sha256(content.data).hexdigest()
+    match form:
+        case Form.RAW:
+            return _raw(info, content, digest, stamp)
+        case Form.JSON:
+            return _envelope(info, content, digest, stamp)
+        case Form.MCP_HANDSHAKE:
+            body = b'{"contents":' + _contents(info, content) + b"}"
+            return Representation(body, f'"{digest[:_ETAG_DIGITS]}"', [], digest)
+        case Form.MCP_MODERN:
+            return Representation(_modern(info, content, stamp), f'"{digest[:_ETAG_DIGITS]}"', [], digest)
+        case (
+            Form.RAW_GZIP | Form.RAW_BR | Form.RAW_ZSTD | Form.JSON_GZIP | Form.JSON_BR | Form.JSON_ZSTD
+        ):
+            plain, coding = _CODED[form]
+            return _compressed(render(info, content, plain, stamp), coding)
+        case _:  # pragma: no cover
+            assert_never(form)
+
+
+def modern_result(members: bytes, stamp: Stamp, *, cacheable: bool = True) -> bytes:
+    """Wrap the members of a modern-era result.
+
+    Args:
+        members: JSON members without braces, such as `"contents":[]`.
+        stamp: See `Stamp`.
+        cacheable: Add `ttlMs` and `cacheScope` (revision 2026-07-28, server/utilities/caching).
+    """
+    caching = b',"ttlMs":%d,"cacheScope":"public"' % stamp.client_ttl_ms if cacheable else b""
+    server_info = msgspec.json.encode(stamp.server_info)
+    return (
+        b'{"resultType":"complete",'
+        + members
+        + caching
+        + b',"_meta":{"io.modelcontextprotocol/serverInfo":'
+        + server_info
+        + b"}}"
+    )
+
+
+def _modern(info: ResourceInfo, content: Content, stamp: Stamp) -> bytes:
+    return modern_result(b'"contents":' + _contents(info, content), stamp)
+
+
+def _contents(info: ResourceInfo, content: Content) -> bytes:
+    item: dict[str, Any] = {"uri": info.uri, "mimeType": info.media_type}
+    text = _text_of(info, content.data)
+    if text is None:
+        item["blob"] = base64.b64encode(content.data).decode()
+    else:
+        item["text"] = text
+    return msgspec.json.encode([item])
+
+
+def _text_of(info: ResourceInfo, data: bytes) -> str | None:
+    """Return the text of a textual document, or None: what is not UTF-8 travels as bytes, whole."""
+    if not is_textual(info.media_type):
+        return None
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _raw(info: ResourceInfo, content: Content, digest: str, stamp: Stamp) -> Representation:
+    charset = "; charset=utf-8" if _text_of(info, content.data) is not None else ""
+    etag = f'"{digest[:_ETAG_DIGITS]}"'
+    headers = _headers(info.media_type + charset, etag, content.entry.modified_ns, stamp)
+    return Representation(content.data, etag, [*headers, ("accept-ranges", "bytes")], digest)
+
+
+def _envelope(info: ResourceInfo, content: Content, digest: str, stamp: Stamp) -> Representation:
+    text = _text_of(info, content.data)
+    members: dict[str, Any] = {
+        "uri": info.canonical_uri,
+        "name": info.name,
+        "title": info.title,
+        "description": info.description,
+        "type": info.type,
+        "mimeType": info.media_type,
+        "size": len(content.data),
+        "digest": f"sha256:{digest}",
+    }
+    # The validator leaves the modification time out: hosts of one library differ in it, and a
+    # client that revalidates at another host should still get its 304.
+    seed = digest.encode() + msgspec.json.encode(members)
+    etag = f'"{hashlib.sha256(seed).hexdigest()[:_ETAG_DIGITS]}"'
+    members["etag"] = etag
+    members["lastModified"] = iso8601(content.entry.modified_ns)
+    members["encoding"] = "utf-8" if text is not None else "base64"
+    members["content"] = text if text is not None else base64.b64encode(content.data).decode()
+    headers = _headers("application/json", etag, content.entry.modified_ns, stamp)
+    return Representation(msgspec.json.encode(members), etag, headers, digest)
+
+
+def _compressed(plain: Representation, coding: Coding) -> Representation:
+    """Compress a representation, or return it as it is where that saves nothing."""
+    body = compress(plain.body, coding) if len(plain.body) >= MIN_BYTES else plain.body
+    if len(body) >= len(plain.body):
+        return plain
+    etag = f'{plain.etag[:-1]}+{coding.value}"'
+    headers = [
+        ("etag", etag) if name == "etag" else (name, value)
+        for name, value in plain.headers
+        if name != "accept-ranges"
+    ]
+    return Representation(body, etag, [*headers, ("content-encoding", coding.value)], plain.digest)
+
+
+def _headers(content_type: str, etag: str, modified_ns: int, stamp: Stamp) -> list[Header]:
+    return [
+        ("content-type", content_type),
+        ("etag", etag),
+        ("last-modified", http_date(modified_ns)),
+        ("cache-control", f"max-age={stamp.client_ttl_ms // 1000}, must-revalidate"),
+        ("vary", "accept, accept-encoding"),
+        ("x-content-type-options", "nosniff"),
+    ]
+
+
+def http_date(unix_ns: int) -> str:
+    """Spell a time as RFC 9110, section 5.6.7 asks; what a date cannot say becomes 1970."""
+    try:
+        return formatdate(unix_ns // 1_000_000_000, usegmt=True)
+    except (OverflowError, ValueError, OSError):
+        return formatdate(0, usegmt=True)
+
+
+def iso8601(unix_ns: int) -> str:
+    """Spell a time as RFC 3339 does, in UTC; what a date cannot say becomes 1970."""
+    from datetime import UTC, datetime
+
+    try:
+        moment = datetime.fromtimestamp(unix_ns // 1_000_000_000, UTC)
+    except (OverflowError, ValueError, OSError):
+        moment = datetime.fromtimestamp(0, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,145 @@
+"""Exchange <-> ASGI: for Uvicorn and others, or mounted in a FastAPI or Starlette app."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from time import perf_counter
+from typing import Any
+
+from carrel.errors import BodyTimeout, BodyTooLarge, RequestError
+from carrel.http.exchange import Answer, Request, Response
+from carrel.http.problems import internal_error, problem
+
+log = logging.getLogger("carrel.servers.asgi")
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class AsgiHeaders:
+    """The headers of a scope, decoded when they are asked for."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
+        self._raw = raw
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the first value of a header, or the default."""
+        wanted = name.encode()
+        for key, value in self._raw:
+            if key == wanted:
+                return value.decode("latin-1")
+        return default
+
+    def get_all(self, name: str) -> list[str]:
+        """Return all values of a header."""
+        wanted = name.encode()
+        return [value.decode("latin-1") for key, value in self._raw if key == wanted]
+
+
+class ClientGone(Exception):
+    """The client hung up before its body had arrived."""
+
+
+class AsgiServer:
+    """Answers ASGI requests.
+
+    Args:
+        respond: Answers a request.
+        record: Told of each response, with the seconds it took.
+        start: Brings the app up; asked before each request, as a mounted app gets no lifespan events.
+        stop: Brings it down.
+        max_body_bytes: A longer body is refused.
+        body_timeout_s: A body that takes longer is given up.
+    """
+
+    def __init__(
+        self,
+        respond: Callable[[Request], Answer],
+        record: Callable[[Response, float], None],
+        start: Callable[[], Awaitable[None]],
+        stop: Callable[[], Awaitable[None]],
+        max_body_bytes: int,
+        body_timeout_s: float,
+    ) -> None:
+        self._respond = respond
+        self._record = record
+        self._start = start
+        self._stop = stop
+        self._max_body_bytes = max_body_bytes
+        self._body_timeout_s = body_timeout_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one scope."""
+        if scope["type"] == "lifespan":
+            await self._serve_lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._start()
+            await self._serve_request(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self._start()
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self._stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _serve_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start_s = perf_counter()
+        try:
+            body = await self._read_body(receive) if scope["method"] == "POST" else b""
+            start_s = perf_counter()
+            query = scope.get("query_string", b"").decode("latin-1")
+            headers = AsgiHeaders(scope["headers"])
+            answer = self._respond(Request(scope["method"], _path_of(scope), query, headers, body))
+            response = answer if isinstance(answer, Response) else await answer
+        except ClientGone:
+            return
+        except RequestError as error:
+            response = problem(error)
+        except Exception:
+            log.exception("a request ended in an error that nothing expected")
+            response = internal_error()
+        await _send_response(response, send)
+        self._record(response, perf_counter() - start_s)
+
+    async def _read_body(self, receive: Receive) -> bytes:
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._body_timeout_s):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientGone
+                    body += message.get("body", b"")
+                    if len(body) > self._max_body_bytes:
+                        raise BodyTooLarge(f"The body is longer than {self._max_body_bytes} bytes.")
+                    if not message.get("more_body", False):
+                        return bytes(body)
+        except TimeoutError:
+            raise BodyTimeout("The body did not arrive in time. Send it without pauses.") from None
+
+
+def _path_of(scope: Scope) -> str:
+    """Return the path below the place where the app is mounted."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path.removeprefix(root) if root and path.startswith(root + "/") else path
+
+
+async def _send_response(response: Response, send: Send) -> None:
+    headers = [(name.encode(), value.encode("latin-1")) for name, value in response.headers]
+    if response.status not in {204, 304} and not any(name == b"content-length" for name, _ in headers):
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})

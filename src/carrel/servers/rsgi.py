@@ -1,0 +1,115 @@
+"""Exchange <-> RSGI, the interface of Granian: the fast way, and what `carrel serve` runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from time import perf_counter
+from typing import Protocol
+
+from carrel.errors import BodyTimeout, BodyTooLarge, RequestError
+from carrel.http.exchange import Answer, Headers, Request, Response
+from carrel.http.problems import internal_error, problem
+from carrel.model import Header
+from carrel.servers.uploads import Uploads
+
+log = logging.getLogger("carrel.servers.rsgi")
+
+
+class RsgiScope(Protocol):
+    """What Granian says of a request."""
+
+    proto: str
+    method: str
+    path: str
+    query_string: str
+    headers: Headers
+
+
+class RsgiProtocol(Protocol):
+    """How Granian is answered."""
+
+    def __call__(self) -> Awaitable[bytes]:
+        """Return the whole body."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the body in pieces."""
+
+    def response_bytes(self, status: int, headers: list[Header], body: bytes) -> None:
+        """Send a response."""
+
+    def response_empty(self, status: int, headers: list[Header]) -> None:
+        """Send a response without a body."""
+
+
+class RsgiServer:
+    """Answers RSGI requests.
+
+    Args:
+        respond: Answers a request.
+        record: Told of each response, with the seconds it took.
+        max_body_bytes: A longer body is refused.
+        body_timeout_s: A body that takes longer is given up.
+    """
+
+    def __init__(
+        self,
+        respond: Callable[[Request], Answer],
+        record: Callable[[Response, float], None],
+        max_body_bytes: int,
+        body_timeout_s: float,
+    ) -> None:
+        self._respond = respond
+        self._record = record
+        self._max_body_bytes = max_body_bytes
+        self._uploads = Uploads(body_timeout_s)
+
+    async def __call__(self, scope: RsgiScope, protocol: RsgiProtocol) -> None:
+        """Answer one request."""
+        if scope.proto != "http":
+            # There are no WebSockets here; closing with 403 is all that RSGI offers before accepting.
+            protocol.close(403)  # type: ignore[attr-defined]
+            return
+        method = scope.method
+        start_s = perf_counter()
+        body = b""
+        try:
+            if method == "POST":
+                body = await self._read_body(scope, protocol)
+                start_s = perf_counter()
+            answer = self._respond(Request(method, scope.path, scope.query_string, scope.headers, body))
+            response = answer if type(answer) is Response else await answer  # type: ignore[misc]
+        except RequestError as error:
+            response = problem(error)
+        except Exception:
+            log.exception("a request ended in an error that nothing expected")
+            response = internal_error()
+        protocol.response_bytes(response.status, response.headers, response.body)
+        self._record(response, perf_counter() - start_s)
+
+    async def _read_body(self, scope: RsgiScope, protocol: RsgiProtocol) -> bytes:
+        length = scope.headers.get("content-length")
+        if length is not None and (len(length) > len(str(self._max_body_bytes)) or int(length) > self._max_body_bytes):
+            raise self._too_large()
+        task = self._uploads.begin()
+        try:
+            # Granian hands over what is there; with a length that was checked, that is bounded.
+            return await (protocol() if length is not None else self._gather(protocol))
+        except asyncio.CancelledError:
+            if not self._uploads.was_overdue(task):
+                raise
+            raise BodyTimeout("The body did not arrive in time. Send it without pauses.") from None
+        finally:
+            self._uploads.end(task)
+
+    async def _gather(self, protocol: RsgiProtocol) -> bytes:
+        body = bytearray()
+        async for piece in protocol:
+            body += piece
+            if len(body) > self._max_body_bytes:
+                raise self._too_large()
+        return bytes(body)
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(f"The body is longer than {self._max_body_bytes} bytes.")

@@ -1,0 +1,58 @@
+"""Bodies that do not arrive: requests whose body takes too long are cancelled.
+
+One sweep a second looks at all bodies under way. A timer for each request would cost two
+microseconds of every POST; being a second late with a timeout of thirty costs nobody anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+
+SWEEP_S = 1.0
+
+
+class Uploads:
+    """The tasks that wait for a body.
+
+    Args:
+        timeout_s: How long a body may take, in seconds.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._since_s: dict[asyncio.Task[object], float] = {}
+        self._overdue: set[asyncio.Task[object]] = set()
+        self._sweeping: asyncio.TimerHandle | None = None
+
+    def begin(self) -> asyncio.Task[object]:
+        """Note that the running task waits for a body; pass what is returned to `end`."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - servers run handlers in tasks
+        self._since_s[task] = monotonic()
+        if self._sweeping is None:
+            self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+        return task
+
+    def end(self, task: asyncio.Task[object]) -> None:
+        """Note that the body is there, or given up."""
+        self._since_s.pop(task, None)
+
+    def was_overdue(self, task: asyncio.Task[object]) -> bool:
+        """Tell whether the task's cancellation was a timeout, and forget it."""
+        if task not in self._overdue:
+            return False
+        self._overdue.discard(task)
+        task.uncancel()
+        return True
+
+    def _sweep(self) -> None:
+        self._sweeping = None
+        limit_s = monotonic() - self._timeout_s
+        for task, since_s in list(self._since_s.items()):
+            if since_s < limit_s:
+                del self._since_s[task]
+                self._overdue.add(task)
+                task.cancel()
+        if self._since_s:
+            self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)

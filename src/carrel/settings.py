@@ -1,0 +1,169 @@
+"""Settings: one frozen value, read once, from flags > environment > `.env` > settings file > defaults.
+
+Pure but for `load`, which reads the environment and two files. Only the composition root and the
+command line call it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from carrel.errors import InvalidSettings
+
+STARTER_LIBRARY = Path(__file__).parent / "starter"
+
+MIB = 1024 * 1024
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a Carrel process runs with. Units are in the names; bytes are bytes, `_s` is seconds."""
+
+    root: Path = STARTER_LIBRARY
+    """Directory of the library."""
+    host: str = "127.0.0.1"
+    port: int = 8000
+    """0 lets the system choose."""
+    workers: int = 1
+    public: bool = False
+    """Allow listening beyond loopback, though no client has to authenticate."""
+    allowed_hosts: tuple[str, ...] | None = None
+    """Names accepted in `Host`, without port; None accepts any (a mounting app checks its own)."""
+    allowed_origins: tuple[str, ...] = ()
+    """Origins accepted beside those of this machine, such as `https://agents.example`."""
+    cache_ttl_s: float = 300.0
+    cache_max_resources: int = 1000
+    cache_max_bytes: int = 256 * MIB
+    last_good_s: float = 600.0
+    """For how long a document that cannot be read is served from memory."""
+    client_ttl_s: float = 1.0
+    """For how long clients may reuse an answer without asking again (`ttlMs`, `max-age`)."""
+    max_body_bytes: int = 1 * MIB
+    body_timeout_s: float = 30.0
+    max_document_bytes: int = 8 * MIB
+    """A longer document is not served; `check` names it."""
+    page_size: int = 500
+    """Resources on one page of an MCP listing."""
+    watch: bool = True
+    rescan_s: float = 3.0
+    """Pause between full scans, which find what the watcher missed."""
+    access_log: bool = True
+
+    def __post_init__(self) -> None:
+        """Check what types cannot say.
+
+        Raises:
+            InvalidSettings: A value is out of its range.
+        """
+        _require(0 <= self.port <= 65535, "port", "a number from 0 to 65535")
+        _require(1 <= self.workers <= 256, "workers", "a number from 1 to 256")
+        _require(self.cache_ttl_s > 0, "cache_ttl_s", "more than 0 seconds")
+        _require(self.cache_max_resources >= 1, "cache_max_resources", "at least 1")
+        _require(self.cache_max_bytes >= MIB, "cache_max_bytes", "at least 1048576 bytes (1 MiB)")
+        _require(self.client_ttl_s >= 0, "client_ttl_s", "0 seconds or more")
+        _require(self.max_body_bytes >= 1024, "max_body_bytes", "at least 1024 bytes")
+        _require(self.body_timeout_s > 0, "body_timeout_s", "more than 0 seconds")
+        _require(self.max_document_bytes >= 1, "max_document_bytes", "at least 1 byte")
+        _require(1 <= self.page_size <= 10_000, "page_size", "a number from 1 to 10000")
+        _require(self.rescan_s > 0, "rescan_s", "more than 0 seconds")
+
+    def is_loopback(self) -> bool:
+        """Tell whether the host can be reached from this machine only."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+def _require(holds: bool, field: str, wanted: str) -> None:
+    if not holds:
+        raise InvalidSettings(f"The setting '{field}' must be {wanted}.")
+
+
+# Variables that the field already uses, beside CARREL_<FIELD> for every field.
+_ENVIRONMENT_ALIASES = {"CACHE_TTL": "cache_ttl_s", "CACHE_MAX_SIZE": "cache_max_resources"}
+
+
+def load(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    config: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    directory: Path | None = None,
+) -> Settings:
+    """Merge all places that settings may come from.
+
+    Args:
+        flags: Values from the command line; those that are None count as not given.
+        config: A TOML file whose keys are the fields of `Settings`.
+        environment: Variables, `os.environ` by default.
+        directory: Where `.env` is looked for, the current directory by default.
+
+    Raises:
+        InvalidSettings: A value cannot be used; the message names where it came from.
+    """
+    merged: dict[str, Any] = {}
+    if config is not None:
+        merged |= _from_file(config)
+    dotenv = (directory or Path.cwd()) / ".env"
+    if dotenv.is_file():
+        from dotenv import dotenv_values
+
+        merged |= _from_environment({k: v for k, v in dotenv_values(dotenv).items() if v is not None}, ".env")
+    merged |= _from_environment(os.environ if environment is None else environment, "the environment")
+    merged |= {key: value for key, value in (flags or {}).items() if value is not None}
+    try:
+        return msgspec.convert(merged, Settings, dec_hook=_decode_path)
+    except msgspec.ValidationError as error:
+        raise InvalidSettings(f"The settings are not usable: {error}.") from error
+
+
+def _from_file(config: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(config.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidSettings(f"The settings file {config} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidSettings(f"The settings file {config} is not valid TOML: {error}.") from error
+    unknown = sorted(set(values) - set(Settings.__struct_fields__))
+    if unknown:
+        raise InvalidSettings(
+            f"The settings file {config} has the unknown key '{unknown[0]}'. "
+            f"The keys are: {', '.join(Settings.__struct_fields__)}."
+        )
+    return values
+
+
+def _from_environment(variables: Mapping[str, str], where: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for field in msgspec.structs.fields(Settings):
+        names = [f"CARREL_{field.name.upper()}"]
+        names += [alias for alias, target in _ENVIRONMENT_ALIASES.items() if target == field.name]
+        for name in names:
+            if name not in variables:
+                continue
+            try:
+                found[field.name] = _parse(variables[name], field.type)
+            except msgspec.ValidationError as error:
+                raise InvalidSettings(f"{name} in {where} is {variables[name]!r}: {error}.") from error
+    return found
+
+
+def _parse(text: str, kind: Any) -> Any:
+    if "tuple" in str(kind):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return msgspec.convert(text, kind, strict=False, dec_hook=_decode_path)
+
+
+def _decode_path(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str | Path):
+        return Path(value)
+    raise NotImplementedError

@@ -1,0 +1,166 @@
+"""Look at a source with blocking calls: rules, listings, headlines. Runs on a worker thread.
+
+Shared by the server, which surveys again and again, and by the command line, which does it once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from carrel.catalog import Catalog, Document
+from carrel.errors import InvalidLibrary
+from carrel.headline import HEAD_BYTES, headline_of
+from carrel.media import media_type_of
+from carrel.model import Source, SourceEntry, SourceError, SourceGone, SourceProblem
+from carrel.rules import RULES_FILE, Rules, default_rules, parse_rules
+from carrel.settling import QUIET_S
+from carrel.sources.filesystem import FilesystemSource
+
+MAX_RULES_BYTES = 1024 * 1024
+
+
+class Survey(NamedTuple):
+    """A listing of the source."""
+
+    entries: dict[str, SourceEntry]
+    problems: tuple[SourceProblem, ...]
+    cost_s: float
+
+
+def open_library(root: Path, max_document_bytes: int) -> tuple[FilesystemSource, Rules]:
+    """Open a directory and read its rules.
+
+    Raises:
+        InvalidLibrary: The directory or its `carrel.toml` cannot be used; the message says why.
+    """
+    if not root.exists():
+        raise InvalidLibrary(f"There is no directory {root}. Name one that holds your documents.")
+    if not root.is_dir():
+        raise InvalidLibrary(f"{root} is not a directory. Name the directory that holds the documents.")
+    text = read_rules_text(root)
+    rules = rules_from(text, root)
+    try:
+        source = FilesystemSource(
+            root, max_document_bytes=max_document_bytes, follow_links=rules.follow_links
+        )
+    except OSError as error:
+        raise InvalidLibrary(f"The directory {root} cannot be opened: {error.strerror}.") from error
+    return source, rules
+
+
+def read_rules_text(root: Path) -> str | None:
+    """Return the text of a library's `carrel.toml`, or None when it has none.
+
+    Raises:
+        InvalidLibrary: The file is there but cannot be read.
+    """
+    path = root / RULES_FILE
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_RULES_BYTES).decode("utf-8")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InvalidLibrary(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise InvalidLibrary(f"{path} is not UTF-8: {error.reason} at byte {error.start}.") from error
+
+
+def rules_from(text: str | None, root: Path) -> Rules:
+    """Return the rules that a text gives, or the default ones for None.
+
+    Raises:
+        InvalidLibrary: See `parse_rules`; the message names the file.
+    """
+    name = root.resolve().name or "library"
+    if text is None:
+        return default_rules(name)
+    try:
+        return parse_rules(text, name)
+    except InvalidLibrary as error:
+        raise InvalidLibrary(f"{root}: {error.message}") from error
+
+
+def survey(source: Source) -> Survey:
+    """List the source.
+
+    Raises:
+        SourceError: The root cannot be listed.
+    """
+    start_s = time.monotonic()
+    entries, problems = source.list()
+    return Survey({entry.path: entry for entry in entries}, tuple(problems), time.monotonic() - start_s)
+
+
+def first_survey(source: Source) -> Survey:
+    """List the source for the first time, with the files that are being written left out.
+
+    Nothing older can be served in their place, and a later survey picks them up.
+
+    Raises:
+        SourceError: The root cannot be listed.
+    """
+    first = survey(source)
+    now_ns = time.time_ns()
+    # A time in the future is a clock that was set, not a writer.
+    if not any(0 <= now_ns - entry.modified_ns < QUIET_S * 1e9 for entry in first.entries.values()):
+        return first
+    time.sleep(QUIET_S)
+    second = survey(source)
+    settled = {
+        path: entry
+        for path, entry in second.entries.items()
+        if path in first.entries and first.entries[path].version == entry.version
+    }
+    return second._replace(entries=settled)
+
+
+def describe(source: Source, entry: SourceEntry, known: Document | None = None) -> Document:
+    """Make a document of an entry: its media type, title and description."""
+    try:
+        head = source.read_head(entry.path, HEAD_BYTES)
+    except SourceError:
+        # Listed all the same: reads will say why, and may work again before the next survey.
+        return known._replace(entry=entry) if known else Document(entry, media_type_of(entry.path), "", "")
+    media_type = media_type_of(entry.path, head)
+    headline = headline_of(media_type, head)
+    return Document(entry, media_type, headline.title, headline.description)
+
+
+def describe_all(
+    source: Source, entries: Iterable[SourceEntry], known: Mapping[str, Document]
+) -> list[tuple[str, Document | None]]:
+    """Describe entries in the order of their paths, which is nearly that of their URIs."""
+    ordered = sorted(entries, key=lambda entry: entry.path)
+    return [(entry.path, describe(source, entry, known.get(entry.path))) for entry in ordered]
+
+
+def look(source: Source, paths: Iterable[str]) -> dict[str, SourceEntry | None]:
+    """Look at single files: their entry, or None where they are gone. Those that fail are left out."""
+    seen: dict[str, SourceEntry | None] = {}
+    for path in paths:
+        try:
+            seen[path] = source.stat(path)
+        except SourceGone:
+            seen[path] = None
+        except SourceError:
+            continue
+    return seen
+
+
+def load_catalog(source: Source, rules: Rules) -> tuple[Catalog, tuple[SourceProblem, ...]]:
+    """Survey once and return the catalog: what one-shot commands and stdio's first answer need.
+
+    Raises:
+        InvalidLibrary: The root cannot be listed.
+    """
+    catalog = Catalog(rules)
+    try:
+        found = first_survey(source)
+    except SourceError as error:
+        raise InvalidLibrary(str(error)) from error
+    catalog.apply(describe_all(source, found.entries.values(), {}))
+    return catalog, found.problems
