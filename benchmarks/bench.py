@@ -54,7 +54,9 @@ def _cases() -> list[Case]:
     return [
         Case("GET raw", "GET", path, path, {"Accept": "text/*"}),
         Case("GET json", "GET", path, path, {}),
-        Case("resources/read modern", "POST", "/mcp", "/mcp", modern, _read_body({"uri": URI, "_meta": meta})),
+        Case(
+            "resources/read modern", "POST", "/mcp", "/mcp", modern, _read_body({"uri": URI, "_meta": meta})
+        ),
         Case("resources/read handshake", "POST", "/mcp", "/mcp", handshake, _read_body({"uri": URI})),
     ]
 
@@ -123,7 +125,9 @@ def _check(shot: wrk.Shot) -> None:
 
 def environment() -> dict[str, Any]:
     """Return what a figure depends on."""
-    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    models = [
+        line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
+    ]
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     return {
         "cpu": models[0].partition(":")[2].strip() if models else platform.processor(),
@@ -149,7 +153,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                         url, pid = started[name]
                         samples[name].append(sample(case, url, path, pid, options, scratch))
                 results.append(_summarise(case, samples))
-    return {"environment": environment(), "rounds": options.rounds, "seconds": options.seconds, "cases": results}
+    return {
+        "environment": environment(),
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+        "cases": results,
+    }
 
 
 def _summarise(case: Case, samples: dict[str, list[Sample]]) -> dict[str, Any]:
@@ -164,7 +173,9 @@ def _summarise(case: Case, samples: dict[str, list[Sample]]) -> dict[str, Any]:
 
 def print_table(result: dict[str, Any]) -> None:
     """Print medians for a person."""
-    print(f"{'case':<26}{'floor us':>10}{'carrel us':>11}{'ratio':>8}{'(range)':>14}{'req/s':>9}{'p99 ms':>8}")
+    print(
+        f"{'case':<26}{'floor us':>10}{'carrel us':>11}{'ratio':>8}{'(range)':>14}{'req/s':>9}{'p99 ms':>8}"
+    )
     for case in result["cases"]:
         median = {
             (name, key): statistics.median(run[key] for run in runs)
@@ -189,7 +200,7 @@ def main() -> None:
     options = parser.parse_args()
     if not wrk.is_installed():
         sys.exit("scripts/bench needs wrk. Install it with: apt-get install wrk")
-    if (os.cpu_count() or 1) < 2:
+    if (os.cpu_count() or 1) <= max(SERVER_CORE, LOAD_CORE):
         sys.exit("scripts/bench needs two cores: one for the server, one for the load.")
     result = measure(options)
     if options.json:

@@ -36,7 +36,15 @@ class Floor:
 
     def __init__(self, document: bytes) -> None:
         self._document = document
-        result = {"contents": [{"uri": "mcp://resources/files/doc.md", "mimeType": "text/markdown", "text": document.decode()}]}
+        result = {
+            "contents": [
+                {
+                    "uri": "mcp://resources/files/doc.md",
+                    "mimeType": "text/markdown",
+                    "text": document.decode(),
+                }
+            ]
+        }
         self._result = msgspec.json.encode(result)
         self._decoder = msgspec.json.Decoder(Call)
         self._headers = [("content-type", "text/markdown; charset=utf-8")]
@@ -74,7 +82,7 @@ def main() -> None:
         backlog=BACKLOG,
         log_level=LogLevels.warning,
     )
-    server.serve(target_loader=lambda: app, wrap_loader=False)
+    server.serve(target_loader=lambda: app.__rsgi__, wrap_loader=False)
 
 
 if __name__ == "__main__":

@@ -39,9 +39,7 @@ def running(command: Sequence[str], url: str, log: Path, core: int) -> Iterator[
         RuntimeError: It ended, or did not answer in time.
     """
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=output, preexec_fn=lambda: os.sched_setaffinity(0, {core})
-        )
+        process = subprocess.Popen([*pinned(core), *command], stdout=output, stderr=output)
         try:
             _wait_until_up(process, url, log)
             yield process
@@ -52,6 +50,11 @@ def running(command: Sequence[str], url: str, log: Path, core: int) -> Iterator[
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def pinned(core: int) -> list[str]:
+    """Return the words that keep a command on one core."""
+    return ["taskset", "--cpu-list", str(core)]
 
 
 def cpu_s(pid: int) -> float:

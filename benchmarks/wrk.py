@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
+
+from benchmarks.processes import pinned
 
 
 class Load(NamedTuple):
@@ -66,9 +67,7 @@ def shoot(shot: Shot, seconds: int, connections: int, core: int, scratch: Path) 
     body = f"[==[{shot.body}]==]" if shot.body else "nil"
     script.write_text(_SCRIPT.format(method=shot.method, body=body, headers=headers))
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), shot.url]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=True, preexec_fn=lambda: os.sched_setaffinity(0, {core})
-    )
+    done = subprocess.run([*pinned(core), *command], capture_output=True, text=True, check=True)
     match = _RESULT.search(done.stdout)
     if match is None:
         raise RuntimeError(f"wrk said nothing that could be read: {done.stdout} {done.stderr}")

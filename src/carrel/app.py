@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any
 
 from carrel import __version__
 from carrel.cache.memory import MemoryCache
@@ -14,6 +13,7 @@ from carrel.catalog import Catalog
 from carrel.freshness import Freshness
 from carrel.http.admin import Admin
 from carrel.http.edge import Edge
+from carrel.http.exchange import Response
 from carrel.http.rest import LISTING, PREFIX, Rest
 from carrel.http.router import Router, Subtree, get_only
 from carrel.library import Library
@@ -100,7 +100,7 @@ class Application:
         self._writer.close()
 
     @asynccontextmanager
-    async def lifespan(self, _: Any = None) -> AsyncIterator[None]:
+    async def lifespan(self, _: object = None) -> AsyncIterator[None]:
         """Keep the app up for as long as the context lasts; fits `FastAPI(lifespan=app.lifespan)`."""
         await self.start()
         try:
@@ -108,7 +108,7 @@ class Application:
         finally:
             await self.stop()
 
-    def record(self, response: Any, latency_s: float) -> None:
+    def record(self, response: Response, latency_s: float) -> None:
         """Take note of a response that was sent."""
         if self._observer is not None:
             self._observer.record(response, latency_s)

@@ -33,7 +33,7 @@ def _zstd(data: bytes) -> bytes:
 
 
 def _brotli(data: bytes) -> bytes:
-    import brotli
+    import brotli  # type: ignore[import-untyped]
 
     return bytes(brotli.compress(data, quality=7))
 

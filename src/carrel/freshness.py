@@ -45,7 +45,14 @@ class Freshness:
     """
 
     def __init__(
-        self, source: Source, catalog: Catalog, root: Path, executor: Executor, *, rescan_s: float, watch: bool
+        self,
+        source: Source,
+        catalog: Catalog,
+        root: Path,
+        executor: Executor,
+        *,
+        rescan_s: float,
+        watch: bool,
     ) -> None:
         self._source = source
         self._catalog = catalog
@@ -119,7 +126,9 @@ class Freshness:
             except asyncio.CancelledError:
                 raise
             except Exception as error:  # noqa: BLE001 - the watcher is foreign code; surveys stand in for it
-                log.warning("watching the library failed, surveys go on every %.0f s: %s", self._rescan_s, error)
+                log.warning(
+                    "watching the library failed, surveys go on every %.0f s: %s", self._rescan_s, error
+                )
             self.watching = False
             await asyncio.sleep(_WATCH_RETRY_S)
 
@@ -175,7 +184,9 @@ class Freshness:
                 self.ready.set()
             except (SourceError, InvalidLibrary) as error:
                 self.failed_surveys += 1
-                log.error("the library cannot be surveyed, trying again in %.0f s: %s", self._rescan_s, error)
+                log.warning(
+                    "the library cannot be surveyed, trying again in %.0f s: %s", self._rescan_s, error
+                )
                 await asyncio.sleep(self._rescan_s)
 
     async def _survey(self) -> None:
@@ -206,7 +217,7 @@ class Freshness:
             self._rules_text = text
             rules = surveying.rules_from(text, self._root)
         except InvalidLibrary as error:
-            log.error("the changed rules are not usable, the old ones stay: %s", error.message)
+            log.warning("the changed rules are not usable, the old ones stay: %s", error.message)
             return
         if rules.follow_links != self._catalog.rules.follow_links:
             log.warning("follow_links changed in %s; it takes effect at the next start", RULES_FILE)

@@ -50,7 +50,12 @@ _BINARY = {
     "woff2": "font/woff2",
     "bin": "application/octet-stream",
 }
-_BY_NAME = {"dockerfile": "text/plain", "makefile": "text/plain", "license": "text/plain", "notice": "text/plain"}
+_BY_NAME = {
+    "dockerfile": "text/plain",
+    "makefile": "text/plain",
+    "license": "text/plain",
+    "notice": "text/plain",
+}
 
 UNKNOWN = "application/octet-stream"
 PLAIN = "text/plain"

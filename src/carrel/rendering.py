@@ -60,9 +60,7 @@ def render(info: ResourceInfo, content: Content, form: Form, stamp: Stamp) -> Re
             return Representation(body, f'"{digest[:_ETAG_DIGITS]}"', [], digest)
         case Form.MCP_MODERN:
             return Representation(_modern(info, content, stamp), f'"{digest[:_ETAG_DIGITS]}"', [], digest)
-        case (
-            Form.RAW_GZIP | Form.RAW_BR | Form.RAW_ZSTD | Form.JSON_GZIP | Form.JSON_BR | Form.JSON_ZSTD
-        ):
+        case Form.RAW_GZIP | Form.RAW_BR | Form.RAW_ZSTD | Form.JSON_GZIP | Form.JSON_BR | Form.JSON_ZSTD:
             plain, coding = _CODED[form]
             return _compressed(render(info, content, plain, stamp), coding)
         case _:  # pragma: no cover

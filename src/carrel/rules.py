@@ -190,12 +190,14 @@ def parse_rules(text: str, fallback_name: str) -> Rules:
         raise InvalidLibrary(f"{RULES_FILE} is not valid TOML: {error}.") from error
     _check_keys(document, {"name", "follow_links", "collection"}, text, 0)
     name = _typed(document, "name", str, fallback_name, text, 0)
-    follow_links = _typed(document, "follow_links", bool, False, text, 0)  # noqa: FBT003
+    follow_links = _typed(document, "follow_links", bool, default=False, text=text, number=0)
     tables = document.get("collection", [])
-    if not isinstance(tables, list) or not tables:
+    if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         raise InvalidLibrary(f"{RULES_FILE} has no [[collection]]. Add one, or remove the file.")
     if len(tables) > MAX_COLLECTIONS:
-        raise InvalidLibrary(f"{RULES_FILE} has {len(tables)} collections; at most {MAX_COLLECTIONS} are read.")
+        raise InvalidLibrary(
+            f"{RULES_FILE} has {len(tables)} collections; at most {MAX_COLLECTIONS} are read."
+        )
     collections = tuple(_parse_collection(table, number, text) for number, table in enumerate(tables, 1))
     return Rules(name, collections, follow_links)
 
@@ -251,7 +253,9 @@ def _line_of(text: str, number: int, key: str | None) -> int:
             seen += 1
             if seen == number:
                 head = line_number
-        elif seen == number and key is not None and re.match(rf"""["']?{re.escape(key)}["']?\s*=""", stripped):
+        elif (
+            seen == number and key is not None and re.match(rf"""["']?{re.escape(key)}["']?\s*=""", stripped)
+        ):
             return line_number
     return head
 
@@ -269,12 +273,12 @@ def _file_pattern(files: str) -> re.Pattern[str]:
     for match in _FILE_TOKEN.finditer(files):
         pieces.append(_literal(files[end : match.start()], files))
         end = match.end()
-        token = match.group()
-        if token == "**/":
+        piece = match.group()
+        if piece == "**/":
             pieces.append("(?:[^/]+/)*")
-        elif token == "**":
+        elif piece == "**":
             pieces.append(".*")
-        elif token == "*":
+        elif piece == "*":
             pieces.append("[^/]*")
         else:
             pieces.append(f"(?P<{match[2]}>{'.+' if match[1] else '[^/]+'})")

@@ -21,6 +21,11 @@ STARTER_LIBRARY = Path(__file__).parent / "starter"
 
 MIB = 1024 * 1024
 
+_MAX_PORT = 65535
+_MAX_WORKERS = 256
+_MAX_PAGE_SIZE = 10_000
+_MIN_BODY_BYTES = 1024
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a Carrel process runs with. Units are in the names; bytes are bytes, `_s` is seconds."""
@@ -61,16 +66,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Raises:
             InvalidSettings: A value is out of its range.
         """
-        _require(0 <= self.port <= 65535, "port", "a number from 0 to 65535")
-        _require(1 <= self.workers <= 256, "workers", "a number from 1 to 256")
+        _require(0 <= self.port <= _MAX_PORT, "port", f"a number from 0 to {_MAX_PORT}")
+        _require(1 <= self.workers <= _MAX_WORKERS, "workers", f"a number from 1 to {_MAX_WORKERS}")
         _require(self.cache_ttl_s > 0, "cache_ttl_s", "more than 0 seconds")
         _require(self.cache_max_resources >= 1, "cache_max_resources", "at least 1")
         _require(self.cache_max_bytes >= MIB, "cache_max_bytes", "at least 1048576 bytes (1 MiB)")
         _require(self.client_ttl_s >= 0, "client_ttl_s", "0 seconds or more")
-        _require(self.max_body_bytes >= 1024, "max_body_bytes", "at least 1024 bytes")
+        _require(
+            self.max_body_bytes >= _MIN_BODY_BYTES, "max_body_bytes", f"at least {_MIN_BODY_BYTES} bytes"
+        )
         _require(self.body_timeout_s > 0, "body_timeout_s", "more than 0 seconds")
         _require(self.max_document_bytes >= 1, "max_document_bytes", "at least 1 byte")
-        _require(1 <= self.page_size <= 10_000, "page_size", "a number from 1 to 10000")
+        _require(1 <= self.page_size <= _MAX_PAGE_SIZE, "page_size", f"a number from 1 to {_MAX_PAGE_SIZE}")
         _require(self.rescan_s > 0, "rescan_s", "more than 0 seconds")
 
     def is_loopback(self) -> bool:
@@ -83,7 +90,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             return False
 
 
-def _require(holds: bool, field: str, wanted: str) -> None:
+def _require(holds: object, field: str, wanted: str) -> None:
     if not holds:
         raise InvalidSettings(f"The setting '{field}' must be {wanted}.")
 

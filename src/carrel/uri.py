@@ -69,7 +69,9 @@ def split_uri(text: str) -> UriParts:
     if "@" in authority or ":" in authority:
         raise InvalidUri("The URI has user information or a port. Leave them out.")
     if not _AUTHORITY.match(authority):
-        raise InvalidUri("The URI's authority is empty or malformed. Write it like mcp://resources/sdlc/core.")
+        raise InvalidUri(
+            "The URI's authority is empty or malformed. Write it like mcp://resources/sdlc/core."
+        )
     segments = tuple(_decode_segment(raw) for raw in path.split("/")) if path else ()
     return UriParts(scheme.lower(), authority.lower(), segments)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from carrel import __version__
 from carrel.errors import CarrelError, StartupError
+
+if TYPE_CHECKING:
+    from carrel.settings import Settings
 
 app = typer.Typer(
     name="carrel",
@@ -37,7 +40,7 @@ def main() -> None:
         sys.exit(error.exit_code if isinstance(error, StartupError) else 1)
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 - the callback's shape is typer's
+def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"carrel {__version__}")
         raise typer.Exit
@@ -45,7 +48,7 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001 - the callback's shape
 
 @app.callback()
 def _root(
-    version: Annotated[  # noqa: ARG001 - handled by its callback
+    version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
@@ -98,7 +101,10 @@ def list_(directory: Directory = None, json: Json = False) -> None:
 
 
 @app.command()
-def read(uri: Annotated[str, typer.Argument(help="Such as mcp://resources/sdlc/core.")], directory: Directory = None) -> None:
+def read(
+    uri: Annotated[str, typer.Argument(help="Such as mcp://resources/sdlc/core.")],
+    directory: Directory = None,
+) -> None:
     """Write one resource's bytes to stdout."""
     from carrel.cli.inspecting import read_resource
 
@@ -114,11 +120,11 @@ def check(directory: Directory = None, json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def _flags(directory: Path | None, **values: Any) -> dict[str, Any]:
+def _flags(directory: Path | None, **values: object) -> dict[str, Any]:
     return {"root": directory, **values}
 
 
-def _settings(flags: dict[str, Any], config: Path | None) -> Any:
+def _settings(flags: dict[str, Any], config: Path | None) -> Settings:
     from carrel.settings import load
 
     return load(flags, config=config)

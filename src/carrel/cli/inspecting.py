@@ -126,7 +126,5 @@ def _listed(info: ResourceInfo) -> dict[str, Any]:
     }
 
 
-def _print_json(value: Any) -> None:
+def _print_json(value: object) -> None:
     print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
-
-

@@ -125,5 +125,3 @@ def _granian_logging() -> dict[str, Any]:
         "formatters": {},
         "loggers": {"_granian": {"handlers": [], "level": "WARNING", "propagate": True}},
     }
-
-

@@ -59,7 +59,9 @@ def requested_range(header: str, size: int) -> tuple[int, int] | None:
         if last and int(last) < start:
             return None
     if start >= size or start >= end:
-        raise RangeNotSatisfiable(f"The document has {size} bytes; the range lies beyond them.", {"size": size})
+        raise RangeNotSatisfiable(
+            f"The document has {size} bytes; the range lies beyond them.", {"size": size}
+        )
     return start, end
 
 

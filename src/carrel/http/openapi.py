@@ -34,10 +34,16 @@ def openapi_document(version: str) -> dict[str, Any]:
             "description": "A team's engineering standards, patterns and templates. MCP is at POST /mcp.",
         },
         "paths": {
-            "/mcp/resources": _path("list_resources", "List the resources", _listing_responses(), _LISTING_PARAMETERS),
+            "/mcp/resources": _path(
+                "list_resources", "List the resources", _listing_responses(), _LISTING_PARAMETERS
+            ),
             "/mcp/resources/sdlc/core": _read("read_sdlc_core", "Read the SDLC core", resource, []),
             "/mcp/resources/patterns/{name}": _read(
-                "read_pattern", "Read a pattern of a language", resource, ["name"], [_query("language", _STRING)]
+                "read_pattern",
+                "Read a pattern of a language",
+                resource,
+                ["name"],
+                [_query("language", _STRING)],
             ),
             "/mcp/resources/patterns/{language}/{name}": _read(
                 "read_pattern_of_language", "Read a pattern", resource, ["language", "name"]
@@ -55,21 +61,28 @@ def openapi_document(version: str) -> dict[str, Any]:
             "/readyz": _path(
                 "readyz",
                 "Is the library ready to be read",
-                {"200": _json("Ready", {"type": "object"}), "503": _json("Still surveying", {"type": "object"})},
+                {
+                    "200": _json("Ready", {"type": "object"}),
+                    "503": _json("Still surveying", {"type": "object"}),
+                },
             ),
             "/metrics": _path(
                 "metrics",
                 "Metrics of all workers",
                 {"200": {"description": "Prometheus text", "content": {"text/plain": {"schema": _STRING}}}},
             ),
-            "/openapi.json": _path("openapi", "This description", {"200": _json("OpenAPI", {"type": "object"})}),
+            "/openapi.json": _path(
+                "openapi", "This description", {"200": _json("OpenAPI", {"type": "object"})}
+            ),
         },
         "components": {"schemas": {"Resource": _resource(), "Listing": _listing(), "Problem": _problem()}},
     }
 
 
-def _path(operation: str, summary: str, responses: _Schema, parameters: list[_Schema] | None = None) -> _Schema:
-    described = {"operationId": operation, "summary": summary, "responses": responses}
+def _path(
+    operation: str, summary: str, responses: _Schema, parameters: list[_Schema] | None = None
+) -> _Schema:
+    described: _Schema = {"operationId": operation, "summary": summary, "responses": responses}
     if parameters:
         described["parameters"] = parameters
     # HEAD answers what GET does, without the body.

@@ -6,7 +6,7 @@ decided by the pure modules beside it.
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+import re
 from collections.abc import Coroutine
 from typing import Any
 from urllib.parse import parse_qsl, quote
@@ -14,7 +14,6 @@ from urllib.parse import parse_qsl, quote
 import msgspec
 
 from carrel.errors import (
-
     InvalidParams,
     InvalidUri,
     MethodNotAllowed,
@@ -28,6 +27,7 @@ from carrel.http.problems import NO_SNIFF, problem
 from carrel.library import Library
 from carrel.model import Form, Header, Reading, ResourceInfo, ServedFrom
 from carrel.paging import decode_cursor, encode_cursor
+from carrel.rendering import iso8601
 from carrel.uri import UriParts, check_segments, join_uri, split_uri
 
 LISTING = "/mcp/resources"
@@ -41,6 +41,7 @@ MAX_LIMIT = 1000
 _X_CACHE: dict[ServedFrom, Header] = {origin: ("x-cache", origin.value) for origin in ServedFrom}
 _JSON: list[Header] = [("content-type", "application/json"), NO_SNIFF]
 _READ_METHODS = ("GET", "HEAD")
+
 
 class Rest:
     """The resource routes of one library."""
@@ -97,7 +98,7 @@ class Rest:
             if etag is not None and matches(known_tag, etag):
                 return self._revalidated(info, etag)
         reading = self._library.read(info, form)
-        if type(reading) is not Reading:
+        if not isinstance(reading, Reading):
             return self._await_reading(request, info, reading, known_tag, wanted_range)
         return self._respond(request, reading, known_tag, wanted_range)
 
@@ -187,7 +188,9 @@ class Rest:
             return Response(200, [*headers, ("content-length", str(len(body)))])
         return Response(200, headers, body)
 
+
 _RAW_FORMS = frozenset({Form.RAW, Form.RAW_GZIP, Form.RAW_BR, Form.RAW_ZSTD})
+
 
 def _respond_with_range(request: Request, reading: Reading, headers: list[Header], wanted: str) -> Response:
     representation = reading.representation
@@ -203,6 +206,7 @@ def _respond_with_range(request: Request, reading: Reading, headers: list[Header
     start, end = part
     headers.append(("content-range", f"bytes {start}-{end - 1}/{len(body)}"))
     return Response(206, headers, body[start:end], (reading,))
+
 
 def _uri_of(path: str) -> str:
     """Return the canonical URI that a path of the interface stands for.
@@ -220,12 +224,14 @@ def _uri_of(path: str) -> str:
         return join_uri(parts._replace(segments=segments[2:]))
     return join_uri(UriParts("mcp", "resources", segments))
 
+
 def path_of(uri: str) -> str:
     """Return the path of the interface for a canonical URI; see `_uri_of`."""
     if uri.startswith(AUTHORITY):
         return PREFIX + uri[len(AUTHORITY) :]
     scheme, _, rest = uri.partition("://")
     return f"{PREFIX}{scheme}:/{rest}"
+
 
 def _query_of(request: Request) -> dict[str, str]:
     try:
@@ -239,21 +245,22 @@ def _query_of(request: Request) -> dict[str, str]:
         raise InvalidParams("The query is malformed, not UTF-8, or has too many fields.") from None
     return dict(pairs)
 
+
 def _after(query: dict[str, str]) -> str | None:
     cursor = query.get("cursor")
     return None if cursor is None else decode_cursor(cursor)
+
 
 def _limit(query: dict[str, str]) -> int:
     text = query.get("limit")
     if text is None:
         return DEFAULT_LIMIT
-    if not (text.isascii() and text.isdigit()) or len(text) > 5 or not 1 <= int(text) <= MAX_LIMIT:
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_LIMIT:
         raise InvalidParams(f"The query's limit is {text[:16]!r}. It can be a number from 1 to {MAX_LIMIT}.")
     return int(text)
 
-def _listed(info: ResourceInfo) -> dict[str, Any]:
-    from carrel.rendering import iso8601
 
+def _listed(info: ResourceInfo) -> dict[str, Any]:
     return {
         "uri": info.uri,
         "name": info.name,
@@ -265,6 +272,7 @@ def _listed(info: ResourceInfo) -> dict[str, Any]:
         "lastModified": iso8601(info.modified_ns),
         "href": path_of(info.uri),
     }
+
 
 def _not_allowed(method: str) -> MethodNotAllowed:
     return MethodNotAllowed(f"{method[:16]} is not possible here. Use GET or HEAD.", {"allow": "GET, HEAD"})

@@ -43,7 +43,9 @@ class Router:
         path = request.path
         handler = self._subtree if path.startswith(self._prefix) else self._routes.get(path)
         if handler is None:
-            return problem(MethodNotFound(f"There is nothing here. The routes are: {', '.join(self._routes)}."))
+            return problem(
+                MethodNotFound(f"There is nothing here. The routes are: {', '.join(self._routes)}.")
+            )
         return handler(request)
 
 

@@ -34,9 +34,9 @@ class Dispatcher:
             outcome = self._methods.call(call)
         except RequestError as error:
             return _failed_call(call, error)
-        if type(outcome) is Result:
+        if isinstance(outcome, Result):
             return _succeeded(call.id, outcome)
-        return self._await(call, call.id, outcome)  # type: ignore[arg-type]
+        return self._await(call, call.id, outcome)
 
     async def carry_out_batch(self, batch: Batch, refuse: Callable[[Malformed], Fault]) -> Response:
         """Answer each message of a handshake-era batch, in one response.
@@ -71,7 +71,9 @@ class Dispatcher:
         if isinstance(item, Malformed):
             return failed(refuse(item))
         if item.method == "initialize":
-            return failed(Fault(InvalidRequest("initialize must not be part of a batch."), Era.HANDSHAKE, item.id))
+            return failed(
+                Fault(InvalidRequest("initialize must not be part of a batch."), Era.HANDSHAKE, item.id)
+            )
         return self.carry_out(Call(item.id, item.method, item.params, Era.HANDSHAKE))
 
 

@@ -38,7 +38,9 @@ class Meta(msgspec.Struct, frozen=True, gc=False):
     """`params._meta`, as far as it is read here."""
 
     protocol_version: str | UnsetType = msgspec.field(default=UNSET, name=PROTOCOL_VERSION)
-    client_capabilities: ClientCapabilities | UnsetType = msgspec.field(default=UNSET, name=CLIENT_CAPABILITIES)
+    client_capabilities: ClientCapabilities | UnsetType = msgspec.field(
+        default=UNSET, name=CLIENT_CAPABILITIES
+    )
 
 
 class Params(msgspec.Struct, frozen=True, gc=False):
@@ -152,7 +154,9 @@ def _examine(body: bytes) -> Decoded:
     if not value:
         return Malformed(InvalidRequest("The batch is empty."))
     if len(value) > MAX_BATCH:
-        return Malformed(InvalidRequest(f"The batch has {len(value)} messages; at most {MAX_BATCH} are read."))
+        return Malformed(
+            InvalidRequest(f"The batch has {len(value)} messages; at most {MAX_BATCH} are read.")
+        )
     return Batch(tuple(_classify(item) for item in value))
 
 
@@ -177,20 +181,19 @@ def _classify(value: Any) -> Message | PostedResponse | Malformed:
 
 
 def _envelope_fault(value: dict[str, Any]) -> RequestError | None:
-    if value.get("jsonrpc") != "2.0":
-        return InvalidRequest('The message has no "jsonrpc": "2.0".')
     has_method, has_outcome = "method" in value, "result" in value or "error" in value
-    if has_method == has_outcome:
-        return InvalidRequest("The message must have a method, or else a result or an error.")
-    if has_method and not isinstance(value["method"], str):
-        return InvalidRequest("The method is not a string.")
-    if "id" in value and _id_of(value) is None:
-        return InvalidRequest(f"The id must be a string or an integer of at most {MAX_ID_CHARACTERS} characters.")
-    if not has_method and "id" not in value:
-        return InvalidRequest("The response has no id.")
-    if not isinstance(value.get("params", {}), dict):
-        return InvalidRequest("The params are not an object.")
-    return None
+    checks = (
+        (value.get("jsonrpc") != "2.0", 'The message has no "jsonrpc": "2.0".'),
+        (has_method == has_outcome, "The message must have a method, or else a result or an error."),
+        (has_method and not isinstance(value["method"], str), "The method is not a string."),
+        (
+            "id" in value and _id_of(value) is None,
+            f"The id must be a string or an integer of at most {MAX_ID_CHARACTERS} characters.",
+        ),
+        (not has_method and "id" not in value, "The response has no id."),
+        (not isinstance(value.get("params", {}), dict), "The params are not an object."),
+    )
+    return next((InvalidRequest(message) for is_broken, message in checks if is_broken), None)
 
 
 def _id_of(value: dict[str, Any]) -> bytes | None:

@@ -86,7 +86,7 @@ class Methods:
                 raise
             return self._when_ready(call, self._read)
         reading = self._library.read(info, _FORMS[call.era])
-        if type(reading) is Reading:
+        if isinstance(reading, Reading):
             return Result(reading.representation.body, reading)
         return self._await_reading(reading)
 
@@ -148,7 +148,7 @@ class Methods:
         }
         return Result(msgspec.json.encode(result))
 
-    def _ping(self, call: Call) -> Outcome:
+    def _ping(self, _: Call) -> Outcome:
         return Result(b"{}")
 
     def _discover(self, call: Call) -> Outcome:

@@ -66,7 +66,9 @@ class StdioServer:
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
         writer = threading.Thread(target=self._write_lines, name="carrel-stdout", daemon=True)
-        reader = threading.Thread(target=self._read_lines, args=(loop, ended), name="carrel-stdin", daemon=True)
+        reader = threading.Thread(
+            target=self._read_lines, args=(loop, ended), name="carrel-stdin", daemon=True
+        )
         writer.start()
         reader.start()
         await ended

@@ -50,7 +50,7 @@ class StreamableHttp:
             return failed(refuse(decoded, versions))
         if isinstance(decoded, PostedResponse):
             return _respond_to_response(versions)
-        assert isinstance(decoded, Batch)  # noqa: S101 - the last member of the union
+        assert isinstance(decoded, Batch)
         return self._respond_to_batch(decoded, versions)
 
     def _respond_to_batch(self, batch: Batch, versions: list[str]) -> Answer:

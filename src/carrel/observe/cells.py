@@ -24,7 +24,7 @@ _FIRST_CELL = 1
 
 
 class Series(NamedTuple):
-    """A run of cells with a name: a metric's name and its labels, as `name\\x1flabel=value`."""
+    """A run of cells with a name: a metric's name and its labels, as joined by unit separators."""
 
     name: str
     values: tuple[float, ...]
@@ -68,7 +68,7 @@ class Cells:
                 is_alive = _is_alive(int(cells[_PID_CELL]))
                 yield is_alive, [Series(n, tuple(cells[at : at + size])) for n, at, size in names]
 
-    def _view(self, index: int) -> memoryview:
+    def _view(self, index: int) -> memoryview[float]:
         start = index * _SLOT_BYTES
         return memoryview(self._map)[start : start + SLOT_CELLS * _CELL_BYTES].cast("d")
 
@@ -80,8 +80,8 @@ class Cells:
 class Slot:
     """The cells of one worker."""
 
-    def __init__(self, cells: memoryview, names: memoryview) -> None:
-        self.cells = cells
+    def __init__(self, cells: memoryview[float], names: memoryview) -> None:
+        self.cells: memoryview[float] = cells
         """Floats; written by the owner only."""
         self._names = names
         self._known = {name: at for name, at, _ in _decode_names(names)}

@@ -49,7 +49,9 @@ METRICS = {
     CACHE_BYTES: _Metric("gauge", "Bytes held by a level of the cache, keys counted, over all workers."),
     EVICTIONS: _Metric("counter", "Resources put out of a level of the cache to keep its bounds."),
     CATALOG_SIZE: _Metric("gauge", "Resources that the library serves."),
-    WATCHING: _Metric("gauge", "Whether the system tells of changes to the library (1) or surveys find them (0)."),
+    WATCHING: _Metric(
+        "gauge", "Whether the system tells of changes to the library (1) or surveys find them (0)."
+    ),
     FAILED_SURVEYS: _Metric("counter", "Surveys of the library that failed."),
     DROPPED_LINES: _Metric("counter", "Access log lines dropped because stderr did not take them."),
 }
@@ -73,9 +75,7 @@ class Recorder:
         self._cells = slot.cells
         self._lookup_hit = slot.series(_name(LOOKUP, cache_result="hit"), _HISTOGRAM_CELLS)
         self._lookup_miss = slot.series(_name(LOOKUP, cache_result="miss"), _HISTOGRAM_CELLS)
-        self._responses = {
-            kind: slot.series(_name(RESPONSES, status=f"{kind}xx"), 1) for kind in range(2, 6)
-        }
+        self._responses = {kind: slot.series(_name(RESPONSES, status=f"{kind}xx"), 1) for kind in range(2, 6)}
         self._inherited: dict[str, float] = {}
         self._types: dict[str, _TypeCells] = {}
         for type_ in types:
@@ -165,9 +165,17 @@ class _CellsCollector:
         self._cells = cells
 
     def collect(self) -> Iterable[object]:
-        from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+        from prometheus_client.metrics_core import (
+            CounterMetricFamily,
+            GaugeMetricFamily,
+            HistogramMetricFamily,
+        )
 
-        kinds = {"counter": CounterMetricFamily, "gauge": GaugeMetricFamily, "histogram": HistogramMetricFamily}
+        kinds = {
+            "counter": CounterMetricFamily,
+            "gauge": GaugeMetricFamily,
+            "histogram": HistogramMetricFamily,
+        }
         families: dict[str, object] = {}
         for (metric, labels), values in sorted(_sum(self._cells).items()):
             about = METRICS[metric]

@@ -83,9 +83,7 @@ class Observer:
         if served_from in _FROM_A_CACHE:
             self._recorder.hit(info.type, latency_s, read.lookup_s)
         else:
-            self._recorder.miss(
-                info.type, latency_s, read.lookup_s, is_stale=served_from is ServedFrom.STALE
-            )
+            self._recorder.miss(info.type, latency_s, read.lookup_s, is_stale=served_from is ServedFrom.STALE)
             self.refresh_gauges()
         self._log(info.uri, latency_s, status, info.size, served_from.value)
 

@@ -79,7 +79,7 @@ class RsgiServer:
                 body = await self._read_body(scope, protocol)
                 start_s = perf_counter()
             answer = self._respond(Request(method, scope.path, scope.query_string, scope.headers, body))
-            response = answer if type(answer) is Response else await answer  # type: ignore[misc]
+            response = answer if isinstance(answer, Response) else await answer
         except RequestError as error:
             response = problem(error)
         except Exception:
@@ -90,7 +90,9 @@ class RsgiServer:
 
     async def _read_body(self, scope: RsgiScope, protocol: RsgiProtocol) -> bytes:
         length = scope.headers.get("content-length")
-        if length is not None and (len(length) > len(str(self._max_body_bytes)) or int(length) > self._max_body_bytes):
+        if length is not None and (
+            len(length) > len(str(self._max_body_bytes)) or int(length) > self._max_body_bytes
+        ):
             raise self._too_large()
         task = self._uploads.begin()
         try:

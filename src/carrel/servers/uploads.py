@@ -28,7 +28,7 @@ class Uploads:
     def begin(self) -> asyncio.Task[object]:
         """Note that the running task waits for a body; pass what is returned to `end`."""
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - servers run handlers in tasks
+        assert task is not None
         self._since_s[task] = monotonic()
         if self._sweeping is None:
             self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)

@@ -11,6 +11,7 @@ import ctypes
 import errno
 import os
 import stat
+from pathlib import Path
 
 _SYS_OPENAT2 = 437
 _RESOLVE_NO_MAGICLINKS = 0x02
@@ -77,7 +78,7 @@ class Directory:
         Raises:
             OSError: The path leads nowhere.
         """
-        there, held = os.stat(self._path), os.fstat(self._descriptor)
+        there, held = Path(self._path).stat(), os.fstat(self._descriptor)
         if (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino):
             return False
         fresh = os.open(self._path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

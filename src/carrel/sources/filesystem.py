@@ -26,6 +26,11 @@ MAX_DEPTH = 32
 
 _CHUNK_BYTES = 256 * 1024
 
+_Entries = list[SourceEntry]
+_Problems = list[SourceProblem]
+_Directories = list[tuple[str, int]]
+"""Paths still to be scanned, with their depth."""
+
 
 class FilesystemSource:
     """The documents of one directory.
@@ -45,7 +50,7 @@ class FilesystemSource:
         self._follow_links = follow_links
         self._directory = Directory(str(root), follow_links=follow_links)
 
-    def list(self) -> tuple[list[SourceEntry], list[SourceProblem]]:
+    def list(self) -> tuple[_Entries, _Problems]:
         """See `Source.list`."""
         try:
             self._directory.reopen_if_swapped()
@@ -99,10 +104,10 @@ class FilesystemSource:
         """See `Source.watch`. Ends when the system has no more watches to give (raises OSError)."""
         from watchfiles import awatch
 
-        root = os.path.realpath(self._root)
+        root = os.path.realpath(self._root)  # noqa: ASYNC240 - once, before anything is served
         # The debounce bounds how long a stream of events is gathered, the step how long a pause ends it.
         async for changes in awatch(root, watch_filter=None, debounce=100, step=20, recursive=True):
-            yield {os.path.relpath(path, root).replace(os.sep, "/") for _, path in changes}
+            yield {path.removeprefix(root).strip(os.sep).replace(os.sep, "/") for _, path in changes}
 
     def _open(self, path: str) -> int:
         try:
@@ -127,10 +132,10 @@ class FilesystemSource:
         with os.fdopen(descriptor, "rb") as file:
             return file.read(_CHUNK_BYTES).decode("utf-8", "replace")
 
-    def _walk(self, ignore: Ignore) -> tuple[list[SourceEntry], list[SourceProblem]]:
-        entries: list[SourceEntry] = []
-        problems: list[SourceProblem] = []
-        todo = [("", 0)]
+    def _walk(self, ignore: Ignore) -> tuple[_Entries, _Problems]:
+        entries: _Entries = []
+        problems: _Problems = []
+        todo: _Directories = [("", 0)]
         visited: set[tuple[int, int]] = set()
         while todo:
             directory, depth = todo.pop()
@@ -159,9 +164,9 @@ class FilesystemSource:
         descriptor: int,
         directory: str,
         ignore: Ignore,
-        entries: list[SourceEntry],
-        problems: list[SourceProblem],
-        todo: list[tuple[str, int]],
+        entries: _Entries,
+        problems: _Problems,
+        todo: _Directories,
         depth: int,
     ) -> None:
         prefix = f"{directory}/" if directory else ""
@@ -183,7 +188,7 @@ class FilesystemSource:
                     if not isinstance(error, FileNotFoundError):
                         problems.append(SourceProblem(path, error.strerror or str(error)))
 
-    def _scan_link(self, path: str, entries: list[SourceEntry], problems: list[SourceProblem]) -> None:
+    def _scan_link(self, path: str, entries: _Entries, problems: _Problems) -> None:
         if not self._follow_links:
             problems.append(SourceProblem(path, "a symbolic link; set follow_links = true to serve it"))
             return
@@ -194,9 +199,7 @@ class FilesystemSource:
         except SourceError as error:
             problems.append(SourceProblem(path, str(error)))
 
-    def _admit(
-        self, path: str, status: os.stat_result, entries: list[SourceEntry], problems: list[SourceProblem]
-    ) -> None:
+    def _admit(self, path: str, status: os.stat_result, entries: _Entries, problems: _Problems) -> None:
         if status.st_size > self._max_document_bytes:
             problems.append(
                 SourceProblem(path, f"{status.st_size} bytes, over the limit of {self._max_document_bytes}")

@@ -19,10 +19,14 @@ def is_hidden(path: str) -> bool:
     return path.startswith(".") or "/." in path
 
 
+def _ignore_hidden(path: str, *, is_directory: bool) -> bool:  # noqa: ARG001 - the protocol's shape
+    return is_hidden(path)
+
+
 def ignore_from(text: str | None) -> Ignore:
     """Make the test from the text of a `.carrelignore` (gitignore syntax), or from None without one."""
     if text is None or not text.strip():
-        return lambda path, *, is_directory: is_hidden(path)
+        return _ignore_hidden
 
     # Most libraries have no such file, and the import costs 50 ms of a start.
     from pathspec import GitIgnoreSpec
