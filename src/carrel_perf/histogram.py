@@ -1,0 +1,69 @@
+"""Latencies at three significant digits: the resolution of an HdrHistogram, in a form any JSON reader knows.
+
+Pure. Locust rounds to two digits and to whole milliseconds above 100, which hides what a fast server does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+SIGNIFICANT_DIGITS = 3
+
+
+class LatencyHistogram:
+    """Counts of latencies by microseconds, rounded to three significant digits."""
+
+    def __init__(self, counts: Iterable[tuple[int, int]] = ()) -> None:
+        self._counts: dict[int, int] = {}
+        for value_us, count in counts:
+            self._counts[value_us] = self._counts.get(value_us, 0) + count
+
+    def __len__(self) -> int:
+        """Return the number of latencies recorded."""
+        return sum(self._counts.values())
+
+    def record(self, latency_s: float) -> None:
+        """Take one latency, in seconds."""
+        value_us = rounded_us(latency_s)
+        self._counts[value_us] = self._counts.get(value_us, 0) + 1
+
+    def add(self, other: LatencyHistogram) -> None:
+        """Take all latencies of another histogram."""
+        for value_us, count in other._counts.items():
+            self._counts[value_us] = self._counts.get(value_us, 0) + count
+
+    def percentile_ms(self, percent: float) -> float:
+        """Return the latency that `percent` of all do not exceed, in milliseconds; NaN when there are none."""
+        total = len(self)
+        if total == 0:
+            return math.nan
+        rank = max(1, math.ceil(total * percent / 100))
+        seen = 0
+        for value_us, count in sorted(self._counts.items()):
+            seen += count
+            if seen >= rank:
+                return value_us / 1000
+        raise AssertionError("unreachable")
+
+    def mean_ms(self) -> float:
+        """Return the mean in milliseconds; NaN when there are no latencies."""
+        total = len(self)
+        return sum(value * count for value, count in self._counts.items()) / total / 1000 if total else math.nan
+
+    def max_ms(self) -> float:
+        """Return the longest latency in milliseconds; NaN when there are none."""
+        return max(self._counts) / 1000 if self._counts else math.nan
+
+    def counts(self) -> list[tuple[int, int]]:
+        """Return (microseconds, count) pairs in order; feed them to the constructor to get the histogram back."""
+        return sorted(self._counts.items())
+
+
+def rounded_us(latency_s: float) -> int:
+    """Round a latency to whole microseconds at three significant digits."""
+    value_us = round(latency_s * 1e6)
+    if value_us < 10**SIGNIFICANT_DIGITS:
+        return max(0, value_us)
+    scale = 10 ** (len(str(value_us)) - SIGNIFICANT_DIGITS)
+    return round(value_us / scale) * scale
