@@ -49,7 +49,9 @@ class LatencyHistogram:
     def mean_ms(self) -> float:
         """Return the mean in milliseconds; NaN when there are no latencies."""
         total = len(self)
-        return sum(value * count for value, count in self._counts.items()) / total / 1000 if total else math.nan
+        return (
+            sum(value * count for value, count in self._counts.items()) / total / 1000 if total else math.nan
+        )
 
     def max_ms(self) -> float:
         """Return the longest latency in milliseconds; NaN when there are none."""

@@ -21,7 +21,7 @@ from carrel.errors import (
     ResourceNotFound,
 )
 from carrel.http.conditional import matches, range_applies, requested_range, unmodified_since
-from carrel.http.exchange import Answer, FailedRead, Request, Response, Revalidation
+from carrel.http.exchange import X_CACHE, Answer, FailedRead, Request, Response, Revalidation
 from carrel.http.negotiation import negotiate
 from carrel.http.problems import NO_SNIFF, problem
 from carrel.library import Library
@@ -38,7 +38,6 @@ MAX_QUERY_FIELDS = 16
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 
-_X_CACHE: dict[ServedFrom, Header] = {origin: ("x-cache", origin.value) for origin in ServedFrom}
 _JSON: list[Header] = [("content-type", "application/json"), NO_SNIFF]
 _READ_METHODS = ("GET", "HEAD")
 
@@ -51,7 +50,7 @@ class Rest:
         self._not_modified: list[Header] = [
             ("cache-control", f"max-age={library.stamp.client_ttl_ms // 1000}, must-revalidate"),
             ("vary", "accept, accept-encoding"),
-            _X_CACHE[ServedFrom.HIT],
+            X_CACHE[ServedFrom.HIT],
         ]
 
     def read(self, request: Request) -> Answer:
@@ -134,7 +133,7 @@ class Rest:
             request.headers.get("if-modified-since"), reading.info.modified_ns
         ):
             return self._revalidated(reading.info, representation.etag)
-        headers = [*representation.headers, _X_CACHE[reading.served_from]]
+        headers = [*representation.headers, X_CACHE[reading.served_from]]
         if reading.served_from is ServedFrom.STALE:
             headers.append(("warning", '110 - "Response is Stale"'))
         if request.method == "HEAD":

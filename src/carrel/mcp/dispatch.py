@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from carrel.errors import Era, InvalidRequest, RequestError, ResourceNotFound
-from carrel.http.exchange import Answer, FailedRead, Read, Response
+from carrel.http.exchange import X_CACHE, Answer, FailedRead, Read, Response
 from carrel.http.problems import NO_SNIFF, headers_for
 from carrel.mcp.messages import Batch, Malformed, Message, PostedResponse
 from carrel.mcp.methods import Methods, Result
@@ -16,6 +16,7 @@ from carrel.model import Header
 MAX_LOGGED_URI = 256
 
 _HEADERS: list[Header] = [("content-type", "application/json"), NO_SNIFF]
+_READ_HEADERS = {origin: [*_HEADERS, header] for origin, header in X_CACHE.items()}
 ACCEPTED = Response(202, [])
 """The answer to a notification."""
 
@@ -84,8 +85,10 @@ def failed(fault: Fault, reads: tuple[Read, ...] = ()) -> Response:
 
 
 def _succeeded(id_: bytes, result: Result) -> Response:
-    reads = () if result.reading is None else (result.reading,)
-    return Response(200, _HEADERS, reply(id_, result.body), reads)
+    if result.reading is None:
+        return Response(200, _HEADERS, reply(id_, result.body))
+    headers = _READ_HEADERS[result.reading.served_from]
+    return Response(200, headers, reply(id_, result.body), (result.reading,))
 
 
 def _failed_call(call: Call, error: RequestError) -> Response:

@@ -24,6 +24,9 @@ from carrel.sources.ignoring import IGNORE_FILE, Ignore, ignore_from
 MAX_DEPTH = 32
 """Directories below the root; deeper trees are a loop of links more often than a library."""
 
+ROOT_CHECK_MS = 2000
+"""Quiet time after which the watcher sees whether the root is still the one it watches."""
+
 _CHUNK_BYTES = 256 * 1024
 
 _Entries = list[SourceEntry]
@@ -101,12 +104,24 @@ class FilesystemSource:
         self._directory.close()
 
     async def watch(self) -> AsyncIterator[set[str]]:
-        """See `Source.watch`. Ends when the system has no more watches to give (raises OSError)."""
+        """See `Source.watch`. Ends when the root's path leads to another directory than at the start."""
         from watchfiles import awatch
 
-        root = os.path.realpath(self._root)  # noqa: ASYNC240 - once, before anything is served
+        root, watched = _identify(self._root)
         # The debounce bounds how long a stream of events is gathered, the step how long a pause ends it.
-        async for changes in awatch(root, watch_filter=None, debounce=100, step=20, recursive=True):
+        async for changes in awatch(
+            root,
+            watch_filter=None,
+            debounce=100,
+            step=20,
+            rust_timeout=ROOT_CHECK_MS,
+            yield_on_timeout=True,
+        ):
+            if not changes:
+                # A root that was renamed away or replaced sends no more events, and no error either.
+                if _identify(self._root) != (root, watched):
+                    return
+                continue
             yield {path.removeprefix(root).strip(os.sep).replace(os.sep, "/") for _, path in changes}
 
     def _open(self, path: str) -> int:
@@ -212,6 +227,16 @@ def entry_of(path: str, status: os.stat_result) -> SourceEntry:
     """Make an entry; its version changes with the file's inode, size, and either of its times."""
     version = f"{status.st_ino:x}.{status.st_size:x}.{status.st_mtime_ns:x}.{status.st_ctime_ns:x}"
     return SourceEntry(path, Version(version), status.st_size, status.st_mtime_ns)
+
+
+def _identify(root: Path) -> tuple[str, tuple[int, int] | None]:
+    """Return a directory's real path and its identity, None when there is none."""
+    path = os.path.realpath(root)
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return path, None
+    return path, (status.st_dev, status.st_ino)
 
 
 def _read_all(descriptor: int, size: int) -> bytes:

@@ -1,0 +1,56 @@
+"""Code in the documents is code that works."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from carrel.rules import parse_rules
+from carrel.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]
+_FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_LINK = re.compile(r"\]\(([^)#]+)\)")
+_PATH = re.compile(r"`((?:src|scripts|tests|examples|docs)/[\w./-]+)`")
+
+
+def _blocks(language: str) -> list[str]:
+    return [body for path in DOCUMENTS for kind, body in _FENCE.findall(path.read_text()) if kind == language]
+
+
+@pytest.mark.parametrize("block", _blocks("json"))
+def test_json_in_the_documents_parses(block: str) -> None:
+    assert json.loads(block)
+
+
+@pytest.mark.parametrize("block", _blocks("toml"))
+def test_rules_in_the_documents_are_usable(block: str) -> None:
+    assert tomllib.loads(block)
+    assert parse_rules(block, "docs").collections
+
+
+@pytest.mark.parametrize("block", _blocks("python"))
+def test_python_in_the_documents_runs(block: str) -> None:
+    namespace: dict[str, object] = {}
+    exec(compile(block, "document", "exec"), namespace)  # noqa: S102 - our own documents
+    assert "app" in namespace
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_and_path_in_a_document_leads_somewhere(path: Path) -> None:
+    text = path.read_text()
+    targets = [path.parent / link for link in _LINK.findall(text) if "://" not in link]
+    targets += [ROOT / found for found in _PATH.findall(text)]
+    missing = [str(target.relative_to(ROOT)) for target in targets if not target.exists()]
+    assert missing == []
+
+
+def test_every_setting_that_the_readme_names_exists() -> None:
+    named = re.findall(r"CARREL_([A-Z_]+)", (ROOT / "README.md").read_text())
+    assert named
+    assert {name.lower() for name in named} <= set(Settings.__struct_fields__)
