@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from carrel import __version__
@@ -31,6 +30,7 @@ from carrel.servers.asgi import AsgiServer, Receive, Scope, Send
 from carrel.servers.rsgi import RsgiProtocol, RsgiScope, RsgiServer
 from carrel.settings import Settings
 from carrel.surveying import open_library
+from carrel.threads import Threads
 
 IO_THREADS = 4
 """Reads of a cold library are bound by the disk or, from the page cache, by one core."""
@@ -56,7 +56,7 @@ class Application:
         self, settings: Settings, source: Source, catalog: Catalog, cells: Cells, writer: LineWriter
     ) -> None:
         self.settings = settings
-        self._executor = ThreadPoolExecutor(IO_THREADS, thread_name_prefix="carrel-io")
+        self._threads = Threads(IO_THREADS)
         self._cells = cells
         self._writer = writer
         self._observer: Observer | None = None
@@ -68,11 +68,11 @@ class Application:
             source,
             catalog,
             settings.root,
-            self._executor,
+            self._threads,
             rescan_s=settings.rescan_s,
             watch=settings.watch,
         )
-        self.library = Library(source, catalog, freshness, memory, self._executor, stamp)
+        self.library = Library(source, catalog, freshness, memory, self._threads, stamp)
         self.dispatcher = Dispatcher(Methods(self.library, settings.page_size, INSTRUCTIONS))
         self._router = self._route()
         limits = (settings.max_body_bytes, settings.body_timeout_s)
@@ -96,8 +96,7 @@ class Application:
         if self._observer is not None:
             self._observer.flush()
             self._observer = None
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        self._writer.close()
+        await asyncio.to_thread(self._close)
 
     @asynccontextmanager
     async def lifespan(self, _: object = None) -> AsyncIterator[None]:
@@ -112,6 +111,10 @@ class Application:
         """Take note of a response that was sent."""
         if self._observer is not None:
             self._observer.record(response, latency_s)
+
+    def _close(self) -> None:
+        self._threads.close()
+        self._writer.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""

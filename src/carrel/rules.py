@@ -80,12 +80,12 @@ class Collection:
             return None
         values = found.groupdict()
         uri = self.template.expand(values)
-        aliases = [
+        aliases = dict.fromkeys(
             self.template.without(variable).expand(values)
             for variable, default in self.defaults.items()
             if values[variable] == default
-        ]
-        return Claim(uri, tuple(aliases), self.type)
+        )
+        return Claim(uri, tuple(alias for alias in aliases if alias != uri), self.type)
 
     def resolve(self, uri: str, values: Mapping[str, str]) -> str | None:
         """Return the URI that an alias stands for when a variable that it leaves out is given.

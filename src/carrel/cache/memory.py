@@ -71,6 +71,9 @@ class MemoryCache:
         forms = self._slots.get(uri)
         if forms is not None and form in forms:
             self._forget(forms.pop(form))
+            if not forms:
+                del self._slots[uri]
+                forms = None
         if cost > self._max_bytes:
             return
         if forms is None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
+from contextlib import suppress
 from typing import BinaryIO
 
 from carrel.app import Application
@@ -43,4 +45,9 @@ async def _serve(app: Application, settings: Settings, protocol_out: BinaryIO) -
             settings.max_body_bytes,
             app.record,
         )
-        await server.serve()
+        # A signal is an ordinary end here: agents stop their servers that way.
+        serving = asyncio.create_task(server.serve())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+        with suppress(asyncio.CancelledError):
+            await serving

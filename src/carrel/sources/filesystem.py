@@ -5,6 +5,7 @@ Blocking but for `watch`. Every way in goes through `Directory.open`. Knows noth
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -107,7 +108,7 @@ class FilesystemSource:
         """See `Source.watch`. Ends when the root's path leads to another directory than at the start."""
         from watchfiles import awatch
 
-        root, watched = _identify(self._root)
+        root, watched = await asyncio.to_thread(_identify, self._root)
         # The debounce bounds how long a stream of events is gathered, the step how long a pause ends it.
         async for changes in awatch(
             root,
@@ -119,7 +120,7 @@ class FilesystemSource:
         ):
             if not changes:
                 # A root that was renamed away or replaced sends no more events, and no error either.
-                if _identify(self._root) != (root, watched):
+                if await asyncio.to_thread(_identify, self._root) != (root, watched):
                     return
                 continue
             yield {path.removeprefix(root).strip(os.sep).replace(os.sep, "/") for _, path in changes}
@@ -144,8 +145,12 @@ class FilesystemSource:
             descriptor = self._directory.open(IGNORE_FILE)
         except FileNotFoundError:
             return None
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read(_CHUNK_BYTES).decode("utf-8", "replace")
+        try:
+            return os.read(descriptor, _CHUNK_BYTES).decode("utf-8", "replace")
+        except IsADirectoryError:
+            return None
+        finally:
+            os.close(descriptor)
 
     def _walk(self, ignore: Ignore) -> tuple[_Entries, _Problems]:
         entries: _Entries = []
