@@ -146,10 +146,11 @@ class Application:
         edge = Edge(self.settings.allowed_hosts, self.settings.allowed_origins)
         return Router(edge, routes, Subtree(PREFIX, rest.read))
 
-    def _expose(self) -> tuple[bytes, str]:
+    async def _expose(self) -> tuple[bytes, str]:
         if self._observer is not None:
             self._observer.refresh_gauges()
-        return exposition(self._cells)
+        # It reads /proc, and the first time it imports what spells the text.
+        return await self._threads.run(exposition, self._cells)
 
 
 def create_app(settings: Settings | None = None) -> Application:

@@ -26,6 +26,7 @@ MAX_SURVEY_SHARE = 0.1
 """Part of the time that surveys may take: a library of a million files is surveyed less often."""
 
 _WATCH_RETRY_S = 5.0
+_RETRY_S = 1.0
 
 
 class Freshness:
@@ -56,7 +57,7 @@ class Freshness:
         self._threads = threads
         self._rescan_s = rescan_s
         self._watch = watch
-        self._rules_text: str | None = None
+        self._rules_text = catalog.rules.text
         self._dirty: set[str] = set()
         self._survey_wanted = False
         self._pending: dict[str, Pending] = {}
@@ -146,6 +147,8 @@ class Freshness:
                 # Whatever it was, a catalog that is followed late is better than one that is not.
                 log.exception("following the library failed, a survey will make up for it")
                 self._plan(0.0)
+                self._survey_wanted = True
+                self._earliest_survey_s = monotonic() + _RETRY_S
 
     async def _catch_up(self) -> None:
         self._wake.clear()
@@ -181,12 +184,12 @@ class Freshness:
     async def _first_survey(self) -> None:
         while not self.ready.is_set():
             try:
-                self._rules_text = await self._threads.run(surveying.read_rules_text, self._root)
+                await self._follow_rules()
                 found = await self._threads.run(surveying.first_survey, self._source)
                 await self._adopt(found.entries)
                 self._plan(found.cost_s)
                 self.ready.set()
-            except (SourceError, InvalidLibrary) as error:
+            except SourceError as error:
                 self.failed_surveys += 1
                 log.warning(
                     "the library cannot be surveyed, trying again in %.0f s: %s", self._rescan_s, error
@@ -229,6 +232,9 @@ class Freshness:
 
     async def _look_at(self, paths: set[str]) -> None:
         seen = await self._threads.run(surveying.look, self._source, paths)
+        for path in paths - seen.keys():
+            # It cannot be looked at now; being due for ever, it would be looked at without a pause.
+            self._pending.pop(path, None)
         await self._judge(seen)
         self._release(paths)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from contextlib import suppress
+from io import RawIOBase
 from typing import BinaryIO
 
 from carrel.app import Application
@@ -33,14 +33,17 @@ def serve_stdio(settings: Settings) -> None:
     source, rules = open_library(settings.root, settings.max_document_bytes)
     catalog, _ = load_catalog(source, rules)
     app = Application(settings, source, catalog, Cells(), writer)
-    asyncio.run(_serve(app, settings, protocol_out))
+    with open(0, "rb", buffering=0, closefd=False) as protocol_in:
+        asyncio.run(_serve(app, settings, protocol_in, protocol_out))
 
 
-async def _serve(app: Application, settings: Settings, protocol_out: BinaryIO) -> None:
+async def _serve(
+    app: Application, settings: Settings, protocol_in: RawIOBase, protocol_out: BinaryIO
+) -> None:
     async with app.lifespan():
         server = StdioServer(
             app.dispatcher,
-            sys.stdin.buffer,
+            protocol_in,
             protocol_out,
             settings.max_body_bytes,
             app.record,

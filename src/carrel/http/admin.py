@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -24,7 +24,9 @@ class Admin:
         version: Of the server.
     """
 
-    def __init__(self, library: Library, expose: Callable[[], tuple[bytes, str]], version: str) -> None:
+    def __init__(
+        self, library: Library, expose: Callable[[], Awaitable[tuple[bytes, str]]], version: str
+    ) -> None:
         self._library = library
         self._expose = expose
         self._openapi = msgspec.json.encode(openapi_document(version))
@@ -48,9 +50,9 @@ class Admin:
         }
         return Response(200, _JSON, msgspec.json.encode(state))
 
-    def metrics(self, _: Request) -> Response:
+    async def metrics(self, _: Request) -> Response:
         """Show the metrics of all workers."""
-        body, content_type = self._expose()
+        body, content_type = await self._expose()
         return Response(200, [("content-type", content_type), NO_STORE, NO_SNIFF], body)
 
     def openapi(self, _: Request) -> Response:

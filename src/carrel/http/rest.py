@@ -21,7 +21,7 @@ from carrel.errors import (
     ResourceNotFound,
 )
 from carrel.http.conditional import matches, range_applies, requested_range, unmodified_since
-from carrel.http.exchange import X_CACHE, Answer, FailedRead, Request, Response, Revalidation
+from carrel.http.exchange import X_CACHE, Answer, FailedRead, Headers, Request, Response, Revalidation
 from carrel.http.negotiation import negotiate
 from carrel.http.problems import NO_SNIFF, problem
 from carrel.library import Library
@@ -83,10 +83,8 @@ class Rest:
         if request.query:
             info, format_ = self._locate_by_query(request)
         else:
-            # The usual case: the path without its prefix is a canonical URI without its authority.
-            found = self._library.catalog.find(AUTHORITY + request.path[len(PREFIX) :])
-            info = found or self._library.find(_uri_of(request.path))
-        form = negotiate(headers.get("accept"), headers.get("accept-encoding"), format_, info.media_type)
+            info = self._locate(request.path)
+        form = negotiate(_accept_of(headers), headers.get("accept-encoding"), format_, info.media_type)
         wanted_range = headers.get("range")
         if wanted_range is not None and form in _RAW_FORMS:
             # Ranges are of the document's own bytes; of compressed ones they would be of no use.
@@ -100,6 +98,12 @@ class Rest:
         if not isinstance(reading, Reading):
             return self._await_reading(request, info, reading, known_tag, wanted_range)
         return self._respond(request, reading, known_tag, wanted_range)
+
+    def _locate(self, path: str) -> ResourceInfo:
+        # The usual case: the path without its prefix is a canonical URI without its authority. The path
+        # is decoded and a URI is not, so one with a percent sign in it would be another document's URI.
+        found = self._library.catalog.find(AUTHORITY + path[len(PREFIX) :]) if "%" not in path else None
+        return found or self._library.find(_uri_of(path))
 
     async def _read_when_ready(self, request: Request) -> Response:
         try:
@@ -186,6 +190,14 @@ class Rest:
         if request.method == "HEAD":
             return Response(200, [*headers, ("content-length", str(len(body)))])
         return Response(200, headers, body)
+
+
+def _accept_of(headers: Headers) -> str | None:
+    """Return the Accept header, its lines joined where there are several (RFC 9110, section 5.3)."""
+    lines = headers.get_all("accept")
+    if len(lines) == 1:
+        return lines[0]
+    return ", ".join(lines) or None
 
 
 _RAW_FORMS = frozenset({Form.RAW, Form.RAW_GZIP, Form.RAW_BR, Form.RAW_ZSTD})

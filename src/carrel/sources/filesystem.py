@@ -53,13 +53,14 @@ class FilesystemSource:
         self._max_document_bytes = max_document_bytes
         self._follow_links = follow_links
         self._directory = Directory(str(root), follow_links=follow_links)
+        self._ignore = ignore_from(None)
 
     def list(self) -> tuple[_Entries, _Problems]:
         """See `Source.list`."""
         try:
             self._directory.reopen_if_swapped()
-            ignore = ignore_from(self._read_ignore_file())
-            return self._walk(ignore)
+            self._ignore = ignore_from(self._read_ignore_file())
+            return self._walk(self._ignore)
         except OSError as error:
             raise SourceError(f"the library's root cannot be listed: {error}") from error
 
@@ -126,6 +127,9 @@ class FilesystemSource:
             yield {path.removeprefix(root).strip(os.sep).replace(os.sep, "/") for _, path in changes}
 
     def _open(self, path: str) -> int:
+        # Events name any file of the tree, so what a listing leaves out is refused here as well.
+        if self._ignore(path, is_directory=False):
+            raise SourceGone(f"{path}: hidden or ignored")
         try:
             return self._directory.open(path)
         except FileNotFoundError as error:
