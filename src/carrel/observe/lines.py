@@ -10,8 +10,7 @@ import os
 import queue
 import threading
 
-MAX_BUFFERED_BLOCKS = 64
-"""A block holds a few hundred lines at most, so this bounds what waits to some megabytes."""
+MAX_BUFFERED_BYTES = 4 * 1024 * 1024
 
 PIPE_BUF_BYTES = 4096
 """POSIX keeps writes up to this size whole, so that workers' lines do not mix."""
@@ -26,14 +25,21 @@ class LineWriter:
         self._blocks: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
+        # One side each counts in them. Two producers may lose a count to each other; the next time the queue
+        # is empty, that is made good.
+        self._taken_bytes = 0
+        self._done_bytes = 0
         self.dropped_lines = 0
         """Lines that were not written, since the start."""
 
     def write(self, block: bytes) -> None:
         """Take a block that ends with a line feed; never waits."""
-        if self._blocks.qsize() >= MAX_BUFFERED_BLOCKS:
+        if self._blocks.empty():
+            self._taken_bytes = self._done_bytes
+        if self._taken_bytes - self._done_bytes + len(block) > MAX_BUFFERED_BYTES:
             self.dropped_lines += block.count(b"\n")
             return
+        self._taken_bytes += len(block)
         self._blocks.put(block)
         if self._thread is None and self._starting.acquire(blocking=False):
             self._thread = threading.Thread(target=self._run, name="carrel-lines", daemon=True)
@@ -52,6 +58,7 @@ class LineWriter:
         while (block := self._blocks.get()) is not None:
             for piece in pieces(block, PIPE_BUF_BYTES):
                 self._write_all(piece)
+            self._done_bytes += len(block)
 
     def _write_all(self, piece: bytes) -> None:
         try:
