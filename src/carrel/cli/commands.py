@@ -74,12 +74,16 @@ def serve(
     access_log: Annotated[
         bool | None, typer.Option("--access-log/--no-access-log", help="One JSON line per read on stderr.")
     ] = None,
+    preload: Annotated[
+        bool | None, typer.Option("--preload", help="Read the library into memory after the start.")
+    ] = None,
 ) -> None:
     """Serve a library over MCP and HTTP."""
     from carrel.cli.serving import serve as run
 
     flags = _flags(directory, host=host, port=port, workers=workers, public=public, access_log=access_log)
     flags["allowed_hosts"] = tuple(allowed_host) if allowed_host else None
+    flags["preload"] = preload
     flags["allowed_origins"] = tuple(allowed_origin) if allowed_origin else None
     run(_settings(flags, config))
 
