@@ -124,6 +124,27 @@ def check(directory: Directory = None, json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command(hidden=True)
+def stages(
+    json: Json = False,
+    batches: Annotated[int, typer.Option(min=1, help="How many stand behind a figure.")] = 30,
+    document_bytes: Annotated[
+        int, typer.Option("--bytes", min=100, max=8_000_000, help="About how long the document is.")
+    ] = 20_000,
+    calls: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Count the calls of N requests of each kind instead."),
+    ] = None,
+) -> None:
+    """Measure what each stage of a read costs; `carrel perf profile` asks for it."""
+    from carrel.cli.measuring import print_calls, print_stages
+
+    if calls is None:
+        print_stages(batches, document_bytes, as_json=json)
+    else:
+        print_calls(calls, document_bytes, as_json=json)
+
+
 def _flags(directory: Path | None, **values: object) -> dict[str, Any]:
     return {"root": directory, **values}
 
