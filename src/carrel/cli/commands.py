@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from carrel import __version__
-from carrel.errors import CarrelError, StartupError
+from carrel.errors import CarrelError, ExtraMissing, StartupError
 
 if TYPE_CHECKING:
     from carrel.settings import Settings
@@ -143,6 +143,21 @@ def stages(
         print_stages(batches, document_bytes, as_json=json)
     else:
         print_calls(calls, document_bytes, as_json=json)
+
+
+# Everything after `perf` is left to carrel_perf, which is not even imported by the other commands.
+@app.command(
+    add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def perf(context: typer.Context) -> None:
+    """Prove how fast Carrel, or another server, is; needs the extra carrel[perf]."""
+    try:
+        from carrel_perf.cli import main as run
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(
+            f"'carrel perf' needs {error.name}, which is not installed. Run: pip install 'carrel[perf]'"
+        ) from error
+    run(context.args)
 
 
 def _flags(directory: Path | None, **values: object) -> dict[str, Any]:
