@@ -2,10 +2,9 @@
 
 A percentile of a sample is not the percentile of what was sampled. How far it may be off is told by order
 statistics: the r-th smallest of n latencies exceeds the true quantile q exactly as often as a binomial
-variable (n, q) is below r, whatever the distribution (David and Nagaraja, Order Statistics, 7.1). A row passes
-when the whole interval at 95 % is within the limit, fails when none of it is, and is inconclusive otherwise.
-With fewer than 59 requests the interval of p95 has no upper end, with fewer than 299 that of p99: they cannot
-pass.
+variable (n, q) is below r, whatever the distribution (David and Nagaraja, Order Statistics, 7.1). A row
+passes when all of the interval at 95 % is within the limit, fails when none of it is, and is inconclusive
+otherwise. With fewer than 59 requests the interval of p95 has no upper end, with fewer than 299 that of p99.
 """
 
 from __future__ import annotations

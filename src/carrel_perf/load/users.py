@@ -1,7 +1,7 @@
 """The users that Locust drives, and how what they measure gets out of its process.
 
-`carrel perf test` runs Locust with this file, and with `--plan` and `--measured`. Plain `locust` works too, with
-the file `locustfile.py` of the checkout: the plan is then made here, of `--host` and the options below.
+`carrel perf test` runs Locust with this file, and with `--plan` and `--measured`. Plain `locust` works too,
+with the file `locustfile.py` of the checkout: the plan is then made here, of `--host` and the options below.
 """
 
 from __future__ import annotations
