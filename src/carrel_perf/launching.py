@@ -101,7 +101,11 @@ def documents_of(library: Path) -> list[Document]:
         EmptyLibrary: There is nothing to read.
     """
     done = subprocess.run(  # noqa: S603 - our own command line
-        carrel_command("list", str(library), "--json"), capture_output=True, check=False, env=_clean({})
+        carrel_command("list", str(library.resolve()), "--json"),
+        capture_output=True,
+        check=False,
+        env=_clean({}),
+        cwd="/",
     )
     if done.returncode != 0:
         reason = done.stderr.decode(errors="replace").strip().removeprefix("carrel: ")
@@ -126,11 +130,13 @@ def launched(library: Path, *flags: str, variables: Mapping[str, str] | None = N
     port = _free_port()
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(  # noqa: S603 - our own command line
-            carrel_command("serve", str(library), "--port", str(port), *flags),
+            carrel_command("serve", str(library.resolve()), "--port", str(port), *flags),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
             env=_clean(variables or {}),
+            cwd="/",  # away from the .env of whoever runs this
+            start_new_session=True,  # Ctrl-C is for the run, which stops the server when it is done with it
         )
         try:
             yield Launched(process, port, log)
@@ -141,11 +147,13 @@ def launched(library: Path, *flags: str, variables: Mapping[str, str] | None = N
 def launched_stdio(library: Path) -> subprocess.Popen[bytes]:
     """Start `carrel stdio`, which the caller ends."""
     return subprocess.Popen(  # noqa: S603 - our own command line
-        carrel_command("stdio", str(library)),
+        carrel_command("stdio", str(library.resolve())),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=_clean({}),
+        cwd="/",
+        start_new_session=True,
     )
 
 

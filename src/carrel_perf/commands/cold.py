@@ -25,7 +25,7 @@ def cold(
         float, typer.Option(min=0, help="What a cold read may take, in milliseconds.")
     ] = 100.0,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result there, as JSON.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,  # noqa: FBT002
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Measure starts, first reads on a cold cache and steady misses: must a library be preloaded?"""
     from carrel_perf.cold import table_of, to_json
