@@ -11,7 +11,7 @@ from pkgutil import iter_modules
 import typer
 
 from carrel_perf import commands
-from carrel_perf.errors import Inconclusive, PerfError
+from carrel_perf.errors import PerfError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -24,23 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        command = typer.main.get_command(_app())
-        status = command.main(arguments, prog_name="carrel perf", standalone_mode=False)
-    except typer.Exit as ended:
-        status = ended.exit_code
-    except typer.Abort:
-        status = _say(Inconclusive("Interrupted before anything was measured."))
+        _app()(arguments, prog_name="carrel perf")
     except PerfError as error:
-        status = _say(error)
-    except typer.BadParameter as error:
-        error.show()
-        status = error.exit_code
-    sys.exit(status or 0)
-
-
-def _say(error: PerfError) -> int:
-    print(f"carrel perf: {error.message}", file=sys.stderr)
-    return error.exit_code
+        print(f"carrel perf: {error.message}", file=sys.stderr)
+        sys.exit(error.exit_code)
 
 
 def _app() -> typer.Typer:

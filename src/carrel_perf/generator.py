@@ -70,7 +70,7 @@ def generate(
     if measured.exists():
         return msgspec.json.decode(measured.read_bytes(), type=Measured), is_partial
     if is_partial:
-        raise Inconclusive("Interrupted before anything was measured. Run again, and let it begin.")
+        raise Inconclusive("Interrupted before anything was measured.")
     said = log.read_text(encoding="utf-8").strip().splitlines() if log.exists() else []
     raise ToolMissing(f"Locust ended with {process.returncode}: {said[-1] if said else 'it said nothing'}")
 

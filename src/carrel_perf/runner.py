@@ -15,7 +15,7 @@ import msgspec
 from carrel_perf import carrel_server, gate, generator, probing, results
 from carrel_perf.delaying import delayed
 from carrel_perf.environment import environment
-from carrel_perf.errors import OutputFailed
+from carrel_perf.errors import Inconclusive, OutputFailed
 from carrel_perf.generator import Shape
 from carrel_perf.plan import Plan
 from carrel_perf.recording import Measured, Progress
@@ -65,6 +65,15 @@ def run(asked: Run, watch: Callable[[Progress], None]) -> Result:
         PerfError: Of any kind but GateFailed; the verdict is in the result.
     """
     _prepare(asked.out)
+    try:
+        result = _measure(asked, watch)
+    except KeyboardInterrupt:
+        raise Inconclusive("Interrupted before anything was measured.") from None
+    results.save(result, asked.out / RESULT_NAME)
+    return result
+
+
+def _measure(asked: Run, watch: Callable[[Progress], None]) -> Result:
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="carrel-perf-")))
         url = asked.url or _start_own(asked.own, scratch, stack)
@@ -77,11 +86,9 @@ def run(asked: Run, watch: Callable[[Progress], None]) -> Result:
         measured, is_partial = generator.generate(loaded, asked.shape, asked.out, scratch, watch)
         after = scrape(url)
     result = _result(asked, plan, machine, measured)
-    result = msgspec.structs.replace(
+    return msgspec.structs.replace(
         result, is_partial=is_partial, server_before=before, server_after=after if before else {}
     )
-    results.save(result, asked.out / RESULT_NAME)
-    return result
 
 
 def work(asked: Run, master_host: str) -> None:
