@@ -116,9 +116,14 @@ def test_own_and_cumulative_time_count_a_recursion_once() -> None:
 
 def test_flame_graph_is_drawn_without_what_is_too_narrow_to_see() -> None:
     made = flame.draw(flame.parse(FLAME), "flame")
-    assert 'data-points="4"' in made
+    assert 'data-points="3"' in made
     assert "&lt;module&gt; (b.py:2): 60.0% of the samples (600)" in made
     assert "tiny" not in made
+
+
+def test_frames_that_hold_one_other_only_are_left_out() -> None:
+    found = [(frame.function, frame.depth) for frame in flame.condensed(flame.parse(FLAME))]
+    assert found == [("run (a.py:1)", 0), ("<module> (b.py:2)", 1), ("run (a.py:1)", 2), ("tiny (c.py:3)", 1)]
 
 
 def test_what_is_no_flame_graph_has_no_frames() -> None:

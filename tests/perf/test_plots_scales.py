@@ -37,6 +37,7 @@ def test_equal_ratios_are_equally_far_apart_on_a_log_axis() -> None:
     assert scale.position(10) == pytest.approx(1 / 3)
     assert scale.position(100) == pytest.approx(2 / 3)
     assert labels(scale) == ["1 ms", "10 ms", "100 ms", "1 s"]
+    assert labels(log([0.2, 50], figures.latency)) == ["200 µs", "1 ms", "10 ms", "50 ms"]
 
 
 def test_short_log_axis_has_labels_between_the_powers_of_ten() -> None:

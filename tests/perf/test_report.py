@@ -12,11 +12,13 @@ from carrel_perf.errors import BadInput, OutputFailed
 from carrel_perf.histogram import LatencyHistogram
 from carrel_perf.report import page
 from carrel_perf.report.distributions import bins
+from carrel_perf.report.flames import with_flame_graphs
 from carrel_perf.report.server import gains, parse_sample, quantile_s
 from carrel_perf.report.subjects import subjects
-from carrel_perf.report.tables import groups, hit_ratio, outcome
+from carrel_perf.report.tables import groups, hit_ratio, outcome, percentile_ms
 from carrel_perf.results import save
 from tests.perf.sample_results import sample_result
+from tests.perf.test_plots_drawing import FLAME
 
 
 def test_results_of_one_name_are_told_apart() -> None:
@@ -85,6 +87,14 @@ def test_hit_ratio_leaves_out_what_is_unknown() -> None:
     assert hit_ratio(msgspec.structs.replace(result, series=unknown)) is None
 
 
+def test_percentile_beyond_which_no_request_lies_is_no_figure() -> None:
+    hundred = LatencyHistogram((us, 1) for us in range(1, 101))
+    assert percentile_ms(hundred, 99) == 0.099
+    assert percentile_ms(hundred, 99.9) is None
+    assert percentile_ms(LatencyHistogram([(1, 1000)]), 99.9) == 0.001
+    assert percentile_ms(LatencyHistogram(), 50) is None
+
+
 def test_text_of_a_result_is_never_markup() -> None:
     hostile = msgspec.structs.replace(sample_result("<script>alert(1)</script>", failures=2), is_partial=True)
     made = page([hostile])
@@ -138,6 +148,17 @@ def test_command_writes_the_page(app: typer.Typer, tmp_path: Path) -> None:
     assert str(out) in done.output.replace("\n", "")
     assert out.read_text().startswith("<!DOCTYPE html>")
     assert [path.name for path in out.parent.iterdir()] == ["report.html"]
+
+
+def test_flame_graphs_are_given_to_results_in_order(app: typer.Typer, tmp_path: Path) -> None:
+    (tmp_path / "flame.svg").write_text(FLAME)
+    (tmp_path / "other.svg").write_text("<svg/>")
+    one, two = sample_result("one"), sample_result("two")
+    given = with_flame_graphs([one, two], [tmp_path / "flame.svg"])
+    assert [result.flame_graph_svg for result in given] == [FLAME, ""]
+    for graphs in (["other.svg"], ["none.svg"], ["flame.svg"] * 3):
+        with pytest.raises(BadInput):
+            with_flame_graphs([one, two], [tmp_path / name for name in graphs])
 
 
 def test_command_says_what_is_wrong_with_a_file(app: typer.Typer, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_every_plot_is_there_with_data(tab: Page, report: Path) -> None:
     expected = PLOTS_OF_ALL | {f"{name}-{index}" for name in PLOTS_OF_ONE for index in (0, 1)} | {"flame-0"}
     assert set(plots) == expected
     for name, plot in plots.items():
-        assert plot["points"] >= 4, name
+        assert plot["points"] >= 3, name
         assert plot["shapes"] >= 1, name
         assert plot["named"], name
         assert plot["figures"] >= 2, name

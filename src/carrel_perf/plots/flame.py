@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import unescape
+from itertools import zip_longest
 
 from carrel_perf.markup import Markup, tag
 
@@ -15,6 +16,9 @@ MIN_SHARE = 0.002
 """A narrower frame would be less than a pixel wide; the page says that such are left out."""
 
 MIN_LABELLED_SHARE = 0.02
+
+SAME = 0.0005
+"""Shares are written with four decimals of a percent, and rounded before; less than this is no difference."""
 
 _FRAME = re.compile(
     r"<g><title>(?P<title>[^<]*) \((?P<samples>[\d,]+) samples?, [\d.]+%\)</title>"
@@ -80,9 +84,24 @@ def functions(frames: Sequence[Frame]) -> list[Function]:
     return sorted(named, key=lambda function: (-function.own, -function.cumulative, function.name))
 
 
+def condensed(frames: Sequence[Frame]) -> list[Frame]:
+    """Leave out frames that hold nothing but one other: the way from the interpreter's start to the work."""
+    found: list[Frame] = []
+    ancestors: list[Frame] = []
+    ordered = sorted(frames, key=lambda frame: (frame.start, frame.depth))
+    for frame, below in zip_longest(ordered, ordered[1:]):
+        while ancestors and frame.start >= ancestors[-1].start + ancestors[-1].share - SAME:
+            ancestors.pop()
+        passes_through = below is not None and below.depth > frame.depth and frame.share - below.share < SAME
+        if not passes_through:
+            found.append(replace(frame, depth=len(ancestors)))
+            ancestors.append(frame)
+    return found
+
+
 def draw(frames: Sequence[Frame], name: str) -> Markup:
     """Draw the graph, callers above what they call."""
-    shown = [frame for frame in frames if frame.share >= MIN_SHARE]
+    shown = [frame for frame in condensed(frames) if frame.share >= MIN_SHARE]
     rows = 1 + max((frame.depth for frame in shown), default=0)
     return tag(
         "svg",

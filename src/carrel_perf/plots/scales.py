@@ -12,6 +12,9 @@ TICKS_WANTED = 5
 MAX_LABELLED_DECADES = 2
 """Up to here a log axis has labels at 2 and 5 as well; beyond, at powers of ten only."""
 
+LABEL_GAP = 0.14
+"""Part of an axis that a label takes on a narrow page."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tick:
@@ -99,7 +102,16 @@ class Log:
                 if self.low * 0.999 <= value <= self.high * 1.001:
                     has_label = step == 1 or decades <= MAX_LABELLED_DECADES
                     found.append(Tick(self.position(value), self.spell(value) if has_label else ""))
-        return found
+        return self._with_labelled_ends(found)
+
+    def _with_labelled_ends(self, ticks: list[Tick]) -> list[Tick]:
+        """Label the first and last mark too, where that does not crowd the next label."""
+        places = [tick.position for tick in ticks if tick.label]
+        for at, value in ((0, self.low), (-1, self.high)):
+            tick = ticks[at]
+            if all(abs(tick.position - place) >= LABEL_GAP for place in places):
+                ticks[at] = Tick(tick.position, self.spell(value))
+        return ticks
 
 
 def log(values: Iterable[float], spell: Callable[[float], str]) -> Log:

@@ -13,10 +13,12 @@ from carrel_perf.plots.chart import Axis, Chart, Line, Point, draw
 from carrel_perf.plots.scales import Log, linear, log, nines
 from carrel_perf.report.parts import columns, figure, legend, section, table
 from carrel_perf.report.subjects import Subject
+from carrel_perf.report.tables import percentile_ms
 
 BINS_PER_DECADE = 24
 LATENCY_TITLE = "latency, log axis"
 CDF_PERCENTS = (1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 100.0)
+RANGE_PERCENTS = (50.0, 95.0, 99.0)
 CACHE_RESULTS = ("hit", "miss", "unknown")
 CACHE_NAMES = {"hit": "hits", "miss": "misses", "unknown": "cache result unknown"}
 
@@ -192,9 +194,13 @@ def _by_type(subject: Subject) -> Markup:
         for kind in CACHE_RESULTS:
             latencies = subject.result.histogram(resource_type=type_, cache_result=kind)
             if len(latencies):
-                marks = [(f"p{percent}", latencies.percentile_ms(percent)) for percent in (50, 95, 99)]
+                found = [(f"p{percent:g}", percentile_ms(latencies, percent)) for percent in RANGE_PERCENTS]
+                # A single read has no percentile at all, but a place.
+                marks = [(name, value) for name, value in found if value is not None]
+                marks = marks or [("longest", latencies.max_ms())]
                 label = f"{type_}, {CACHE_NAMES[kind]} ({figures.whole(len(latencies))})"
                 rows.append(ranges.Range(label, marks, f"cache-{kind}"))
+    heads = [f"p{percent:g}" for percent in RANGE_PERCENTS]
     axis = log((value for row in rows for _, value in row.marks), figures.latency)
     plot = ranges.draw(
         ranges.RangeChart(
@@ -205,10 +211,12 @@ def _by_type(subject: Subject) -> Markup:
             rows=rows,
         )
     )
-    cells = [(row.label, *(figures.milliseconds(value) for _, value in row.marks)) for row in rows]
+    cells = [
+        (row.label, *(figures.milliseconds(dict(row.marks).get(name)) for name in heads)) for row in rows
+    ]
     return figure(
         f"By resource type: {subject.name}",
-        "From the largest dot to the smallest: p50, p95, p99.",
+        "From the largest dot to the smallest: p50, p95, p99, where enough reads stand behind them.",
         plot,
-        table("Latency in milliseconds", ("", "p50", "p95", "p99"), cells),
+        table("Latency in milliseconds", ("", *heads), cells),
     )

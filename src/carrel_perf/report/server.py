@@ -15,6 +15,7 @@ from carrel_perf.histogram import LatencyHistogram
 from carrel_perf.markup import Markup
 from carrel_perf.report.parts import section, table
 from carrel_perf.report.subjects import Subject
+from carrel_perf.report.tables import percentile_ms
 from carrel_perf.results import Result
 
 LOADING_BUCKET = "mcp_resource_loading_latency_seconds_bucket"
@@ -89,5 +90,5 @@ def _pairs(result: Result, labels: Mapping[str, str], buckets: Buckets) -> list[
     for quantile in QUANTILES:
         own_s = quantile_s(quantile, buckets)
         cells.append(figures.milliseconds(None if own_s is None else own_s * 1000))
-        cells.append(figures.milliseconds(client.percentile_ms(quantile * 100)))
+        cells.append(figures.milliseconds(percentile_ms(client, quantile * 100)))
     return cells

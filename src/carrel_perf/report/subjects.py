@@ -26,9 +26,14 @@ class Subject:
 
 def subjects(results: Sequence[Result]) -> list[Subject]:
     """Name the results: by label, else by the time they started; a number tells equal names apart."""
-    names = [result.label or result.started.replace("T", " ").removesuffix("Z") for result in results]
+    names = [result.label or _time(result.started) for result in results]
     found = []
     for index, (name, result) in enumerate(zip(names, results, strict=True)):
         nth = names[: index + 1].count(name)
         found.append(Subject(index, f"{name} ({nth})" if names.count(name) > 1 else name, result))
     return found
+
+
+def _time(started: str) -> str:
+    """Spell a time in UTC for people."""
+    return started.replace("T", " ").removesuffix("Z").removesuffix("+00:00")

@@ -13,6 +13,9 @@ from carrel_perf.results import Result, Row
 
 PERCENTS = (50.0, 90.0, 95.0, 99.0, 99.9)
 PERCENT_HEADS = tuple(f"p{percent:g}" for percent in PERCENTS)
+SLACK = 1e-6
+"""100 - 99.9 is a little less than 0.1 to a computer."""
+
 OUTCOME_ORDER = ("fail", "inconclusive", "pass")
 
 
@@ -113,8 +116,13 @@ def _percentiles(subject: Subject) -> Markup:
 
 def percentile_cells(latencies: LatencyHistogram) -> list[str]:
     """Spell a histogram's percentiles, its mean and its longest latency, in milliseconds."""
-    values = [*map(latencies.percentile_ms, PERCENTS), latencies.mean_ms(), latencies.max_ms()]
-    return [figures.milliseconds(value) for value in values]
+    values = [percentile_ms(latencies, percent) for percent in PERCENTS]
+    return [figures.milliseconds(value) for value in (*values, latencies.mean_ms(), latencies.max_ms())]
+
+
+def percentile_ms(latencies: LatencyHistogram, percent: float) -> float | None:
+    """Return a percentile; None where no request lies beyond it: it would be the longest renamed."""
+    return latencies.percentile_ms(percent) if len(latencies) * (100 - percent) >= 100 - SLACK else None
 
 
 def groups(result: Result) -> Iterator[tuple[str, LatencyHistogram, int]]:
