@@ -7,6 +7,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from benchmarks.peers.results import Comparison, Missing, Series, rows_of
+from benchmarks.sampling import Sample
 from carrel_perf.cold import Cold, FirstRead, Start, judge
 from carrel_perf.commands import runbook as command
 from carrel_perf.errors import BadInput, GateFailed
@@ -15,11 +17,34 @@ from carrel_perf.runbook import measured, render
 from carrel_perf.runbook.directives import DIRECTIVES
 from carrel_perf.runbook.lists import change
 from carrel_perf.runbook.markdown import table
+from carrel_perf.runbook.peers import cpu_us, of, ratio
 from tests.perf.sample_results import sample_environment, sample_result
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / "docs" / "performance"
 PAGE = ROOT / "docs" / "performance-runbook.md"
+
+
+PEERS = Comparison(
+    started="2026-03-01T12:00:00Z",
+    environment={"cpu": "An example CPU", "cores": 2, "kernel": "6.1", "python": "3.11", "commit": "0123"},
+    document_bytes=20_000,
+    rounds=3,
+    seconds=2,
+    connections=100,
+    is_partial=True,
+    series=[
+        Series("sdk", "GET raw", [Sample(500.0, 1_900.0, 45.0, 90.0, 300.0, 3_800)] * 3),
+        Series(
+            "carrel", "GET raw", [Sample(us, 40_000.0, 1.8, 2.5, 3.0, 80_000) for us in (24.0, 25.0, 30.0)]
+        ),
+        Series(
+            "floor", "GET raw", [Sample(us, 49_000.0, 1.7, 2.2, 2.9, 98_000) for us in (20.0, 25.0, 20.0)]
+        ),
+        Series("nginx", "GET raw", []),
+    ],
+    missing=[Missing("nginx", "", "it is not installed")],
+)
 
 
 @pytest.fixture
@@ -47,15 +72,7 @@ def results(tmp_path: Path) -> Path:
             ],
         },
     )
-    row = {
-        "server": "carrel",
-        "request": "GET",
-        "cpu_us": 25.0,
-        "requests_per_s": 4e4,
-        "p50_ms": 1.8,
-        "ratio": 1.0,
-    }
-    write(tmp_path / "peers.json", {"kind": "peers", "rows": [row, {"server": "a|b", "request": "GET"}]})
+    write(tmp_path / "peers.json", PEERS)
     write(tmp_path / "cold.json", cold_result())
     return tmp_path
 
@@ -174,11 +191,29 @@ def test_stages_peers_and_cold_have_their_figures(results: Path) -> None:
         "1.50",
     ]
     peers = rendered(results, "{{ peers peers.json }}\n")
-    assert "| carrel | GET | 25.0 | 40,000 | 1.80 | \N{EN DASH} | 1.00 |" in peers
-    assert "| a\\|b |" in peers
+    assert peers.startswith("20,000 bytes, 100 connections")
+    assert "**The run was interrupted.**" in peers
+    assert [row[1] for row in rows(peers)[2:]] == ["floor", "carrel", "sdk"]
+    assert "| GET raw | carrel | 25.0 | 1.00 | 1.20 | 1.80 | 2.50 | 3.00 | 40,000 |" in peers
+    assert peers.endswith("> **Not measured:** nginx: it is not installed\n")
+    assert rendered(results, "{{ machine peers.json }}\n").startswith("An example CPU, 2 cores; Linux 6.1")
     cold = rendered(results, "{{ cold cold.json }}\n")
     assert cold.startswith("Preloading is not needed: all 1 cold reads took at most 100 ms.")
     assert "| start to first answer, http |  | 2 | 400 | 410 | 410 |" in cold
+
+
+def test_peers_have_the_figures_of_their_own_table(results: Path) -> None:
+    found = measured.peers(results, "peers.json").series
+    for row in rows_of(PEERS.series):
+        one = of(found, row.peer, row.case)
+        assert one is not None
+        assert cpu_us(one) == row.cpu_us
+        assert ratio(one, of(found, "carrel", row.case)) == row.to_carrel
+        assert ratio(one, of(found, "floor", row.case)) == row.to_floor
+    assert measured.figure(results, "peers.json", "carrel/GET raw") == ("carrel/GET raw, CPU µs", 25.0)
+    assert measured.figure(results, "peers.json", "carrel/GET raw/floor")[1] == 1.2
+    assert of(found, "nginx", "GET raw") is None
+    assert ratio(found[0], None) is None
 
 
 def test_optimisations_show_before_after_and_change(results: Path) -> None:
@@ -233,12 +268,14 @@ def test_unknown_figure_is_refused(results: Path, name: str) -> None:
         ("{{ percentiles cold.json }}\n", "of kind 'cold'"),
         ("{{ stages baseline.json }}\n", "does not hold what its table shows"),
         ("{{ cold peers.json }}\n", "no result of carrel perf cold"),
-        ("{{ machine peers.json }}\n", "on what it was measured"),
+        ("{{ machine broken-peers.json }}\n", "on what it was measured"),
+        ("{{ peers cold.json }}\n", "does not hold what its table shows"),
         ("{{ functions broken.json }}\n", "no result file"),
     ],
 )
 def test_what_cannot_be_used_is_named(results: Path, template: str, says: str) -> None:
     (results / "broken.json").write_text("{")
+    write(results / "broken-peers.json", {"kind": "peers"})
     with pytest.raises(BadInput, match=says):
         rendered(results, template)
 

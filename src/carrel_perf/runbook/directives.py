@@ -10,15 +10,16 @@ import msgspec
 from carrel_perf import cold as colds
 from carrel_perf import figures
 from carrel_perf.errors import BadInput
-from carrel_perf.results import Environment, Result
+from carrel_perf.results import Result
 from carrel_perf.runbook import lists, measured, runs
+from carrel_perf.runbook import peers as comparison
 from carrel_perf.runbook.markdown import code, not_measured, table
 
 COMMANDS = {
     "test": "carrel perf test --label {stem} --out DIR",
     "profile": "carrel perf profile",
     "stages": "carrel perf profile",
-    "peers": "task perf:peers",
+    "peers": "task perf:peers -- --out {name}",
     "cold": "carrel perf cold --out {name}",
 }
 """What makes a missing file; only told."""
@@ -72,16 +73,7 @@ def peers(directory: Path, name: str) -> str:
     """Show Carrel among its peers."""
     if not measured.exists(directory, name):
         return _missing("peers", name)
-    rows = [
-        (
-            one.server,
-            one.request,
-            *map(figures.significant, (one.cpu_us, one.requests_per_s, one.p50_ms, one.p99_ms, one.ratio)),
-        )
-        for one in measured.peers(directory, name)
-    ]
-    head = ("Server", "Request", "CPU µs/request", "req/s", "p50 ms", "p99 ms", "CPU / Carrel's")
-    return table(head, rows, texts=2)
+    return comparison.shown(measured.peers(directory, name))
 
 
 def cold(directory: Path, name: str) -> str:
@@ -112,9 +104,9 @@ def machine(directory: Path, name: str) -> str:
     if not measured.exists(directory, name):
         return ""
     found = measured.head(directory / name).get("environment")
-    if found is None:
+    if not isinstance(found, dict):
         raise BadInput(f"{directory / name} does not say on what it was measured. Measure it again.")
-    return runs.machine(msgspec.convert(found, Environment))
+    return runs.machine(found)
 
 
 def optimisations(directory: Path) -> str:

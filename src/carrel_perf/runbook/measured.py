@@ -15,6 +15,7 @@ import msgspec
 from carrel_perf import results
 from carrel_perf.errors import BadInput
 from carrel_perf.results import Result
+from carrel_perf.runbook.peers import FLOOR, Peers, cpu_us, of, ratio
 
 FUNCTIONS_SHOWN = 10
 
@@ -69,19 +70,6 @@ class Stage(msgspec.Struct, frozen=True):
     high_us: float = 0.0
 
 
-class Peer(msgspec.Struct, frozen=True):
-    """One server and kind of request of a comparison with peers."""
-
-    server: str
-    request: str
-    cpu_us: float | None = None
-    requests_per_s: float | None = None
-    p50_ms: float | None = None
-    p99_ms: float | None = None
-    ratio: float | None = None
-    """Its CPU per request, divided by Carrel's."""
-
-
 class _Sampling(msgspec.Struct, frozen=True):
     slowest: list[Function]
 
@@ -93,10 +81,6 @@ class _Profile(msgspec.Struct, frozen=True):
 
 class _Stages(msgspec.Struct, frozen=True):
     stages: list[Stage]
-
-
-class _Peers(msgspec.Struct, frozen=True):
-    rows: list[Peer]
 
 
 def functions(directory: Path, name: str) -> list[Function]:
@@ -112,9 +96,9 @@ def stages(directory: Path, name: str) -> list[Stage]:
     return _convert(directory / name, _Stages).stages
 
 
-def peers(directory: Path, name: str) -> list[Peer]:
+def peers(directory: Path, name: str) -> Peers:
     """Read a comparison with peers."""
-    return _convert(directory / name, _Peers).rows
+    return _convert(directory / name, Peers)
 
 
 _View = TypeVar("_View", bound=msgspec.Struct)
@@ -137,7 +121,8 @@ def figure(directory: Path, name: str, wanted: str) -> tuple[str, float | None]:
         directory: Where the file is.
         name: Of the file.
         wanted: Of a load test `p95_ms`, `hit_p95_ms`, `requests_per_s` and so on; of a profile `stage/path`,
-            such as `splice/hit`; of peers `server/request`, which is its CPU per request.
+            such as `splice/hit`; of peers `carrel/GET raw`, its CPU for a request, or
+            `carrel/GET raw/floor`, its ratio to the floor's, which a machine's moods do not move.
 
     Returns:
         What it is, with its unit, and the figure.
@@ -151,8 +136,14 @@ def figure(directory: Path, name: str, wanted: str) -> tuple[str, float | None]:
     if "stages" in found:
         by_stage = {f"{one.stage}/{one.path}": one.us for one in stages(directory, name)}
         return f"{wanted}, µs", _pick(by_stage, wanted, directory / name)
-    by_peer = {f"{one.server}/{one.request}": one.cpu_us for one in peers(directory, name)}
-    return f"{wanted}, CPU µs/request", _pick(by_peer, wanted, directory / name)
+    series = [one for one in peers(directory, name).series if one.samples]
+    by_peer = {f"{one.peer}/{one.case}": cpu_us(one) for one in series}
+    to_floor = {
+        f"{key}/floor": ratio(one, of(series, FLOOR, one.case))
+        for key, one in zip(by_peer, series, strict=True)
+    }
+    title = f"{wanted}, CPU" if wanted in to_floor else f"{wanted}, CPU µs"
+    return title, _pick(by_peer | to_floor, wanted, directory / name)
 
 
 def _of_run(result: Result, wanted: str, path: Path) -> tuple[str, float | None]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
 from carrel_perf import figures
 from carrel_perf.report.tables import PERCENT_HEADS, groups, percentile_cells, percentile_ms, run_cells
-from carrel_perf.results import Environment, Result
+from carrel_perf.results import Result
 from carrel_perf.runbook.markdown import table
 
 LOCUST_PERCENTS = (50, 66, 75, 80, 90, 95, 98, 99, 99.9)
@@ -20,19 +25,27 @@ def summary(result: Result) -> str:
     label = f"**{result.label}:** " if result.label else ""
     return (
         f"{label}{users} users for {figures.significant(result.duration_s)} s over {spoken}, "
-        f"{result.started}.{partial}\n\n{machine(result.environment)}"
+        f"{result.started}.{partial}\n\n{machine(msgspec.structs.asdict(result.environment))}"
     )
 
 
-def machine(environment: Environment) -> str:
-    """Say in a sentence on what something was measured."""
-    versions = ", ".join(f"{name} {version}" for name, version in sorted(environment.versions.items()))
-    return (
-        f"Machine `{environment.machine}`: {environment.cpu}, {environment.cores} cores, "
-        f"{figures.bytes_(environment.memory_bytes)}; Linux {environment.kernel}, "
-        f"Python {environment.python}; {versions or 'no versions known'}; "
-        f"commit `{environment.commit or 'unknown'}`."
-    )
+def machine(environment: Mapping[str, Any]) -> str:
+    """Say in a sentence on what something was measured.
+
+    Args:
+        environment: An `Environment` as its file has it; what it does not have is left out.
+    """
+    known = environment.get
+    memory = [figures.bytes_(known("memory_bytes", 0))] if known("memory_bytes") else []
+    versions = [f"{name} {version}" for name, version in sorted(known("versions", {}).items())]
+    parts = [
+        ", ".join([known("cpu", "unknown CPU"), f"{known('cores', '?')} cores", *memory]),
+        f"Linux {known('kernel', '?')}, Python {known('python', '?')}",
+        ", ".join(versions),
+        f"commit `{known('commit') or 'unknown'}`",
+    ]
+    name = f"Machine `{known('machine')}`: " if known("machine") else ""
+    return f"{name}{'; '.join(part for part in parts if part)}."
 
 
 def verdict(result: Result) -> str:
