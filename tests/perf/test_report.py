@@ -15,7 +15,9 @@ from carrel_perf.report.distributions import bins
 from carrel_perf.report.flames import with_flame_graphs
 from carrel_perf.report.server import gains, parse_sample, quantile_s
 from carrel_perf.report.subjects import subjects
-from carrel_perf.report.tables import groups, hit_ratio, outcome, percentile_ms
+from carrel_perf.report.tables import groups, hit_ratio, percentile_ms
+from carrel_perf.report.verdicts import outcome
+from carrel_perf.report.where import where
 from carrel_perf.results import save
 from tests.perf.sample_results import sample_result
 from tests.perf.test_plots_drawing import FLAME
@@ -93,6 +95,20 @@ def test_percentile_beyond_which_no_request_lies_is_no_figure() -> None:
     assert percentile_ms(hundred, 99.9) is None
     assert percentile_ms(LatencyHistogram([(1, 1000)]), 99.9) == 0.001
     assert percentile_ms(LatencyHistogram(), 50) is None
+
+
+def test_slow_run_says_which_reads_and_on_which_side() -> None:
+    slow = sample_result(factor=100)
+    assert where(slow).startswith("Slowest are ")
+    assert "(miss)" in where(slow)
+    # The server's p95 is under 50 ms, that of clients over 500.
+    assert "before or after it" in where(slow)
+    after = {key: value if 'le="+Inf"' in key else 5.0 for key, value in slow.server_after.items()}
+    assert "look at the server" in where(msgspec.structs.replace(slow, server_after=after))
+    assert "did not tell" in where(msgspec.structs.replace(slow, server_after={}))
+    assert where(msgspec.structs.replace(slow, series=[])) == ""
+    assert where(slow) in page([slow])
+    assert "Slowest are" not in page([sample_result()])
 
 
 def test_text_of_a_result_is_never_markup() -> None:

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from carrel_perf.markup import Markup, tag
-from carrel_perf.report import distributions, flames, server, tables, timeline
+from carrel_perf.report import distributions, flames, server, tables, timeline, verdicts
 from carrel_perf.report.subjects import subjects
 from carrel_perf.results import Result
 
 SECTIONS = (
-    tables.verdict,
+    verdicts.verdict,
     tables.percentiles,
     distributions.latency,
     timeline.timeline,

@@ -1,4 +1,4 @@
-"""Sections that are tables: verdict, percentiles, failures, environment. Pure."""
+"""Sections that are tables: percentiles, failures, environment. Pure."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from carrel_perf import figures
 from carrel_perf.histogram import LatencyHistogram
-from carrel_perf.markup import Markup, join, tag
-from carrel_perf.report.parts import badge, section, table
+from carrel_perf.markup import Markup, tag
+from carrel_perf.report.parts import section, table
 from carrel_perf.report.subjects import Subject
 from carrel_perf.results import Result, Row
 
@@ -16,50 +16,9 @@ PERCENT_HEADS = tuple(f"p{percent:g}" for percent in PERCENTS)
 SLACK = 1e-6
 """100 - 99.9 is a little less than 0.1 to a computer."""
 
-OUTCOME_ORDER = ("fail", "inconclusive", "pass")
 
-
-def outcome(result: Result) -> str:
-    """Return the worst outcome of a result's rows."""
-    found = {row.outcome for row in result.verdict}
-    return next((kind for kind in OUTCOME_ORDER if kind in found), "inconclusive")
-
-
-def verdict(subjects: Sequence[Subject]) -> Markup:
-    """Show for each result what was asked and what was measured."""
-    return section("verdict", "Verdict", *(_verdict(subject) for subject in subjects))
-
-
-def _verdict(subject: Subject) -> Markup:
-    result = subject.result
-    rows = [
-        (
-            row.metric,
-            badge(row.outcome),
-            figures.significant(row.measured),
-            figures.significant(row.limit),
-            row.unit,
-            figures.whole(row.requests),
-        )
-        for row in result.verdict
-    ]
-    reasons = [tag("li", f"{row.metric}: {row.reason}") for row in result.verdict if row.reason]
-    partial = tag("p", "The run was interrupted: this is what was measured until then.", class_="note")
-    return join(
-        tag("h3", subject.name, " ", badge(outcome(result))),
-        tag("p", _summary(result)),
-        partial if result.is_partial else Markup(""),
-        table(
-            f"Thresholds of {subject.name}",
-            ("Metric", "Outcome", "Measured", "Limit", "Unit", "Requests"),
-            rows,
-            texts=2,
-        ),
-        tag("ul", *reasons, class_="reasons") if reasons else Markup(""),
-    )
-
-
-def _summary(result: Result) -> str:
+def summary(result: Result) -> str:
+    """Say in a sentence what a run did."""
     requests, failed = result.requests(), result.failed()
     rate = requests / result.duration_s if result.duration_s else None
     hits = hit_ratio(result)
