@@ -93,7 +93,10 @@ def _throughput(subject: Subject, time: Linear, rates: Linear) -> Markup:
 
 def _throughput_words(ticks: Sequence[Tick]) -> str:
     full = max(tick.users for tick in ticks)
-    steady = [tick.requests for tick in ticks if tick.users == full]
+    # The last second is not a whole one.
+    steady = [tick.requests for tick in ticks[:-1] or ticks if tick.users == full]
+    if not steady:
+        return "There was no whole second with all users."
     mean, users = figures.significant(sum(steady) / len(steady)), figures.whole(full)
     return f"{mean} requests a second on average while all {users} users were there."
 
