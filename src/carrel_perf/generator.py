@@ -136,12 +136,17 @@ def _listen(process: subprocess.Popen[bytes], watch: Callable[[Progress], None])
                 process.wait()
             except KeyboardInterrupt:
                 interrupted += 1
-                process.send_signal(signal.SIGINT if interrupted == 1 else signal.SIGKILL)
+                if interrupted > 1:
+                    break  # asked twice: whatever it has to say is not waited for
+                process.send_signal(signal.SIGINT)
             else:
-                return interrupted > 0
+                break
+        return interrupted > 0
     finally:
         if process.poll() is None:
-            process.kill()
+            os.killpg(
+                process.pid, signal.SIGKILL
+            )  # it leads a group of its own, with the workers that it forked
             process.wait()
         process.stdout.close()
 

@@ -92,6 +92,17 @@ class _Hello(msgspec.Struct, frozen=True, rename="camel"):
         return f"{info.name} {info.version}".strip()
 
 
+class _ApiInfo(msgspec.Struct, frozen=True):
+    title: str
+    version: str
+
+
+class _Api(msgspec.Struct, frozen=True):
+    """An OpenAPI document, of which only the head matters."""
+
+    info: _ApiInfo
+
+
 _Decoded = TypeVar("_Decoded")
 
 
@@ -170,7 +181,15 @@ class HttpProbe:
         parts = urlsplit(url)
         self.url = f"{parts.scheme}://{parts.netloc}"
         self._target = HttpTarget(self.url)
-        self.server = str(fetch(self._target.read("/")).headers.get("server", ""))
+        self.server = self._server()
+
+    def _server(self) -> str:
+        response = fetch(self._target.read("/openapi.json"))
+        try:
+            info = msgspec.json.decode(response.body, type=_Api).info
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return str(response.headers.get("server", ""))
+        return f"{info.title} {info.version}".strip()
 
     @staticmethod
     def address(name: str) -> str:

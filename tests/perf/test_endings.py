@@ -7,11 +7,17 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 import msgspec
 import pytest
 
+from carrel_perf.delaying import delayed
+from carrel_perf.errors import BadInput, ServerUnreachable
+from carrel_perf.probing import make_plan
 from carrel_perf.results import FORMAT, Result, load, save
 from tests.perf.processes import DEADLINE_S, REPOSITORY, command, perf, serving
 from tests.perf.samples import sample_result
@@ -162,3 +168,65 @@ def test_without_the_extra_carrel_perf_says_what_to_install(tmp_path: Path) -> N
     )
     assert done.returncode == 6
     assert "pip install 'carrel[perf]'" in done.stderr
+
+
+def test_locust_itself_cannot_start(tmp_path: Path) -> None:
+    with serving("sdk_server", "json") as url, socket.create_server(("0.0.0.0", 0)) as taken:  # noqa: S104
+        port = str(taken.getsockname()[1])
+        options = ("--url", url, "--protocol", "mcp", "--master", "--master-port", port)
+        done = perf("test", *options, "--out", tmp_path)
+    assert done.returncode == 6
+    assert "Locust ended with" in done.stderr
+
+
+@contextmanager
+def _saying(words: bytes) -> Iterator[str]:
+    """Run a server that says the same to everybody who connects."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.recv(1)
+                        connection.sendall(words)
+
+        thread = Thread(target=answer)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+@pytest.mark.parametrize("words", [b"SSH-2.0-x\r\n", b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab"])
+def test_what_answers_does_not_speak_http(words: bytes) -> None:
+    with _saying(words) as url, pytest.raises(ServerUnreachable, match=url):
+        make_plan(url, "http", "auto")
+
+
+def test_a_name_that_has_no_address() -> None:
+    with pytest.raises(ServerUnreachable, match="its name has no address"):
+        make_plan("http://no-such-host.invalid", "http", "auto")
+
+
+def test_a_delay_cannot_be_injected_into_what_is_encrypted() -> None:
+    with pytest.raises(BadInput, match="http://"), delayed("https://127.0.0.1", 5):
+        pass
+
+
+@pytest.mark.parametrize("option", ["--scenario", "--slo"])
+def test_a_file_that_is_no_text(option: str, tmp_path: Path) -> None:
+    (tmp_path / "file.toml").write_bytes(b"\xff\xfe")
+    done = perf("test", option, tmp_path / "file.toml", "--out", tmp_path)
+    assert done.returncode == 2
+    assert "UTF-8" in done.stderr
+
+
+def test_the_module_can_be_run_where_carrel_is_not_installed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "carrel_perf", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "compare" in done.stdout

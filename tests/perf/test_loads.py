@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.perf.processes import loaded, perf, requests, serving
+from tests.perf.processes import DEADLINE_S, REPOSITORY, SHORT, command, loaded, perf, requests, serving
 
 ERAS = ("modern", "handshake")
 
@@ -136,3 +141,66 @@ def test_thresholds_of_a_file_are_what_a_run_is_held_to(tmp_path: Path) -> None:
     verdict = json.loads(done.stdout)
     assert verdict["outcome"] == "pass"
     assert [row["metric"] for row in verdict["verdict"]] == ["p50_ms", "requests_per_s"]
+
+
+def test_workers_of_other_machines_make_the_load_for_a_master(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    shared = ("--protocol", "mcp", "--master-port", port)
+    with serving("sdk_server", "json") as url:
+        worker = subprocess.Popen(command("test", "--worker", "--url", url, *shared), stderr=subprocess.PIPE)
+        result = loaded(tmp_path, "--master", "--url", url, *shared)
+        _, told = worker.communicate(timeout=DEADLINE_S)
+    assert worker.returncode == 0, told
+    assert requests(result) > 20
+    assert not result["failures"]
+
+
+def test_the_locustfile_works_with_plain_locust(tmp_path: Path) -> None:
+    with serving("sdk_server", "json") as url:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "locust", "--headless", "--host", url, "--protocol", "mcp"),
+                *("--think-time", "none", "--users", "2", "--run-time", "2s", "--csv", tmp_path / "plain"),
+            ],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "sdlc/core" in (tmp_path / "plain_stats.csv").read_text("utf-8")
+
+
+def test_a_library_without_the_mission_s_resources_is_read_evenly(tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    for name in ("one.md", "two words.md"):
+        (library / name).write_text("# A guide\n")
+    result = loaded(tmp_path / "out", "--library", library)
+    assert result["target"]["server"].startswith("Carrel ")
+    assert result["scenario"]["name"] == "every resource"
+    assert {series["name"] for series in result["series"]} == {"files/one.md", "files/two words.md"}
+    assert {series["resource_type"] for series in result["series"]} == {"file"}
+    assert not result["failures"]
+
+
+def test_on_a_terminal_the_progress_renews_itself(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb") as screen:
+        process = subprocess.Popen(
+            command("test", *SHORT, "--out", tmp_path),
+            env=os.environ | {"TERM": "xterm", "COLUMNS": "160"},
+            stdout=subprocess.DEVNULL,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # what reading a terminal ends with, once nobody writes to it
+            while chunk := os.read(screen.fileno(), 4096):
+                shown += chunk
+        process.wait(DEADLINE_S)
+    assert b"4 users" in shown
+    assert b"\x1b[" in shown
