@@ -25,6 +25,7 @@ from carrel.observe.cells import Cells
 from carrel.observe.lines import LineWriter
 from carrel.observe.metrics import Recorder, exposition
 from carrel.observe.observer import Observer
+from carrel.preloading import Preloading
 from carrel.rendering import Stamp
 from carrel.servers.asgi import AsgiServer, Receive, Scope, Send
 from carrel.servers.rsgi import RsgiProtocol, RsgiScope, RsgiServer
@@ -73,6 +74,7 @@ class Application:
             watch=settings.watch,
         )
         self.library = Library(source, catalog, freshness, memory, self._threads, stamp)
+        self._preloading = Preloading(self.library, self._refresh_gauges) if settings.preload else None
         self.dispatcher = Dispatcher(Methods(self.library, settings.page_size, INSTRUCTIONS))
         self._router = self._route()
         limits = (settings.max_body_bytes, settings.body_timeout_s)
@@ -89,9 +91,13 @@ class Application:
         self._observer = Observer(recorder, access_log, self.library, self._writer)
         self._observer.refresh_gauges()
         self.library.start()
+        if self._preloading is not None:
+            self._preloading.start()
 
     async def stop(self) -> None:
         """Bring it down: end the tasks, write out the log."""
+        if self._preloading is not None:
+            await self._preloading.stop()
         await self.library.stop()
         if self._observer is not None:
             self._observer.flush()
@@ -134,7 +140,7 @@ class Application:
 
     def _route(self) -> Router:
         rest = Rest(self.library)
-        admin = Admin(self.library, self._expose, __version__)
+        admin = Admin(self.library, self._expose, __version__, self._preloading)
         routes = {
             LISTING: rest.list,
             ENDPOINT: StreamableHttp(self.dispatcher).respond,
@@ -147,10 +153,13 @@ class Application:
         return Router(edge, routes, Subtree(PREFIX, rest.read))
 
     async def _expose(self) -> tuple[bytes, str]:
-        if self._observer is not None:
-            self._observer.refresh_gauges()
+        self._refresh_gauges()
         # It reads /proc, and the first time it imports what spells the text.
         return await self._threads.run(exposition, self._cells)
+
+    def _refresh_gauges(self) -> None:
+        if self._observer is not None:
+            self._observer.refresh_gauges()
 
 
 def create_app(settings: Settings | None = None) -> Application:

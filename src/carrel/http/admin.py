@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
 
@@ -11,6 +12,7 @@ from carrel.http.openapi import openapi_document
 from carrel.http.problems import NO_SNIFF, NO_STORE, RETRY_AFTER_S
 from carrel.library import Library
 from carrel.model import Header
+from carrel.preloading import Preloading
 
 _JSON: list[Header] = [("content-type", "application/json"), NO_STORE, NO_SNIFF]
 
@@ -22,13 +24,19 @@ class Admin:
         library: Whose readiness is told.
         expose: Returns the metrics of all workers as text, and its content type.
         version: Of the server.
+        preloading: What reads the library ahead; None when nothing does.
     """
 
     def __init__(
-        self, library: Library, expose: Callable[[], Awaitable[tuple[bytes, str]]], version: str
+        self,
+        library: Library,
+        expose: Callable[[], Awaitable[tuple[bytes, str]]],
+        version: str,
+        preloading: Preloading | None = None,
     ) -> None:
         self._library = library
         self._expose = expose
+        self._preloading = preloading
         self._openapi = msgspec.json.encode(openapi_document(version))
         self._version = version
 
@@ -41,13 +49,16 @@ class Admin:
         if not self._library.is_ready:
             headers = [*_JSON, ("retry-after", str(RETRY_AFTER_S))]
             return Response(503, headers, b'{"status":"starting"}')
-        state = {
+        state: dict[str, Any] = {
             "status": "ready",
             "resources": len(self._library.catalog),
             "generation": self._library.catalog.generation,
             "watching": self._library.freshness.watching,
             "version": self._version,
         }
+        if self._preloading is not None:
+            state["preloaded"] = self._preloading.preloaded
+            state["preloading"] = self._preloading.is_running
         return Response(200, _JSON, msgspec.json.encode(state))
 
     async def metrics(self, _: Request) -> Response:
