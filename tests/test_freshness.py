@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from carrel.model import SourceEntry, SourceError
+from carrel.model import SourceEntry, SourceError, SourceProblem
 from carrel.rules import parse_rules
 from tests.support.apps import Served, application, serving
 from tests.support.sources import CountingSource, FailingSource
@@ -355,15 +355,36 @@ async def test_surveys_stand_in_for_a_watcher_that_fails(library: Path) -> None:
         assert "carrel_watch_up 0.0" in await served.metrics()
 
 
+class FaultySource(CountingSource):
+    """Meets a fault of its own once, which is no error that anybody expects."""
+
+    faults = 1
+
+    def list(self) -> tuple[list[SourceEntry], list[SourceProblem]]:
+        if self.stats > 0 and self.faults > 0:
+            self.faults -= 1
+            raise ZeroDivisionError("a fault")
+        return super().list()
+
+
+async def test_following_goes_on_after_a_fault(library: Path) -> None:
+    source = FaultySource(library)
+    async with serving(library, source=source, watch=False, rescan_s=0.05) as served:
+        await served.library.freshness.settled("sdlc-core.md", 10.0)
+        await eventually(lambda: source.faults == 0)
+        plant(library, {"new.txt": "x"})
+        await eventually(has(served, "mcp://resources/files/new.txt"))
+
+
 class SlowListing(CountingSource):
     """Takes long to list, and counts its listings."""
 
     lists = 0
 
-    def list(self) -> tuple[list[SourceEntry], list[object]]:  # type: ignore[override]
+    def list(self) -> tuple[list[SourceEntry], list[SourceProblem]]:
         self.lists += 1
         time.sleep(0.05)
-        return super().list()  # type: ignore[return-value]
+        return super().list()
 
 
 async def test_a_library_that_is_slow_to_list_is_listed_less_often(library: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from carrel.sources.beneath import Directory, is_regular
 from tests.support.descriptors import open_descriptors
+from tests.support.forbidding import run_without_openat2
 from tests.support.renaming import exchange
 
 SECRET = b"the secret of another directory"
@@ -158,6 +159,26 @@ def test_the_better_way_is_found_by_itself(root: Path) -> None:
     held = Directory(str(root))
     assert read(held, "a.md") == PUBLIC
     held.close()
+
+
+OPENING = """
+import os, sys
+from carrel.sources.beneath import Directory
+held = Directory(sys.argv[1])
+print(os.read(held.open("deep/er/b.md"), 100).decode())
+for path in ("../outside/secret.md", "link.md", "none.md"):
+    try:
+        held.open(path)
+    except FileNotFoundError:
+        print("not found")
+"""
+
+
+@pytest.mark.parametrize("error", ["EPERM", "ENOSYS"])
+def test_where_the_kernel_forbids_the_better_way_the_path_is_walked(root: Path, error: str) -> None:
+    (root / "link.md").symlink_to("../outside/secret.md")
+    printed = run_without_openat2(OPENING, str(root), error=error)
+    assert printed.splitlines() == [PUBLIC.decode(), "not found", "not found", "not found"]
 
 
 def test_descriptors_do_not_leak(directory: Directory, root: Path) -> None:

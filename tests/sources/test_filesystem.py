@@ -236,6 +236,21 @@ def test_a_document_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> 
         writer.join()
 
 
+def test_a_disk_error_is_an_error_of_the_source() -> None:
+    """A process's memory is a file that cannot be read where nothing is: EIO without an ill disk."""
+    source = directory(Path("/proc/self"))
+    with pytest.raises(SourceError, match="Input/output error"):
+        source.read("mem", source.stat("mem").version)
+    with pytest.raises(SourceError, match="Input/output error"):
+        source.read_head("mem", 10)
+
+
+def test_a_socket_cannot_be_looked_at(tmp_path: Path) -> None:
+    os.mknod(tmp_path / "socket.md", 0o600 | 0o140000)
+    with pytest.raises(SourceError, match=r"socket\.md"):
+        directory(tmp_path).stat("socket.md")
+
+
 async def test_watching_tells_the_relative_paths_of_changes(tmp_path: Path) -> None:
     plant(tmp_path, {"a.md": "x", "sub/b.md": "x"})
     seen: set[str] = set()

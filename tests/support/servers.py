@@ -121,7 +121,8 @@ def asgi_command(library: Path) -> list[str]:
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment of a server: this process's, without the settings of whoever runs the tests."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("CARREL_", "CACHE_"))}
-    return inherited | {"PYTHONPATH": str(REPOSITORY)} | dict(extra or {})
+    modules = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
+    return inherited | {"PYTHONPATH": modules} | dict(extra or {})
 
 
 @contextmanager
