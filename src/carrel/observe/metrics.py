@@ -6,8 +6,8 @@ the number of series is known at the start.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from carrel.observe.cells import Cells, Series, Slot
@@ -81,36 +81,26 @@ class Recorder:
         for type_ in types:
             self._cells_of(type_)
 
-    def hit(self, type_: str, latency_s: float, lookup_s: float) -> None:
-        """Count a read that a cache answered."""
-        cells = self._cells
+    def reads(self, type_: str, latencies_s: list[float], *, is_hit: bool, is_stale: bool = False) -> None:
+        """Count reads of one type that one kind of place answered."""
         of_type = self._types.get(type_) or self._cells_of(type_)
-        cells[of_type.hits] += 1
-        self._observe(of_type.hit, latency_s)
-        self._observe(self._lookup_hit, lookup_s)
+        self._cells[of_type.hits if is_hit else of_type.misses] += len(latencies_s)
+        if is_stale:
+            self._cells[of_type.stale] += len(latencies_s)
+        self._observe(of_type.hit if is_hit else of_type.miss, latencies_s)
 
-    def miss(self, type_: str, latency_s: float, lookup_s: float, *, is_stale: bool = False) -> None:
-        """Count a read that went to the source."""
-        cells = self._cells
-        of_type = self._types.get(type_) or self._cells_of(type_)
-        cells[of_type.misses] += 1
-        cells[of_type.stale] += is_stale
-        self._observe(of_type.miss, latency_s)
-        self._observe(self._lookup_miss, lookup_s)
-
-    def revalidation(self, type_: str, latency_s: float) -> None:
-        """Count a read that ended in 304: a hit without a look-up."""
-        of_type = self._types.get(type_) or self._cells_of(type_)
-        self._cells[of_type.hits] += 1
-        self._observe(of_type.hit, latency_s)
+    def lookups(self, durations_s: list[float], *, is_hit: bool) -> None:
+        """Count look-ups in the cache."""
+        self._observe(self._lookup_hit if is_hit else self._lookup_miss, durations_s)
 
     def failure(self, reason: str) -> None:
         """Count a read that ended in an error; the reason is the name of an error class."""
         self._cells[self._slot.series(_name(FAILED, reason=reason), 1)] += 1
 
-    def response(self, status: int) -> None:
-        """Count an HTTP response."""
-        self._cells[self._responses[status // 100]] += 1
+    def responses(self, by_class: Mapping[int, int]) -> None:
+        """Count HTTP responses by the first digit of their status."""
+        for digit, count in by_class.items():
+            self._cells[self._responses[digit]] += count
 
     def gauge(self, metric: str, value: float, **labels: str) -> None:
         """Set a gauge."""
@@ -123,10 +113,20 @@ class Recorder:
         inherited = self._inherited.setdefault(name, self._cells[cell])
         self._cells[cell] = inherited + since_start
 
-    def _observe(self, at: int, value_s: float) -> None:
+    def _observe(self, at: int, values_s: list[float]) -> None:
+        """Put values into a histogram: sorted once, each bucket is then one step."""
         cells = self._cells
-        cells[at + bisect_left(BUCKETS_S, value_s)] += 1
-        cells[at + _SUM_CELL] += value_s
+        values_s.sort()
+        below = 0
+        for bucket, bound_s in enumerate(BUCKETS_S):
+            up_to = bisect_right(values_s, bound_s)
+            if up_to > below:
+                cells[at + bucket] += up_to - below
+                below = up_to
+            if below == len(values_s):
+                break
+        cells[at + len(BUCKETS_S)] += len(values_s) - below
+        cells[at + _SUM_CELL] += sum(values_s)
 
     def _cells_of(self, type_: str) -> _TypeCells:
         series = self._slot.series
