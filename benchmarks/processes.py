@@ -10,10 +10,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 READY_DEADLINE_S = 20.0
+FIRST_SERVER_ERROR = 500
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -31,7 +32,7 @@ def running(command: Sequence[str], url: str, log: Path, core: int) -> Iterator[
 
     Args:
         command: What to run.
-        url: Answers 200 once it is up.
+        url: Answers once it is up, be it with a 4xx; with a 5xx it is not yet.
         log: Where its output goes.
         core: The core it is pinned to.
 
@@ -83,6 +84,11 @@ def _wait_until_up(process: subprocess.Popen[bytes], url: str, log: Path) -> Non
         try:
             with urlopen(url, timeout=1):
                 return
+        except HTTPError as error:
+            error.close()
+            if error.code < FIRST_SERVER_ERROR:
+                return
+            time.sleep(0.02)
         except (URLError, OSError):
             time.sleep(0.02)
     raise RuntimeError(f"the server did not answer at {url}: {log.read_text()}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from carrel import __version__
@@ -27,11 +26,13 @@ from carrel.observe.cells import Cells
 from carrel.observe.lines import LineWriter
 from carrel.observe.metrics import Recorder, exposition
 from carrel.observe.observer import Observer
+from carrel.preloading import Preloading
 from carrel.rendering import Stamp
 from carrel.servers.asgi import AsgiServer, Receive, Scope, Send
 from carrel.servers.rsgi import RsgiServer
 from carrel.settings import Settings
 from carrel.surveying import open_library
+from carrel.threads import Threads
 
 IO_THREADS = 4
 """Reads of a cold library are bound by the disk or, from the page cache, by one core."""
@@ -57,7 +58,7 @@ class Application:
         self, settings: Settings, source: Source, catalog: Catalog, cells: Cells, writer: LineWriter
     ) -> None:
         self.settings = settings
-        self._executor = ThreadPoolExecutor(IO_THREADS, thread_name_prefix="carrel-io")
+        self._threads = Threads(IO_THREADS)
         self._cells = cells
         self._writer = writer
         self._observer: Observer | None = None
@@ -69,11 +70,12 @@ class Application:
             source,
             catalog,
             settings.root,
-            self._executor,
+            self._threads,
             rescan_s=settings.rescan_s,
             watch=settings.watch,
         )
-        self.library = Library(source, catalog, freshness, memory, self._executor, stamp)
+        self.library = Library(source, catalog, freshness, memory, self._threads, stamp)
+        self._preloading = Preloading(self.library, self._refresh_gauges) if settings.preload else None
         self.dispatcher = Dispatcher(Methods(self.library, settings.page_size, INSTRUCTIONS))
         self._router = self._route()
         limits = (settings.max_body_bytes, settings.body_timeout_s)
@@ -91,15 +93,18 @@ class Application:
         self._observer = Observer(recorder, access_log, self.library, self._writer)
         self._observer.refresh_gauges()
         self.library.start()
+        if self._preloading is not None:
+            self._preloading.start()
 
     async def stop(self) -> None:
         """Bring it down: end the tasks, write out the log."""
+        if self._preloading is not None:
+            await self._preloading.stop()
         await self.library.stop()
         if self._observer is not None:
             self._observer.flush()
             self._observer = None
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        self._writer.close()
+        await asyncio.to_thread(self._close)
 
     @asynccontextmanager
     async def lifespan(self, _: object = None) -> AsyncIterator[None]:
@@ -114,6 +119,10 @@ class Application:
         """Take note of a response that was sent."""
         if self._observer is not None:
             self._observer.record(response, latency_s)
+
+    def _close(self) -> None:
+        self._threads.close()
+        self._writer.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
@@ -132,7 +141,7 @@ class Application:
 
     def _route(self) -> Router:
         rest = Rest(self.library)
-        admin = Admin(self.library, self._expose, __version__)
+        admin = Admin(self.library, self._expose, __version__, self._preloading)
         routes = {
             LISTING: rest.list,
             ENDPOINT: StreamableHttp(self.dispatcher).respond,
@@ -144,10 +153,14 @@ class Application:
         edge = Edge(self.settings.allowed_hosts, self.settings.allowed_origins)
         return Router(edge, routes, Subtree(PREFIX, rest.read))
 
-    def _expose(self) -> tuple[bytes, str]:
+    async def _expose(self) -> tuple[bytes, str]:
+        self._refresh_gauges()
+        # It reads /proc, and the first time it imports what spells the text.
+        return await self._threads.run(exposition, self._cells)
+
+    def _refresh_gauges(self) -> None:
         if self._observer is not None:
             self._observer.flush()
-        return exposition(self._cells)
 
 
 def create_app(settings: Settings | None = None) -> Application:

@@ -76,6 +76,10 @@ class Catalog:
         """Return a copy of what is known of each file, by path."""
         return dict(self._documents)
 
+    def infos(self) -> tuple[ResourceInfo, ...]:
+        """Return what every URI names, aliases too, in the order of URIs."""
+        return tuple(info for _, info in sorted(self._by_uri.items()))
+
     def document(self, path: str) -> Document | None:
         """Return what is known of one file."""
         return self._documents.get(path)

@@ -6,7 +6,8 @@ The tree::
     ├── StartupError            what stops a start; the command line exits with `exit_code`
     │   ├── InvalidSettings
     │   ├── InvalidLibrary
-    │   └── AddressUnavailable
+    │   ├── AddressUnavailable
+    │   └── ExtraMissing
     └── RequestError            what a client is told; one row each in `TABLE`
         ├── InvalidUri, ResourceNotFound, ResourceUnreadable, NotReady
         ├── InvalidParams, InvalidCursor
@@ -25,7 +26,7 @@ from typing import Any, ClassVar, NamedTuple
 
 
 class Era(StrEnum):
-    """The two families of MCP revisions. A `StrEnum` because tables are keyed by it, and its hash is made in C."""
+    """The two families of MCP revisions. A `StrEnum`, as its hash is made in C: tables are keyed by it."""
 
     HANDSHAKE = "handshake"
     MODERN = "modern"
@@ -57,6 +58,12 @@ class AddressUnavailable(StartupError):
     """The address to listen on is taken or not ours."""
 
     exit_code = 1
+
+
+class ExtraMissing(StartupError):
+    """A command needs packages that are installed on request only."""
+
+    exit_code = 6
 
 
 class RequestError(CarrelError):

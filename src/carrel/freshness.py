@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from concurrent.futures import Executor
 from pathlib import Path
 from time import monotonic
-from typing import TypeVar
 
 from carrel import surveying
 from carrel.catalog import Catalog
@@ -21,6 +18,7 @@ from carrel.model import Source, SourceEntry, SourceError
 from carrel.rules import RULES_FILE
 from carrel.settling import Pending, Verdict, settle
 from carrel.sources.ignoring import IGNORE_FILE, is_hidden
+from carrel.threads import Threads
 
 log = logging.getLogger("carrel.freshness")
 
@@ -28,8 +26,7 @@ MAX_SURVEY_SHARE = 0.1
 """Part of the time that surveys may take: a library of a million files is surveyed less often."""
 
 _WATCH_RETRY_S = 5.0
-
-Result = TypeVar("Result")
+_RETRY_S = 1.0
 
 
 class Freshness:
@@ -39,7 +36,7 @@ class Freshness:
         source: What is followed.
         catalog: What is kept true.
         root: The library's directory, for its rules.
-        executor: Where blocking calls run.
+        threads: Where blocking calls run.
         rescan_s: Pause between surveys, in seconds.
         watch: Whether to have the system tell of changes.
     """
@@ -49,7 +46,7 @@ class Freshness:
         source: Source,
         catalog: Catalog,
         root: Path,
-        executor: Executor,
+        threads: Threads,
         *,
         rescan_s: float,
         watch: bool,
@@ -57,10 +54,10 @@ class Freshness:
         self._source = source
         self._catalog = catalog
         self._root = root
-        self._executor = executor
+        self._threads = threads
         self._rescan_s = rescan_s
         self._watch = watch
-        self._rules_text: str | None = None
+        self._rules_text = catalog.rules.text
         self._dirty: set[str] = set()
         self._survey_wanted = False
         self._pending: dict[str, Pending] = {}
@@ -144,16 +141,26 @@ class Freshness:
         await self._first_survey()
         while True:
             await self._sleep()
-            self._wake.clear()
-            dirty, self._dirty = self._dirty, set()
-            now_s = monotonic()
-            self._survey_wanted |= self._concerns_all(dirty)
-            if now_s >= self._survey_due_s():
-                self._survey_wanted = False
-                await self._survey()
-            due = {path for path, pending in self._pending.items() if pending.due_s <= now_s}
-            if dirty or due:
-                await self._look_at(dirty | due)
+            try:
+                await self._catch_up()
+            except Exception:
+                # Whatever it was, a catalog that is followed late is better than one that is not.
+                log.exception("following the library failed, a survey will make up for it")
+                self._plan(0.0)
+                self._survey_wanted = True
+                self._earliest_survey_s = monotonic() + _RETRY_S
+
+    async def _catch_up(self) -> None:
+        self._wake.clear()
+        dirty, self._dirty = self._dirty, set()
+        now_s = monotonic()
+        self._survey_wanted |= self._concerns_all(dirty)
+        if now_s >= self._survey_due_s():
+            self._survey_wanted = False
+            await self._survey()
+        due = {path for path, pending in self._pending.items() if pending.due_s <= now_s}
+        if dirty or due:
+            await self._look_at(dirty | due)
 
     async def _sleep(self) -> None:
         due_s = min([self._survey_due_s(), *(pending.due_s for pending in self._pending.values())])
@@ -177,12 +184,12 @@ class Freshness:
     async def _first_survey(self) -> None:
         while not self.ready.is_set():
             try:
-                self._rules_text = await self._on_thread(lambda: surveying.read_rules_text(self._root))
-                found = await self._on_thread(lambda: surveying.first_survey(self._source))
+                await self._follow_rules()
+                found = await self._threads.run(surveying.first_survey, self._source)
                 await self._adopt(found.entries)
                 self._plan(found.cost_s)
                 self.ready.set()
-            except (SourceError, InvalidLibrary) as error:
+            except SourceError as error:
                 self.failed_surveys += 1
                 log.warning(
                     "the library cannot be surveyed, trying again in %.0f s: %s", self._rescan_s, error
@@ -192,7 +199,7 @@ class Freshness:
     async def _survey(self) -> None:
         try:
             await self._follow_rules()
-            found = await self._on_thread(lambda: surveying.survey(self._source))
+            found = await self._threads.run(surveying.survey, self._source)
         except SourceError as error:
             self.failed_surveys += 1
             self._plan(0.0)
@@ -211,11 +218,11 @@ class Freshness:
 
     async def _follow_rules(self) -> None:
         try:
-            text = await self._on_thread(lambda: surveying.read_rules_text(self._root))
+            text = await self._threads.run(surveying.read_rules_text, self._root)
             if text == self._rules_text:
                 return
             self._rules_text = text
-            rules = surveying.rules_from(text, self._root)
+            rules = await self._threads.run(surveying.rules_from, text, self._root)
         except InvalidLibrary as error:
             log.warning("the changed rules are not usable, the old ones stay: %s", error.message)
             return
@@ -224,7 +231,10 @@ class Freshness:
         self._catalog.replace_rules(rules)
 
     async def _look_at(self, paths: set[str]) -> None:
-        seen = await self._on_thread(lambda: surveying.look(self._source, paths))
+        seen = await self._threads.run(surveying.look, self._source, paths)
+        for path in paths - seen.keys():
+            # It cannot be looked at now; being due for ever, it would be looked at without a pause.
+            self._pending.pop(path, None)
         await self._judge(seen)
         self._release(paths)
 
@@ -246,7 +256,7 @@ class Freshness:
     async def _adopt(self, entries: dict[str, SourceEntry | None] | dict[str, SourceEntry]) -> None:
         known = self._catalog.documents()
         present = [entry for entry in entries.values() if entry is not None]
-        described = await self._on_thread(lambda: surveying.describe_all(self._source, present, known))
+        described = await self._threads.run(surveying.describe_all, self._source, present, known)
         gone = [(path, None) for path, entry in entries.items() if entry is None]
         self._catalog.apply([*gone, *described])
 
@@ -261,6 +271,3 @@ class Freshness:
         pause_s = cost_s / MAX_SURVEY_SHARE
         self._earliest_survey_s = monotonic() + pause_s
         self._next_survey_s = monotonic() + max(self._rescan_s, pause_s)
-
-    async def _on_thread(self, call: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, call)

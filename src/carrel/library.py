@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from concurrent.futures import Executor
 from time import monotonic
 from typing import Any
 
@@ -31,6 +30,7 @@ from carrel.model import (
     Version,
 )
 from carrel.rendering import Stamp, render
+from carrel.threads import Threads
 from carrel.uri import canonical_uri
 
 log = logging.getLogger("carrel.library")
@@ -52,7 +52,7 @@ class Library:
         catalog: What there is.
         freshness: What keeps the catalog true.
         memory: The in-process cache.
-        executor: Where blocking calls run.
+        threads: Where blocking calls run.
         stamp: What goes into replies beside the documents.
     """
 
@@ -62,7 +62,7 @@ class Library:
         catalog: Catalog,
         freshness: Freshness,
         memory: MemoryCache,
-        executor: Executor,
+        threads: Threads,
         stamp: Stamp,
     ) -> None:
         self.catalog = catalog
@@ -70,7 +70,7 @@ class Library:
         self.freshness = freshness
         self.stamp = stamp
         self._source = source
-        self._executor = executor
+        self._threads = threads
         self._get = memory.get
         self._flights: Flights[_Key, Representation] = Flights()
         self._etags: dict[str, tuple[Version, dict[Form, str]]] = {}
@@ -175,8 +175,7 @@ class Library:
         held = self.memory.get(info.uri, info.version, form, monotonic())
         if held is not None:
             return held
-        loop = asyncio.get_running_loop()
-        representation = await loop.run_in_executor(self._executor, self._read_and_render, info, form)
+        representation = await self._threads.run(self._read_and_render, info, form)
         self.memory.put(info.uri, info.version, form, representation)
         self._remember_etag(info, form, representation.etag)
         return representation

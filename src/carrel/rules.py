@@ -80,12 +80,12 @@ class Collection:
             return None
         values = found.groupdict()
         uri = self.template.expand(values)
-        aliases = [
+        aliases = dict.fromkeys(
             self.template.without(variable).expand(values)
             for variable, default in self.defaults.items()
             if values[variable] == default
-        ]
-        return Claim(uri, tuple(aliases), self.type)
+        )
+        return Claim(uri, tuple(alias for alias in aliases if alias != uri), self.type)
 
     def resolve(self, uri: str, values: Mapping[str, str]) -> str | None:
         """Return the URI that an alias stands for when a variable that it leaves out is given.
@@ -117,6 +117,8 @@ class Rules(NamedTuple):
     name: str
     collections: tuple[Collection, ...]
     follow_links: bool = False
+    text: str | None = None
+    """What the rules were read from; None for the default ones."""
 
     def claim(self, path: str) -> Claim | None:
         """Return what serves a file, or None when nothing does.
@@ -188,6 +190,8 @@ def parse_rules(text: str, fallback_name: str) -> Rules:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidLibrary(f"{RULES_FILE} is not valid TOML: {error}.") from error
+    except RecursionError as error:
+        raise InvalidLibrary(f"{RULES_FILE} is nested too deeply to be read.") from error
     _check_keys(document, {"name", "follow_links", "collection"}, text, 0)
     name = _typed(document, "name", str, fallback_name, text, 0)
     follow_links = _typed(document, "follow_links", bool, default=False, text=text, number=0)
@@ -199,7 +203,7 @@ def parse_rules(text: str, fallback_name: str) -> Rules:
             f"{RULES_FILE} has {len(tables)} collections; at most {MAX_COLLECTIONS} are read."
         )
     collections = tuple(_parse_collection(table, number, text) for number, table in enumerate(tables, 1))
-    return Rules(name, collections, follow_links)
+    return Rules(name, collections, follow_links, text)
 
 
 def _parse_collection(table: dict[str, Any], number: int, text: str) -> Collection:

@@ -59,6 +59,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rescan_s: float = 3.0
     """Pause between full scans, which find what the watcher missed."""
     access_log: bool = True
+    preload: bool = False
+    """Read the library into the cache after the first survey, in the background."""
 
     def __post_init__(self) -> None:
         """Check what types cannot say.

@@ -182,7 +182,10 @@ class UriTemplate:
 
         def put(match: re.Match[str]) -> str:
             safe = _SEGMENT_SAFE + "/" if match[1] else _SEGMENT_SAFE
-            return quote(values[match[2]], safe=safe)
+            try:
+                return quote(values[match[2]], safe=safe)
+            except UnicodeEncodeError:
+                raise InvalidUri("The name is not UTF-8, which a URI has to be.") from None
 
         return canonical_uri(_EXPRESSION.sub(put, self.text))
 

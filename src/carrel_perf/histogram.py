@@ -34,7 +34,7 @@ class LatencyHistogram:
             self._counts[value_us] = self._counts.get(value_us, 0) + count
 
     def percentile_ms(self, percent: float) -> float:
-        """Return the latency that `percent` of all do not exceed, in milliseconds; NaN when there are none."""
+        """Return the latency that `percent` of all do not exceed, in milliseconds; NaN without any."""
         total = len(self)
         if total == 0:
             return math.nan
@@ -58,7 +58,7 @@ class LatencyHistogram:
         return max(self._counts) / 1000 if self._counts else math.nan
 
     def counts(self) -> list[tuple[int, int]]:
-        """Return (microseconds, count) pairs in order; feed them to the constructor to get the histogram back."""
+        """Return (microseconds, count) pairs in order; the constructor takes them back."""
         return sorted(self._counts.items())
 
 
@@ -67,5 +67,5 @@ def rounded_us(latency_s: float) -> int:
     value_us = round(latency_s * 1e6)
     if value_us < 10**SIGNIFICANT_DIGITS:
         return max(0, value_us)
-    scale = 10 ** (len(str(value_us)) - SIGNIFICANT_DIGITS)
+    scale: int = 10 ** (len(str(value_us)) - SIGNIFICANT_DIGITS)
     return round(value_us / scale) * scale

@@ -1,4 +1,4 @@
-"""The result of a run: one versioned JSON file, with all that a later reader needs to judge it. Pure but for I/O of that file."""
+"""The result of a run: one versioned JSON file, with all that a later reader needs to judge it."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     flame_graph_svg: str = ""
 
     def histogram(self, **labels: str) -> LatencyHistogram:
-        """Return the latencies of all series whose labels are the given ones, such as `cache_result="hit"`."""
+        """Return the latencies of all series with the given labels, such as `cache_result="hit"`."""
         merged = LatencyHistogram()
         for series in self.series:
             if all(getattr(series, key) == value for key, value in labels.items()):

@@ -72,12 +72,25 @@ class MemoryCache:
         self._slots.move_to_end(uri)
         return entry.representation
 
+    def has_room(self, bodies: int, body_bytes: int) -> bool:
+        """Tell whether a further URI fits without putting another one out.
+
+        Args:
+            bodies: Entries that it will have.
+            body_bytes: Their bytes together.
+        """
+        cost = body_bytes + bodies * ENTRY_OVERHEAD_BYTES
+        return len(self._slots) < self._max_resources and self.size_bytes + cost <= self._max_bytes
+
     def put(self, uri: str, version: Version, form: Form, representation: Representation) -> None:
         """Keep bytes, putting out the least recently used ones where the bounds ask for it."""
         cost = len(representation.body) + ENTRY_OVERHEAD_BYTES
         forms = self._slots.get(uri)
         if forms is not None and form in forms:
             self._forget(forms.pop(form))
+            if not forms:
+                del self._slots[uri]
+                forms = None
         if cost > self._max_bytes:
             return
         if forms is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from carrel import __version__
-from carrel.errors import CarrelError, StartupError
+from carrel.errors import CarrelError, ExtraMissing, StartupError
 
 if TYPE_CHECKING:
     from carrel.settings import Settings
@@ -74,12 +74,16 @@ def serve(
     access_log: Annotated[
         bool | None, typer.Option("--access-log/--no-access-log", help="One JSON line per read on stderr.")
     ] = None,
+    preload: Annotated[
+        bool | None, typer.Option("--preload", help="Read the library into memory after the start.")
+    ] = None,
 ) -> None:
     """Serve a library over MCP and HTTP."""
     from carrel.cli.serving import serve as run
 
     flags = _flags(directory, host=host, port=port, workers=workers, public=public, access_log=access_log)
     flags["allowed_hosts"] = tuple(allowed_host) if allowed_host else None
+    flags["preload"] = preload
     flags["allowed_origins"] = tuple(allowed_origin) if allowed_origin else None
     run(_settings(flags, config))
 
@@ -118,6 +122,42 @@ def check(directory: Directory = None, json: Json = False) -> None:
 
     if not check_library(_settings(_flags(directory), None), as_json=json):
         raise typer.Exit(1)
+
+
+@app.command(hidden=True)
+def stages(
+    json: Json = False,
+    batches: Annotated[int, typer.Option(min=1, help="How many stand behind a figure.")] = 30,
+    document_bytes: Annotated[
+        int, typer.Option("--bytes", min=100, max=8_000_000, help="About how long the document is.")
+    ] = 20_000,
+    calls: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Count the calls of N requests of each kind instead."),
+    ] = None,
+) -> None:
+    """Measure what each stage of a read costs; `carrel perf profile` asks for it."""
+    from carrel.cli.measuring import print_calls, print_stages
+
+    if calls is None:
+        print_stages(batches, document_bytes, as_json=json)
+    else:
+        print_calls(calls, document_bytes, as_json=json)
+
+
+# Everything after `perf` is left to carrel_perf, which is not even imported by the other commands.
+@app.command(
+    add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def perf(context: typer.Context) -> None:
+    """Prove how fast Carrel, or another server, is; needs the extra carrel[perf]."""
+    try:
+        from carrel_perf.cli import main as run
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(
+            f"'carrel perf' needs {error.name}, which is not installed. Run: pip install 'carrel[perf]'"
+        ) from error
+    run(context.args)
 
 
 def _flags(directory: Path | None, **values: object) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
+import signal
+from contextlib import suppress
+from io import RawIOBase
 from typing import BinaryIO
 
 from carrel.app import Application
@@ -31,16 +33,24 @@ def serve_stdio(settings: Settings) -> None:
     source, rules = open_library(settings.root, settings.max_document_bytes)
     catalog, _ = load_catalog(source, rules)
     app = Application(settings, source, catalog, Cells(), writer)
-    asyncio.run(_serve(app, settings, protocol_out))
+    with open(0, "rb", buffering=0, closefd=False) as protocol_in:
+        asyncio.run(_serve(app, settings, protocol_in, protocol_out))
 
 
-async def _serve(app: Application, settings: Settings, protocol_out: BinaryIO) -> None:
+async def _serve(
+    app: Application, settings: Settings, protocol_in: RawIOBase, protocol_out: BinaryIO
+) -> None:
     async with app.lifespan():
         server = StdioServer(
             app.dispatcher,
-            sys.stdin.buffer,
+            protocol_in,
             protocol_out,
             settings.max_body_bytes,
             app.record,
         )
-        await server.serve()
+        # A signal is an ordinary end here: agents stop their servers that way.
+        serving = asyncio.create_task(server.serve())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+        with suppress(asyncio.CancelledError):
+            await serving

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
 
@@ -11,6 +12,7 @@ from carrel.http.openapi import openapi_document
 from carrel.http.problems import NO_SNIFF, NO_STORE, RETRY_AFTER_S
 from carrel.library import Library
 from carrel.model import Header
+from carrel.preloading import Preloading
 
 _JSON: list[Header] = [("content-type", "application/json"), NO_STORE, NO_SNIFF]
 
@@ -22,11 +24,19 @@ class Admin:
         library: Whose readiness is told.
         expose: Returns the metrics of all workers as text, and its content type.
         version: Of the server.
+        preloading: What reads the library ahead; None when nothing does.
     """
 
-    def __init__(self, library: Library, expose: Callable[[], tuple[bytes, str]], version: str) -> None:
+    def __init__(
+        self,
+        library: Library,
+        expose: Callable[[], Awaitable[tuple[bytes, str]]],
+        version: str,
+        preloading: Preloading | None = None,
+    ) -> None:
         self._library = library
         self._expose = expose
+        self._preloading = preloading
         self._openapi = msgspec.json.encode(openapi_document(version))
         self._version = version
 
@@ -39,18 +49,21 @@ class Admin:
         if not self._library.is_ready:
             headers = [*_JSON, ("retry-after", str(RETRY_AFTER_S))]
             return Response(503, headers, b'{"status":"starting"}')
-        state = {
+        state: dict[str, Any] = {
             "status": "ready",
             "resources": len(self._library.catalog),
             "generation": self._library.catalog.generation,
             "watching": self._library.freshness.watching,
             "version": self._version,
         }
+        if self._preloading is not None:
+            state["preloaded"] = self._preloading.preloaded
+            state["preloading"] = self._preloading.is_running
         return Response(200, _JSON, msgspec.json.encode(state))
 
-    def metrics(self, _: Request) -> Response:
+    async def metrics(self, _: Request) -> Response:
         """Show the metrics of all workers."""
-        body, content_type = self._expose()
+        body, content_type = await self._expose()
         return Response(200, [("content-type", content_type), NO_STORE, NO_SNIFF], body)
 
     def openapi(self, _: Request) -> Response:

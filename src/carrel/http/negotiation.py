@@ -84,9 +84,9 @@ def _choose_shape(accept: str | None, format_: str | None, media_type: str) -> F
         if format_ not in {"raw", "json"}:
             raise InvalidParams(f"The query's format is {format_[:32]!r}. It can be 'raw' or 'json'.")
         return Form(format_)
-    if not accept or not accept.strip():
+    wanted = preferences(accept or "")
+    if not wanted:
         return Form.JSON
-    wanted = preferences(accept)
     raw = max(_weight(wanted, kind) for kind in _own_types(media_type))
     json = _weight(wanted, "application/json")
     if media_type == "application/json" and json > 0:

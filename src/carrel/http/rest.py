@@ -28,7 +28,7 @@ from carrel.http.conditional import (
     range_applies,
     requested_range,
 )
-from carrel.http.exchange import Answer, FailedRead, Request, Response, Revalidation
+from carrel.http.exchange import Answer, FailedRead, Headers, Request, Response, Revalidation
 from carrel.http.negotiation import negotiate
 from carrel.http.problems import NO_SNIFF, problem
 from carrel.library import Library
@@ -92,10 +92,12 @@ class Rest:
         if request.query:
             info, format_ = self._locate_by_query(request)
         else:
-            # The usual case: the path without its prefix is a canonical URI without its authority.
-            found = self._find(AUTHORITY + request.path[_PREFIX_CHARACTERS:])
-            info = found or self._library.find(_uri_of(request.path))
-        form = negotiate(get("accept"), get("accept-encoding"), format_, info.media_type)
+            path = request.path
+            # The usual case: the path without its prefix is a canonical URI without its authority. The path
+            # is decoded and a URI is not, so one with a percent sign in it would be another document's URI.
+            found = self._find(AUTHORITY + path[_PREFIX_CHARACTERS:]) if "%" not in path else None
+            info = found or self._library.find(_uri_of(path))
+        form = negotiate(_accept_of(request.headers), get("accept-encoding"), format_, info.media_type)
         known_tag, known_date, wanted_range = get("if-none-match"), get("if-modified-since"), get("range")
         if known_tag is None and known_date is None and wanted_range is None and request.method == "GET":
             reading = self._library.read(info, form)
@@ -197,6 +199,14 @@ class Rest:
         if request.method == "HEAD":
             return Response(200, [*headers, ("content-length", str(len(body)))])
         return Response(200, headers, body)
+
+
+def _accept_of(headers: Headers) -> str | None:
+    """Return the Accept header, its lines joined where there are several (RFC 9110, section 5.3)."""
+    lines = headers.get_all("accept")
+    if len(lines) == 1:
+        return lines[0]
+    return ", ".join(lines) or None
 
 
 _RAW_FORMS = frozenset({Form.RAW, Form.RAW_GZIP, Form.RAW_BR, Form.RAW_ZSTD})

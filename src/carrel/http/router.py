@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Coroutine, Mapping
+from typing import Any, NamedTuple
 
 from carrel.errors import MethodNotAllowed, MethodNotFound
 from carrel.http.edge import Edge
@@ -57,12 +57,18 @@ def get_only(handler: Handler) -> Handler:
             return handler(request)
         if request.method == "HEAD":
             answer = handler(request)
-            if isinstance(answer, Response):
-                length = ("content-length", str(len(answer.body)))
-                return Response(answer.status, [*answer.headers, length], b"", answer.reads)
-            return answer
+            return _without_body(answer) if isinstance(answer, Response) else _await_without_body(answer)
         return problem(
             MethodNotAllowed(f"{request.method[:16]} is not possible here. Use GET.", {"allow": "GET, HEAD"})
         )
 
     return guarded
+
+
+def _without_body(response: Response) -> Response:
+    length = ("content-length", str(len(response.body)))
+    return Response(response.status, [*response.headers, length], b"", response.reads)
+
+
+async def _await_without_body(answer: Coroutine[Any, Any, Response]) -> Response:
+    return _without_body(await answer)

@@ -23,7 +23,14 @@ from carrel.errors import (
     UnsupportedVersion,
     mcp_outcome,
 )
-from carrel.mcp.messages import CLIENT_CAPABILITIES, PROTOCOL_VERSION, Malformed, Message, Params
+from carrel.mcp.messages import (
+    CLIENT_CAPABILITIES,
+    PROTOCOL_VERSION,
+    Malformed,
+    Message,
+    Params,
+    PostedResponse,
+)
 from carrel.mcp.revisions import ASSUMED, MODERN, SERVED, era_of
 
 _NAMED_METHODS = {"resources/read": "uri", "tools/call": "name", "prompts/get": "name"}
@@ -90,6 +97,13 @@ def refuse(malformed: Malformed, version_headers: list[str]) -> Fault:
     """Turn a malformed message into a fault of the era it seems to be of."""
     modern = malformed.claims_modern or not _is_handshake_header(version_headers)
     return Fault(malformed.error, Era.MODERN if modern else Era.HANDSHAKE, malformed.id)
+
+
+def claims_modern(item: Message | PostedResponse | Malformed) -> bool:
+    """Tell whether a message says of itself, by its `_meta`, that it is of the modern era."""
+    if isinstance(item, Message):
+        return item.params.meta is not UNSET and item.params.meta.protocol_version is not UNSET
+    return isinstance(item, Malformed) and item.claims_modern
 
 
 def is_modern_header(version_headers: list[str]) -> bool:

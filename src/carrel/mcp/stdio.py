@@ -10,7 +10,8 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from io import RawIOBase
 from time import perf_counter
 from typing import Any, BinaryIO
 
@@ -29,7 +30,37 @@ log = logging.getLogger("carrel.mcp.stdio")
 MAX_IN_FLIGHT = 256
 """Lines answered at once; further ones wait in the pipe, which slows the client down."""
 
+TOO_LONG = b"too long"
+"""Stands for a line over the limit; compared by identity."""
+
+_PIECE_BYTES = 64 * 1024
+
 _CANCELLED = "notifications/cancelled"
+
+
+def lines(stream: RawIOBase, max_line_bytes: int) -> Iterator[bytes]:
+    """Yield the lines that hold something, without their end; `TOO_LONG` for each that is over the limit.
+
+    Raises:
+        OSError: The stream cannot be read.
+    """
+    rest = b""
+    passing_over = False
+    while piece := stream.read(_PIECE_BYTES):
+        *whole, rest = (rest + piece).split(b"\n")
+        for line in whole:
+            if passing_over or len(line) > max_line_bytes:
+                passing_over = False
+                yield TOO_LONG
+            elif line.strip():
+                yield line
+        if len(rest) > max_line_bytes:
+            # Told once its end is there; until then nothing of it is kept.
+            passing_over, rest = True, b""
+    if passing_over or len(rest) > max_line_bytes:
+        yield TOO_LONG
+    elif rest.strip():
+        yield rest
 
 
 class StdioServer:
@@ -37,7 +68,8 @@ class StdioServer:
 
     Args:
         dispatcher: Carries out calls.
-        stdin: Where messages come from.
+        stdin: Where messages come from, unbuffered: the thread that reads it may still wait when the
+            process ends, and must hold no lock then.
         stdout: Where answers go.
         max_line_bytes: A longer line is refused, and passed over to its end.
         observe: Told of each response, with the seconds it took.
@@ -46,7 +78,7 @@ class StdioServer:
     def __init__(
         self,
         dispatcher: Dispatcher,
-        stdin: BinaryIO,
+        stdin: RawIOBase,
         stdout: BinaryIO,
         max_line_bytes: int,
         observe: Callable[[Response, float], None],
@@ -79,21 +111,12 @@ class StdioServer:
 
     def _read_lines(self, loop: asyncio.AbstractEventLoop, ended: asyncio.Future[None]) -> None:
         try:
-            while line := self._stdin.readline(self._max_line_bytes + 1):
-                if len(line) > self._max_line_bytes and not line.endswith(b"\n"):
-                    self._pass_over_line()
-                    line = b"\n"
-                elif not line.strip():
-                    continue
+            for line in lines(self._stdin, self._max_line_bytes):
                 self._room.acquire()
                 loop.call_soon_threadsafe(self._take, line)
         except (OSError, ValueError) as error:
             log.info("reading stdin ended: %s", error)
         loop.call_soon_threadsafe(ended.set_result, None)
-
-    def _pass_over_line(self) -> None:
-        while (rest := self._stdin.readline(self._max_line_bytes)) and not rest.endswith(b"\n"):
-            pass
 
     def _write_lines(self) -> None:
         while (body := self._outbox.get()) is not None:
@@ -135,7 +158,7 @@ class StdioServer:
         self._observe(response, perf_counter() - start_s)
 
     def _answer(self, line: bytes) -> Response | tuple[bytes, Coroutine[Any, Any, Response]]:
-        if line == b"\n":
+        if line is TOO_LONG:
             too_long = BodyTooLarge(f"The line is longer than {self._max_line_bytes} bytes.")
             return failed(Fault(too_long, self._era()))
         decoded = decode(line)

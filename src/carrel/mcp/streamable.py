@@ -19,6 +19,7 @@ from carrel.mcp.protocol import (
     RoutingHeaders,
     accept_posted,
     batch_fault,
+    claims_modern,
     handshake_revision,
     is_modern_header,
     refuse,
@@ -54,8 +55,11 @@ class StreamableHttp:
         return self._respond_to_batch(decoded, versions)
 
     def _respond_to_batch(self, batch: Batch, versions: list[str]) -> Answer:
-        claims_modern = any(isinstance(item, Malformed) and item.claims_modern for item in batch.items)
-        if claims_modern or is_modern_header(versions) or handshake_revision(versions) not in BATCHING:
+        if (
+            any(claims_modern(item) for item in batch.items)
+            or is_modern_header(versions)
+            or handshake_revision(versions) not in BATCHING
+        ):
             return failed(batch_fault(versions))
         return self._dispatcher.carry_out_batch(batch, lambda item: refuse(item, versions))
 
@@ -64,7 +68,9 @@ def _transport_error(request: Request) -> RequestError | None:
     if request.method != "POST":
         return MethodNotAllowed("This endpoint answers POST only.", {"allow": "POST"})
     accept = request.headers.get("accept")
-    if accept is not None and not _accepts_json(accept):
+    if accept is not None and not (
+        _accepts_json(accept) or any(_accepts_json(line) for line in request.headers.get_all("accept"))
+    ):
         return NotAcceptable("Answers are application/json. Accept it, and text/event-stream.")
     content_type = request.headers.get("content-type")
     if content_type is None or not _is_json(content_type):

@@ -11,6 +11,7 @@ import queue
 import threading
 
 MAX_BUFFERED_BYTES = 4 * 1024 * 1024
+
 PIPE_BUF_BYTES = 4096
 """POSIX keeps writes up to this size whole, so that workers' lines do not mix."""
 
@@ -20,24 +21,29 @@ class LineWriter:
 
     def __init__(self, descriptor: int = 2) -> None:
         self._descriptor = descriptor
+        # A SimpleQueue takes no lock that a caller could wait for.
         self._blocks: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._buffered_bytes = 0
-        self._lock = threading.Lock()
+        self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
+        # One side each counts in them. Two producers may lose a count to each other; the next time the queue
+        # is empty, that is made good.
+        self._taken_bytes = 0
+        self._done_bytes = 0
         self.dropped_lines = 0
         """Lines that were not written, since the start."""
 
     def write(self, block: bytes) -> None:
-        """Take a block that ends with a line feed."""
-        with self._lock:
-            if self._buffered_bytes + len(block) > MAX_BUFFERED_BYTES:
-                self.dropped_lines += block.count(b"\n")
-                return
-            self._buffered_bytes += len(block)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="carrel-lines", daemon=True)
-                self._thread.start()
+        """Take a block that ends with a line feed; never waits."""
+        if self._blocks.empty():
+            self._taken_bytes = self._done_bytes
+        if self._taken_bytes - self._done_bytes + len(block) > MAX_BUFFERED_BYTES:
+            self.dropped_lines += block.count(b"\n")
+            return
+        self._taken_bytes += len(block)
         self._blocks.put(block)
+        if self._thread is None and self._starting.acquire(blocking=False):
+            self._thread = threading.Thread(target=self._run, name="carrel-lines", daemon=True)
+            self._thread.start()
 
     def close(self, deadline_s: float = 2.0) -> None:
         """Write what is buffered, waiting no longer than the deadline."""
@@ -46,13 +52,13 @@ class LineWriter:
             self._blocks.put(None)
             thread.join(deadline_s)
             self._thread = None
+            self._starting.release()
 
     def _run(self) -> None:
         while (block := self._blocks.get()) is not None:
             for piece in pieces(block, PIPE_BUF_BYTES):
                 self._write_all(piece)
-            with self._lock:
-                self._buffered_bytes -= len(block)
+            self._done_bytes += len(block)
 
     def _write_all(self, piece: bytes) -> None:
         try:
@@ -60,8 +66,7 @@ class LineWriter:
                 piece = piece[os.write(self._descriptor, piece) :]
         except OSError:
             # stderr is gone, and there is no better place to say so.
-            with self._lock:
-                self.dropped_lines += piece.count(b"\n")
+            self.dropped_lines += piece.count(b"\n")
 
 
 def pieces(block: bytes, size: int) -> list[bytes]:

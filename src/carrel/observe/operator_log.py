@@ -22,7 +22,8 @@ class JsonLineHandler(logging.Handler):
             "ts": round(record.created, 3),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            # A file name need not be UTF-8; a line of JSON has to be.
+            "message": record.getMessage().encode("utf-8", "backslashreplace").decode(),
         }
         if record.exc_info:
             line["traceback"] = logging.Formatter().formatException(record.exc_info)

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from time import perf_counter
 from typing import Any
 
-from carrel.errors import BodyTimeout, BodyTooLarge, RequestError
+from carrel.errors import BodyTimeout, RequestError
 from carrel.http.exchange import Answer, Request, Response
 from carrel.http.problems import internal_error, problem
+from carrel.servers.uploads import refuse_long_body, too_long
 
 log = logging.getLogger("carrel.servers.asgi")
 
@@ -97,10 +98,13 @@ class AsgiServer:
     async def _serve_request(self, scope: Scope, receive: Receive, send: Send) -> None:
         start_s = perf_counter()
         try:
-            body = await self._read_body(receive) if scope["method"] == "POST" else b""
-            start_s = perf_counter()
-            query = scope.get("query_string", b"").decode("latin-1")
             headers = AsgiHeaders(scope["headers"])
+            body = b""
+            if scope["method"] == "POST":
+                refuse_long_body(headers.get("content-length"), self._max_body_bytes)
+                body = await self._read_body(receive)
+                start_s = perf_counter()
+            query = scope.get("query_string", b"").decode("latin-1")
             answer = self._respond(Request(scope["method"], _path_of(scope), query, headers, body))
             response = answer if isinstance(answer, Response) else await answer
         except ClientGone:
@@ -123,7 +127,7 @@ class AsgiServer:
                         raise ClientGone
                     body += message.get("body", b"")
                     if len(body) > self._max_body_bytes:
-                        raise BodyTooLarge(f"The body is longer than {self._max_body_bytes} bytes.")
+                        raise too_long(self._max_body_bytes)
                     if not message.get("more_body", False):
                         return bytes(body)
         except TimeoutError:

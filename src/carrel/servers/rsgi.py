@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from time import perf_counter
 from typing import Protocol
 
-from carrel.errors import BodyTimeout, BodyTooLarge, RequestError
+from carrel.errors import BodyTimeout, InvalidRequest, RequestError
 from carrel.http.exchange import Answer, Headers, Request, Response
 from carrel.http.problems import internal_error, problem
 from carrel.model import Header
-from carrel.servers.uploads import Uploads
+from carrel.servers.uploads import Uploads, refuse_long_body, too_long
 
 log = logging.getLogger("carrel.servers.rsgi")
 
@@ -85,14 +85,14 @@ class RsgiServer:
 
     async def _read_body(self, scope: RsgiScope, protocol: RsgiProtocol) -> bytes:
         length = scope.headers.get("content-length")
-        if length is not None and (
-            len(length) > len(str(self._max_body_bytes)) or int(length) > self._max_body_bytes
-        ):
-            raise self._too_large()
+        refuse_long_body(length, self._max_body_bytes)
         task = self._uploads.begin()
         try:
             # Granian hands over what is there; with a length that was checked, that is bounded.
             return await (protocol() if length is not None else self._gather(protocol))
+        except RuntimeError as error:
+            # Granian's ProtocolError and ProtocolClosed: the client hung up in the middle.
+            raise InvalidRequest("The body ended before all of it had arrived.") from error
         except asyncio.CancelledError:
             if not self._uploads.was_overdue(task):
                 raise
@@ -105,8 +105,5 @@ class RsgiServer:
         async for piece in protocol:
             body += piece
             if len(body) > self._max_body_bytes:
-                raise self._too_large()
+                raise too_long(self._max_body_bytes)
         return bytes(body)
-
-    def _too_large(self) -> BodyTooLarge:
-        return BodyTooLarge(f"The body is longer than {self._max_body_bytes} bytes.")

@@ -9,7 +9,27 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 
+from carrel.errors import BodyTooLarge
+
 SWEEP_S = 1.0
+
+
+def refuse_long_body(content_length: str | None, max_body_bytes: int) -> None:
+    """Refuse a body by its announced length, before any of it is read.
+
+    Raises:
+        BodyTooLarge: It is over the limit.
+    """
+    # By its digits first: a number of a million digits would take a while to read.
+    if content_length is not None and (
+        len(content_length) > len(str(max_body_bytes)) or int(content_length) > max_body_bytes
+    ):
+        raise too_long(max_body_bytes)
+
+
+def too_long(max_body_bytes: int) -> BodyTooLarge:
+    """Make the error for a body over the limit."""
+    return BodyTooLarge(f"The body is longer than {max_body_bytes} bytes.")
 
 
 class Uploads:

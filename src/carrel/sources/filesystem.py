@@ -5,6 +5,7 @@ Blocking but for `watch`. Every way in goes through `Directory.open`. Knows noth
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -52,13 +53,14 @@ class FilesystemSource:
         self._max_document_bytes = max_document_bytes
         self._follow_links = follow_links
         self._directory = Directory(str(root), follow_links=follow_links)
+        self._ignore = ignore_from(None)
 
     def list(self) -> tuple[_Entries, _Problems]:
         """See `Source.list`."""
         try:
             self._directory.reopen_if_swapped()
-            ignore = ignore_from(self._read_ignore_file())
-            return self._walk(ignore)
+            self._ignore = ignore_from(self._read_ignore_file())
+            return self._walk(self._ignore)
         except OSError as error:
             raise SourceError(f"the library's root cannot be listed: {error}") from error
 
@@ -107,7 +109,7 @@ class FilesystemSource:
         """See `Source.watch`. Ends when the root's path leads to another directory than at the start."""
         from watchfiles import awatch
 
-        root, watched = _identify(self._root)
+        root, watched = await asyncio.to_thread(_identify, self._root)
         # The debounce bounds how long a stream of events is gathered, the step how long a pause ends it.
         async for changes in awatch(
             root,
@@ -119,12 +121,15 @@ class FilesystemSource:
         ):
             if not changes:
                 # A root that was renamed away or replaced sends no more events, and no error either.
-                if _identify(self._root) != (root, watched):
+                if await asyncio.to_thread(_identify, self._root) != (root, watched):
                     return
                 continue
             yield {path.removeprefix(root).strip(os.sep).replace(os.sep, "/") for _, path in changes}
 
     def _open(self, path: str) -> int:
+        # Events name any file of the tree, so what a listing leaves out is refused here as well.
+        if self._ignore(path, is_directory=False):
+            raise SourceGone(f"{path}: hidden or ignored")
         try:
             return self._directory.open(path)
         except FileNotFoundError as error:
@@ -144,8 +149,12 @@ class FilesystemSource:
             descriptor = self._directory.open(IGNORE_FILE)
         except FileNotFoundError:
             return None
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read(_CHUNK_BYTES).decode("utf-8", "replace")
+        try:
+            return os.read(descriptor, _CHUNK_BYTES).decode("utf-8", "replace")
+        except IsADirectoryError:
+            return None
+        finally:
+            os.close(descriptor)
 
     def _walk(self, ignore: Ignore) -> tuple[_Entries, _Problems]:
         entries: _Entries = []

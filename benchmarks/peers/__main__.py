@@ -1,0 +1,74 @@
+"""Compare Carrel with other servers of the same document: CPU per request, and latency of a closed loop.
+
+All take turns on one core, `wrk` has another; so ratios hold where absolute figures do not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.peers.measuring import Measuring, Options, interrupt_on_sigterm
+from benchmarks.peers.results import table_of
+from benchmarks.peers.servers import PEERS
+from benchmarks.sampling import missing
+
+
+def main() -> None:
+    """Run the comparison."""
+    parser = argparse.ArgumentParser(prog="scripts/peers", description=__doc__)
+    parser.add_argument("--rounds", type=_positive, default=5, help="turns of each server (default 5)")
+    parser.add_argument("--seconds", type=_positive, default=3, help="length of a turn (default 3)")
+    parser.add_argument("--connections", type=_positive, default=100, help="kept alive (default 100)")
+    parser.add_argument(
+        "--peers",
+        type=_peers,
+        default=list(PEERS),
+        metavar="NAME,...",
+        help=f"which servers (default all: {','.join(PEERS)})",
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the result there, as JSON")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    asked = parser.parse_args()
+    if lacking := missing():
+        sys.exit(f"scripts/peers cannot measure: {lacking}")
+    interrupt_on_sigterm()
+    options = Options(asked.rounds, asked.seconds, asked.connections)
+    comparison = Measuring([PEERS[name] for name in asked.peers], options, _say).run()
+    text = msgspec.json.format(msgspec.json.encode(comparison), indent=1).decode() + "\n"
+    if asked.out is not None:
+        _write(asked.out, text)
+    print(text if asked.json else table_of(comparison), end="" if asked.json else "\n")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def _peers(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in PEERS]
+    if unknown or not names:
+        raise argparse.ArgumentTypeError(f"no server {', '.join(unknown)!r}. There are: {', '.join(PEERS)}")
+    return names
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        sys.exit(f"scripts/peers cannot write {path}: {error.strerror}. Choose another place with --out.")
+
+
+if __name__ == "__main__":
+    main()

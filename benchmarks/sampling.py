@@ -1,0 +1,133 @@
+"""The one way to measure: load a server for a while, and divide its CPU time by the requests it answered."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+from benchmarks import wrk
+from benchmarks.processes import cpu_s
+from benchmarks.requests import Case
+
+SERVER_CORE, LOAD_CORE = 0, 1
+
+SETTLE_DEADLINE_S = 10.0
+SETTLE_PAUSE_S = 0.1
+IDLE_S = 0.015
+"""CPU time within a pause that still counts as idle: a tick of the kernel's clock, and no more."""
+
+
+class Sample(NamedTuple):
+    """One run against one server."""
+
+    cpu_us: float
+    """The server's user and system time, of all its processes, for each request."""
+    requests_per_s: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    requests: int
+
+
+class Load(NamedTuple):
+    """How servers are loaded."""
+
+    seconds: int
+    connections: int
+    scratch: Path
+    """A directory for the load generator's script."""
+
+
+def sample(case: Case, url: str, pid: int, load: Load) -> Sample:
+    """Run one case against one server, which has shown already that it answers well.
+
+    Raises:
+        RuntimeError: Some response was not a 200.
+    """
+    before_s = cpu_s(pid)
+    seen = wrk.shoot(case.shot(url), load.seconds, load.connections, LOAD_CORE, load.scratch)
+    spent_s = cpu_s(pid) - before_s
+    settle(pid)
+    return Sample(
+        spent_s / seen.requests * 1e6,
+        seen.requests / seen.seconds,
+        seen.p50_ms,
+        seen.p95_ms,
+        seen.p99_ms,
+        seen.requests,
+    )
+
+
+def settle(pid: int) -> None:
+    """Wait until a server is idle: requests left behind must not be worked off in another's turn."""
+    deadline_s = time.monotonic() + SETTLE_DEADLINE_S
+    before_s = -1.0
+    while (now_s := cpu_s(pid)) - before_s > IDLE_S and time.monotonic() < deadline_s:
+        before_s = now_s
+        time.sleep(SETTLE_PAUSE_S)
+
+
+def check(case: Case, url: str, document: str) -> None:
+    """See that a server answers with the document, whole; warms its cache as well.
+
+    Raises:
+        RuntimeError: It does not.
+    """
+    shot = case.shot(url)
+    request = Request(shot.url, shot.body.encode() or None, shot.headers, method=shot.method)
+    for _ in range(2):
+        try:
+            with urlopen(request, timeout=10) as response:
+                body = response.read()
+        except (URLError, OSError) as error:
+            raise RuntimeError(f"{case.name} at {shot.url}: {error}") from error
+    text = text_of(body)
+    if text != document:
+        raise RuntimeError(
+            f"{case.name} at {shot.url} sent {len(body)} bytes, not the document: {body[:200]!r}"
+        )
+
+
+def text_of(body: bytes) -> str:
+    """Return the document's text in a response: raw, in Carrel's envelope, or in an MCP result."""
+    if not body.startswith(b"{"):
+        return body.decode("utf-8")
+    message = json.loads(body)
+    if "content" in message:
+        return str(message["content"])
+    contents = message.get("result", {}).get("contents") or [{}]
+    return str(contents[0].get("text", ""))
+
+
+def environment() -> dict[str, Any]:
+    """Return what a figure depends on."""
+    models = [
+        line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
+    ]
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return {
+        "cpu": models[0].partition(":")[2].strip() if models else platform.processor(),
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("granian", "uvloop", "msgspec")},
+        "commit": commit.stdout.strip(),
+        "load_average": round(os.getloadavg()[0], 2),
+    }
+
+
+def missing() -> str:
+    """Return what this machine lacks for measuring, "" when nothing."""
+    if not wrk.is_installed():
+        return "wrk is not installed. Install it with: apt-get install wrk"
+    if (os.cpu_count() or 1) <= max(SERVER_CORE, LOAD_CORE):
+        return "two cores are needed: one for the server, one for the load."
+    return ""

@@ -1,0 +1,1 @@
+"""The commands of `carrel perf`, one a module, each with `register(app)`."""

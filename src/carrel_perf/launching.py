@@ -1,0 +1,180 @@
+"""A Carrel of one's own as a process: what it would serve, start it, stop it. Blocking.
+
+Never imports carrel: it is started as anybody would start it, by the Python that runs this.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import msgspec
+
+from carrel_perf.errors import BadInput, EmptyLibrary, ServerUnreachable
+
+START_DEADLINE_S = 30.0
+STOP_DEADLINE_S = 15.0
+_POLL_S = 0.001
+"""Far below what a start takes, so that it does not show in its figure."""
+
+
+class Document(msgspec.Struct, frozen=True):
+    """One resource of a library, as `carrel list --json` tells it."""
+
+    uri: str
+    path: str
+    """Relative to the library's root."""
+    size: int
+
+
+class Launched(NamedTuple):
+    """A server that is being started."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: IO[bytes]
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def connect(self) -> http.client.HTTPConnection:
+        """Return a connection, as soon as the server takes one.
+
+        Raises:
+            ServerUnreachable: It ended, or does not answer in time.
+        """
+        deadline_s = time.monotonic() + START_DEADLINE_S
+        while time.monotonic() < deadline_s and self.process.poll() is None:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_DEADLINE_S)
+            try:
+                connection.connect()
+            except OSError:
+                time.sleep(_POLL_S)
+                continue
+            assert connection.sock is not None
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return connection
+        raise ServerUnreachable(f"'carrel serve' did not start: {self._last_words()}")
+
+    def _last_words(self) -> str:
+        self.log.seek(0)
+        lines = self.log.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else f"no answer within {START_DEADLINE_S:g} s. Is the machine overloaded?"
+
+
+def starter_library() -> Path:
+    """Return the directory of the library that ships with Carrel, without importing it.
+
+    Raises:
+        BadInput: Carrel is not installed beside this package.
+    """
+    spec = find_spec("carrel")
+    if spec is None or spec.origin is None:
+        raise BadInput(
+            "The package carrel is not installed here. Install it, or name a library with --library."
+        )
+    return Path(spec.origin).parent / "starter"
+
+
+def carrel_command(*arguments: str) -> list[str]:
+    """Return the words that run Carrel's command line with this Python."""
+    return [sys.executable, "-m", "carrel", *arguments]
+
+
+def documents_of(library: Path) -> list[Document]:
+    """Return what Carrel would serve of a directory.
+
+    Raises:
+        BadInput: It is no library.
+        EmptyLibrary: There is nothing to read.
+    """
+    done = subprocess.run(  # noqa: S603 - our own command line
+        carrel_command("list", str(library.resolve()), "--json"),
+        capture_output=True,
+        check=False,
+        env=_clean({}),
+        cwd="/",
+    )
+    if done.returncode != 0:
+        reason = done.stderr.decode(errors="replace").strip().removeprefix("carrel: ")
+        raise BadInput(
+            f"The library {library} cannot be used. {reason.splitlines()[-1] if reason else ''}".strip()
+        )
+    found = msgspec.json.decode(done.stdout, type=list[Document])
+    if not found:
+        raise EmptyLibrary(f"The library {library} has no documents that could be served. Put files into it.")
+    return found
+
+
+@contextmanager
+def launched(library: Path, *flags: str, variables: Mapping[str, str] | None = None) -> Iterator[Launched]:
+    """Start `carrel serve` on a free port, and stop it when the context ends. It may not answer yet.
+
+    Args:
+        library: The directory to serve.
+        flags: Further ones, such as `--preload`.
+        variables: Settings by environment variable; those of the caller do not count.
+    """
+    port = _free_port()
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(  # noqa: S603 - our own command line
+            carrel_command("serve", str(library.resolve()), "--port", str(port), *flags),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            env=_clean(variables or {}),
+            cwd="/",  # away from the .env of whoever runs this
+            start_new_session=True,  # Ctrl-C is for the run, which stops the server when it is done with it
+        )
+        try:
+            yield Launched(process, port, log)
+        finally:
+            end(process)
+
+
+def launched_stdio(library: Path) -> subprocess.Popen[bytes]:
+    """Start `carrel stdio`, which the caller ends."""
+    return subprocess.Popen(  # noqa: S603 - our own command line
+        carrel_command("stdio", str(library.resolve())),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=_clean({}),
+        cwd="/",
+        start_new_session=True,
+    )
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Stop a process, kindly at first."""
+    process.terminate()
+    try:
+        process.wait(STOP_DEADLINE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _clean(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without the settings that are in it: they would be measured unseen."""
+    names = ("CARREL_", "CACHE_TTL", "CACHE_MAX_SIZE")
+    return {key: value for key, value in os.environ.items() if not key.startswith(names)} | dict(variables)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

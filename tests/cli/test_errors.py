@@ -1,0 +1,82 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from carrel import __version__
+from tests.support.cli import carrel
+from tests.support.trees import plant
+
+COMMANDS = [("list",), ("check",), ("read", "mcp://resources/sdlc/core"), ("serve",), ("stdio",)]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_a_directory_that_is_not_there_stops_the_start(tmp_path: Path, command: tuple[str, ...]) -> None:
+    found = carrel(*command, tmp_path / "none")
+    assert (found.returncode, found.stdout) == (2, "")
+    assert f"There is no directory {tmp_path / 'none'}" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize("command", [("check",), ("serve",)], ids=lambda command: command[0])
+def test_broken_rules_stop_the_start_with_file_and_line(library: Path, command: tuple[str, ...]) -> None:
+    plant(
+        library,
+        {"carrel.toml": 'name = "acme"\n[[collection]]\ntype = "Bad Type"\nuri = "mcp://x"\nfiles = "x"\n'},
+    )
+    found = carrel(*command, library)
+    assert found.returncode == 2
+    assert re.search(r"carrel\.toml, line 3: type 'Bad Type'", found.stderr)
+    assert str(library) in found.stderr
+    assert len(found.stderr.splitlines()) == 1
+
+
+def test_a_directory_without_documents_is_not_served(tmp_path: Path) -> None:
+    found = carrel("serve", tmp_path, "--port", "0")
+    assert found.returncode == 2
+    assert "has no documents" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"CARREL_PORT": "http"}, "CARREL_PORT in the environment"),
+        ({"CACHE_TTL": "-1"}, "cache_ttl_s"),
+        ({"CARREL_MAX_DOCUMENT_BYTES": "0"}, "max_document_bytes"),
+        ({"CARREL_CLIENT_TTL_S": "inf"}, "client_ttl_s"),
+    ],
+)
+def test_a_bad_setting_stops_the_start(library: Path, environment: dict[str, str], message: str) -> None:
+    found = carrel("check", library, environment=environment)
+    assert found.returncode == 2
+    assert message in found.stderr
+    assert len(found.stderr.splitlines()) == 1
+
+
+def test_a_settings_file_with_an_unknown_key_stops_the_start(tmp_path: Path) -> None:
+    config = tmp_path / "settings.toml"
+    config.write_text("prot = 1\n")
+    found = carrel("serve", "--config", config)
+    assert found.returncode == 2
+    assert "unknown key 'prot'" in found.stderr
+
+
+def test_beyond_loopback_is_refused_unless_it_is_meant(library: Path) -> None:
+    found = carrel("serve", library, "--host", "0.0.0.0", "--port", "0")  # noqa: S104 - that it is refused
+    assert found.returncode == 2
+    assert "--public" in found.stderr
+
+
+def test_the_version_is_told() -> None:
+    assert carrel("--version").stdout == f"carrel {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",)])
+def test_help_names_every_command(arguments: tuple[str, ...]) -> None:
+    found = carrel(*arguments)
+    for command in ("serve", "stdio", "list", "read", "check"):
+        assert command in found.stdout + found.stderr
+
+
+def test_an_unknown_command_is_a_wrong_use() -> None:
+    assert carrel("brew").returncode == 2

@@ -1,0 +1,299 @@
+"""`carrel stdio` as bytes on its pipes: what it is sent, what it says, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.support.servers import (
+    DEADLINE_S,
+    DOCUMENTS,
+    ERAS,
+    carrel,
+    environment,
+    message,
+    wait_for,
+    write_library,
+)
+
+MIB = 1024 * 1024
+CORE = "mcp://resources/sdlc/core"
+
+
+class Talk(NamedTuple):
+    """What came of a conversation."""
+
+    answers: list[Any]
+    code: int
+    stderr: str
+
+
+def talk(library: Path, lines: Iterable[bytes], variables: Mapping[str, str] | None = None) -> Talk:
+    """Start Carrel, send it everything at once, hang up, and return what it answered by then and after.
+
+    Every line on stdout has to be JSON: it carries the protocol and nothing else.
+    """
+    done = subprocess.run(
+        carrel("stdio", library),
+        cwd=library.parent,
+        env=environment(variables),
+        input=b"".join(lines),
+        capture_output=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert done.stdout == b"" or done.stdout.endswith(b"\n")
+    return Talk(
+        [json.loads(line) for line in done.stdout.splitlines()], done.returncode, done.stderr.decode()
+    )
+
+
+def line(sent: Any) -> bytes:
+    return json.dumps(sent).encode() + b"\n"
+
+
+def initialize(revision: str) -> bytes:
+    about = {"capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    return line(message("handshake", "initialize", "init", protocolVersion=revision, **about))
+
+
+INITIALIZED = line(message("handshake", "notifications/initialized", None))
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_everything_in_flight_is_answered_after_the_end_of_input(library: Path, era: str) -> None:
+    uris = [CORE, "mcp://resources/patterns/go/core", "mcp://resources/files/images/logo.png"] * 30
+    sent = [line(message(era, "resources/read", id_, uri=uri)) for id_, uri in enumerate(uris)]
+
+    done = talk(library, sent)
+
+    assert done.code == 0
+    assert {answer["id"]: answer["result"]["contents"][0]["uri"] for answer in done.answers} == dict(
+        enumerate(uris)
+    )
+
+
+def test_both_eras_can_be_spoken_over_one_pipe(library: Path) -> None:
+    sent = [initialize("2025-11-25"), INITIALIZED]
+    sent += [line(message(era, "resources/read", era, uri=CORE)) for era in ERAS]
+
+    by_id = {answer["id"]: answer["result"] for answer in talk(library, sent).answers}
+
+    assert by_id["init"]["protocolVersion"] == "2025-11-25"
+    assert "resultType" not in by_id["handshake"]
+    assert by_id["modern"]["resultType"] == "complete"
+
+
+def test_nothing_sent_is_nothing_said(library: Path) -> None:
+    assert talk(library, []) == Talk([], 0, "")
+
+
+def test_last_line_needs_no_line_feed(library: Path) -> None:
+    assert talk(library, [line(message("handshake", "ping")).rstrip()]).answers == [
+        {"jsonrpc": "2.0", "id": 1, "result": {}}
+    ]
+
+
+def test_notifications_and_blank_lines_get_no_answer(library: Path) -> None:
+    sent = [
+        b"\n",
+        b"  \r\n",
+        INITIALIZED,
+        line(message("modern", "notifications/cancelled", None, requestId=7)),
+    ]
+    sent += [
+        line(message("handshake", "notifications/unheard-of", None)),
+        line({"jsonrpc": "2.0", "id": 1, "result": {}}),
+    ]
+
+    done = talk(library, [initialize("2025-11-25"), *sent, line(message("handshake", "ping", "last"))])
+
+    assert [answer["id"] for answer in done.answers] == ["init", "last"]
+    assert done.code == 0
+
+
+GARBAGE = {
+    "no JSON": (b"hello\n", -32700),
+    "half a message": (b'{"jsonrpc":"2.0",\n', -32700),
+    "not UTF-8": (b'{"jsonrpc":"2.0","id":1,"method":"\xff"}\n', -32700),
+    "NUL": (b"\0\n", -32700),
+    "too deep": (b"[" * 1000 + b"]" * 1000 + b"\n", -32700),
+    "no message": (b"{}\n", -32600),
+    "null": (b"null\n", -32600),
+}
+
+
+def test_garbage_gets_an_error_each_and_the_next_line_its_answer(library: Path) -> None:
+    sent = [garbage for garbage, _ in GARBAGE.values()]
+
+    done = talk(library, [*sent, line(message("handshake", "ping", "last"))])
+
+    errors, last = done.answers[:-1], done.answers[-1]
+    assert [error["error"]["code"] for error in errors] == [code for _, code in GARBAGE.values()]
+    assert last == {"jsonrpc": "2.0", "id": "last", "result": {}}
+    assert done.code == 0
+
+
+@pytest.mark.parametrize("size", [MIB + 1, 3 * MIB])
+def test_long_line_is_refused_and_passed_over(library: Path, size: int) -> None:
+    long = line(message("handshake", "ping", "long")).rstrip().ljust(size) + b"\n"
+
+    done = talk(library, [long, line(message("handshake", "ping", "next"))])
+
+    refused, answered = done.answers
+    assert (refused["error"]["code"], "id" in refused) == (-32600, False)
+    assert answered["id"] == "next"
+
+
+def test_line_up_to_the_limit_is_read(library: Path) -> None:
+    longest = line(message("handshake", "ping", "long")).rstrip().ljust(MIB - 1) + b"\n"
+
+    assert [answer["id"] for answer in talk(library, [longest]).answers] == ["long"]
+
+
+def test_request_taken_back_is_not_answered(tmp_path: Path) -> None:
+    library = write_library(tmp_path / "library")
+    (library / "large.txt").write_bytes(os.urandom(3 * MIB).hex().encode())
+    uri = "mcp://resources/files/large.txt"
+    # Reading, digesting and encoding 6 MiB takes longer than reading the line behind.
+    sent = [line(message("modern", "resources/read", "slow", uri=uri))]
+    sent += [line(message("modern", "notifications/cancelled", None, requestId="slow"))]
+    sent += [line(message("modern", "resources/read", "quick", uri=CORE))]
+
+    done = talk(library, sent)
+
+    assert [answer["id"] for answer in done.answers] == ["quick"]
+    assert done.code == 0
+
+
+def test_request_that_is_unknown_cannot_be_taken_back(library: Path) -> None:
+    cancelled = [
+        line(message("modern", "notifications/cancelled", None, requestId=id_)) for id_ in (1, "1", -5)
+    ]
+
+    done = talk(library, [*cancelled, line(message("handshake", "ping", 1))])
+
+    assert [answer["id"] for answer in done.answers] == [1]
+
+
+def test_batch_is_answered_where_the_handshake_settled_on_the_revision_that_has_it(library: Path) -> None:
+    batch = line([message("handshake", "ping", 1), message("handshake", "resources/read", 2, uri=CORE)])
+
+    _, answers = talk(library, [initialize("2025-03-26"), INITIALIZED, batch]).answers
+
+    assert sorted(answer["id"] for answer in answers) == [1, 2]
+    assert answers[1]["result"]["contents"][0]["text"].encode() == DOCUMENTS["sdlc-core.md"]
+
+
+@pytest.mark.parametrize("before", [[], [initialize("2025-06-18")], [initialize("2025-11-25")]])
+def test_batch_is_refused_everywhere_else(library: Path, before: list[bytes]) -> None:
+    *_, refused = talk(library, [*before, line([message("handshake", "ping", 1)])]).answers
+
+    assert refused["error"]["code"] == -32600
+
+
+def test_problems_of_the_library_are_not_said_on_stdout(tmp_path: Path) -> None:
+    library = write_library(tmp_path / "library")
+    (library / "other").mkdir()
+    (library / "other" / "sdlc-core.md").write_text("# Another\n")
+    (library / "a;b.txt").write_text("A name that no URI can have.\n")
+    (library / "link").symlink_to(tmp_path)
+
+    done = talk(library, [line(message("handshake", "ping", "only"))])
+
+    assert [answer["id"] for answer in done.answers] == ["only"]
+    assert done.code == 0
+
+
+def test_library_that_cannot_be_used_is_said_on_stderr(tmp_path: Path) -> None:
+    done = talk(tmp_path / "nothing", [line(message("handshake", "ping"))])
+
+    assert (done.answers, done.code) == ([], 2)
+    assert str(tmp_path / "nothing") in done.stderr
+
+
+def test_reads_are_told_on_stderr(library: Path) -> None:
+    sent = [line(message("modern", "resources/read", id_, uri=CORE)) for id_ in range(3)]
+
+    told = [json.loads(said) for said in talk(library, sent).stderr.splitlines()]
+
+    assert [(said["resource_uri"], said["status_code"]) for said in told] == [(CORE, 200)] * 3
+
+
+def test_settings_of_the_environment_hold(library: Path) -> None:
+    (page,) = talk(library, [line(message("modern", "resources/list"))], {"CARREL_PAGE_SIZE": "2"}).answers
+
+    assert len(page["result"]["resources"]) == 2
+    assert page["result"]["nextCursor"]
+
+
+class Conversation:
+    """Requests and their answers, one after the other, over the pipes of a running Carrel."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._stdin, self._stdout = process.stdin, process.stdout
+
+    def read(self, uri: str) -> str:
+        self._stdin.write(line(message("modern", "resources/read", uri=uri)))
+        self._stdin.flush()
+        return str(json.loads(self._stdout.readline())["result"]["contents"][0]["text"])
+
+
+@contextmanager
+def conversation(library: Path) -> Iterator[Conversation]:
+    with subprocess.Popen(
+        carrel("stdio", library),
+        cwd=library.parent,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        yield Conversation(process)
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(DEADLINE_S) == 0
+
+
+def test_edit_shows_within_a_second(tmp_path: Path) -> None:
+    library = write_library(tmp_path / "library")
+    uri = "mcp://resources/files/notes/scratch.txt"
+
+    with conversation(library) as carrel_:
+        assert carrel_.read(uri) == "To be edited.\n"
+        (library / "notes" / "scratch.txt").write_text("Edited.\n")
+        wait_for(lambda: carrel_.read(uri) == "Edited.\n", "the edit shows", deadline_s=1.0)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_signal_ends_an_idle_server_without_a_word_of_python(library: Path, how: signal.Signals) -> None:
+    with subprocess.Popen(
+        carrel("stdio", library),
+        cwd=library.parent,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(line(message("handshake", "ping")))
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["result"] == {}
+
+        process.send_signal(how)
+        code, said = process.wait(DEADLINE_S), process.stderr.read().decode()
+
+    assert said == ""
+    assert code in {0, 128 + how, -how}

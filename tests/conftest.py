@@ -1,0 +1,71 @@
+"""Fixtures of all tests, and two rules for all of them: nothing blocks the loop, nothing is skipped in CI."""
+
+import asyncio
+import os
+import resource
+from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import watchfiles  # noqa: F401 - imported late by Carrel, and multiprocessing with it, which asks for the directory
+from blockbuster import blockbuster_ctx
+from hypothesis import HealthCheck, settings
+
+from tests.support.apps import Served, serving
+from tests.support.trees import plant, sdlc_tree
+
+# A busy machine is slow, not wrong: no test fails for the time that an example took.
+settings.register_profile(
+    "carrel", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+settings.load_profile("carrel")
+
+# Every app that a test composes holds a few descriptors; a limit of 1024 would end the run, not show a fault.
+_, _hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(_hard_limit, 16384), _hard_limit))
+
+IS_CI = os.environ.get("CARREL_CI") == "1"
+
+
+@pytest.fixture(autouse=True)
+def no_blocking_call(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test in which Carrel blocks the event loop; what the test itself does there is its business."""
+    if not asyncio.iscoroutinefunction(getattr(request.node, "obj", None)):
+        yield
+        return
+    with blockbuster_ctx(scanned_modules=["carrel"]):
+        yield
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    """Return the root of a small library in the SDLC layout."""
+    return plant(tmp_path / "library", sdlc_tree())
+
+
+@pytest.fixture
+async def served(library: Path) -> AsyncIterator[Served]:
+    """Serve `library` in this process."""
+    async with serving(library) as app:
+        yield app
+
+
+def _fail_if_skipped(report: Any) -> None:
+    if IS_CI and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, but in CI nothing is: {report.longrepr}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _fail_if_skipped(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _fail_if_skipped(report)
+    return report

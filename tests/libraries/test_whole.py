@@ -1,0 +1,100 @@
+"""Real libraries, served whole: every file comes out as it went in, over every surface.
+
+The starter library is always there. Others are served where there are any: in the directory that
+`CARREL_LIBRARIES` names, or in `shared/libraries` beside the checkout.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from base64 import b64decode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from carrel.settings import STARTER_LIBRARY
+from tests.support.servers import (
+    DEADLINE_S,
+    ERAS,
+    REPOSITORY,
+    carrel,
+    environment,
+    post,
+    rsgi_command,
+    running,
+)
+
+
+def libraries() -> dict[str, Path]:
+    """Return the libraries of this machine by their names."""
+    elsewhere = Path(os.environ.get("CARREL_LIBRARIES", REPOSITORY.parent / "shared" / "libraries"))
+    known = (elsewhere / name for name in ("gds-way", "uber-go-guide"))
+    return {"starter": STARTER_LIBRARY} | {root.name: root for root in known if root.is_dir()}
+
+
+class Served(NamedTuple):
+    """A library, what Carrel's command line says of it, and a client of a Carrel that serves it."""
+
+    root: Path
+    documents: list[dict[str, Any]]
+    client: httpx.Client
+
+
+@pytest.fixture(scope="module", params=libraries())
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    root = libraries()[request.param]
+    done = subprocess.run(
+        carrel("list", root, "--json"), env=environment(), capture_output=True, timeout=DEADLINE_S, check=True
+    )
+    with (
+        running(rsgi_command(root), tmp_path_factory.mktemp(request.param)) as server,
+        server.client() as client,
+    ):
+        yield Served(root, json.loads(done.stdout), client)
+
+
+def test_every_file_that_is_not_hidden_is_listed(served: Served) -> None:
+    paths = (file.relative_to(served.root) for file in served.root.rglob("*") if file.is_file())
+    visible = [str(path) for path in paths if not any(part.startswith(".") for part in path.parts)]
+
+    assert sorted(document["path"] for document in served.documents) == sorted(visible)
+    assert len({document["uri"] for document in served.documents}) == len(visible) > 0
+
+
+def test_every_document_is_named_for_people(served: Served) -> None:
+    assert [document["uri"] for document in served.documents if not document["title"].strip()] == []
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_listing_over_mcp_is_that_of_the_command_line(served: Served, era: str) -> None:
+    listed = post(served.client, era, "resources/list").json()["result"]["resources"]
+
+    seen = [(item["uri"], item["title"], item["mimeType"], item["size"]) for item in listed]
+    assert seen == [(item["uri"], item["title"], item["mimeType"], item["size"]) for item in served.documents]
+
+
+def test_every_document_is_read_byte_by_byte_over_http(served: Served) -> None:
+    for item in served.client.get("/mcp/resources", params={"limit": 1000}).json()["resources"]:
+        response = served.client.get(item["href"], params={"format": "raw"})
+        path = next(document["path"] for document in served.documents if document["uri"] == item["uri"])
+        assert response.content == (served.root / path).read_bytes(), path
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_every_document_is_read_byte_by_byte_over_mcp(served: Served, era: str) -> None:
+    for document in served.documents:
+        answer = post(served.client, era, "resources/read", uri=document["uri"]).json()
+        (item,) = answer["result"]["contents"]
+        data = item["text"].encode() if "text" in item else b64decode(item["blob"])
+        assert data == (served.root / document["path"]).read_bytes(), document["path"]
+
+
+def test_both_eras_give_the_same_contents(served: Served) -> None:
+    for document in served.documents:
+        one, other = (post(served.client, era, "resources/read", uri=document["uri"]).json() for era in ERAS)
+        assert one["result"]["contents"] == other["result"]["contents"]

@@ -1,0 +1,206 @@
+"""`carrel perf test` against real servers: Carrel, FastMCP, the official SDK, and one that only has pages."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.perf.processes import DEADLINE_S, REPOSITORY, SHORT, command, loaded, perf, requests, serving
+
+ERAS = ("modern", "handshake")
+
+
+def test_a_carrel_of_its_own_is_started_loaded_over_http_and_stopped(tmp_path: Path) -> None:
+    result = loaded(tmp_path, "--cache-ttl", "0.2")
+    assert requests(result) > 100
+    assert not result["failures"]
+    assert result["target"]["started_here"]
+    assert {series["resource_type"] for series in result["series"]} == {"sdlc", "pattern", "template"}
+    assert {series["cache_result"] for series in result["series"]} == {"hit", "miss"}
+    assert result["server_after"]["process_cpu_seconds_total"] > 0
+    assert sum(tick["requests"] for tick in result["timeline"]) == requests(result)
+
+
+def test_locust_s_own_reports_lie_beside_the_result(tmp_path: Path) -> None:
+    loaded(tmp_path)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert {"result.json", "locust.html", "locust_stats.csv", "locust_failures.csv"} <= names
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_a_carrel_of_its_own_is_loaded_over_mcp(era: str, tmp_path: Path) -> None:
+    result = loaded(tmp_path, "--protocol", "mcp", "--era", era)
+    assert requests(result) > 100
+    assert not result["failures"]
+    assert (result["target"]["protocol"], result["target"]["era"]) == ("mcp", era)
+    assert result["target"]["server"].startswith("carrel ")
+
+
+def test_users_are_spread_over_ten_projects(tmp_path: Path) -> None:
+    result = loaded(tmp_path, "--users", "20")
+    assert len({series["project"] for series in result["series"]}) == 10
+
+
+def test_several_processes_make_the_load_and_their_counts_are_added_up(tmp_path: Path) -> None:
+    result = loaded(tmp_path, "--processes", "2", "--users", "10")
+    assert requests(result) > 100
+    assert len({series["project"] for series in result["series"]}) == 10
+    assert sum(tick["requests"] for tick in result["timeline"]) == requests(result)
+    assert max(tick["users"] for tick in result["timeline"]) == 10
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_a_fastmcp_server_is_listed_page_by_page_and_read(era: str, tmp_path: Path) -> None:
+    with serving("fastmcp_server", "5") as url:
+        result = loaded(tmp_path, "--url", url, "--protocol", "mcp", "--era", era)
+    assert requests(result) > 20
+    assert not result["failures"]
+    assert {series["name"] for series in result["series"]} == {f"book-{number}" for number in range(5)}
+    assert {series["resource_type"] for series in result["series"]} == {"unknown"}
+    assert {series["cache_result"] for series in result["series"]} == {"unknown"}
+    assert result["target"]["server"] == "shelf 7"
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("answers", ["stream", "json"])
+def test_a_server_of_the_official_sdk_is_read_with_and_without_sessions(
+    era: str, answers: str, tmp_path: Path
+) -> None:
+    with serving("sdk_server", answers) as url:
+        result = loaded(tmp_path, "--url", url, "--protocol", "mcp", "--era", era)
+    assert requests(result) > 20
+    assert not result["failures"]
+    assert result["scenario"]["name"] == "mission"
+    assert {series["resource_type"] for series in result["series"]} == {"sdlc", "pattern", "template"}
+
+
+def test_a_scenario_s_star_stands_for_all_pages_of_a_listing(tmp_path: Path) -> None:
+    scenario = tmp_path / "all.toml"
+    scenario.write_text('name = "all"\n[[task]]\nname = "any"\nresources = ["*"]\n')
+    with serving("sdk_server", "json") as url:
+        result = loaded(tmp_path, "--url", url, "--protocol", "mcp", "--scenario", scenario)
+    assert len(result["scenario"]["tasks"][0]["resources"]) == 6
+
+
+def test_the_era_is_found_out_when_nobody_says_it(tmp_path: Path) -> None:
+    with serving("sdk_server", "stream") as url:
+        assert loaded(tmp_path, "--url", url, "--protocol", "mcp")["target"]["era"] == "modern"
+
+
+def test_paths_of_a_server_that_knows_nothing_of_resources_are_read(tmp_path: Path) -> None:
+    scenario = tmp_path / "pages.toml"
+    scenario.write_text('name = "pages"\n[[task]]\nname = "page"\nresources = ["/page"]\n')
+    with serving("plain_server") as url:
+        result = loaded(tmp_path, "--url", url, "--scenario", scenario)
+    assert requests(result) > 20
+    assert not result["failures"]
+    assert result["server_before"] == {}
+
+
+def test_a_slowed_server_fails_the_gate_and_the_rows_are_named(tmp_path: Path) -> None:
+    done = perf(
+        "test",
+        "--users",
+        "10",
+        "--spawn-rate",
+        "20",
+        "--run-time",
+        "4s",
+        "--inject-delay",
+        "150",
+        "--out",
+        tmp_path,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "p50_ms" in done.stderr
+    assert "p95_ms" in done.stderr
+    rows = {row["metric"]: row for row in json.loads((tmp_path / "result.json").read_bytes())["verdict"]}
+    assert rows["p50_ms"]["outcome"] == "fail"
+    assert rows["p50_ms"]["measured"] >= 150
+    assert rows["failure_ratio"]["outcome"] == "pass"
+
+
+def test_a_run_that_is_too_short_to_say_ends_with_3(tmp_path: Path) -> None:
+    done = perf("test", "--users", "1", "--run-time", "1s", "--out", tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert "299 are needed" in done.stderr
+
+
+def test_thresholds_of_a_file_are_what_a_run_is_held_to(tmp_path: Path) -> None:
+    slo = tmp_path / "slo.toml"
+    slo.write_text("p50_ms = 10000\nrequests_per_s = 1\n")
+    done = perf("test", "--users", "2", "--run-time", "2s", "--slo", slo, "--json", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    verdict = json.loads(done.stdout)
+    assert verdict["outcome"] == "pass"
+    assert [row["metric"] for row in verdict["verdict"]] == ["p50_ms", "requests_per_s"]
+
+
+def test_workers_of_other_machines_make_the_load_for_a_master(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    shared = ("--protocol", "mcp", "--master-port", port)
+    with serving("sdk_server", "json") as url:
+        worker = subprocess.Popen(command("test", "--worker", "--url", url, *shared), stderr=subprocess.PIPE)
+        result = loaded(tmp_path, "--master", "--url", url, *shared)
+        _, told = worker.communicate(timeout=DEADLINE_S)
+    assert worker.returncode == 0, told
+    assert requests(result) > 20
+    assert not result["failures"]
+
+
+def test_the_locustfile_works_with_plain_locust(tmp_path: Path) -> None:
+    with serving("sdk_server", "json") as url:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "locust", "--headless", "--host", url, "--protocol", "mcp"),
+                *("--think-time", "none", "--users", "2", "--run-time", "2s", "--csv", tmp_path / "plain"),
+            ],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "sdlc/core" in (tmp_path / "plain_stats.csv").read_text("utf-8")
+
+
+def test_a_library_without_the_mission_s_resources_is_read_evenly(tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+    for name in ("one.md", "two words.md"):
+        (library / name).write_text("# A guide\n")
+    result = loaded(tmp_path / "out", "--library", library)
+    assert result["target"]["server"].startswith("Carrel ")
+    assert result["scenario"]["name"] == "every resource"
+    assert {series["name"] for series in result["series"]} == {"files/one.md", "files/two words.md"}
+    assert {series["resource_type"] for series in result["series"]} == {"file"}
+    assert not result["failures"]
+
+
+def test_on_a_terminal_the_progress_renews_itself(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb") as screen:
+        process = subprocess.Popen(
+            command("test", *SHORT, "--out", tmp_path),
+            env=os.environ | {"TERM": "xterm", "COLUMNS": "160"},
+            stdout=subprocess.DEVNULL,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # what reading a terminal ends with, once nobody writes to it
+            while chunk := os.read(screen.fileno(), 4096):
+                shown += chunk
+        process.wait(DEADLINE_S)
+    assert b"4 users" in shown
+    assert b"\x1b[" in shown

@@ -1,0 +1,80 @@
+"""The app in this process, reached through its ASGI side."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from carrel.app import Application
+from carrel.catalog import Catalog
+from carrel.library import Library
+from carrel.model import Source
+from carrel.observe.cells import Cells
+from carrel.observe.lines import LineWriter
+from carrel.settings import Settings
+from carrel.surveying import open_library
+from tests.support.metering import new_cells
+
+BASE = "http://127.0.0.1:8000"
+
+_NOWHERE = os.open(os.devnull, os.O_WRONLY)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A library that is served."""
+
+    app: Application
+    client: httpx.AsyncClient
+    root: Path
+
+    @property
+    def library(self) -> Library:
+        return self.app.library
+
+    async def get(self, path: str, **headers: str) -> httpx.Response:
+        """Get a path; `if_none_match="..."` becomes a header."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.client.get(path, headers=named)
+
+    async def text(self, path: str) -> str:
+        """Return the document's own text, or "" where there is none."""
+        response = await self.get(path, accept="text/*")
+        return response.text if response.status_code == 200 else ""
+
+    async def metrics(self) -> str:
+        return (await self.client.get("/metrics")).text
+
+
+def application(
+    root: Path,
+    *,
+    source: Source | None = None,
+    cells: Cells | None = None,
+    writer: LineWriter | None = None,
+    **settings: Any,
+) -> Application:
+    """Compose an app whose log goes nowhere; `source` stands in for the directory's own."""
+    chosen = Settings(root=root, **{"watch": False, "rescan_s": 60.0, **settings})
+    own, rules = open_library(root, chosen.max_document_bytes)
+    catalog, writer = Catalog(rules), writer or LineWriter(_NOWHERE)
+    return Application(chosen, source or own, catalog, cells or new_cells(), writer)
+
+
+@asynccontextmanager
+async def serving(root: Path, **options: Any) -> AsyncIterator[Served]:
+    """Serve a directory; options are those of `application`.
+
+    Nothing follows the directory unless the settings say so, so that no test depends on when it does.
+    """
+    # Composing reads files; a server does it before its loop runs.
+    app = await asyncio.to_thread(lambda: application(root, **options))
+    transport = httpx.ASGITransport(app)
+    async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+        await app.library.wait_ready()
+        yield Served(app, client, root)

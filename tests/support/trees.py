@@ -1,0 +1,45 @@
+"""Temporary libraries: plant them, edit them."""
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+AGE_S = 60
+"""Planted files look this old, so that the first survey believes them at once."""
+
+CORE = "# The core\n\nWhat every project does.\n"
+PYTHON_CORE = "---\ntitle: Python core\ndescription: The daily bread.\n---\n\n# Other\n\nText.\n"
+GO_CORE = "# Go core\n\nGo, plainly.\n\n" + "A line that says little. " * 200 + "\n"
+PRD = "<prd><title>Product requirements</title><description>What to build.</description></prd>\n"
+PIXEL = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
+
+
+def sdlc_tree() -> dict[str, str | bytes]:
+    """Return the files of a library with one resource of each kind, a large and a binary one."""
+    return {
+        "sdlc-core.md": CORE,
+        "patterns/python/patterns-core.md": PYTHON_CORE,
+        "patterns/go/patterns-core.md": GO_CORE,
+        "templates/prd-template.xml": PRD,
+        "images/pixel.png": PIXEL,
+    }
+
+
+def plant(root: Path, files: Mapping[str, str | bytes]) -> Path:
+    """Write files beneath a root, make them look old, and return the root."""
+    root.mkdir(parents=True, exist_ok=True)
+    then_s = time.time() - AGE_S
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        os.utime(path, (then_s, then_s))
+    return root
+
+
+def replace(path: Path, content: str | bytes) -> None:
+    """Put new content in the place of a file in one step, as careful editors do."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_bytes(content.encode() if isinstance(content, str) else content)
+    fresh.replace(path)

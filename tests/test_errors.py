@@ -1,0 +1,45 @@
+import pytest
+
+from carrel import errors
+from carrel.errors import TABLE, CarrelError, Era, RequestError, StartupError, http_status, mcp_outcome
+
+
+def _leaves(kind: type[CarrelError]) -> set[type[CarrelError]]:
+    below = kind.__subclasses__()
+    return {kind}.union(*(_leaves(each) for each in below)) if below else {kind}
+
+
+def test_every_request_error_has_one_row_in_the_table() -> None:
+    assert set(TABLE) == _leaves(RequestError) - {RequestError}
+
+
+def test_the_docstring_shows_the_whole_tree() -> None:
+    assert errors.__doc__ is not None
+    for kind in _leaves(CarrelError):
+        assert kind.__name__ in errors.__doc__
+
+
+@pytest.mark.parametrize("kind", TABLE, ids=lambda kind: kind.__name__)
+def test_every_error_has_a_status_and_a_code_in_both_eras(kind: type[RequestError]) -> None:
+    error = kind("What was wrong.")
+    assert 400 <= http_status(error) <= 503
+    for era in Era:
+        status, code = mcp_outcome(error, era)
+        assert status == 200 or 400 <= status <= 503
+        assert -32768 <= code <= -32000
+
+
+def test_the_modern_era_never_sends_codes_of_the_handshake_era() -> None:
+    assert not {row.modern[1] for row in TABLE.values()} & {-32002, -32042}
+
+
+@pytest.mark.parametrize(
+    ("kind", "exit_code"),
+    [(errors.InvalidSettings, 2), (errors.InvalidLibrary, 2), (errors.AddressUnavailable, 1)],
+)
+def test_an_error_at_the_start_has_an_exit_code(kind: type[StartupError], exit_code: int) -> None:
+    assert kind("What was wrong.").exit_code == exit_code
+
+
+def test_an_error_prints_its_message() -> None:
+    assert str(RequestError("What was wrong.", {"uri": "x"})) == "What was wrong."

@@ -1,0 +1,380 @@
+"""Changes show within a second with the watcher, and by surveys without it.
+
+The waits below end as soon as the change shows; their deadline is only for a busy machine.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from carrel.model import SourceEntry, SourceError
+from carrel.rules import parse_rules
+from tests.support.apps import Served, application, serving
+from tests.support.sources import CountingSource, FailingSource
+from tests.support.trees import plant, replace, sdlc_tree
+from tests.support.waiting import eventually, never
+
+PROBE_S = 0.3
+"""A probe that was not told of by then was written before the watch began."""
+
+CORE_PATH = "/mcp/resources/sdlc/core"
+CORE_URI = "mcp://resources/sdlc/core"
+ALL_MARKDOWN = '[[collection]]\ntype = "note"\nuri = "mcp://resources/notes/{+path}"\nfiles = "{+path}.md"\n'
+
+WAYS: dict[str, dict[str, Any]] = {
+    "watched": {"watch": True, "rescan_s": 3600.0},
+    "surveyed": {"watch": False, "rescan_s": 0.05},
+}
+
+
+@pytest.fixture(params=list(WAYS.values()), ids=list(WAYS))
+async def followed(request: pytest.FixtureRequest, library: Path) -> AsyncIterator[Served]:
+    async with serving(library, **request.param) as served:
+        if request.param["watch"]:
+            await _watch_begun(served)
+        yield served
+
+
+async def _watch_begun(served: Served) -> None:
+    """Wait until the system tells of changes: its watches are set some time after the start."""
+    probe = served.root / "probe.md"
+
+    def is_told() -> bool:
+        if served.library.catalog.document("probe.md") is None:
+            # Read the time again and again, and the file would never be quiet.
+            if not probe.exists() or time.time() - probe.stat().st_mtime > PROBE_S:
+                probe.write_bytes(os.urandom(4))
+            return False
+        return True
+
+    await eventually(is_told)
+    probe.unlink()
+    await eventually(lambda: served.library.catalog.document("probe.md") is None)
+
+
+def has(served: Served, uri: str) -> Callable[[], bool]:
+    return lambda: served.library.catalog.find(uri) is not None
+
+
+def lacks(served: Served, uri: str) -> Callable[[], bool]:
+    return lambda: served.library.catalog.find(uri) is None
+
+
+async def test_an_edit_in_place_shows(followed: Served) -> None:
+    (followed.root / "sdlc-core.md").write_text("# Edited\n\nText.\n")
+
+    async def shows() -> bool:
+        return await followed.text(CORE_PATH) == "# Edited\n\nText.\n"
+
+    await eventually(shows)
+    info = followed.library.find(CORE_URI)
+    assert (info.title, info.size) == ("Edited", 16)
+
+
+async def test_an_atomic_replacement_shows(followed: Served) -> None:
+    replace(followed.root / "sdlc-core.md", "# Replaced\n")
+
+    async def shows() -> bool:
+        return await followed.text(CORE_PATH) == "# Replaced\n"
+
+    await eventually(shows)
+
+
+async def test_a_new_file_shows(followed: Served) -> None:
+    (followed.root / "patterns/go/patterns-new.md").write_text("# New\n")
+    await eventually(has(followed, "mcp://resources/patterns/go/new"))
+
+
+async def test_a_new_directory_of_files_shows(followed: Served) -> None:
+    plant(followed.root / "patterns/rust/deep", {"a.md": "# A", "b.md": "# B"})
+    await eventually(has(followed, "mcp://resources/files/patterns/rust/deep/a.md"))
+    await eventually(has(followed, "mcp://resources/files/patterns/rust/deep/b.md"))
+
+
+async def test_an_edit_in_a_new_directory_shows(followed: Served) -> None:
+    path = followed.root / "fresh/a.md"
+    plant(followed.root, {"fresh/a.md": "# A"})
+    await eventually(has(followed, "mcp://resources/files/fresh/a.md"))
+    replace(path, "# Edited\n")
+    await eventually(lambda: followed.library.find("mcp://resources/files/fresh/a.md").title == "Edited")
+
+
+async def test_a_deletion_shows(followed: Served) -> None:
+    (followed.root / "sdlc-core.md").unlink()
+    await eventually(lacks(followed, CORE_URI))
+    assert (await followed.get(CORE_PATH)).status_code == 404
+
+
+async def test_a_renamed_file_shows(followed: Served) -> None:
+    go = followed.root / "patterns/go"
+    (go / "patterns-core.md").rename(go / "patterns-basics.md")
+    await eventually(has(followed, "mcp://resources/patterns/go/basics"))
+    await eventually(lacks(followed, "mcp://resources/patterns/go/core"))
+
+
+async def test_a_renamed_directory_shows(followed: Served) -> None:
+    (followed.root / "patterns/go").rename(followed.root / "patterns/golang")
+    await eventually(has(followed, "mcp://resources/patterns/golang/core"))
+    await eventually(lacks(followed, "mcp://resources/patterns/go/core"))
+
+
+async def test_a_directory_that_is_moved_away_shows(followed: Served, tmp_path: Path) -> None:
+    (followed.root / "patterns").rename(tmp_path / "elsewhere")
+    await eventually(lacks(followed, "mcp://resources/patterns/go/core"))
+    await eventually(lacks(followed, "mcp://resources/patterns/core"))
+
+
+async def test_a_file_that_becomes_a_directory_is_no_document_any_more(followed: Served) -> None:
+    (followed.root / "sdlc-core.md").unlink()
+    plant(followed.root, {"sdlc-core.md/a.md": "x"})
+    await eventually(lacks(followed, CORE_URI))
+    await eventually(has(followed, "mcp://resources/files/sdlc-core.md/a.md"))
+
+
+async def test_new_rules_take_effect_and_their_removal_too(followed: Served) -> None:
+    (followed.root / "carrel.toml").write_text(ALL_MARKDOWN)
+    await eventually(has(followed, "mcp://resources/notes/sdlc-core"))
+    assert lacks(followed, CORE_URI)()
+    (followed.root / "carrel.toml").unlink()
+    await eventually(has(followed, CORE_URI))
+    assert lacks(followed, "mcp://resources/notes/sdlc-core")()
+
+
+BROKEN = ["name = ", "collection = [1]", "a = " + "[" * 5000, "name = 'x'", ALL_MARKDOWN + "color = 'red'\n"]
+
+
+@pytest.mark.parametrize("text", BROKEN, ids=range(len(BROKEN)))
+async def test_broken_rules_change_nothing_and_following_goes_on(followed: Served, text: str) -> None:
+    (followed.root / "carrel.toml").write_text(text)
+    # A file that is seen was seen by a survey that looked at the rules as well, at the latest the second.
+    for name in ("one", "two"):
+        plant(followed.root, {f"{name}.txt": "x"})
+        await eventually(has(followed, f"mcp://resources/files/{name}.txt"))
+    assert has(followed, CORE_URI)()
+    (followed.root / "carrel.toml").write_text(ALL_MARKDOWN)
+    await eventually(has(followed, "mcp://resources/notes/sdlc-core"))
+
+
+async def test_rules_that_are_not_utf_8_change_nothing(followed: Served) -> None:
+    (followed.root / "carrel.toml").write_bytes(b"name = '\xff'")
+    plant(followed.root, {"one.txt": "x"})
+    await eventually(has(followed, "mcp://resources/files/one.txt"))
+    assert has(followed, CORE_URI)()
+
+
+async def test_what_is_ignored_from_now_on_goes(followed: Served) -> None:
+    (followed.root / ".carrelignore").write_text("patterns/\n")
+    await eventually(lacks(followed, "mcp://resources/patterns/go/core"))
+    (followed.root / ".carrelignore").unlink()
+    await eventually(has(followed, "mcp://resources/patterns/go/core"))
+
+
+async def _every_uri_until(served: Served, marker: str) -> set[str]:
+    """Return all URIs that were ever served until a file that is planted now shows, and a bit longer."""
+    ever: set[str] = set()
+    served.library.catalog.listen(lambda change: ever.update(change.added, change.updated))
+    for number in range(3):
+        plant(served.root, {f"{marker}{number}.md": "x"})
+        await eventually(lambda number=number: any(f"{marker}{number}" in uri for uri in ever))  # type: ignore[misc]
+    return {uri for uri in ever if marker not in uri and uri != "mcp://resources/notes/probe"}
+
+
+async def test_an_ignored_file_is_not_served_when_it_is_edited(library: Path) -> None:
+    plant(library, {".carrelignore": "drafts/\n", "drafts/secret.md": "# Not yet\n"})
+    async with serving(library, watch=True, rescan_s=1.0) as served:
+        await _watch_begun(served)
+        (library / "drafts/secret.md").write_text("# Still not\n")
+        (library / "drafts/other.md").write_text("# Nor this\n")
+        assert await _every_uri_until(served, "marker") == set()
+
+
+async def test_the_list_of_what_is_ignored_is_not_served_when_it_is_edited(library: Path) -> None:
+    plant(library, {".carrelignore": "drafts/\n"})
+    async with serving(library, watch=True, rescan_s=1.0) as served:
+        await _watch_begun(served)
+        (library / ".carrelignore").write_text("drafts/\nmore/\n")
+        assert await _every_uri_until(served, "marker") == set()
+
+
+async def test_a_hidden_file_is_not_served_when_it_is_edited_though_links_are_followed(library: Path) -> None:
+    """There, events of hidden directories count: Kubernetes publishes by swapping `..data`."""
+    plant(library, {"carrel.toml": "follow_links = true\n" + ALL_MARKDOWN, ".git/secret.md": "# Hidden\n"})
+    async with serving(library, watch=True, rescan_s=1.0) as served:
+        await _watch_begun(served)
+        (library / ".git/secret.md").write_text("# Still hidden\n")
+        (library / ".other.md").write_text("# Hidden too\n")
+        assert await _every_uri_until(served, "marker") == set()
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Path:
+    """Return a library as Kubernetes mounts one."""
+    root = tmp_path / "mounted"
+    plant(root / "..first", {"a.md": "# First\n"})
+    (root / "..data").symlink_to("..first")
+    (root / "a.md").symlink_to("..data/a.md")
+    return plant(root, {"carrel.toml": "follow_links = true\n" + ALL_MARKDOWN})
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+async def test_a_new_version_of_a_kubernetes_mount_shows(mounted: Path, way: dict[str, Any]) -> None:
+    async with serving(mounted, **way) as served:
+        uri = "mcp://resources/notes/a"
+        assert served.library.find(uri).title == "First"
+        if way["watch"]:
+            await _watch_begun(served)
+        plant(mounted / "..second", {"a.md": "# Second\n"})
+        _point(mounted / "..data", "..second")
+        await eventually(lambda: served.library.find(uri).title == "Second")
+        assert len(served.library.catalog) == 1
+
+
+def _point(link: Path, target: str) -> None:
+    """Have a link lead elsewhere, in one step."""
+    fresh = link.with_name("..fresh")
+    fresh.symlink_to(target)
+    fresh.replace(link)
+
+
+async def test_a_swapped_root_shows(library: Path, tmp_path: Path) -> None:
+    async with serving(library, watch=False, rescan_s=0.05) as served:
+        os.rename(library, tmp_path / "old")  # noqa: PTH104 - of a path there is no asynchronous way
+        plant(library, {"new.txt": "x"})
+        await eventually(has(served, "mcp://resources/files/new.txt"))
+        await eventually(lacks(served, CORE_URI))
+
+
+async def test_a_root_that_cannot_be_listed_keeps_what_is_known(library: Path) -> None:
+    source = FailingSource(library)
+    async with serving(library, source=source, watch=False, rescan_s=0.02) as served:
+        source.fails_list = True
+        await eventually(lambda: served.library.freshness.failed_surveys >= 3)
+        assert len(served.library.catalog) == len(sdlc_tree())
+        source.fails_list = False
+        plant(library, {"new.txt": "x"})
+        await eventually(has(served, "mcp://resources/files/new.txt"))
+
+
+async def test_the_first_survey_is_tried_until_it_succeeds(library: Path) -> None:
+    source = FailingSource(library)
+    source.fails_list = True
+    app = await asyncio.to_thread(lambda: application(library, source=source, watch=False, rescan_s=0.02))
+    async with app.lifespan():
+        await eventually(lambda: app.library.freshness.failed_surveys >= 2)
+        assert not app.library.is_ready
+        source.fails_list = False
+        await eventually(lambda: app.library.is_ready)
+        assert len(app.library.catalog) == len(sdlc_tree())
+
+
+async def test_rules_that_changed_between_opening_and_starting_take_effect(library: Path) -> None:
+    """A worker that replaces a dead one starts with what the server knew when it was started."""
+    app = await asyncio.to_thread(lambda: application(library, watch=False, rescan_s=0.05))
+    plant(library, {"carrel.toml": ALL_MARKDOWN})
+    async with app.lifespan():
+        await eventually(lambda: app.library.catalog.find("mcp://resources/notes/sdlc-core") is not None)
+
+
+class SickFile(CountingSource):
+    """Lists a file that cannot be opened, as for want of descriptors or of permission."""
+
+    def stat(self, path: str) -> SourceEntry:
+        entry = super().stat(path)
+        if path == "sick.md":
+            raise SourceError("sick.md: Too many open files")
+        return entry
+
+
+async def test_a_file_that_cannot_be_looked_at_does_not_keep_the_follower_busy(library: Path) -> None:
+    """A change waits to be looked at again, and no look at it succeeds."""
+    source = SickFile(library)
+    async with serving(library, source=source, watch=False, rescan_s=3600.0) as served:
+        replace(library / "sick.md", "# New\n")
+        served.library.freshness.survey_soon()
+        await eventually(lambda: source.stats > 0)
+        await never(lambda: source.stats if source.stats > 20 else 0, for_s=0.5)
+
+
+async def test_rules_that_ask_to_follow_links_take_effect(library: Path) -> None:
+    """`follow_links` itself waits for the next start; all other rules do not."""
+    async with serving(library, watch=False, rescan_s=0.05) as served:
+        plant(library, {"carrel.toml": "follow_links = true\n" + ALL_MARKDOWN})
+        await eventually(has(served, "mcp://resources/notes/sdlc-core"))
+        assert served.library.catalog.rules.follow_links
+
+
+async def test_a_file_that_comes_and_goes_is_forgotten(library: Path) -> None:
+    async with serving(library, watch=True, rescan_s=0.1) as served:
+        for number in range(20):
+            plant(library, {f"brief{number}.txt": "x"})
+            (library / f"brief{number}.txt").unlink()
+        plant(library, {"marker.txt": "x"})
+        await eventually(has(served, "mcp://resources/files/marker.txt"))
+        await eventually(lambda: served.library.catalog.count("file") == 2)
+
+
+async def test_a_survey_can_be_asked_for(library: Path) -> None:
+    async with serving(library) as served:
+        plant(library, {"new.txt": "x"})
+        served.library.freshness.survey_soon()
+        await eventually(has(served, "mcp://resources/files/new.txt"))
+
+
+async def test_waiting_for_a_file_ends_when_it_is_whole(library: Path) -> None:
+    async with serving(library) as served:
+        replace(library / "sdlc-core.md", "# New\n")
+        assert await served.library.freshness.settled("sdlc-core.md", 10.0)
+        assert served.library.find(CORE_URI).title == "New"
+
+
+async def test_waiting_for_a_file_has_a_deadline(library: Path) -> None:
+    async with serving(library) as served:
+        os.truncate(library / "sdlc-core.md", 0)
+        assert not await served.library.freshness.settled("sdlc-core.md", 0.1)
+
+
+class BlindSource(CountingSource):
+    """Cannot watch, as on a machine whose watches are used up."""
+
+    async def watch(self) -> AsyncIterator[set[str]]:
+        if self.stats >= 0:
+            raise OSError(28, "inotify watch limit reached")
+        yield set()
+
+
+async def test_surveys_stand_in_for_a_watcher_that_fails(library: Path) -> None:
+    async with serving(library, source=BlindSource(library), watch=True, rescan_s=0.05) as served:
+        plant(library, {"new.txt": "x"})
+        await eventually(has(served, "mcp://resources/files/new.txt"))
+        assert not served.library.freshness.watching
+        assert "carrel_watch_up 0.0" in await served.metrics()
+
+
+class SlowListing(CountingSource):
+    """Takes long to list, and counts its listings."""
+
+    lists = 0
+
+    def list(self) -> tuple[list[SourceEntry], list[object]]:  # type: ignore[override]
+        self.lists += 1
+        time.sleep(0.05)
+        return super().list()  # type: ignore[return-value]
+
+
+async def test_a_library_that_is_slow_to_list_is_listed_less_often(library: Path) -> None:
+    source = SlowListing(library)
+    async with serving(library, source=source, watch=False, rescan_s=0.001) as served:
+        await eventually(lambda: source.lists >= 3)
+        plant(library, {"new.txt": "x"})
+        listed = source.lists
+        await eventually(has(served, "mcp://resources/files/new.txt"))
+        assert source.lists - listed <= 3
+
+
+def test_the_rules_of_these_tests_are_good() -> None:
+    assert parse_rules(ALL_MARKDOWN, "x").claim("a/b.md") is not None

@@ -1,0 +1,151 @@
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from carrel.errors import InvalidSettings
+from carrel.settings import MIB, STARTER_LIBRARY, Settings, load
+
+
+def loaded(
+    tmp_path: Path, flags: dict[str, Any] | None = None, environment: dict[str, str] | None = None
+) -> Settings:
+    return load(flags, environment=environment or {}, directory=tmp_path)
+
+
+def test_without_anything_said_the_starter_library_is_served_on_loopback(tmp_path: Path) -> None:
+    settings = loaded(tmp_path)
+    assert settings == Settings()
+    assert (settings.root, settings.host, settings.port) == (STARTER_LIBRARY, "127.0.0.1", 8000)
+    assert (settings.cache_ttl_s, settings.cache_max_resources) == (300, 1000)
+
+
+def test_flags_overrule_the_environment_which_overrules_dotenv_which_overrules_the_file(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "carrel-settings.toml"
+    config.write_text('port = 1\nworkers = 2\npage_size = 3\nrescan_s = 4\nroot = "/srv/library"\n')
+    (tmp_path / ".env").write_text("CARREL_WORKERS=20\nCARREL_PAGE_SIZE=30\nCARREL_RESCAN_S=40\nOTHER=1\n")
+    environment = {"CARREL_PAGE_SIZE": "300", "CARREL_RESCAN_S": "400"}
+    flags = {"rescan_s": 4000.0, "port": None}
+    settings = load(flags, config=config, environment=environment, directory=tmp_path)
+    assert (settings.port, settings.workers, settings.page_size, settings.rescan_s) == (1, 20, 300, 4000)
+    assert settings.root == Path("/srv/library")
+
+
+def test_the_environment_of_the_process_and_its_directory_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARREL_PORT", "4321")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("CARREL_WORKERS=3\n")
+    settings = load()
+    assert (settings.port, settings.workers) == (4321, 3)
+    assert "CARREL_WORKERS" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "field", "value"),
+    [
+        ("CACHE_TTL", "60", "cache_ttl_s", 60.0),
+        ("CARREL_CACHE_TTL_S", "61.5", "cache_ttl_s", 61.5),
+        ("CACHE_MAX_SIZE", "7", "cache_max_resources", 7),
+        ("CARREL_ACCESS_LOG", "false", "access_log", False),
+        ("CARREL_WATCH", "0", "watch", False),
+        ("CARREL_ALLOWED_HOSTS", "a.example, b.example,", "allowed_hosts", ("a.example", "b.example")),
+        ("CARREL_ALLOWED_ORIGINS", "", "allowed_origins", ()),
+        ("CARREL_ROOT", "/srv/library", "root", Path("/srv/library")),
+        ("CARREL_HOST", "::1", "host", "::1"),
+    ],
+)
+def test_a_variable_sets_a_field(tmp_path: Path, variable: str, text: str, field: str, value: object) -> None:
+    assert getattr(loaded(tmp_path, environment={variable: text}), field) == value
+
+
+OUT_OF_RANGE: dict[str, list[float]] = {
+    "port": [-1, 65536],
+    "workers": [0, 257],
+    "cache_ttl_s": [0, -1, float("nan")],
+    "cache_max_resources": [0],
+    "cache_max_bytes": [MIB - 1],
+    "client_ttl_s": [-1, float("nan"), float("inf")],
+    "max_body_bytes": [1023],
+    "body_timeout_s": [0],
+    "max_document_bytes": [0],
+    "page_size": [0, 10001],
+    "rescan_s": [0, float("nan")],
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [(field, value) for field, values in OUT_OF_RANGE.items() for value in values]
+)
+def test_a_value_out_of_its_range_stops_the_start(tmp_path: Path, field: str, value: float) -> None:
+    with pytest.raises(InvalidSettings, match=field):
+        loaded(tmp_path, {field: value})
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"), [("CARREL_PORT", "http"), ("CACHE_TTL", "5 min"), ("CARREL_WATCH", "?")]
+)
+def test_a_variable_that_cannot_be_read_is_named(tmp_path: Path, variable: str, text: str) -> None:
+    with pytest.raises(InvalidSettings, match=f"{variable} in the environment"):
+        loaded(tmp_path, environment={variable: text})
+
+
+def test_a_line_of_dotenv_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("CARREL_PORT=http\n")
+    with pytest.raises(InvalidSettings, match=r"CARREL_PORT in \.env"):
+        loaded(tmp_path)
+
+
+def test_a_dotenv_that_is_no_text_stops_the_start_with_a_clear_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"CARREL_PORT=\xff\n")
+    with pytest.raises(InvalidSettings, match=r"\.env"):
+        loaded(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"port = ", "is not valid TOML"),
+        (b"\xff", "is not valid TOML"),
+        (b"prot = 1", "unknown key 'prot'"),
+        (b"port = 'x'", "not usable"),
+        (b"root = 5", "root"),
+        (b"port = 99999", "port"),
+    ],
+)
+def test_a_settings_file_that_cannot_be_used_is_named(tmp_path: Path, content: bytes, reason: str) -> None:
+    config = tmp_path / "settings.toml"
+    config.write_bytes(content)
+    with pytest.raises(InvalidSettings, match=reason):
+        load(config=config, environment={}, directory=tmp_path)
+
+
+def test_a_settings_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="cannot be read"):
+        load(config=tmp_path / "none.toml", environment={}, directory=tmp_path)
+
+
+def test_a_flag_of_the_wrong_type_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="port"):
+        loaded(tmp_path, {"port": "8000"})
+
+
+@pytest.mark.parametrize(
+    ("host", "is_loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.1.2.3", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),  # noqa: S104 - that it is not loopback is the point
+        ("::", False),
+        ("192.0.2.1", False),
+        ("example.org", False),
+    ],
+)
+def test_loopback_is_told_from_the_rest(host: str, is_loopback: bool) -> None:  # noqa: FBT001
+    assert Settings(host=host).is_loopback() is is_loopback
