@@ -23,8 +23,9 @@ from carrel.mcp.streamable import ENDPOINT, StreamableHttp
 from carrel.model import Source
 from carrel.observe.access_log import AccessLog
 from carrel.observe.cells import Cells
+from carrel.observe.exposition import exposition
 from carrel.observe.lines import LineWriter
-from carrel.observe.metrics import Recorder, exposition
+from carrel.observe.metrics import Recorder
 from carrel.observe.observer import Observer
 from carrel.preloading import Preloading
 from carrel.rendering import Stamp
