@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -22,13 +23,14 @@ from carrel.mcp.streamable import ENDPOINT, StreamableHttp
 from carrel.model import Source
 from carrel.observe.access_log import AccessLog
 from carrel.observe.cells import Cells
+from carrel.observe.exposition import exposition
 from carrel.observe.lines import LineWriter
-from carrel.observe.metrics import Recorder, exposition
+from carrel.observe.metrics import Recorder
 from carrel.observe.observer import Observer
 from carrel.preloading import Preloading
 from carrel.rendering import Stamp
 from carrel.servers.asgi import AsgiServer, Receive, Scope, Send
-from carrel.servers.rsgi import RsgiProtocol, RsgiScope, RsgiServer
+from carrel.servers.rsgi import RsgiServer
 from carrel.settings import Settings
 from carrel.surveying import open_library
 from carrel.threads import Threads
@@ -79,7 +81,8 @@ class Application:
         self._router = self._route()
         limits = (settings.max_body_bytes, settings.body_timeout_s)
         self.respond = self._router.respond
-        self._rsgi = RsgiServer(self.respond, self.record, *limits)
+        # Granian takes the attribute as it is; a method here would add a coroutine to every request.
+        self.__rsgi__ = RsgiServer(self.respond, self.record, *limits).serve
         self._asgi = AsgiServer(self.respond, self.record, self.start, self.stop, *limits)
 
     async def start(self) -> None:
@@ -126,13 +129,12 @@ class Application:
         """Serve one ASGI scope."""
         await self._asgi(scope, receive, send)
 
-    async def __rsgi__(self, scope: RsgiScope, protocol: RsgiProtocol) -> None:
-        """Serve one RSGI request."""
-        await self._rsgi(scope, protocol)
-
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bring the app up before Granian accepts requests."""
         loop.run_until_complete(self.start())
+        # What is there now stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bring it down after Granian has answered the last request."""
@@ -159,7 +161,7 @@ class Application:
 
     def _refresh_gauges(self) -> None:
         if self._observer is not None:
-            self._observer.refresh_gauges()
+            self._observer.flush()
 
 
 def create_app(settings: Settings | None = None) -> Application:

@@ -21,12 +21,12 @@ A message says what was wrong, where, and what to do. It never names a path of t
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple
 
 
-class Era(Enum):
-    """The two families of MCP revisions; see "Words" in ARCHITECTURE.md."""
+class Era(StrEnum):
+    """The two families of MCP revisions. A `StrEnum`, as its hash is made in C: tables are keyed by it."""
 
     HANDSHAKE = "handshake"
     MODERN = "modern"

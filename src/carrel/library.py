@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
-from time import perf_counter
+from time import monotonic
 from typing import Any
 
 from carrel.cache.flights import Flights
@@ -71,6 +71,7 @@ class Library:
         self.stamp = stamp
         self._source = source
         self._threads = threads
+        self._get = memory.get
         self._flights: Flights[_Key, Representation] = Flights()
         self._etags: dict[str, tuple[Version, dict[Form, str]]] = {}
         catalog.listen(self._on_change)
@@ -139,22 +140,22 @@ class Library:
             ResourceNotFound: The document is gone.
             ResourceUnreadable: It cannot be read, and there is no last good content.
         """
-        start_s = perf_counter()
-        representation = self.memory.get(info.uri, info.version, form)
-        lookup_s = perf_counter() - start_s
+        start_s = monotonic()
+        representation = self._get(info.uri, info.version, form, start_s)
+        lookup_s = monotonic() - start_s
         if representation is None:
             return self._load(info, form, lookup_s)
         return Reading(info, representation, ServedFrom.HIT, lookup_s)
 
     async def _load(self, info: ResourceInfo, form: Form, lookup_s: float) -> Reading:
         uri = info.uri
-        deadline_s = perf_counter() + SETTLE_DEADLINE_S
+        deadline_s = monotonic() + SETTLE_DEADLINE_S
         while True:
             try:
                 representation = await self._fly(info, form)
                 return Reading(info, representation, ServedFrom.MISS, lookup_s)
             except (SourceChanged, SourceGone) as error:
-                remaining_s = deadline_s - perf_counter()
+                remaining_s = deadline_s - monotonic()
                 settled = remaining_s > 0 and await self.freshness.settled(info.path, remaining_s)
                 now = self.catalog.find(uri)
                 if now is None:
@@ -171,7 +172,7 @@ class Library:
 
     async def _lead(self, info: ResourceInfo, form: Form) -> Representation:
         # Between this waiter's look-up and its flight another flight may have landed.
-        held = self.memory.get(info.uri, info.version, form)
+        held = self.memory.get(info.uri, info.version, form, monotonic())
         if held is not None:
             return held
         representation = await self._threads.run(self._read_and_render, info, form)

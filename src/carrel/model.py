@@ -41,6 +41,10 @@ class ServedFrom(StrEnum):
     STALE = "stale"
 
 
+X_CACHE: dict[ServedFrom, Header] = {origin: ("x-cache", origin.value) for origin in ServedFrom}
+"""The header by which every answered read says where its bytes came from."""
+
+
 class ResourceInfo(msgspec.Struct, frozen=True, gc=False):
     """What the catalog knows of one URI.
 
@@ -97,6 +101,8 @@ class Representation(msgspec.Struct, frozen=True, gc=False):
     """Ready response headers; empty in the MCP forms. Shared by all readers, never changed."""
     digest: str
     """SHA-256 of the document's own bytes, in hexadecimal."""
+    hit_headers: list[Header]
+    """`headers` and `X-Cache: hit`, made once as nearly all reads are hits."""
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):

@@ -15,7 +15,7 @@ import msgspec
 
 from carrel.encodings import MIN_BYTES, Coding, compress
 from carrel.media import is_textual
-from carrel.model import Content, Form, Header, Representation, ResourceInfo
+from carrel.model import X_CACHE, Content, Form, Header, Representation, ResourceInfo, ServedFrom
 
 _ETAG_DIGITS = 32
 """128 bits of SHA-256: no two documents of a library will share them."""
@@ -57,9 +57,9 @@ def render(info: ResourceInfo, content: Content, form: Form, stamp: Stamp) -> Re
             return _envelope(info, content, digest, stamp)
         case Form.MCP_HANDSHAKE:
             body = b'{"contents":' + _contents(info, content) + b"}"
-            return Representation(body, f'"{digest[:_ETAG_DIGITS]}"', [], digest)
+            return Representation(body, f'"{digest[:_ETAG_DIGITS]}"', [], digest, [])
         case Form.MCP_MODERN:
-            return Representation(_modern(info, content, stamp), f'"{digest[:_ETAG_DIGITS]}"', [], digest)
+            return Representation(_modern(info, content, stamp), f'"{digest[:_ETAG_DIGITS]}"', [], digest, [])
         case Form.RAW_GZIP | Form.RAW_BR | Form.RAW_ZSTD | Form.JSON_GZIP | Form.JSON_BR | Form.JSON_ZSTD:
             plain, coding = _CODED[form]
             return _compressed(render(info, content, plain, stamp), coding)
@@ -115,7 +115,7 @@ def _raw(info: ResourceInfo, content: Content, digest: str, stamp: Stamp) -> Rep
     charset = "; charset=utf-8" if _text_of(info, content.data) is not None else ""
     etag = f'"{digest[:_ETAG_DIGITS]}"'
     headers = _headers(info.media_type + charset, etag, content.entry.modified_ns, stamp)
-    return Representation(content.data, etag, [*headers, ("accept-ranges", "bytes")], digest)
+    return _representation(content.data, etag, [*headers, ("accept-ranges", "bytes")], digest)
 
 
 def _envelope(info: ResourceInfo, content: Content, digest: str, stamp: Stamp) -> Representation:
@@ -139,7 +139,7 @@ def _envelope(info: ResourceInfo, content: Content, digest: str, stamp: Stamp) -
     members["encoding"] = "utf-8" if text is not None else "base64"
     members["content"] = text if text is not None else base64.b64encode(content.data).decode()
     headers = _headers("application/json", etag, content.entry.modified_ns, stamp)
-    return Representation(msgspec.json.encode(members), etag, headers, digest)
+    return _representation(msgspec.json.encode(members), etag, headers, digest)
 
 
 def _compressed(plain: Representation, coding: Coding) -> Representation:
@@ -153,7 +153,11 @@ def _compressed(plain: Representation, coding: Coding) -> Representation:
         for name, value in plain.headers
         if name != "accept-ranges"
     ]
-    return Representation(body, etag, [*headers, ("content-encoding", coding.value)], plain.digest)
+    return _representation(body, etag, [*headers, ("content-encoding", coding.value)], plain.digest)
+
+
+def _representation(body: bytes, etag: str, headers: list[Header], digest: str) -> Representation:
+    return Representation(body, etag, headers, digest, [*headers, X_CACHE[ServedFrom.HIT]])
 
 
 def _headers(content_type: str, etag: str, modified_ns: int, stamp: Stamp) -> list[Header]:

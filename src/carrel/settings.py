@@ -7,6 +7,7 @@ command line call it.
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -70,17 +71,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """
         _require(0 <= self.port <= _MAX_PORT, "port", f"a number from 0 to {_MAX_PORT}")
         _require(1 <= self.workers <= _MAX_WORKERS, "workers", f"a number from 1 to {_MAX_WORKERS}")
-        _require(self.cache_ttl_s > 0, "cache_ttl_s", "more than 0 seconds")
+        _require(0 < self.cache_ttl_s < math.inf, "cache_ttl_s", "more than 0 seconds")
         _require(self.cache_max_resources >= 1, "cache_max_resources", "at least 1")
         _require(self.cache_max_bytes >= MIB, "cache_max_bytes", "at least 1048576 bytes (1 MiB)")
-        _require(self.client_ttl_s >= 0, "client_ttl_s", "0 seconds or more")
+        _require(0 <= self.client_ttl_s < math.inf, "client_ttl_s", "0 seconds or more")
         _require(
             self.max_body_bytes >= _MIN_BODY_BYTES, "max_body_bytes", f"at least {_MIN_BODY_BYTES} bytes"
         )
-        _require(self.body_timeout_s > 0, "body_timeout_s", "more than 0 seconds")
+        _require(0 < self.body_timeout_s < math.inf, "body_timeout_s", "more than 0 seconds")
         _require(self.max_document_bytes >= 1, "max_document_bytes", "at least 1 byte")
         _require(1 <= self.page_size <= _MAX_PAGE_SIZE, "page_size", f"a number from 1 to {_MAX_PAGE_SIZE}")
-        _require(self.rescan_s > 0, "rescan_s", "more than 0 seconds")
+        _require(0 < self.rescan_s < math.inf, "rescan_s", "more than 0 seconds")
 
     def is_loopback(self) -> bool:
         """Tell whether the host can be reached from this machine only."""

@@ -1,4 +1,5 @@
 from collections import OrderedDict
+from time import monotonic
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ AGES_S = 3600.0
 
 
 def bytes_of(size: int) -> Representation:
-    return Representation(b"x" * size, '"e"', [], "d")
+    return Representation(b"x" * size, '"e"', [], "d", [])
 
 
 def cache(
@@ -27,19 +28,19 @@ def cache(
 def test_what_was_put_is_returned_for_exactly_its_key() -> None:
     held, found = cache(), bytes_of(1)
     held.put("a", ONE, RAW, found)
-    assert held.get("a", ONE, RAW) is found
-    assert held.get("a", TWO, RAW) is None
-    assert held.get("a", ONE, JSON) is None
-    assert held.get("b", ONE, RAW) is None
+    assert held.get("a", ONE, RAW, monotonic()) is found
+    assert held.get("a", TWO, RAW, monotonic()) is None
+    assert held.get("a", ONE, JSON, monotonic()) is None
+    assert held.get("b", ONE, RAW, monotonic()) is None
 
 
 def test_an_older_version_stays_as_the_last_good_content_until_the_new_one_is_there() -> None:
     held, old, new = cache(), bytes_of(1), bytes_of(2)
     held.put("a", ONE, RAW, old)
-    assert held.get("a", TWO, RAW) is None
+    assert held.get("a", TWO, RAW, monotonic()) is None
     assert held.last_good("a", RAW) is old
     held.put("a", TWO, RAW, new)
-    assert held.get("a", ONE, RAW) is None
+    assert held.get("a", ONE, RAW, monotonic()) is None
     assert held.last_good("a", RAW) is new
     assert held.size_bytes == 2 + ENTRY_OVERHEAD_BYTES
 
@@ -47,10 +48,10 @@ def test_an_older_version_stays_as_the_last_good_content_until_the_new_one_is_th
 def test_an_entry_is_loaded_again_after_its_time_to_live() -> None:
     held = cache(ttl_s=0.02)
     held.put("a", ONE, RAW, bytes_of(1))
-    eventually_sync(lambda: held.get("a", ONE, RAW) is None)
+    eventually_sync(lambda: held.get("a", ONE, RAW, monotonic()) is None)
     assert held.last_good("a", RAW) is not None
     held.put("a", ONE, RAW, bytes_of(1))
-    assert held.get("a", ONE, RAW) is not None
+    assert held.get("a", ONE, RAW, monotonic()) is not None
 
 
 def test_the_last_good_content_is_served_for_a_limited_time_from_the_first_failure() -> None:
@@ -73,11 +74,11 @@ def test_the_least_recently_used_resource_goes_first() -> None:
     held = cache(max_resources=2)
     for uri in "ab":
         held.put(uri, ONE, RAW, bytes_of(1))
-    assert held.get("a", ONE, RAW)
+    assert held.get("a", ONE, RAW, monotonic())
     held.put("c", ONE, RAW, bytes_of(1))
-    assert held.get("b", ONE, RAW) is None
-    assert held.get("a", ONE, RAW)
-    assert held.get("c", ONE, RAW)
+    assert held.get("b", ONE, RAW, monotonic()) is None
+    assert held.get("a", ONE, RAW, monotonic())
+    assert held.get("c", ONE, RAW, monotonic())
     assert held.evictions == 1
 
 
@@ -86,15 +87,15 @@ def test_a_resource_counts_once_whatever_its_forms() -> None:
     for form in Form:
         held.put("a", ONE, form, bytes_of(1))
     assert len(held) == 1
-    assert all(held.get("a", ONE, form) for form in Form)
+    assert all(held.get("a", ONE, form, monotonic()) for form in Form)
 
 
 def test_what_is_larger_than_the_whole_budget_is_not_kept() -> None:
     held = cache(max_bytes=5000)
     held.put("b", ONE, RAW, bytes_of(1))
     held.put("a", ONE, RAW, bytes_of(5000))
-    assert held.get("a", ONE, RAW) is None
-    assert held.get("b", ONE, RAW) is not None
+    assert held.get("a", ONE, RAW, monotonic()) is None
+    assert held.get("b", ONE, RAW, monotonic()) is not None
     assert (len(held), held.size_bytes, held.evictions) == (1, 1 + ENTRY_OVERHEAD_BYTES, 0)
 
 
@@ -155,7 +156,7 @@ class AgainstAModel(RuleBasedStateMachine):
     def put(self, uri: str, version: Version, form: Form, size: int) -> None:
         found = bytes_of(size)
         self.held.put(uri, version, form, found)
-        forms = self.model.get(uri, {})
+        forms = self.model.get(uri, {}, monotonic())
         forms.pop(form, None)
         if size + ENTRY_OVERHEAD_BYTES <= self.MAX_BYTES:
             forms[form] = (version, found)
@@ -170,9 +171,9 @@ class AgainstAModel(RuleBasedStateMachine):
     def get(self, uri: str, version: Version, form: Form) -> None:
         expected = self.model.get(uri, {}).get(form)
         if expected is None or expected[0] != version:
-            assert self.held.get(uri, version, form) is None
+            assert self.held.get(uri, version, form, monotonic()) is None
         else:
-            assert self.held.get(uri, version, form) is expected[1]
+            assert self.held.get(uri, version, form, monotonic()) is expected[1]
             self.model.move_to_end(uri)
 
     @rule(uri=uris)
@@ -197,6 +198,6 @@ TestAgainstAModel = AgainstAModel.TestCase
 def test_invented_uris_hold_no_memory(number: int) -> None:
     held = cache()
     for index in range(number):
-        assert held.get(f"mcp://resources/{index}", ONE, RAW) is None
+        assert held.get(f"mcp://resources/{index}", ONE, RAW, monotonic()) is None
         assert held.last_good(f"mcp://resources/{index}", RAW) is None
     assert (len(held), held.size_bytes) == (0, 0)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from carrel.observe.access_log import MAX_BATCH, AccessLog, ReadLine
 from carrel.observe.lines import LineWriter
+from carrel.observe.observer import MAX_PENDING
 from tests.support.apps import Served, serving
 from tests.support.mcp import handshake, modern
 from tests.support.sources import EIO, FailingSource
@@ -117,13 +117,9 @@ async def test_the_log_can_be_left_out(file: tuple[Path, int], library: Path) ->
     assert lines_of(file[0]) == []
 
 
-async def test_a_full_batch_is_handed_over_at_once(file: tuple[Path, int]) -> None:
-    writer = LineWriter(file[1])
-    log = AccessLog(writer)
-    for number in range(MAX_BATCH + 1):
-        log.add(ReadLine(0.0, "read", str(number), 0.1, 200, 1, "hit"))
-    await eventually(lambda: len(lines_of(file[0])) >= MAX_BATCH)
-    log.flush()
-    log.flush()
-    await asyncio.to_thread(writer.close)
-    assert [line["resource_uri"] for line in lines_of(file[0])] == [str(n) for n in range(MAX_BATCH + 1)]
+async def test_a_full_batch_is_handed_over_at_once(file: tuple[Path, int], library: Path) -> None:
+    async with logging_to(file, library) as served:
+        requests = [served.client.get(CORE_PATH) for _ in range(MAX_PENDING + 1)]
+        await asyncio.gather(*requests)
+        await eventually(lambda: len(lines_of(file[0])) >= MAX_PENDING)
+    assert len(lines_of(file[0])) == MAX_PENDING + 1

@@ -2,11 +2,14 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from carrel.http.exchange import Request, Response
 from carrel.observe.cells import Cells
+from carrel.observe.exposition import exposition
 from carrel.observe.metrics import (
     BUCKETS_S,
     CACHE_SIZE,
@@ -14,7 +17,6 @@ from carrel.observe.metrics import (
     EVICTIONS,
     METRICS,
     Recorder,
-    exposition,
 )
 from carrel.servers.asgi import AsgiHeaders
 from tests.support.apps import Served, serving
@@ -61,11 +63,16 @@ def shown(cells: Cells) -> str:
     return exposition(cells)[0].decode()
 
 
+def hit(recorder: Recorder, type_: str, latency_s: float) -> None:
+    recorder.reads(type_, [latency_s], is_hit=True)
+    recorder.lookups([0.00001], is_hit=True)
+
+
 def test_the_page_has_the_names_buckets_and_labels_of_the_interface() -> None:
     cells = new_cells()
     recorder = Recorder(cells.claim(), ["sdlc", "pattern"])
-    recorder.hit("sdlc", 0.0003, 0.00001)
-    recorder.miss("pattern", 0.004, 0.00001)
+    hit(recorder, "sdlc", 0.0003)
+    recorder.reads("pattern", [0.004], is_hit=False)
     text = shown(cells)
     for type_ in ("sdlc", "pattern"):
         for result in ("hit", "miss"):
@@ -97,13 +104,28 @@ def test_a_latency_falls_into_the_bucket_whose_bound_it_does_not_exceed(
     latency_s: float, bucket: str
 ) -> None:
     cells = new_cells()
-    Recorder(cells.claim(), ["x"]).hit("x", latency_s, 0)
+    hit(Recorder(cells.claim(), ["x"]), "x", latency_s)
     text = shown(cells)
     labels = {"resource_type": "x", "cache_result": "hit"}
     for bound in INTERFACE_BUCKETS:
         expected = INTERFACE_BUCKETS.index(bound) >= INTERFACE_BUCKETS.index(bucket)
         assert value(text, f"{LOADING}_bucket", **labels, le=bound) == expected
     assert value(text, f"{LOADING}_sum", **labels) == latency_s
+
+
+@given(st.lists(st.floats(min_value=0, max_value=2, allow_nan=False), max_size=50))
+def test_many_latencies_at_once_fall_into_the_buckets_of_each(latencies_s: list[float]) -> None:
+    at_once, one_by_one = new_cells(), new_cells()
+    Recorder(at_once.claim(), ["x"]).reads("x", list(latencies_s), is_hit=False)
+    recorder = Recorder(one_by_one.claim(), ["x"])
+    for latency_s in latencies_s:
+        recorder.reads("x", [latency_s], is_hit=False)
+    labels = {"resource_type": "x", "cache_result": "miss"}
+    for bound in INTERFACE_BUCKETS:
+        name = f"{LOADING}_bucket"
+        found = value(shown(at_once), name, **labels, le=bound)
+        assert found == value(shown(one_by_one), name, **labels, le=bound)
+        assert found == sum(latency_s <= float(bound) for latency_s in latencies_s)
 
 
 def test_the_buckets_are_those_of_the_interface() -> None:
@@ -113,9 +135,9 @@ def test_the_buckets_are_those_of_the_interface() -> None:
 def test_a_type_that_comes_with_new_rules_is_counted_too() -> None:
     cells = new_cells()
     recorder = Recorder(cells.claim(), [])
-    recorder.hit("late", 0.1, 0.1)
-    recorder.miss("later", 0.1, 0.1, is_stale=True)
-    recorder.revalidation("latest", 0.1)
+    hit(recorder, "late", 0.1)
+    recorder.reads("later", [0.1], is_hit=False, is_stale=True)
+    recorder.reads("latest", [0.1], is_hit=True)
     text = shown(cells)
     assert value(text, "mcp_resource_cache_hits_total", resource_type="late") == 1
     assert value(text, "mcp_resource_stale_reads_total", resource_type="later") == 1
@@ -132,7 +154,7 @@ def test_workers_are_added_up_and_a_dead_one_leaves_its_counters_but_not_its_gau
 
     def work(number: int) -> None:
         recorder = Recorder(cells.claim(), ["x"])
-        recorder.hit("x", 0.1, 0.1)
+        hit(recorder, "x", 0.1)
         recorder.gauge(CACHE_SIZE, 50, level="memory")
         recorder.gauge(CATALOG_SIZE, number)
         recorder.counter(EVICTIONS, 3, level="memory")
@@ -141,7 +163,7 @@ def test_workers_are_added_up_and_a_dead_one_leaves_its_counters_but_not_its_gau
         process = multiprocessing.get_context("fork").Process(target=work, args=(number,))
         process.start()
         process.join(30)
-    mine.hit("x", 0.1, 0.1)
+    hit(mine, "x", 0.1)
     mine.gauge(CACHE_SIZE, 7, level="memory")
     mine.gauge(CATALOG_SIZE, 9)
     mine.counter(EVICTIONS, 1, level="memory")
@@ -153,14 +175,30 @@ def test_workers_are_added_up_and_a_dead_one_leaves_its_counters_but_not_its_gau
     assert value(text, "carrel_catalog_resources") == 9
 
 
+@pytest_fork
 def test_of_what_every_worker_has_whole_the_least_is_shown() -> None:
     cells = new_cells(workers=2)
-    one = Recorder(cells.claim(), [])
-    one.gauge(CATALOG_SIZE, 9)
-    one.gauge(CACHE_SIZE, 3, level="memory")
+    mine = Recorder(cells.claim(), [])
+    mine.gauge(CATALOG_SIZE, 9)
+    mine.gauge(CACHE_SIZE, 3, level="memory")
+    forking = multiprocessing.get_context("fork")
+    recorded, seen = forking.Event(), forking.Event()
+
+    def work() -> None:
+        other = Recorder(cells.claim(), [])
+        other.gauge(CATALOG_SIZE, 8)
+        other.gauge(CACHE_SIZE, 4, level="memory")
+        recorded.set()
+        seen.wait(30)
+
+    process = forking.Process(target=work)
+    process.start()
+    assert recorded.wait(30)
     text = shown(cells)
-    assert value(text, "carrel_catalog_resources") == 9
-    assert value(text, "mcp_resource_cache_size", level="memory") == 3
+    seen.set()
+    process.join(30)
+    assert value(text, "carrel_catalog_resources") == 8
+    assert value(text, "mcp_resource_cache_size", level="memory") == 7
 
 
 async def test_reads_of_both_surfaces_are_counted_by_type_and_result(served: Served) -> None:

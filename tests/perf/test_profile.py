@@ -284,9 +284,7 @@ def test_a_source_file_loses_its_place(file: str, short: str) -> None:
 
 
 def test_a_flame_graph_loses_its_command_lines() -> None:
-    text = (
-        '<text id="title" x="1">/opt/x/py-spy</text><title>process 7:&quot;/opt/x/python&quot; (3 samples)'
-    )
+    text = '<text id="title" x="1">/opt/x/py-spy</text><title>process 7:&quot;/opt/x/python&quot; (3 samples)'
     assert (
         svg_without_places(text)
         == '<text id="title" x="1">carrel perf profile</text><title>process 7 (3 samples)'

@@ -11,7 +11,8 @@ import ctypes, errno, struct
 libc = ctypes.CDLL(None, use_errno=True)
 LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
 ALLOW, ERRNO, OPENAT2 = 0x7FFF0000, 0x00050000, 437
-steps = [(LOAD, 0, 0, 0), (EQUAL, 0, 1, OPENAT2), (RETURN, 0, 0, ERRNO | errno.{error}), (RETURN, 0, 0, ALLOW)]
+forbid, allow = (RETURN, 0, 0, ERRNO | errno.{error}), (RETURN, 0, 0, ALLOW)
+steps = [(LOAD, 0, 0, 0), (EQUAL, 0, 1, OPENAT2), forbid, allow]
 code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
 class Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("steps", ctypes.c_void_p))

@@ -54,13 +54,20 @@ class MemoryCache:
         """Return the number of URIs held."""
         return len(self._slots)
 
-    def get(self, uri: str, version: Version, form: Form) -> Representation | None:
-        """Return the bytes of exactly this key, unless they are older than the TTL."""
+    def get(self, uri: str, version: Version, form: Form, now_s: float) -> Representation | None:
+        """Return the bytes of exactly this key, unless they are older than the TTL.
+
+        Args:
+            uri: Of the key.
+            version: Of the key.
+            form: Of the key.
+            now_s: What `monotonic` says; the caller looks at the clock anyway.
+        """
         forms = self._slots.get(uri)
         if forms is None:
             return None
         entry = forms.get(form)
-        if entry is None or entry.version != version or monotonic() - entry.loaded_s > self._ttl_s:
+        if entry is None or entry.version != version or now_s - entry.loaded_s > self._ttl_s:
             return None
         self._slots.move_to_end(uri)
         return entry.representation

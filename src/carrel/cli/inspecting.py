@@ -72,7 +72,8 @@ def check_library(settings: Settings, *, as_json: bool) -> bool:
         Whether there are none.
     """
     source, catalog, problems = _load(settings)
-    findings = [*_of_source(problems), *_of_catalog(catalog), *_of_reading(source, catalog)]
+    found = [*_of_source(problems), *_of_catalog(catalog), *_of_reading(source, catalog)]
+    findings = [msgspec.structs.replace(finding, path=_printable(finding.path)) for finding in found]
     if as_json:
         _print_json({"resources": len(catalog), "problems": findings})
         return not findings
@@ -111,6 +112,11 @@ def _of_reading(source: FilesystemSource, catalog: Catalog) -> list[Finding]:
             reason = str(error).removeprefix(f"{info.path}: ")
             findings.append(Finding("unreadable", info.path, reason, info.uri))
     return findings
+
+
+def _printable(path: str) -> str:
+    """Spell the bytes of a file name that are not UTF-8 as escapes."""
+    return path.encode("utf-8", "backslashreplace").decode()
 
 
 def _listed(info: ResourceInfo) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 from carrel.errors import RangeNotSatisfiable
 
@@ -11,6 +12,27 @@ _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
 _RANGE = re.compile(r"bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*\Z", re.IGNORECASE)
 MAX_DIGITS = 18
 """More digits than any document has bytes; a longer number is not turned into an integer."""
+
+
+class Conditions(NamedTuple):
+    """The request headers that make a read conditional, or one of a part."""
+
+    known_tag: str | None
+    """If-None-Match."""
+    known_date: str | None
+    """If-Modified-Since."""
+    wanted_range: str | None
+    """Range."""
+
+
+NO_CONDITIONS = Conditions(None, None, None)
+
+
+def is_not_modified(conditions: Conditions, etag: str, modified_ns: int) -> bool:
+    """Tell whether the client's copy is the present one; a tag overrules a date (section 13.2.2)."""
+    if conditions.known_tag is not None:
+        return matches(conditions.known_tag, etag)
+    return conditions.known_date is not None and unmodified_since(conditions.known_date, modified_ns)
 
 
 def matches(if_none_match: str, etag: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from carrel.model import Header, Reading, ResourceInfo, ServedFrom
+from carrel.model import Header, Reading, ResourceInfo
 
 
 class Headers(Protocol):
@@ -52,9 +52,6 @@ class FailedRead(msgspec.Struct, frozen=True, gc=False):
     reason: str
     """Name of the error's class."""
 
-
-X_CACHE: dict[ServedFrom, Header] = {origin: ("x-cache", origin.value) for origin in ServedFrom}
-"""The header by which every answered read says where its bytes came from."""
 
 Read = Reading | Revalidation | FailedRead
 

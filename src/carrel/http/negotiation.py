@@ -39,9 +39,11 @@ def negotiate(accept: str | None, accept_encoding: str | None, format_: str | No
         NotAcceptable: Accept rules out both JSON and the document's own type.
         InvalidParams: `format_` is neither `raw` nor `json`.
     """
-    size = len(accept or "") + len(accept_encoding or "")
-    choose = _remembered if size <= MAX_HEADER_CHARACTERS else _negotiate
-    return choose(accept, accept_encoding, format_, media_type)
+    if accept is not None and len(accept) > MAX_HEADER_CHARACTERS:
+        return _negotiate(accept, accept_encoding, format_, media_type)
+    if accept_encoding is not None and len(accept_encoding) > MAX_HEADER_CHARACTERS:
+        return _negotiate(accept, accept_encoding, format_, media_type)
+    return _remembered(accept, accept_encoding, format_, media_type)
 
 
 def preferences(header: str) -> list[Preference]:

@@ -20,18 +20,26 @@ from carrel.errors import (
     RequestError,
     ResourceNotFound,
 )
-from carrel.http.conditional import matches, range_applies, requested_range, unmodified_since
-from carrel.http.exchange import X_CACHE, Answer, FailedRead, Headers, Request, Response, Revalidation
+from carrel.http.conditional import (
+    NO_CONDITIONS,
+    Conditions,
+    is_not_modified,
+    matches,
+    range_applies,
+    requested_range,
+)
+from carrel.http.exchange import Answer, FailedRead, Headers, Request, Response, Revalidation
 from carrel.http.negotiation import negotiate
 from carrel.http.problems import NO_SNIFF, problem
 from carrel.library import Library
-from carrel.model import Form, Header, Reading, ResourceInfo, ServedFrom
+from carrel.model import X_CACHE, Form, Header, Reading, ResourceInfo, ServedFrom
 from carrel.paging import decode_cursor, encode_cursor
 from carrel.rendering import iso8601
 from carrel.uri import UriParts, check_segments, join_uri, split_uri
 
 LISTING = "/mcp/resources"
 PREFIX = LISTING + "/"
+_PREFIX_CHARACTERS = len(PREFIX)
 AUTHORITY = "mcp://resources/"
 MAX_LOGGED_URI = 256
 MAX_QUERY_FIELDS = 16
@@ -47,6 +55,7 @@ class Rest:
 
     def __init__(self, library: Library) -> None:
         self._library = library
+        self._find = library.catalog.find
         self._not_modified: list[Header] = [
             ("cache-control", f"max-age={library.stamp.client_ttl_ms // 1000}, must-revalidate"),
             ("vary", "accept, accept-encoding"),
@@ -78,32 +87,40 @@ class Rest:
             return problem(error)
 
     def _read(self, request: Request) -> Answer:
-        headers = request.headers
+        get = request.headers.get
         format_ = None
         if request.query:
             info, format_ = self._locate_by_query(request)
         else:
-            info = self._locate(request.path)
-        form = negotiate(_accept_of(headers), headers.get("accept-encoding"), format_, info.media_type)
-        wanted_range = headers.get("range")
-        if wanted_range is not None and form in _RAW_FORMS:
+            path = request.path
+            # The usual case: the path without its prefix is a canonical URI without its authority. The path
+            # is decoded and a URI is not, so one with a percent sign in it would be another document's URI.
+            found = self._find(AUTHORITY + path[_PREFIX_CHARACTERS:]) if "%" not in path else None
+            info = found or self._library.find(_uri_of(path))
+        form = negotiate(_accept_of(request.headers), get("accept-encoding"), format_, info.media_type)
+        known_tag, known_date, wanted_range = get("if-none-match"), get("if-modified-since"), get("range")
+        if known_tag is None and known_date is None and wanted_range is None and request.method == "GET":
+            reading = self._library.read(info, form)
+            if isinstance(reading, Reading):
+                representation = reading.representation
+                return Response(200, representation.hit_headers, representation.body, (reading,))
+            return self._await_reading(request, info, reading, NO_CONDITIONS)
+        return self._read_on_conditions(request, info, form, Conditions(known_tag, known_date, wanted_range))
+
+    def _read_on_conditions(
+        self, request: Request, info: ResourceInfo, form: Form, conditions: Conditions
+    ) -> Answer:
+        if conditions.wanted_range is not None and form in _RAW_FORMS:
             # Ranges are of the document's own bytes; of compressed ones they would be of no use.
             form = Form.RAW
-        known_tag = headers.get("if-none-match")
-        if known_tag is not None:
+        if conditions.known_tag is not None:
             etag = self._library.etag(info, form)
-            if etag is not None and matches(known_tag, etag):
+            if etag is not None and matches(conditions.known_tag, etag):
                 return self._revalidated(info, etag)
         reading = self._library.read(info, form)
-        if not isinstance(reading, Reading):
-            return self._await_reading(request, info, reading, known_tag, wanted_range)
-        return self._respond(request, reading, known_tag, wanted_range)
-
-    def _locate(self, path: str) -> ResourceInfo:
-        # The usual case: the path without its prefix is a canonical URI without its authority. The path
-        # is decoded and a URI is not, so one with a percent sign in it would be another document's URI.
-        found = self._library.catalog.find(AUTHORITY + path[len(PREFIX) :]) if "%" not in path else None
-        return found or self._library.find(_uri_of(path))
+        if isinstance(reading, Reading):
+            return self._respond(request, reading, conditions)
+        return self._await_reading(request, info, reading, conditions)
 
     async def _read_when_ready(self, request: Request) -> Response:
         try:
@@ -118,24 +135,16 @@ class Rest:
         request: Request,
         info: ResourceInfo,
         loading: Coroutine[Any, Any, Reading],
-        known_tag: str | None,
-        wanted_range: str | None,
+        conditions: Conditions,
     ) -> Response:
         try:
-            return self._respond(request, await loading, known_tag, wanted_range)
+            return self._respond(request, await loading, conditions)
         except RequestError as error:
             return problem(error, (FailedRead(info.uri, type(error).__name__),))
 
-    def _respond(
-        self, request: Request, reading: Reading, known_tag: str | None, wanted_range: str | None
-    ) -> Response:
+    def _respond(self, request: Request, reading: Reading, conditions: Conditions) -> Response:
         representation = reading.representation
-        if known_tag is not None:
-            if matches(known_tag, representation.etag):
-                return self._revalidated(reading.info, representation.etag)
-        elif request.headers.get("if-modified-since") is not None and unmodified_since(
-            request.headers.get("if-modified-since"), reading.info.modified_ns
-        ):
+        if is_not_modified(conditions, representation.etag, reading.info.modified_ns):
             return self._revalidated(reading.info, representation.etag)
         headers = [*representation.headers, X_CACHE[reading.served_from]]
         if reading.served_from is ServedFrom.STALE:
@@ -143,8 +152,8 @@ class Rest:
         if request.method == "HEAD":
             headers.append(("content-length", str(len(representation.body))))
             return Response(200, headers, b"", (reading,))
-        if wanted_range is not None:
-            return _respond_with_range(request, reading, headers, wanted_range)
+        if conditions.wanted_range is not None:
+            return _respond_with_range(request, reading, headers, conditions.wanted_range)
         return Response(200, headers, representation.body, (reading,))
 
     def _revalidated(self, info: ResourceInfo, etag: str) -> Response:
@@ -228,7 +237,7 @@ def _uri_of(path: str) -> str:
     Raises:
         InvalidUri: No resource could have it.
     """
-    segments = check_segments(tuple(path[len(PREFIX) :].split("/")))
+    segments = check_segments(tuple(path[_PREFIX_CHARACTERS:].split("/")))
     if segments[0].endswith(":") and len(segments) > 1:
         authority = quote(segments[1], safe="")
         parts = split_uri(f"{segments[0]}//{authority}")

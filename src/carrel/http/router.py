@@ -31,13 +31,13 @@ class Router:
     """
 
     def __init__(self, edge: Edge, routes: Mapping[str, Handler], subtree: Subtree) -> None:
-        self._edge = edge
+        self._check = edge.check
         self._routes = dict(routes)
         self._prefix, self._subtree = subtree
 
     def respond(self, request: Request) -> Answer:
         """Answer a request; never raises."""
-        refused = self._edge.check(request.headers)
+        refused = self._check(request.headers)
         if refused is not None:
             return problem(refused)
         path = request.path

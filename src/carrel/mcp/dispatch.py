@@ -6,12 +6,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from carrel.errors import Era, InvalidRequest, RequestError, ResourceNotFound
-from carrel.http.exchange import X_CACHE, Answer, FailedRead, Read, Response
+from carrel.http.exchange import Answer, FailedRead, Read, Response
 from carrel.http.problems import NO_SNIFF, headers_for
 from carrel.mcp.messages import Batch, Malformed, Message, PostedResponse
 from carrel.mcp.methods import Methods, Result
 from carrel.mcp.protocol import Call, Fault, error_reply, reply
-from carrel.model import Header
+from carrel.model import X_CACHE, Header
 
 MAX_LOGGED_URI = 256
 

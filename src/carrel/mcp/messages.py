@@ -104,7 +104,7 @@ _decoder = msgspec.json.Decoder(_Envelope)
 def decode(body: bytes) -> Decoded:
     """Read one message, or a batch of them."""
     if not body.isascii():
-        # The decoder does not look into strings that it skips.
+        # The decoder does not look into strings that it passes over.
         try:
             body.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -115,20 +115,15 @@ def decode(body: bytes) -> Decoded:
         envelope = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _examine(body)
-    raw_id = envelope.id
+    id_ = None if envelope.id is UNSET else bytes(envelope.id)
     if (
         envelope.jsonrpc != "2.0"
         or envelope.result is not UNSET
         or envelope.error is not UNSET
-        or (raw_id is not UNSET and not _is_plain_id(raw_id))
+        or (id_ is not None and not (len(id_) <= MAX_ID_CHARACTERS and _ID.match(id_)))
     ):
         return _examine(body)
-    return Message(None if raw_id is UNSET else bytes(raw_id), envelope.method, envelope.params)
-
-
-def _is_plain_id(raw: msgspec.Raw) -> bool:
-    text = bytes(raw)
-    return len(text) <= MAX_ID_CHARACTERS and _ID.match(text) is not None
+    return Message(id_, envelope.method, envelope.params)
 
 
 def _depth(body: bytes) -> int:

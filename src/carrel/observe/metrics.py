@@ -1,4 +1,4 @@
-"""The metrics of the interface: recorded in cells, shown as Prometheus text.
+"""The metrics of the interface: their names, and how they are recorded in cells.
 
 Labels take values from the library's rules and from closed sets only, never from client text, so
 the number of series is known at the start.
@@ -6,14 +6,14 @@ the number of series is known at the start.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from carrel.observe.cells import Cells, Series, Slot
+from carrel.observe.cells import Slot
 
 BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.010, 0.025, 0.050, 0.100, 0.200, 0.500, 1.000)
-_SUM_CELL = len(BUCKETS_S) + 1
+SUM_CELL = len(BUCKETS_S) + 1
 _HISTOGRAM_CELLS = len(BUCKETS_S) + 2
 
 LOADING = "mcp_resource_loading_latency_seconds"
@@ -81,36 +81,26 @@ class Recorder:
         for type_ in types:
             self._cells_of(type_)
 
-    def hit(self, type_: str, latency_s: float, lookup_s: float) -> None:
-        """Count a read that a cache answered."""
-        cells = self._cells
+    def reads(self, type_: str, latencies_s: list[float], *, is_hit: bool, is_stale: bool = False) -> None:
+        """Count reads of one type that one kind of place answered."""
         of_type = self._types.get(type_) or self._cells_of(type_)
-        cells[of_type.hits] += 1
-        self._observe(of_type.hit, latency_s)
-        self._observe(self._lookup_hit, lookup_s)
+        self._cells[of_type.hits if is_hit else of_type.misses] += len(latencies_s)
+        if is_stale:
+            self._cells[of_type.stale] += len(latencies_s)
+        self._observe(of_type.hit if is_hit else of_type.miss, latencies_s)
 
-    def miss(self, type_: str, latency_s: float, lookup_s: float, *, is_stale: bool = False) -> None:
-        """Count a read that went to the source."""
-        cells = self._cells
-        of_type = self._types.get(type_) or self._cells_of(type_)
-        cells[of_type.misses] += 1
-        cells[of_type.stale] += is_stale
-        self._observe(of_type.miss, latency_s)
-        self._observe(self._lookup_miss, lookup_s)
-
-    def revalidation(self, type_: str, latency_s: float) -> None:
-        """Count a read that ended in 304: a hit without a look-up."""
-        of_type = self._types.get(type_) or self._cells_of(type_)
-        self._cells[of_type.hits] += 1
-        self._observe(of_type.hit, latency_s)
+    def lookups(self, durations_s: list[float], *, is_hit: bool) -> None:
+        """Count look-ups in the cache."""
+        self._observe(self._lookup_hit if is_hit else self._lookup_miss, durations_s)
 
     def failure(self, reason: str) -> None:
         """Count a read that ended in an error; the reason is the name of an error class."""
         self._cells[self._slot.series(_name(FAILED, reason=reason), 1)] += 1
 
-    def response(self, status: int) -> None:
-        """Count an HTTP response."""
-        self._cells[self._responses[status // 100]] += 1
+    def responses(self, by_class: Mapping[int, int]) -> None:
+        """Count HTTP responses by the first digit of their status."""
+        for digit, count in by_class.items():
+            self._cells[self._responses[digit]] += count
 
     def gauge(self, metric: str, value: float, **labels: str) -> None:
         """Set a gauge."""
@@ -123,10 +113,20 @@ class Recorder:
         inherited = self._inherited.setdefault(name, self._cells[cell])
         self._cells[cell] = inherited + since_start
 
-    def _observe(self, at: int, value_s: float) -> None:
+    def _observe(self, at: int, values_s: list[float]) -> None:
+        """Put values into a histogram: sorted once, each bucket is then one step."""
         cells = self._cells
-        cells[at + bisect_left(BUCKETS_S, value_s)] += 1
-        cells[at + _SUM_CELL] += value_s
+        values_s.sort()
+        below = 0
+        for bucket, bound_s in enumerate(BUCKETS_S):
+            up_to = bisect_right(values_s, bound_s)
+            if up_to > below:
+                cells[at + bucket] += up_to - below
+                below = up_to
+            if below == len(values_s):
+                break
+        cells[at + len(BUCKETS_S)] += len(values_s) - below
+        cells[at + SUM_CELL] += sum(values_s)
 
     def _cells_of(self, type_: str) -> _TypeCells:
         series = self._slot.series
@@ -141,96 +141,5 @@ class Recorder:
         return found
 
 
-def exposition(cells: Cells) -> tuple[bytes, str]:
-    """Show all workers' metrics.
-
-    Returns:
-        The text and its content type.
-    """
-    # 77 ms to import, which the start and the first reads need not wait for.
-    from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
-    from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-
-    registry = CollectorRegistry(auto_describe=False)
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    registry.register(_CellsCollector(cells))  # type: ignore[arg-type]
-    return generate_latest(registry), CONTENT_TYPE_LATEST
-
-
-class _CellsCollector:
-    """Turns cells into metric families of the client library, which spells them."""
-
-    def __init__(self, cells: Cells) -> None:
-        self._cells = cells
-
-    def collect(self) -> Iterable[object]:
-        from prometheus_client.metrics_core import (
-            CounterMetricFamily,
-            GaugeMetricFamily,
-            HistogramMetricFamily,
-        )
-
-        kinds = {
-            "counter": CounterMetricFamily,
-            "gauge": GaugeMetricFamily,
-            "histogram": HistogramMetricFamily,
-        }
-        families: dict[str, object] = {}
-        for (metric, labels), values in sorted(_sum(self._cells).items()):
-            about = METRICS[metric]
-            family = families.get(metric)
-            if family is None:
-                name = metric.removesuffix("_total") if about.kind == "counter" else metric
-                family = kinds[about.kind](name, about.help, labels=[key for key, _ in labels])
-                families[metric] = family
-            label_values = [value for _, value in labels]
-            if isinstance(family, HistogramMetricFamily):
-                family.add_metric(label_values, _buckets(values), values[_SUM_CELL])
-            elif isinstance(family, CounterMetricFamily | GaugeMetricFamily):
-                family.add_metric(label_values, values[0])
-        return families.values()
-
-
-_Labels = tuple[tuple[str, str], ...]
-
-
-def _sum(cells: Cells) -> dict[tuple[str, _Labels], list[float]]:
-    """Add up the slots; gauges of workers that are gone do not count."""
-    totals: dict[tuple[str, _Labels], list[float]] = {}
-    for is_alive, found in cells.slots():
-        for series in found:
-            metric, labels = _split(series)
-            if METRICS[metric].kind == "gauge" and not is_alive:
-                continue
-            total = totals.get((metric, labels))
-            if total is None:
-                totals[metric, labels] = list(series.values)
-            elif metric in _LEAST:
-                total[0] = min(total[0], series.values[0])
-            else:
-                total[:] = [sum(pair) for pair in zip(total, series.values, strict=True)]
-    return totals
-
-
-_LEAST = frozenset({CATALOG_SIZE, WATCHING})
-"""Gauges of what every worker has whole: their sum would say nothing, the least is the worst case."""
-
-
-def _buckets(values: list[float]) -> list[tuple[str, float]]:
-    cumulative = 0.0
-    buckets = []
-    for bound, count in zip((*BUCKETS_S, float("inf")), values, strict=False):
-        cumulative += count
-        buckets.append(("+Inf" if bound == float("inf") else repr(bound), cumulative))
-    return buckets
-
-
 def _name(metric: str, **labels: str) -> str:
     return "\x1f".join([metric, *(f"{key}={value}" for key, value in labels.items())])
-
-
-def _split(series: Series) -> tuple[str, _Labels]:
-    metric, *labels = series.name.split("\x1f")
-    pairs = [tuple(label.split("=", 1)) for label in labels]
-    return metric, tuple((key, value) for key, value in pairs)

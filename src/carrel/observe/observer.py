@@ -1,7 +1,13 @@
-"""Records what each response read: metrics and the access log."""
+"""Takes note of what each response read, and works it up in batches: metrics and the access log.
+
+The hot path appends one tuple. Everything else happens at most `FLUSH_S` later, for many reads at
+once, which makes a read several times cheaper than recording it on the spot.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter, defaultdict
 from time import time
 
 from carrel.http.exchange import FailedRead, Read, Response, Revalidation
@@ -20,7 +26,16 @@ from carrel.observe.metrics import (
     Recorder,
 )
 
+FLUSH_S = 0.05
+"""How long a read waits to be recorded at most; a killed worker takes that much with it."""
+
+MAX_PENDING = 512
+"""Responses after which nothing waits any longer: bounds what is held."""
+
 _FROM_A_CACHE = frozenset({ServedFrom.HIT, ServedFrom.SHARED})
+
+_Pending = tuple[float, float, int, tuple[Read, ...]]
+"""Unix time, latency in seconds, status, reads."""
 
 
 class Observer:
@@ -40,18 +55,32 @@ class Observer:
         self._access_log = access_log
         self._library = library
         self._writer = writer
+        self._pending: list[_Pending] = []
         library.catalog.listen(lambda _: self.refresh_gauges())
 
     def record(self, response: Response, latency_s: float) -> None:
-        """Take note of a response.
+        """Take note of a response; call it on the event loop.
 
         Args:
             response: What was sent.
             latency_s: From the whole request to the response, in seconds.
         """
-        self._recorder.response(response.status)
-        for read in response.reads:
-            self._record_read(read, response.status, latency_s)
+        pending = self._pending
+        pending.append((time(), latency_s, response.status, response.reads))
+        if len(pending) == 1:
+            asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
+        elif len(pending) >= MAX_PENDING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Work up what is pending."""
+        if self._pending:
+            batch, self._pending = self._pending, []
+            self._recorder.responses(Counter(status // 100 for _, _, status, _ in batch))
+            lines = self._observe(batch)
+            if self._access_log is not None and lines:
+                self._access_log.write(lines)
+        self.refresh_gauges()
 
     def refresh_gauges(self) -> None:
         """Write the state of the worker into its gauges."""
@@ -64,30 +93,29 @@ class Observer:
         counter(FAILED_SURVEYS, self._library.freshness.failed_surveys)
         counter(DROPPED_LINES, self._writer.dropped_lines)
 
-    def flush(self) -> None:
-        """Hand over what the access log gathered."""
-        if self._access_log is not None:
-            self._access_log.flush()
-
-    def _record_read(self, read: Read, status: int, latency_s: float) -> None:
-        if isinstance(read, FailedRead):
-            self._recorder.failure(read.reason)
-            self._log(read.uri, latency_s, status, None, "none")
-            return
-        info = read.info
-        if isinstance(read, Revalidation):
-            self._recorder.revalidation(info.type, latency_s)
-            self._log(info.uri, latency_s, status, info.size, "hit")
-            return
-        served_from = read.served_from
-        if served_from in _FROM_A_CACHE:
-            self._recorder.hit(info.type, latency_s, read.lookup_s)
-        else:
-            self._recorder.miss(info.type, latency_s, read.lookup_s, is_stale=served_from is ServedFrom.STALE)
-            self.refresh_gauges()
-        self._log(info.uri, latency_s, status, info.size, served_from.value)
-
-    def _log(self, uri: str, latency_s: float, status: int, size: int | None, result: str) -> None:
-        if self._access_log is not None:
-            line = ReadLine(time(), "read", uri, round(latency_s * 1000, 3), status, size, result)
-            self._access_log.add(line)
+    def _observe(self, batch: list[_Pending]) -> list[ReadLine]:
+        """Count the reads of a batch, and make their lines."""
+        latencies: defaultdict[tuple[str, ServedFrom], list[float]] = defaultdict(list)
+        lookups: defaultdict[ServedFrom, list[float]] = defaultdict(list)
+        lines: list[ReadLine] = []
+        for unix_s, latency_s, status, reads in batch:
+            latency_ms = round(latency_s * 1000, 3)
+            for read in reads:
+                if isinstance(read, FailedRead):
+                    self._recorder.failure(read.reason)
+                    lines.append(ReadLine(unix_s, "read", read.uri, latency_ms, status, None, "none"))
+                    continue
+                info = read.info
+                if isinstance(read, Revalidation):
+                    served_from = ServedFrom.HIT
+                else:
+                    served_from = read.served_from
+                    lookups[served_from].append(read.lookup_s)
+                latencies[info.type, served_from].append(latency_s)
+                lines.append(ReadLine(unix_s, "read", info.uri, latency_ms, status, info.size, served_from))
+        for (type_, served_from), values in latencies.items():
+            is_hit = served_from in _FROM_A_CACHE
+            self._recorder.reads(type_, values, is_hit=is_hit, is_stale=served_from is ServedFrom.STALE)
+        for served_from, values in lookups.items():
+            self._recorder.lookups(values, is_hit=served_from in _FROM_A_CACHE)
+        return lines

@@ -20,7 +20,6 @@ log = logging.getLogger("carrel.servers.rsgi")
 class RsgiScope(Protocol):
     """What Granian says of a request."""
 
-    proto: str
     method: str
     path: str
     query_string: str
@@ -65,12 +64,8 @@ class RsgiServer:
         self._max_body_bytes = max_body_bytes
         self._uploads = Uploads(body_timeout_s)
 
-    async def __call__(self, scope: RsgiScope, protocol: RsgiProtocol) -> None:
+    async def serve(self, scope: RsgiScope, protocol: RsgiProtocol) -> None:
         """Answer one request."""
-        if scope.proto != "http":
-            # There are no WebSockets here; closing with 403 is all that RSGI offers before accepting.
-            protocol.close(403)  # type: ignore[attr-defined]
-            return
         method = scope.method
         start_s = perf_counter()
         body = b""

@@ -141,7 +141,7 @@ class FilesystemSource:
         if not is_regular(status):
             raise SourceGone(f"{path}: not a regular file")
         if status.st_size > self._max_document_bytes:
-            raise SourceError(f"{path}: {status.st_size} bytes, over {self._max_document_bytes}")
+            raise SourceGone(f"{path}: {status.st_size} bytes, over {self._max_document_bytes}: not served")
         return entry_of(path, status)
 
     def _read_ignore_file(self) -> str | None:
