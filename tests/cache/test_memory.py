@@ -156,7 +156,7 @@ class AgainstAModel(RuleBasedStateMachine):
     def put(self, uri: str, version: Version, form: Form, size: int) -> None:
         found = bytes_of(size)
         self.held.put(uri, version, form, found)
-        forms = self.model.get(uri, {}, monotonic())
+        forms = self.model.get(uri, {})
         forms.pop(form, None)
         if size + ENTRY_OVERHEAD_BYTES <= self.MAX_BYTES:
             forms[form] = (version, found)
