@@ -72,6 +72,7 @@ class Library:
         self._source = source
         self._threads = threads
         self._get = memory.get
+        self._find = catalog.find
         self._flights: Flights[_Key, Representation] = Flights()
         self._etags: dict[str, tuple[Version, dict[Form, str]]] = {}
         catalog.listen(self._on_change)
@@ -113,7 +114,7 @@ class Library:
             ResourceNotFound: No resource has it; `data["nearest"]` lists those most like it.
         """
         # A canonical URI, the usual case, is a key as it stands.
-        info = self.catalog.find(uri)
+        info = self._find(uri)
         if info is not None:
             return info
         canonical = canonical_uri(uri)

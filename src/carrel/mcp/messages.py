@@ -27,6 +27,7 @@ PROTOCOL_VERSION = "io.modelcontextprotocol/protocolVersion"
 CLIENT_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
 
 # The raw text of an id: an integer, or a string whose escapes the decoder has checked.
+_ZERO = ord("0")
 _ID = re.compile(rb'-?(?:0|[1-9][0-9]*)\Z|"[^"\\\x00-\x1f]*"\Z')
 
 
@@ -109,7 +110,9 @@ def decode(body: bytes) -> Decoded:
             body.decode("utf-8")
         except UnicodeDecodeError as error:
             return Malformed(ParseFailed(f"The body is not UTF-8: {error.reason} at byte {error.start}."))
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _depth(body) > MAX_DEPTH:
+    # Few requests have an array at all, and finding none is five times cheaper than counting none.
+    brackets = body.count(b"{") + (body.count(b"[") if b"[" in body else 0)
+    if brackets > MAX_DEPTH and _depth(body) > MAX_DEPTH:
         return Malformed(ParseFailed(f"The body is nested more than {MAX_DEPTH} levels deep."))
     try:
         envelope = _decoder.decode(body)
@@ -120,10 +123,17 @@ def decode(body: bytes) -> Decoded:
         envelope.jsonrpc != "2.0"
         or envelope.result is not UNSET
         or envelope.error is not UNSET
-        or (id_ is not None and not (len(id_) <= MAX_ID_CHARACTERS and _ID.match(id_)))
+        or (id_ is not None and not _is_plain_id(id_))
     ):
         return _examine(body)
     return Message(id_, envelope.method, envelope.params)
+
+
+def _is_plain_id(id_: bytes) -> bool:
+    """Tell whether the raw text of an id may be echoed as it is; most are short positive numbers."""
+    if len(id_) > MAX_ID_CHARACTERS:
+        return False
+    return (id_.isdigit() and id_[0] != _ZERO) or _ID.match(id_) is not None
 
 
 def _depth(body: bytes) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
@@ -27,7 +27,7 @@ MAX_READY_PAGES = 64
 _FORMS = {Era.HANDSHAKE: Form.MCP_HANDSHAKE, Era.MODERN: Form.MCP_MODERN}
 
 
-class Result(NamedTuple):
+class Result(msgspec.Struct, frozen=True, gc=False):
     """What a method returns."""
 
     body: bytes

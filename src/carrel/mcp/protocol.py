@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error as Base64Error
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from msgspec import UNSET
@@ -39,7 +39,7 @@ _NAMED_METHODS = {"resources/read": "uri", "tools/call": "name", "prompts/get": 
 _BASE64_PREFIX, _BASE64_SUFFIX = "=?base64?", "?="
 
 
-class RoutingHeaders(NamedTuple):
+class RoutingHeaders(msgspec.Struct, frozen=True, gc=False):
     """The headers of one POST that repeat parts of its body: all values of each, as sent."""
 
     version: list[str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from time import perf_counter
+from time import monotonic
 from typing import Protocol
 
 from carrel.errors import BodyTimeout, InvalidRequest, RequestError
@@ -66,14 +66,23 @@ class RsgiServer:
 
     async def serve(self, scope: RsgiScope, protocol: RsgiProtocol) -> None:
         """Answer one request."""
-        method = scope.method
-        start_s = perf_counter()
+        method, headers = scope.method, scope.headers
         body = b""
+        start_s = monotonic()
         try:
             if method == "POST":
-                body = await self._read_body(scope, protocol)
-                start_s = perf_counter()
-            answer = self._respond(Request(method, scope.path, scope.query_string, scope.headers, body))
+                length = headers.get("content-length")
+                refuse_long_body(length, self._max_body_bytes)
+                task = self._uploads.begin(start_s)
+                try:
+                    # Granian hands over what is there; with a length that was checked, that is bounded.
+                    body = await (protocol() if length is not None else self._gather(protocol))
+                except (RuntimeError, asyncio.CancelledError) as error:
+                    raise self._why_no_body(task, error) from error
+                finally:
+                    self._uploads.end(task)
+                start_s = monotonic()
+            answer = self._respond(Request(method, scope.path, scope.query_string, headers, body))
             response = answer if isinstance(answer, Response) else await answer
         except RequestError as error:
             response = problem(error)
@@ -81,24 +90,15 @@ class RsgiServer:
             log.exception("a request ended in an error that nothing expected")
             response = internal_error()
         protocol.response_bytes(response.status, response.headers, response.body)
-        self._record(response, perf_counter() - start_s)
+        self._record(response, monotonic() - start_s)
 
-    async def _read_body(self, scope: RsgiScope, protocol: RsgiProtocol) -> bytes:
-        length = scope.headers.get("content-length")
-        refuse_long_body(length, self._max_body_bytes)
-        task = self._uploads.begin()
-        try:
-            # Granian hands over what is there; with a length that was checked, that is bounded.
-            return await (protocol() if length is not None else self._gather(protocol))
-        except RuntimeError as error:
-            # Granian's ProtocolError and ProtocolClosed: the client hung up in the middle.
-            raise InvalidRequest("The body ended before all of it had arrived.") from error
-        except asyncio.CancelledError:
-            if not self._uploads.was_overdue(task):
-                raise
-            raise BodyTimeout("The body did not arrive in time. Send it without pauses.") from None
-        finally:
-            self._uploads.end(task)
+    def _why_no_body(self, task: asyncio.Task[object], error: BaseException) -> BaseException:
+        if self._uploads.was_overdue(task):
+            return BodyTimeout("The body did not arrive in time. Send it without pauses.")
+        if isinstance(error, asyncio.CancelledError):
+            return error
+        # Granian's ProtocolError and ProtocolClosed, and only they: the client hung up in the middle.
+        return InvalidRequest("The body ended before all of it had arrived.")
 
     async def _gather(self, protocol: RsgiProtocol) -> bytes:
         body = bytearray()

@@ -45,13 +45,21 @@ class Uploads:
         self._overdue: set[asyncio.Task[object]] = set()
         self._sweeping: asyncio.TimerHandle | None = None
 
-    def begin(self) -> asyncio.Task[object]:
-        """Note that the running task waits for a body; pass what is returned to `end`."""
-        task = asyncio.current_task()
+    def begin(self, now_s: float) -> asyncio.Task[object]:
+        """Note that the running task waits for a body.
+
+        Args:
+            now_s: What `monotonic` says; the caller looks at the clock anyway.
+
+        Returns:
+            What to pass to `end`.
+        """
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         assert task is not None
-        self._since_s[task] = monotonic()
+        self._since_s[task] = now_s
         if self._sweeping is None:
-            self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+            self._sweeping = loop.call_later(SWEEP_S, self._sweep)
         return task
 
     def end(self, task: asyncio.Task[object]) -> None:
