@@ -129,9 +129,10 @@ async def test_a_directory_that_is_moved_away_shows(followed: Served, tmp_path: 
     await eventually(lacks(followed, "mcp://resources/patterns/core"))
 
 
-async def test_a_file_that_becomes_a_directory_is_no_document_any_more(followed: Served) -> None:
+async def test_a_directory_that_takes_the_place_of_a_file_shows(followed: Served, tmp_path: Path) -> None:
+    ready = plant(tmp_path / "ready", {"a.md": "x"})
     (followed.root / "sdlc-core.md").unlink()
-    plant(followed.root, {"sdlc-core.md/a.md": "x"})
+    ready.rename(followed.root / "sdlc-core.md")
     await eventually(lacks(followed, CORE_URI))
     await eventually(has(followed, "mcp://resources/files/sdlc-core.md/a.md"))
 

@@ -149,9 +149,10 @@ def test_documents_are_described_in_the_order_of_their_paths(tmp_path: Path) -> 
 
 def test_looking_tells_what_is_there_and_what_is_gone(tmp_path: Path) -> None:
     plant(tmp_path, {"a.md": "x", "large.md": "x" * (9 * MIB), "sub/b.md": "x"})
+    os.mknod(tmp_path / "socket.md", 0o600 | 0o140000)
     source = directory(tmp_path)
-    seen = look(source, ["a.md", "none.md", "sub", "large.md"])
-    assert seen == {"a.md": source.stat("a.md"), "none.md": None, "sub": None}
+    seen = look(source, ["a.md", "none.md", "sub", "large.md", "socket.md"])
+    assert seen == {"a.md": source.stat("a.md"), "none.md": None, "sub": None, "large.md": None}
 
 
 def test_a_catalog_is_loaded_at_once(tmp_path: Path) -> None:
