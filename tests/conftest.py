@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import resource
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,6 @@ settings.register_profile(
     "carrel", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 settings.load_profile("carrel")
-
-# Every app that a test composes holds a few descriptors; a limit of 1024 would end the run, not show a fault.
-_, _hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-resource.setrlimit(resource.RLIMIT_NOFILE, (min(_hard_limit, 16384), _hard_limit))
 
 IS_CI = os.environ.get("CARREL_CI") == "1"
 

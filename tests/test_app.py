@@ -8,10 +8,10 @@ import carrel
 from carrel.app import create_app
 from carrel.errors import InvalidLibrary, NotReady
 from carrel.model import Content, Version
+from carrel.observe.cells import Cells
 from carrel.settings import Settings
 from tests.support.apps import BASE, application, serving
 from tests.support.descriptors import open_descriptors
-from tests.support.metering import new_cells
 from tests.support.sources import FailingSource
 from tests.support.trees import plant
 from tests.support.waiting import eventually
@@ -86,7 +86,7 @@ async def test_starting_twice_does_no_harm(library: Path) -> None:
 
 
 async def test_an_app_that_is_stopped_leaves_nothing_behind(library: Path) -> None:
-    cells = new_cells()
+    cells = Cells()
 
     async def live_once() -> None:
         async with serving(library, watch=True, cells=cells) as served:

@@ -13,7 +13,8 @@ from carrel.rules import parse_rules
 from carrel.settings import Settings
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").rglob("*.md"))]
+_PAGES = [path for path in (ROOT / "docs").rglob("*.md") if ".template." not in path.name]
+DOCUMENTS = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted(_PAGES)]
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)#]+)\)")
 _PATH = re.compile(r"`((?:src|scripts|tests|examples|docs)/[\w./-]+)`")

@@ -59,6 +59,7 @@ class Application:
         self, settings: Settings, source: Source, catalog: Catalog, cells: Cells, writer: LineWriter
     ) -> None:
         self.settings = settings
+        self._source = source
         self._threads = Threads(IO_THREADS)
         self._cells = cells
         self._writer = writer
@@ -123,6 +124,7 @@ class Application:
 
     def _close(self) -> None:
         self._threads.close()
+        self._source.close()
         self._writer.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

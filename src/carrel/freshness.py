@@ -235,6 +235,10 @@ class Freshness:
         for path in paths - seen.keys():
             # It cannot be looked at now; being due for ever, it would be looked at without a pause.
             self._pending.pop(path, None)
+        # A document that is gone may have become a directory, whose files no event has named.
+        self._survey_wanted |= any(
+            entry is None and self._catalog.document(path) is not None for path, entry in seen.items()
+        )
         await self._judge(seen)
         self._release(paths)
 

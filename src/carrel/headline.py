@@ -80,7 +80,8 @@ def _of_yaml(block: str) -> tuple[str, str]:
     import yaml
 
     try:
-        values = yaml.load(block, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe loaders
+        # The base loader makes nothing but strings: no tag of a document can have anything else made.
+        values = yaml.load(block, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))  # noqa: S506
     except (yaml.YAMLError, ValueError, RecursionError):
         # A bad front matter is a bad front matter, not a reason to leave the document out.
         return "", ""
@@ -90,7 +91,7 @@ def _of_yaml(block: str) -> tuple[str, str]:
 
 
 def _scalar(value: object) -> str:
-    return str(value) if isinstance(value, str | int | float) else ""
+    return value if isinstance(value, str) else ""
 
 
 def _first_paragraph(text: str) -> str:

@@ -170,5 +170,8 @@ class Source(Protocol):
             SourceError: It cannot be read.
         """
 
+    def close(self) -> None:
+        """Let go of what is held open; a later call opens it again."""
+
     def watch(self) -> AsyncIterator[set[str]]:
         """Yield sets of relative paths that may have changed; an empty path means anything."""

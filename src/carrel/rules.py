@@ -56,7 +56,10 @@ class Collection:
         if not _TYPE.match(type):
             raise ValueError(f"type {type!r} is not 1 to 32 of a-z, 0-9, '-', '_', starting with a letter")
         self.type = type
-        self.template = UriTemplate(uri)
+        try:
+            self.template = UriTemplate(uri)
+        except ValueError as error:
+            raise ValueError(f"uri {error}") from None
         self.defaults = dict(defaults or {})
         self.description = description
         self._files = _file_pattern(files)

@@ -127,7 +127,11 @@ def load(
     if dotenv.is_file():
         from dotenv import dotenv_values
 
-        merged |= _from_environment({k: v for k, v in dotenv_values(dotenv).items() if v is not None}, ".env")
+        try:
+            values = dotenv_values(dotenv)
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidSettings(f"The file {dotenv} cannot be read: {error}.") from error
+        merged |= _from_environment({k: v for k, v in values.items() if v is not None}, ".env")
     merged |= _from_environment(os.environ if environment is None else environment, "the environment")
     merged |= {key: value for key, value in (flags or {}).items() if value is not None}
     try:
@@ -176,4 +180,4 @@ def _parse(text: str, kind: Any) -> Any:
 def _decode_path(kind: type, value: Any) -> Any:
     if kind is Path and isinstance(value, str | Path):
         return Path(value)
-    raise NotImplementedError
+    raise TypeError(f"a path is written as a string, not as {type(value).__name__}")

@@ -5,6 +5,8 @@ Shared by the server, which surveys again and again, and by the command line, wh
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -17,6 +19,7 @@ from carrel.media import media_type_of
 from carrel.model import Source, SourceEntry, SourceError, SourceGone, SourceProblem
 from carrel.rules import RULES_FILE, Rules, default_rules, parse_rules
 from carrel.settling import QUIET_S
+from carrel.sources.beneath import Directory, is_regular
 from carrel.sources.filesystem import FilesystemSource
 
 MAX_RULES_BYTES = 1024 * 1024
@@ -59,14 +62,27 @@ def read_rules_text(root: Path) -> str | None:
     """
     path = root / RULES_FILE
     try:
-        with path.open("rb") as file:
-            return file.read(MAX_RULES_BYTES).decode("utf-8")
+        directory = Directory(str(root), follow_links=True)
+        try:
+            return _read_small(directory.open(RULES_FILE)).decode("utf-8")
+        finally:
+            directory.close()
     except FileNotFoundError:
+        if path.is_symlink():
+            raise InvalidLibrary(f"{path} is a symbolic link that leads out of the library.") from None
         return None
     except OSError as error:
         raise InvalidLibrary(f"{path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise InvalidLibrary(f"{path} is not UTF-8: {error.reason} at byte {error.start}.") from error
+
+
+def _read_small(descriptor: int) -> bytes:
+    """Read a file of at most `MAX_RULES_BYTES`, and close it."""
+    with open(descriptor, "rb") as file:
+        if not is_regular(os.fstat(descriptor)):
+            raise OSError(errno.EINVAL, "not a regular file")
+        return file.read(MAX_RULES_BYTES)
 
 
 def rules_from(text: str | None, root: Path) -> Rules:

@@ -4,8 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from carrel.observe.cells import SLOT_CELLS, SLOT_NAMES_BYTES, Series
-from tests.support.metering import new_cells
+from carrel.observe.cells import SLOT_CELLS, SLOT_NAMES_BYTES, Cells, Series
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
@@ -21,7 +20,7 @@ def in_a_worker(work: Callable[[], None]) -> int:
 
 
 def test_a_series_has_cells_of_its_own() -> None:
-    cells = new_cells()
+    cells = Cells()
     slot = cells.claim()
     one, two = slot.series("a", 1), slot.series("b\x1fkind=x", 3)
     slot.cells[one] += 1
@@ -33,11 +32,11 @@ def test_a_series_has_cells_of_its_own() -> None:
 
 
 def test_what_was_never_claimed_is_not_shown() -> None:
-    assert list(new_cells(3).slots()) == []
+    assert list(Cells(3).slots()) == []
 
 
 def test_the_counters_of_a_dead_worker_stay_and_its_successor_goes_on_in_them() -> None:
-    cells = new_cells(workers=1)
+    cells = Cells(workers=1)
 
     def work() -> None:
         slot = cells.claim()
@@ -53,7 +52,7 @@ def test_the_counters_of_a_dead_worker_stay_and_its_successor_goes_on_in_them() 
 
 
 def test_workers_at_the_same_time_have_slots_of_their_own() -> None:
-    cells = new_cells(workers=2)
+    cells = Cells(workers=2)
     slot = cells.claim()
     slot.cells[slot.series("reads", 1)] = 1
 
@@ -67,7 +66,7 @@ def test_workers_at_the_same_time_have_slots_of_their_own() -> None:
 
 
 def test_more_workers_than_were_announced_are_refused() -> None:
-    cells = new_cells(workers=1)
+    cells = Cells(workers=1)
     reading, writing = os.pipe()
     held = multiprocessing.get_context("fork").Barrier(3)
 
@@ -93,14 +92,14 @@ def test_more_workers_than_were_announced_are_refused() -> None:
 
 
 def test_a_full_slot_says_so() -> None:
-    slot = new_cells().claim()
+    slot = Cells().claim()
     slot.series("large", SLOT_CELLS - 1)
     with pytest.raises(RuntimeError, match="no room"):
         slot.series("one more", 1)
 
 
 def test_names_that_do_not_fit_are_refused() -> None:
-    slot = new_cells().claim()
+    slot = Cells().claim()
     with pytest.raises(RuntimeError, match="no room"):
         slot.series("x" * SLOT_NAMES_BYTES, 1)
     assert slot.series("x", 1) >= 1

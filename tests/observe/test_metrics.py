@@ -21,7 +21,7 @@ from carrel.observe.metrics import (
 from carrel.servers.asgi import AsgiHeaders
 from tests.support.apps import Served, serving
 from tests.support.mcp import handshake, modern
-from tests.support.metering import new_cells, value
+from tests.support.metering import value
 from tests.support.trees import CORE, plant, replace
 from tests.support.waiting import eventually
 
@@ -69,7 +69,7 @@ def hit(recorder: Recorder, type_: str, latency_s: float) -> None:
 
 
 def test_the_page_has_the_names_buckets_and_labels_of_the_interface() -> None:
-    cells = new_cells()
+    cells = Cells()
     recorder = Recorder(cells.claim(), ["sdlc", "pattern"])
     hit(recorder, "sdlc", 0.0003)
     recorder.reads("pattern", [0.004], is_hit=False)
@@ -103,7 +103,7 @@ def test_the_page_has_the_names_buckets_and_labels_of_the_interface() -> None:
 def test_a_latency_falls_into_the_bucket_whose_bound_it_does_not_exceed(
     latency_s: float, bucket: str
 ) -> None:
-    cells = new_cells()
+    cells = Cells()
     hit(Recorder(cells.claim(), ["x"]), "x", latency_s)
     text = shown(cells)
     labels = {"resource_type": "x", "cache_result": "hit"}
@@ -115,7 +115,7 @@ def test_a_latency_falls_into_the_bucket_whose_bound_it_does_not_exceed(
 
 @given(st.lists(st.floats(min_value=0, max_value=2, allow_nan=False), max_size=50))
 def test_many_latencies_at_once_fall_into_the_buckets_of_each(latencies_s: list[float]) -> None:
-    at_once, one_by_one = new_cells(), new_cells()
+    at_once, one_by_one = Cells(), Cells()
     Recorder(at_once.claim(), ["x"]).reads("x", list(latencies_s), is_hit=False)
     recorder = Recorder(one_by_one.claim(), ["x"])
     for latency_s in latencies_s:
@@ -142,7 +142,7 @@ def test_the_buckets_are_those_of_the_interface() -> None:
 
 
 def test_a_type_that_comes_with_new_rules_is_counted_too() -> None:
-    cells = new_cells()
+    cells = Cells()
     recorder = Recorder(cells.claim(), [])
     hit(recorder, "late", 0.1)
     recorder.reads("later", [0.1], is_hit=False, is_stale=True)
@@ -158,7 +158,7 @@ pytest_fork = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:D
 
 @pytest_fork
 def test_workers_are_added_up_and_a_dead_one_leaves_its_counters_but_not_its_gauges() -> None:
-    cells = new_cells(workers=2)
+    cells = Cells(workers=2)
     mine = Recorder(cells.claim(), ["x"])
 
     def work(number: int) -> None:
@@ -186,7 +186,7 @@ def test_workers_are_added_up_and_a_dead_one_leaves_its_counters_but_not_its_gau
 
 @pytest_fork
 def test_of_what_every_worker_has_whole_the_least_is_shown() -> None:
-    cells = new_cells(workers=2)
+    cells = Cells(workers=2)
     mine = Recorder(cells.claim(), [])
     mine.gauge(CATALOG_SIZE, 9)
     mine.gauge(CACHE_SIZE, 3, level="memory")

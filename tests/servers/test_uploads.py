@@ -1,4 +1,5 @@
 import asyncio
+from time import monotonic
 
 import pytest
 
@@ -8,7 +9,7 @@ from carrel.servers.uploads import SWEEP_S, Uploads
 
 async def receive(uploads: Uploads, body: asyncio.Future[bytes]) -> bytes:
     """Wait for a body as the server does."""
-    task = uploads.begin()
+    task = uploads.begin(monotonic())
     try:
         return await body
     except asyncio.CancelledError:

@@ -37,6 +37,16 @@ def samples(server: Server) -> list[Sample]:
         return metrics(client)
 
 
+def wait_for_count(server: Server, reads: int) -> list[list[Sample]]:
+    """Wait until every worker shows all reads: a worker records its own a few milliseconds later."""
+
+    def seen() -> list[list[Sample]] | None:
+        pages = [samples(server) for _ in range(10)]
+        return pages if {total(page, f"{LOADING}_count") for page in pages} == {reads} else None
+
+    return wait_for(seen, f"all workers show {reads} reads")
+
+
 def test_metrics_of_any_worker_are_those_of_all(server: Server) -> None:
     # One after the other at first: of those who come while a worker still loads, each counts as a miss.
     with server.client(fresh=True) as client:
@@ -44,7 +54,7 @@ def test_metrics_of_any_worker_are_those_of_all(server: Server) -> None:
             client.get(CORE)
     read_over_new_connections(server, 150)
 
-    seen = [samples(server) for _ in range(10)]
+    seen = wait_for_count(server, 200)
 
     assert {total(page, f"{LOADING}_count") for page in seen} == {200}
     assert {total(page, "mcp_resource_cache_hits_total") for page in seen} == {200 - WORKERS}
@@ -54,7 +64,7 @@ def test_metrics_of_any_worker_are_those_of_all(server: Server) -> None:
 
 def test_killed_worker_is_replaced_and_counters_go_on(server: Server) -> None:
     read_over_new_connections(server, 100)
-    before, workers = samples(server), server.workers()
+    before, workers = wait_for_count(server, 100)[0], server.workers()
 
     os.kill(workers[0], signal.SIGKILL)
     replaced = wait_for(
@@ -64,7 +74,7 @@ def test_killed_worker_is_replaced_and_counters_go_on(server: Server) -> None:
     wait_for(lambda: _all_answer(server), "the replacement answers")
     between = samples(server)
     read_over_new_connections(server, 100)
-    after = samples(server)
+    after = wait_for_count(server, 200)[0]
 
     assert workers[1] in replaced
     assert total(before, f"{LOADING}_count") == total(between, f"{LOADING}_count") == 100

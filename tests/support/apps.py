@@ -18,7 +18,6 @@ from carrel.observe.cells import Cells
 from carrel.observe.lines import LineWriter
 from carrel.settings import Settings
 from carrel.surveying import open_library
-from tests.support.metering import new_cells
 
 BASE = "http://127.0.0.1:8000"
 
@@ -63,7 +62,7 @@ def application(
     chosen = Settings(root=root, **{"watch": False, "rescan_s": 60.0, **settings})
     own, rules = open_library(root, chosen.max_document_bytes)
     catalog, writer = Catalog(rules), writer or LineWriter(_NOWHERE)
-    return Application(chosen, source or own, catalog, cells or new_cells(), writer)
+    return Application(chosen, source or own, catalog, cells or Cells(), writer)
 
 
 @asynccontextmanager

@@ -2,17 +2,6 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from carrel.observe.cells import Cells
-
-_KEPT: list[Cells] = []
-"""Cells have no `close`; kept until the end, so that no test is blamed for the file of an earlier one."""
-
-
-def new_cells(workers: int = 1) -> Cells:
-    """Make cells that last until the tests end."""
-    _KEPT.append(Cells(workers))
-    return _KEPT[-1]
-
 
 def value(text: str, name: str, **labels: str) -> float:
     """Return the value of one sample of the page."""

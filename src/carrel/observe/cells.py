@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-import tempfile
+import weakref
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -42,8 +42,8 @@ class Cells:
         self._slots = 2 * workers
         self._map = mmap.mmap(-1, self._slots * _SLOT_BYTES)
         # Record locks belong to a process and end with it: a claimed slot is free again after any death.
-        self._locks = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the cells
-        self._locks.truncate(self._slots)
+        self._locks = os.memfd_create("carrel-slots")
+        weakref.finalize(self, os.close, self._locks)
 
     def claim(self) -> Slot:
         """Take a free slot for this process.

@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from carrel.errors import TABLE
 from carrel.observe.cells import Slot
 
 BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.010, 0.025, 0.050, 0.100, 0.200, 0.500, 1.000)
@@ -76,6 +77,9 @@ class Recorder:
         self._lookup_hit = slot.series(_name(LOOKUP, cache_result="hit"), _HISTOGRAM_CELLS)
         self._lookup_miss = slot.series(_name(LOOKUP, cache_result="miss"), _HISTOGRAM_CELLS)
         self._responses = {kind: slot.series(_name(RESPONSES, status=f"{kind}xx"), 1) for kind in range(2, 6)}
+        for error in TABLE:
+            # From the start, so that the first failure is an increase and not a new series.
+            slot.series(_name(FAILED, reason=error.__name__), 1)
         self._inherited: dict[str, float] = {}
         self._types: dict[str, _TypeCells] = {}
         for type_ in types:

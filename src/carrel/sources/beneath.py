@@ -26,6 +26,13 @@ _NOT_FOUND = frozenset(
 )
 
 
+_CLOSED = -1
+
+
+def _open_root(path: str) -> int:
+    return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
 class _OpenHow(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
@@ -45,7 +52,7 @@ class Directory:
     def __init__(self, path: str, *, follow_links: bool = False, use_openat2: bool | None = None) -> None:
         self._path = path
         self._follow_links = follow_links
-        self._descriptor = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._descriptor = _open_root(path)
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._use_openat2 = self._has_openat2() if use_openat2 is None else use_openat2
 
@@ -62,6 +69,8 @@ class Directory:
             FileNotFoundError: There is no such thing beneath the root, or only outside of it.
             OSError: It is there and cannot be opened.
         """
+        if self._descriptor == _CLOSED:
+            self._descriptor = _open_root(self._path)
         try:
             return self._openat2(path) if self._use_openat2 else self._walk(path)
         except OSError as error:
@@ -78,18 +87,22 @@ class Directory:
         Raises:
             OSError: The path leads nowhere.
         """
+        if self._descriptor == _CLOSED:
+            return False
         there, held = Path(self._path).stat(), os.fstat(self._descriptor)
         if (there.st_dev, there.st_ino) == (held.st_dev, held.st_ino):
             return False
-        fresh = os.open(self._path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        fresh = _open_root(self._path)
         # dup2 swaps in one step: a read on another thread sees the old root or the new one, never none.
         os.dup2(fresh, self._descriptor, inheritable=False)
         os.close(fresh)
         return True
 
     def close(self) -> None:
-        """Let the root go."""
-        os.close(self._descriptor)
+        """Let the root go; the next `open` takes it again."""
+        if self._descriptor != _CLOSED:
+            os.close(self._descriptor)
+            self._descriptor = _CLOSED
 
     def _has_openat2(self) -> bool:
         try:

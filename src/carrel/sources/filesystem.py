@@ -102,7 +102,7 @@ class FilesystemSource:
             os.close(descriptor)
 
     def close(self) -> None:
-        """Let the root go."""
+        """See `Source.close`."""
         self._directory.close()
 
     async def watch(self) -> AsyncIterator[set[str]]:
