@@ -171,6 +171,20 @@ def _headers(content_type: str, etag: str, modified_ns: int, stamp: Stamp) -> li
     ]
 
 
+def listed(info: ResourceInfo) -> dict[str, Any]:
+    """Describe a resource as JSON listings do, on HTTP and on the command line."""
+    return {
+        "uri": info.uri,
+        "name": info.name,
+        "title": info.title,
+        "description": info.description,
+        "type": info.type,
+        "mimeType": info.media_type,
+        "size": info.size,
+        "lastModified": iso8601(info.modified_ns),
+    }
+
+
 def http_date(unix_ns: int) -> str:
     """Spell a time as RFC 9110, section 5.6.7 asks; what a date cannot say becomes 1970."""
     try:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import msgspec
 
 from carrel.catalog import Catalog
 from carrel.errors import ResourceNotFound, ResourceUnreadable
-from carrel.model import ResourceInfo, SourceError, SourceProblem
+from carrel.model import SourceError, SourceProblem
+from carrel.rendering import listed
 from carrel.settings import Settings
 from carrel.sources.filesystem import FilesystemSource
 from carrel.surveying import load_catalog, open_library
@@ -31,7 +31,7 @@ def list_resources(settings: Settings, *, as_json: bool) -> None:
     _, catalog, _ = _load(settings)
     infos = catalog.page(None, sys.maxsize).infos
     if as_json:
-        _print_json([_listed(info) for info in infos])
+        _print_json([{**listed(info), "path": info.path} for info in infos])
         return
     from rich.console import Console
     from rich.table import Table
@@ -117,19 +117,6 @@ def _of_reading(source: FilesystemSource, catalog: Catalog) -> list[Finding]:
 def _printable(path: str) -> str:
     """Spell the bytes of a file name that are not UTF-8 as escapes."""
     return path.encode("utf-8", "backslashreplace").decode()
-
-
-def _listed(info: ResourceInfo) -> dict[str, Any]:
-    return {
-        "uri": info.uri,
-        "name": info.name,
-        "title": info.title,
-        "description": info.description,
-        "type": info.type,
-        "mimeType": info.media_type,
-        "size": info.size,
-        "path": info.path,
-    }
 
 
 def _print_json(value: object) -> None:

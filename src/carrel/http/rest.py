@@ -34,7 +34,7 @@ from carrel.http.problems import NO_SNIFF, problem
 from carrel.library import Library
 from carrel.model import X_CACHE, Form, Header, Reading, ResourceInfo, ServedFrom
 from carrel.paging import decode_cursor, encode_cursor
-from carrel.rendering import iso8601
+from carrel.rendering import listed
 from carrel.uri import UriParts, check_segments, join_uri, split_uri
 
 LISTING = "/mcp/resources"
@@ -189,7 +189,7 @@ class Rest:
             )
         page = catalog.page(_after(query), _limit(query), type_)
         document: dict[str, Any] = {
-            "resources": [_listed(info) for info in page.infos],
+            "resources": [{**listed(info), "href": path_of(info.uri)} for info in page.infos],
             "total": catalog.count(type_),
         }
         if page.last_uri is not None:
@@ -278,20 +278,6 @@ def _limit(query: dict[str, str]) -> int:
     if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_LIMIT:
         raise InvalidParams(f"The query's limit is {text[:16]!r}. It can be a number from 1 to {MAX_LIMIT}.")
     return int(text)
-
-
-def _listed(info: ResourceInfo) -> dict[str, Any]:
-    return {
-        "uri": info.uri,
-        "name": info.name,
-        "title": info.title,
-        "description": info.description,
-        "type": info.type,
-        "mimeType": info.media_type,
-        "size": info.size,
-        "lastModified": iso8601(info.modified_ns),
-        "href": path_of(info.uri),
-    }
 
 
 def _not_allowed(method: str) -> MethodNotAllowed:
