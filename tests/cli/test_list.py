@@ -1,5 +1,6 @@
 import json
 import os
+from datetime import datetime
 from pathlib import Path
 
 from tests.support.cli import carrel
@@ -25,6 +26,7 @@ def test_a_program_gets_json(library: Path) -> None:
     listed = json.loads(carrel("list", library, "--json").stdout)
     assert [item["uri"] for item in listed] == sorted(item["uri"] for item in listed)
     (python,) = [item for item in listed if item["uri"] == "mcp://resources/patterns/python/core"]
+    assert datetime.fromisoformat(python.pop("lastModified")).tzinfo is not None
     assert python == {
         "uri": "mcp://resources/patterns/python/core",
         "name": "patterns/python/core",

@@ -9,15 +9,15 @@ from carrel.servers.uploads import SWEEP_S, Uploads
 
 async def receive(uploads: Uploads, body: asyncio.Future[bytes]) -> bytes:
     """Wait for a body as the server does."""
-    task = uploads.begin(monotonic())
+    uploads.begin(body, monotonic())
     try:
         return await body
     except asyncio.CancelledError:
-        if not uploads.was_overdue(task):
+        if not uploads.was_overdue(body):
             raise
         raise BodyTimeout("The body did not arrive in time.") from None
     finally:
-        uploads.end(task)
+        uploads.end(body)
 
 
 def future() -> asyncio.Future[bytes]:

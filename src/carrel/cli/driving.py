@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,21 @@ class DrivenScope:
     headers: Headers
 
 
+class ReadyBody:
+    """A body that is there when it is awaited (`Body`)."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def __await__(self) -> Generator[None, None, bytes]:
+        yield from ()
+        return self._body
+
+    def cancel(self) -> bool:
+        """Do nothing: nobody waits."""
+        return False
+
+
 class DrivenProtocol:
     """Takes an app's answer (`RsgiProtocol`).
 
@@ -64,9 +79,9 @@ class DrivenProtocol:
         self.status = 0
         self.sent = b""
 
-    def __call__(self) -> Awaitable[bytes]:
+    def __call__(self) -> ReadyBody:
         """Return the whole body."""
-        return self._give()
+        return ReadyBody(self._body)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the body in one piece."""
@@ -79,9 +94,6 @@ class DrivenProtocol:
     def response_empty(self, status: int, headers: list[Header]) -> None:  # noqa: ARG002
         """Take a response without a body."""
         self.status = status
-
-    async def _give(self) -> bytes:
-        return self._body
 
     async def _yield(self) -> AsyncIterator[bytes]:
         yield self._body

@@ -12,7 +12,7 @@ from carrel.errors import BodyTimeout, InvalidRequest, RequestError
 from carrel.http.exchange import Answer, Headers, Request, Response
 from carrel.http.problems import internal_error, problem
 from carrel.model import Header
-from carrel.servers.uploads import Uploads, refuse_long_body, too_long
+from carrel.servers.uploads import Uploads, Waiter, refuse_long_body, too_long
 
 log = logging.getLogger("carrel.servers.rsgi")
 
@@ -26,10 +26,14 @@ class RsgiScope(Protocol):
     headers: Headers
 
 
+class Body(Awaitable[bytes], Waiter, Protocol):
+    """A body that is awaited, and may be given up."""
+
+
 class RsgiProtocol(Protocol):
     """How Granian is answered."""
 
-    def __call__(self) -> Awaitable[bytes]:
+    def __call__(self) -> Body:
         """Return the whole body."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -73,14 +77,15 @@ class RsgiServer:
             if method == "POST":
                 length = headers.get("content-length")
                 refuse_long_body(length, self._max_body_bytes)
-                task = self._uploads.begin(start_s)
+                # Granian hands over what is there; with a length that was checked, that is bounded.
+                waiter = protocol() if length is not None else asyncio.ensure_future(self._gather(protocol))
+                self._uploads.begin(waiter, start_s)
                 try:
-                    # Granian hands over what is there; with a length that was checked, that is bounded.
-                    body = await (protocol() if length is not None else self._gather(protocol))
+                    body = await waiter
                 except (RuntimeError, asyncio.CancelledError) as error:
-                    raise self._why_no_body(task, error) from error
+                    raise self._why_no_body(waiter, error) from error
                 finally:
-                    self._uploads.end(task)
+                    self._uploads.end(waiter)
                 start_s = monotonic()
             answer = self._respond(Request(method, scope.path, scope.query_string, headers, body))
             response = answer if isinstance(answer, Response) else await answer
@@ -92,8 +97,8 @@ class RsgiServer:
         protocol.response_bytes(response.status, response.headers, response.body)
         self._record(response, monotonic() - start_s)
 
-    def _why_no_body(self, task: asyncio.Task[object], error: BaseException) -> BaseException:
-        if self._uploads.was_overdue(task):
+    def _why_no_body(self, waiter: Waiter, error: BaseException) -> BaseException:
+        if self._uploads.was_overdue(waiter):
             return BodyTimeout("The body did not arrive in time. Send it without pauses.")
         if isinstance(error, asyncio.CancelledError):
             return error

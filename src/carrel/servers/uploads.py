@@ -1,4 +1,4 @@
-"""Bodies that do not arrive: requests whose body takes too long are cancelled.
+"""Bodies that do not arrive: waiting for one that takes too long is cancelled.
 
 One sweep a second looks at all bodies under way. A timer for each request would cost two
 microseconds of every POST; being a second late with a timeout of thirty costs nobody anything.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
+from typing import Protocol
 
 from carrel.errors import BodyTooLarge
 
@@ -32,8 +33,15 @@ def too_long(max_body_bytes: int) -> BodyTooLarge:
     return BodyTooLarge(f"The body is longer than {max_body_bytes} bytes.")
 
 
+class Waiter(Protocol):
+    """What a request waits for its body on: a future, a task, or Granian's own awaitable."""
+
+    def cancel(self) -> bool:
+        """Have whoever awaits it raise CancelledError."""
+
+
 class Uploads:
-    """The tasks that wait for a body.
+    """The bodies under way.
 
     Args:
         timeout_s: How long a body may take, in seconds.
@@ -41,46 +49,39 @@ class Uploads:
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
-        self._since_s: dict[asyncio.Task[object], float] = {}
-        self._overdue: set[asyncio.Task[object]] = set()
+        self._since_s: dict[Waiter, float] = {}
+        self._overdue: set[Waiter] = set()
         self._sweeping: asyncio.TimerHandle | None = None
 
-    def begin(self, now_s: float) -> asyncio.Task[object]:
-        """Note that the running task waits for a body.
+    def begin(self, waiter: Waiter, now_s: float) -> None:
+        """Note that a body is waited for.
 
         Args:
+            waiter: Cancelled when it takes too long.
             now_s: What `monotonic` says; the caller looks at the clock anyway.
-
-        Returns:
-            What to pass to `end`.
         """
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task(loop)
-        assert task is not None
-        self._since_s[task] = now_s
+        self._since_s[waiter] = now_s
         if self._sweeping is None:
-            self._sweeping = loop.call_later(SWEEP_S, self._sweep)
-        return task
+            self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
 
-    def end(self, task: asyncio.Task[object]) -> None:
+    def end(self, waiter: Waiter) -> None:
         """Note that the body is there, or given up."""
-        self._since_s.pop(task, None)
+        self._since_s.pop(waiter, None)
 
-    def was_overdue(self, task: asyncio.Task[object]) -> bool:
-        """Tell whether the task's cancellation was a timeout, and forget it."""
-        if task not in self._overdue:
+    def was_overdue(self, waiter: Waiter) -> bool:
+        """Tell whether the waiter's cancellation was a timeout, and forget it."""
+        if waiter not in self._overdue:
             return False
-        self._overdue.discard(task)
-        task.uncancel()
+        self._overdue.discard(waiter)
         return True
 
     def _sweep(self) -> None:
         self._sweeping = None
         limit_s = monotonic() - self._timeout_s
-        for task, since_s in list(self._since_s.items()):
+        for waiter, since_s in list(self._since_s.items()):
             if since_s < limit_s:
-                del self._since_s[task]
-                self._overdue.add(task)
-                task.cancel()
+                del self._since_s[waiter]
+                self._overdue.add(waiter)
+                waiter.cancel()
         if self._since_s:
             self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
