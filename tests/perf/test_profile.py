@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,7 +121,20 @@ def server_answers(server: carrel_server.CarrelServer) -> bool:
 def test_without_a_url_a_running_server_gets_no_load(
     server: carrel_server.CarrelServer, tmp_path: Path
 ) -> None:
-    done = profile("--pid", str(server.pid), "--duration", "1", "--all-threads", "--json", "--out", tmp_path)
+    ended = threading.Event()
+
+    def read() -> None:
+        # A server at rest has nothing to sample; this is somebody else's load.
+        while not ended.is_set():
+            fetch(HttpTarget(server.url).read("/mcp/resources/sdlc/core"))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        done = profile("--pid", str(server.pid), "--duration", "1", "--json", "--out", tmp_path)
+    finally:
+        ended.set()
+        reader.join()
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["sampling"]["load"] == ""
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import logging
 import multiprocessing
+import re
 import socket
 import sys
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -22,12 +25,17 @@ from carrel.settings import Settings
 from carrel.sources.filesystem import FilesystemSource
 from carrel.surveying import load_catalog, open_library
 
+if TYPE_CHECKING:
+    from granian.server.common import AbstractServer
+
 HEADER_READ_TIMEOUT_MS = 10_000
 MAX_HEADER_BYTES = 64 * 1024
 WORKER_STOP_S = 8
 """A worker that still answers after this is ended, so that the server is gone within ten seconds."""
 
 BACKLOG = 2048
+
+_KILLING = re.compile(r"Killing worker-(\d+) after")
 
 
 def serve(settings: Settings) -> None:
@@ -108,6 +116,9 @@ def _run(settings: Settings, source: FilesystemSource, catalog: Catalog) -> None
         log_dictconfig=_granian_logging(),
     )
     sys.stdout.flush()
+    parent_writer = LineWriter()
+    operator_log.install(parent_writer)
+    logging.getLogger("_granian").addFilter(lambda record: _is_true(record, server))
 
     def load_app() -> Application:
         # In the worker: threads do not survive a fork, so the writer is made here.
@@ -115,7 +126,28 @@ def _run(settings: Settings, source: FilesystemSource, catalog: Catalog) -> None
         operator_log.install(writer)
         return Application(settings, source, catalog, cells, writer)
 
-    server.serve(target_loader=load_app, wrap_loader=False)
+    try:
+        server.serve(target_loader=load_app, wrap_loader=False)
+    finally:
+        parent_writer.close()
+
+
+def _is_true(record: logging.LogRecord, server: AbstractServer[Any]) -> bool:
+    """Tell whether a line of Granian's is so.
+
+    It says that it kills a worker which did not stop, also when the worker had just ended: two of its
+    threads wait for one process, and the one that comes second takes it for alive.
+    """
+    match = _KILLING.match(record.getMessage())
+    return match is None or _runs(server.wrks[int(match[1]) - 1].inner.pid)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] not in "ZX"
 
 
 def _granian_logging() -> dict[str, Any]:
