@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from carrel_perf.children import child
 from carrel_perf.errors import BadInput, ServerUnreachable, ToolMissing
+from carrel_perf.launching import carrel_command
 from carrel_perf.probing import fetch
 from carrel_perf.targets import HttpTarget
 
 _READY_S = 30.0
-_STOP_S = 15.0
 _POLL_S = 0.02
 _GREETING = re.compile(r"^\s*HTTP\s+(http://[^/\s]+)/", re.MULTILINE)
 
@@ -39,7 +37,7 @@ def running(
     Args:
         log: Where its output goes.
         options: Further ones of `carrel serve`.
-        settings: Variables of its environment; those that somebody has set on this machine do not reach it.
+        settings: Variables of its environment, see `child`.
         library: The directory that it serves; the starter library when left out.
 
     Raises:
@@ -47,34 +45,13 @@ def running(
         ServerUnreachable: It did not answer in time.
         ToolMissing: Carrel is not installed.
     """
-    command = [sys.executable, "-m", "carrel", "serve", *([str(library.resolve())] if library else [])]
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("CARREL_", "CACHE_"))
-    }
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603
-            [*command, "--port", "0", *options],
-            cwd=log.parent,  # away from the .env of whoever runs this
-            env=inherited | dict(settings),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,  # Ctrl-C is for the run, which stops the server when it is done with it
-        )
-    try:
+    directory = [str(library.resolve())] if library else []
+    command = carrel_command("serve", *directory, "--port", "0", *options)
+    with (
+        log.open("wb") as output,
+        child(command, stdout=output, stderr=output, settings=settings, directory=log.parent) as process,
+    ):
         yield CarrelServer(_wait_until_ready(process, log), process.pid)
-    finally:
-        stop(process)
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process as a supervisor does."""
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(_STOP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> str:

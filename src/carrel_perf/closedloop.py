@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from carrel_perf.children import child
 from carrel_perf.errors import ServerUnreachable
 from carrel_perf.targets import Request
 
@@ -49,20 +50,18 @@ def loading(requests: list[Request], connections: int) -> Iterator[list[Count]]:
         ServerUnreachable: The server hangs up, or answers nothing well.
     """
     command = [sys.executable, "-m", "carrel_perf.closedloop"]
-    process = subprocess.Popen(  # noqa: S603 - this very module
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
     counts: list[Count] = []
-    try:
+    with child(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
         process.stdin.write(msgspec.json.encode(Plan(requests, connections)))
         process.stdin.close()
         process.stdin = None
         process.stdout.readline()  # the first answer, or the end
-        yield counts
-    finally:
-        counts.append(_stop(process))
+        try:
+            yield counts
+        finally:
+            counts.append(_stop(process))
     if counts[0].answered == counts[0].failed:
         raise ServerUnreachable("The server answered none of the requests well. Its log says why.")
 

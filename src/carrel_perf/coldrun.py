@@ -18,7 +18,7 @@ import msgspec
 from carrel_perf.cold import Cold, FirstRead, Preloading, Start, Steady, judge
 from carrel_perf.environment import environment
 from carrel_perf.errors import ServerUnreachable
-from carrel_perf.launching import Document, Launched, documents_of, end, launched, launched_stdio
+from carrel_perf.launching import Document, Launched, documents_of, launched, launched_stdio
 from carrel_perf.pagecache import PageCache, resident_pages
 from carrel_perf.targets import Answer, HttpTarget, McpTarget, Request
 
@@ -128,11 +128,8 @@ class ColdRun:
     def _start_stdio(self) -> float:
         request = McpTarget("", "modern").read(self._chosen[0].uri)
         start_s = perf_counter()
-        process = launched_stdio(self._options.library)
-        try:
+        with launched_stdio(self._options.library) as process:
             taken_s = _ask(process, request) - start_s
-        finally:
-            end(process)
         return taken_s * 1000
 
     def _measure_first(self) -> None:

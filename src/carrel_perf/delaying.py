@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
-from carrel_perf.carrel_server import stop
+from carrel_perf.children import child
 from carrel_perf.errors import BadInput, ServerUnreachable
 
 _CHUNK_BYTES = 64 * 1024
@@ -38,18 +38,13 @@ def delayed(url: str, delay_ms: float) -> Iterator[str]:
     if parts.scheme != "http":
         raise BadInput("--inject-delay works with http:// only, as it does not look into what it passes on.")
     command = [sys.executable, "-m", "carrel_perf.delaying", str(parts.hostname), str(parts.port or 80)]
-    process = subprocess.Popen(  # noqa: S603
-        [*command, str(delay_ms)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True
-    )
-    assert process.stdout is not None
-    try:
-        port = process.stdout.readline().decode().strip()
-        if not port:
-            raise ServerUnreachable("The proxy of --inject-delay did not start.")
-        yield parts._replace(netloc=f"127.0.0.1:{port}").geturl()
-    finally:
-        stop(process)
-        process.stdout.close()
+    with child([*command, str(delay_ms)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        with process.stdout:
+            port = process.stdout.readline().decode().strip()
+            if not port:
+                raise ServerUnreachable("The proxy of --inject-delay did not start.")
+            yield parts._replace(netloc=f"127.0.0.1:{port}").geturl()
 
 
 async def _serve(host: str, port: int, delay_s: float) -> None:

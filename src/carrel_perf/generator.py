@@ -19,6 +19,7 @@ import msgspec
 
 import carrel_perf
 from carrel_perf import plan as plans
+from carrel_perf.children import child
 from carrel_perf.errors import Inconclusive, ToolMissing
 from carrel_perf.plan import Plan
 from carrel_perf.recording import Measured, Progress
@@ -65,14 +66,13 @@ def generate(
     command += ["--exit-code-on-error", "0", "--stop-timeout", _STOP_S]
     command += ["--csv", str(out / "locust"), "--html", str(out / "locust.html"), "--logfile", str(log)]
     command += ["--plan", str(scratch / "plan.json"), "--measured", str(measured)]
-    process = _start(command, scratch)
-    is_partial = _listen(process, watch)
+    code, is_partial = _locust_runs(command, scratch, watch)
     if measured.exists():
         return msgspec.json.decode(measured.read_bytes(), type=Measured), is_partial
     if is_partial:
         raise Inconclusive("Interrupted before anything was measured.")
     said = log.read_text(encoding="utf-8").strip().splitlines() if log.exists() else []
-    raise ToolMissing(f"Locust ended with {process.returncode}: {said[-1] if said else 'it said nothing'}")
+    raise ToolMissing(f"Locust ended with {code}: {said[-1] if said else 'it said nothing'}")
 
 
 def work(plan: Plan, master_host: str, shape: Shape, scratch: Path) -> None:
@@ -86,10 +86,9 @@ def work(plan: Plan, master_host: str, shape: Shape, scratch: Path) -> None:
     command = [*_locust(plan.url), "--worker", "--headless", "--master-host", master_host]
     command += ["--master-port", str(shape.master_port), "--plan", str(scratch / "plan.json")]
     command += ["--processes", str(shape.processes)] if shape.processes > 1 else []
-    process = _start(command, scratch)
-    _listen(process, lambda _: None)
-    if process.returncode:
-        raise ToolMissing(f"Locust's worker ended with {process.returncode}. Is the master at {master_host}?")
+    code, _ = _locust_runs(command, scratch, lambda _: None)
+    if code:
+        raise ToolMissing(f"Locust's worker ended with {code}. Is the master at {master_host}?")
 
 
 def _locust(url: str) -> list[str]:
@@ -110,18 +109,11 @@ def _shape_options(shape: Shape) -> list[str]:
     return options
 
 
-def _start(command: list[str], directory: Path) -> subprocess.Popen[bytes]:
-    # From a directory without a locust.conf, and without anybody's LOCUST_ variables.
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
-    return subprocess.Popen(  # noqa: S603
-        command,
-        cwd=directory,
-        env=inherited,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C reaches it through us, once
-    )
+def _locust_runs(command: list[str], directory: Path, watch: Callable[[Progress], None]) -> tuple[int, bool]:
+    """Run Locust where there is no locust.conf; return its exit code and whether it was interrupted."""
+    with child(command, stdout=subprocess.PIPE, directory=directory) as process:
+        is_partial = _listen(process, watch)
+    return process.returncode, is_partial
 
 
 def _listen(process: subprocess.Popen[bytes], watch: Callable[[Progress], None]) -> bool:

@@ -6,24 +6,23 @@ Never imports carrel: it is started as anybody would start it, by the Python tha
 from __future__ import annotations
 
 import http.client
-import os
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, NamedTuple
 
 import msgspec
 
+from carrel_perf.children import child
 from carrel_perf.errors import BadInput, EmptyLibrary, ServerUnreachable
 
 START_DEADLINE_S = 30.0
-STOP_DEADLINE_S = 15.0
 _POLL_S = 0.001
 """Far below what a start takes, so that it does not show in its figure."""
 
@@ -100,19 +99,15 @@ def documents_of(library: Path) -> list[Document]:
         BadInput: It is no library.
         EmptyLibrary: There is nothing to read.
     """
-    done = subprocess.run(  # noqa: S603 - our own command line
-        carrel_command("list", str(library.resolve()), "--json"),
-        capture_output=True,
-        check=False,
-        env=_clean({}),
-        cwd="/",
-    )
-    if done.returncode != 0:
-        reason = done.stderr.decode(errors="replace").strip().removeprefix("carrel: ")
+    command = carrel_command("list", str(library.resolve()), "--json")
+    with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        listed, said = process.communicate()
+    if process.returncode != 0:
+        reason = said.decode(errors="replace").strip().removeprefix("carrel: ")
         raise BadInput(
             f"The library {library} cannot be used. {reason.splitlines()[-1] if reason else ''}".strip()
         )
-    found = msgspec.json.decode(done.stdout, type=list[Document])
+    found = msgspec.json.decode(listed, type=list[Document])
     if not found:
         raise EmptyLibrary(f"The library {library} has no documents that could be served. Put files into it.")
     return found
@@ -128,49 +123,15 @@ def launched(library: Path, *flags: str, variables: Mapping[str, str] | None = N
         variables: Settings by environment variable; those of the caller do not count.
     """
     port = _free_port()
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(  # noqa: S603 - our own command line
-            carrel_command("serve", str(library.resolve()), "--port", str(port), *flags),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            env=_clean(variables or {}),
-            cwd="/",  # away from the .env of whoever runs this
-            start_new_session=True,  # Ctrl-C is for the run, which stops the server when it is done with it
-        )
-        try:
-            yield Launched(process, port, log)
-        finally:
-            end(process)
+    command = carrel_command("serve", str(library.resolve()), "--port", str(port), *flags)
+    with tempfile.TemporaryFile() as log, child(command, stderr=log, settings=variables) as process:
+        yield Launched(process, port, log)
 
 
-def launched_stdio(library: Path) -> subprocess.Popen[bytes]:
-    """Start `carrel stdio`, which the caller ends."""
-    return subprocess.Popen(  # noqa: S603 - our own command line
-        carrel_command("stdio", str(library.resolve())),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=_clean({}),
-        cwd="/",
-        start_new_session=True,
-    )
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Stop a process, kindly at first."""
-    process.terminate()
-    try:
-        process.wait(STOP_DEADLINE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _clean(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without the settings that are in it: they would be measured unseen."""
-    names = ("CARREL_", "CACHE_TTL", "CACHE_MAX_SIZE")
-    return {key: value for key, value in os.environ.items() if not key.startswith(names)} | dict(variables)
+def launched_stdio(library: Path) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """Start `carrel stdio`, and end it when the context does."""
+    command = carrel_command("stdio", str(library.resolve()))
+    return child(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def _free_port() -> int:
