@@ -18,7 +18,9 @@ from carrel.http.rest import LISTING, PREFIX, Rest
 from carrel.http.router import Router, Subtree, get_only
 from carrel.library import Library
 from carrel.mcp.dispatch import Dispatcher
+from carrel.mcp.lifecycle import Lifecycle
 from carrel.mcp.methods import Methods
+from carrel.mcp.resources import Resources
 from carrel.mcp.streamable import ENDPOINT, StreamableHttp
 from carrel.model import Source
 from carrel.observe.access_log import AccessLog
@@ -78,7 +80,7 @@ class Application:
         )
         self.library = Library(source, catalog, freshness, memory, self._threads, stamp)
         self._preloading = Preloading(self.library, self._refresh_gauges) if settings.preload else None
-        self.dispatcher = Dispatcher(Methods(self.library, settings.page_size, INSTRUCTIONS))
+        self.dispatcher = Dispatcher(self._methods())
         self._router = self._route()
         limits = (settings.max_body_bytes, settings.body_timeout_s)
         self.respond = self._router.respond
@@ -141,6 +143,10 @@ class Application:
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bring it down after Granian has answered the last request."""
         loop.run_until_complete(self.stop())
+
+    def _methods(self) -> Methods:
+        features = [Resources(self.library, self.settings.page_size)]
+        return Methods([*features, Lifecycle(features, self.library.stamp, INSTRUCTIONS)])
 
     def _route(self) -> Router:
         rest = Rest(self.library)

@@ -20,6 +20,7 @@ from carrel.mcp.messages import (
     Message,
     PostedResponse,
     decode,
+    parameters,
 )
 
 
@@ -298,3 +299,37 @@ def test_an_id_that_is_echoed_is_the_one_that_was_sent(value: dict[str, Any]) ->
         assert json.loads(found.id) == value["id"]
         assert re.fullmatch(rb'-?\d+|".*"', found.id, re.DOTALL)
         assert msgspec.json.decode(found.id) == value["id"]
+
+
+class Argument(msgspec.Struct):
+    """Parameters as a method could want them."""
+
+    argument: str
+    limit: int = 10
+
+
+@pytest.mark.parametrize("in_a_batch", [False, True])
+def test_a_method_reads_its_own_parameters_of_the_message(*, in_a_batch: bool) -> None:
+    body = request(method="some/method", params={"argument": "ä", "other": {"deep": [1]}})
+    found = decoded([body]) if in_a_batch else decoded(body)
+    message = found.items[0] if in_a_batch else found
+    assert parameters(message.source, Argument) == Argument("ä")
+
+
+@pytest.mark.parametrize(
+    ("params", "complaint"),
+    [
+        ({"argument": 1}, "Expected `str`, got `int` - at `$.argument`"),
+        ({}, "missing required field `argument`"),
+        ({"argument": "", "limit": "x"}, "`$.limit`"),
+    ],
+)
+def test_parameters_that_do_not_fit_are_told(params: dict[str, Any], complaint: str) -> None:
+    message = decoded(request(method="some/method", params=params))
+    with pytest.raises(InvalidParams, match=re.escape(complaint)):
+        parameters(message.source, Argument)
+
+
+def test_a_message_without_parameters_has_none_to_read() -> None:
+    with pytest.raises(InvalidParams, match="argument"):
+        parameters(decoded(without("params")).source, Argument)

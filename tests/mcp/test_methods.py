@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from carrel import __version__
-from carrel.mcp.methods import MAX_READY_PAGES
+from carrel.mcp.resources import MAX_READY_PAGES
 from carrel.mcp.revisions import HANDSHAKE, NEWEST_HANDSHAKE, SERVED
 from carrel.paging import encode_cursor
 from tests.support.apps import Served, serving

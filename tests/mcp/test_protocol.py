@@ -69,7 +69,7 @@ def error_of(outcome: Call | Fault) -> type[Exception]:
 
 def test_a_request_with_everything_is_a_modern_call() -> None:
     assert accept_posted(message(meta=META), routing()) == Call(
-        b"7", "resources/read", message(meta=META).params, Era.MODERN
+        b"7", "resources/read", message(meta=META).params, Era.MODERN, message(meta=META).source
     )
 
 
@@ -202,7 +202,9 @@ def test_the_checks_have_their_order() -> None:
 
 
 def test_pipes_have_no_headers() -> None:
-    assert accept_piped(message()) == Call(b"7", "resources/read", message().params, Era.HANDSHAKE)
+    assert accept_piped(message()) == Call(
+        b"7", "resources/read", message().params, Era.HANDSHAKE, message().source
+    )
     outcome = accept_piped(message(meta=META))
     assert isinstance(outcome, Call)
     assert outcome.era is Era.MODERN

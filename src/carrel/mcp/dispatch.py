@@ -9,8 +9,9 @@ from carrel.errors import Era, InvalidRequest, RequestError, ResourceNotFound
 from carrel.http.exchange import Answer, FailedRead, Read, Response
 from carrel.http.problems import NO_SNIFF, headers_for
 from carrel.mcp.messages import Batch, Malformed, Message, PostedResponse
-from carrel.mcp.methods import Methods, Result
+from carrel.mcp.methods import Methods
 from carrel.mcp.protocol import Call, Fault, error_reply, reply
+from carrel.mcp.results import Result
 from carrel.model import X_CACHE, Header
 
 MAX_LOGGED_URI = 256
@@ -75,7 +76,7 @@ class Dispatcher:
             return failed(
                 Fault(InvalidRequest("initialize must not be part of a batch."), Era.HANDSHAKE, item.id)
             )
-        return self.carry_out(Call(item.id, item.method, item.params, Era.HANDSHAKE))
+        return self.carry_out(Call(item.id, item.method, item.params, Era.HANDSHAKE, item.source))
 
 
 def failed(fault: Fault, reads: tuple[Read, ...] = ()) -> Response:

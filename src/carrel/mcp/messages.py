@@ -7,7 +7,7 @@ Whatever does not fit is looked at again, slowly, to say what is wrong with it.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -25,6 +25,8 @@ MAX_BATCH = 64
 
 PROTOCOL_VERSION = "io.modelcontextprotocol/protocolVersion"
 CLIENT_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
+
+_T = TypeVar("_T")
 
 # The raw text of an id: an integer, or a string whose escapes the decoder has checked.
 _ZERO = ord("0")
@@ -45,7 +47,10 @@ class Meta(msgspec.Struct, frozen=True, gc=False):
 
 
 class Params(msgspec.Struct, frozen=True, gc=False):
-    """The parameters of all methods together; which of them a method needs is its own business."""
+    """The parameters that most requests have, and those that decide about a request at all.
+
+    Which of them a method needs is its own business; what it needs beside them it reads with `parameters`.
+    """
 
     meta: Meta | UnsetType = msgspec.field(default=UNSET, name="_meta")
     uri: str | UnsetType = UNSET
@@ -67,15 +72,21 @@ class _Envelope(msgspec.Struct, frozen=True, gc=False):
     error: msgspec.Raw | UnsetType = UNSET
 
 
+class _OfAnyParams(msgspec.Struct, frozen=True):
+    params: dict[str, Any] = {}
+
+
 class Message(msgspec.Struct, frozen=True, gc=False):
     """One request or notification.
 
     `id` is the raw JSON of the request's id, to be put into the reply as it is; None in a notification.
+    `source` is the message itself, for methods whose parameters are not in `Params`.
     """
 
     id: bytes | None
     method: str
     params: Params
+    source: bytes
 
 
 class PostedResponse(msgspec.Struct, frozen=True):
@@ -100,6 +111,7 @@ class Batch(msgspec.Struct, frozen=True):
 Decoded = Message | PostedResponse | Malformed | Batch
 
 _decoder = msgspec.json.Decoder(_Envelope)
+_decoder_of_params = msgspec.json.Decoder(_OfAnyParams)
 
 
 def decode(body: bytes) -> Decoded:
@@ -126,7 +138,23 @@ def decode(body: bytes) -> Decoded:
         or (id_ is not None and not _is_plain_id(id_))
     ):
         return _examine(body)
-    return Message(id_, envelope.method, envelope.params)
+    return Message(id_, envelope.method, envelope.params, body)
+
+
+def parameters(source: bytes, type_: type[_T]) -> _T:
+    """Read the parameters of a message as a method wants them.
+
+    Args:
+        source: A whole message, decoded before.
+        type_: A struct, whose members are the parameters.
+
+    Raises:
+        InvalidParams: They do not fit; the message says which one and why.
+    """
+    try:
+        return msgspec.convert(_decoder_of_params.decode(source).params, type_)
+    except msgspec.ValidationError as fault:
+        raise InvalidParams(f"The parameters do not fit: {fault}.") from None
 
 
 def _is_plain_id(id_: bytes) -> bool:
@@ -182,7 +210,7 @@ def _classify(value: Any) -> Message | PostedResponse | Malformed:
         params = msgspec.convert(value.get("params", {}), Params)
     except msgspec.ValidationError as fault:
         return Malformed(InvalidParams(f"The parameters do not fit: {fault}."), id_, claims, name)
-    return Message(id_ if "id" in value else None, name, params)
+    return Message(id_ if "id" in value else None, name, params, msgspec.json.encode(value))
 
 
 def _envelope_fault(value: dict[str, Any]) -> RequestError | None:

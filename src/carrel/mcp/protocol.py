@@ -54,6 +54,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     method: str
     params: Params
     era: Era
+    source: bytes
+    """See `Message`."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -67,16 +69,16 @@ class Fault(msgspec.Struct, frozen=True):
 def accept_posted(message: Message, headers: RoutingHeaders) -> Call | Fault:
     """Decide about a message that came by HTTP."""
     if _is_consistent(message, headers):
-        return Call(message.id, message.method, message.params, Era.MODERN)
+        return Call(message.id, message.method, message.params, Era.MODERN, message.source)
     era = _era_of_message(message.params, headers.version)
     if era is Era.HANDSHAKE:
-        return Call(message.id, message.method, message.params, era)
+        return Call(message.id, message.method, message.params, era, message.source)
     error = _modern_meta_fault(message.params)
     if error is None:
         error = _header_fault(message, headers) or _version_fault(message.params)
     if error is not None:
         return Fault(error, era, message.id)
-    return Call(message.id, message.method, message.params, era)
+    return Call(message.id, message.method, message.params, era, message.source)
 
 
 def accept_piped(message: Message) -> Call | Fault:
@@ -86,11 +88,11 @@ def accept_piped(message: Message) -> Call | Fault:
         # `server/discover` exists in the modern era only, so without a claim it is a faulty modern one.
         if message.method == "server/discover":
             return Fault(_missing(PROTOCOL_VERSION), Era.MODERN, message.id)
-        return Call(message.id, message.method, message.params, Era.HANDSHAKE)
+        return Call(message.id, message.method, message.params, Era.HANDSHAKE, message.source)
     error = _modern_meta_fault(message.params) or _version_fault(message.params)
     if error is not None:
         return Fault(error, Era.MODERN, message.id)
-    return Call(message.id, message.method, message.params, Era.MODERN)
+    return Call(message.id, message.method, message.params, Era.MODERN, message.source)
 
 
 def refuse(malformed: Malformed, version_headers: list[str]) -> Fault:

@@ -1,0 +1,63 @@
+"""How a client gets to know the server: `initialize` and `ping`, and `server/discover` of the modern era."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from carrel.errors import Era, InvalidParams
+from carrel.mcp.protocol import Call
+from carrel.mcp.results import Feature, Method, Outcome, Result, finish
+from carrel.mcp.revisions import HANDSHAKE, NEWEST_HANDSHAKE, SERVED
+from carrel.rendering import Stamp
+
+
+class Lifecycle:
+    """Says what the server is and can do.
+
+    Args:
+        features: Those whose capabilities are told.
+        stamp: See `Stamp`.
+        instructions: What clients may tell their model about the server.
+    """
+
+    def __init__(self, features: Iterable[Feature], stamp: Stamp, instructions: str) -> None:
+        self._features = tuple(features)
+        self._stamp = stamp
+        self._instructions = instructions
+
+    def methods(self, era: Era) -> Mapping[str, Method]:
+        """Return the methods that the feature has in an era, by name."""
+        if era is Era.MODERN:
+            return {"server/discover": self._discover}
+        return {"initialize": self._initialize, "ping": self._ping}
+
+    def capabilities(self, era: Era) -> Mapping[str, Any]:
+        """Return the capabilities of all features together."""
+        return {name: value for each in self._features for name, value in each.capabilities(era).items()}
+
+    def _initialize(self, call: Call) -> Outcome:
+        requested = call.params.protocol_version
+        if requested is UNSET:
+            raise InvalidParams("initialize needs the parameter protocolVersion.")
+        result = {
+            "protocolVersion": requested if requested in HANDSHAKE else NEWEST_HANDSHAKE,
+            "capabilities": self.capabilities(call.era),
+            "serverInfo": self._stamp.server_info,
+            "instructions": self._instructions,
+        }
+        return Result(msgspec.json.encode(result))
+
+    def _ping(self, _: Call) -> Outcome:
+        return Result(b"{}")
+
+    def _discover(self, call: Call) -> Outcome:
+        members = {
+            "supportedVersions": SERVED,
+            "capabilities": self.capabilities(call.era),
+            "instructions": self._instructions,
+        }
+        return finish(msgspec.json.encode(members)[1:-1], call.era, self._stamp)
