@@ -120,7 +120,7 @@ async def test_an_entry_older_than_its_time_to_live_is_read_again(library: Path)
     async with serving(library, source=source, cache_ttl_s=0.02) as served:
         await read(served.library)
         info = served.library.find(URI)
-        await eventually(lambda: served.library.memory.get(URI, info.version, Form.RAW, monotonic()) is None)
+        await eventually(lambda: served.library.memory.get(info, Form.RAW, monotonic()) is None)
         assert (await read(served.library)).served_from is ServedFrom.MISS
         assert source.reads == 2
 

@@ -13,14 +13,13 @@ from carrel.catalog import Catalog
 from carrel.freshness import Freshness
 from carrel.http.admin import Admin
 from carrel.http.edge import Edge
-from carrel.http.exchange import Response
 from carrel.http.rest import LISTING, PREFIX, Rest
 from carrel.http.router import Router, Subtree, get_only
 from carrel.library import Library
 from carrel.mcp.dispatch import Dispatcher
 from carrel.mcp.lifecycle import Lifecycle
-from carrel.mcp.methods import Methods
 from carrel.mcp.resources import Resources
+from carrel.mcp.results import Feature
 from carrel.mcp.streamable import ENDPOINT, StreamableHttp
 from carrel.model import Source
 from carrel.observe.access_log import AccessLog
@@ -65,7 +64,7 @@ class Application:
         self._threads = Threads(IO_THREADS)
         self._cells = cells
         self._writer = writer
-        self._observer: Observer | None = None
+        self._is_up = False
         stamp = Stamp(int(settings.client_ttl_s * 1000), {"name": "carrel", "version": __version__})
         memory = MemoryCache(
             settings.cache_max_resources, settings.cache_max_bytes, settings.cache_ttl_s, settings.last_good_s
@@ -79,8 +78,12 @@ class Application:
             watch=settings.watch,
         )
         self.library = Library(source, catalog, freshness, memory, self._threads, stamp)
-        self._preloading = Preloading(self.library, self._refresh_gauges) if settings.preload else None
-        self.dispatcher = Dispatcher(self._methods())
+        access_log = AccessLog(writer) if settings.access_log else None
+        self._observer = Observer(access_log, self.library, writer)
+        self.record = self._observer.record
+        """Take note of a response that was sent; see `Observer.record`."""
+        self._preloading = Preloading(self.library, self._observer.flush) if settings.preload else None
+        self.dispatcher = Dispatcher(self._features())
         self._router = self._route()
         limits = (settings.max_body_bytes, settings.body_timeout_s)
         self.respond = self._router.respond
@@ -90,12 +93,10 @@ class Application:
 
     async def start(self) -> None:
         """Bring the app up on the running event loop; again and again does no harm."""
-        if self._observer is not None:
+        if self._is_up:
             return
-        recorder = Recorder(self._cells.claim(), self.library.catalog.rules.types)
-        access_log = AccessLog(self._writer) if self.settings.access_log else None
-        self._observer = Observer(recorder, access_log, self.library, self._writer)
-        self._observer.refresh_gauges()
+        self._is_up = True
+        self._observer.start(Recorder(self._cells.claim(), self.library.catalog.rules.types))
         self.library.start()
         if self._preloading is not None:
             self._preloading.start()
@@ -105,9 +106,8 @@ class Application:
         if self._preloading is not None:
             await self._preloading.stop()
         await self.library.stop()
-        if self._observer is not None:
-            self._observer.flush()
-            self._observer = None
+        self._observer.stop()
+        self._is_up = False
         await asyncio.to_thread(self._close)
 
     @asynccontextmanager
@@ -118,11 +118,6 @@ class Application:
             yield
         finally:
             await self.stop()
-
-    def record(self, response: Response, latency_s: float) -> None:
-        """Take note of a response that was sent."""
-        if self._observer is not None:
-            self._observer.record(response, latency_s)
 
     def _close(self) -> None:
         self._threads.close()
@@ -144,15 +139,15 @@ class Application:
         """Bring it down after Granian has answered the last request."""
         loop.run_until_complete(self.stop())
 
-    def _methods(self) -> Methods:
-        features = [Resources(self.library, self.settings.page_size)]
-        return Methods([*features, Lifecycle(features, self.library.stamp, INSTRUCTIONS)])
+    def _features(self) -> list[Feature]:
+        features: list[Feature] = [Resources(self.library, self.settings.page_size)]
+        return [*features, Lifecycle(features, self.library.stamp, INSTRUCTIONS)]
 
     def _route(self) -> Router:
         rest = Rest(self.library)
         admin = Admin(self.library, self._expose, __version__, self._preloading)
         routes = {
-            LISTING: rest.list,
+            LISTING: get_only(rest.list),
             ENDPOINT: StreamableHttp(self.dispatcher).respond,
             "/healthz": get_only(admin.healthz),
             "/readyz": get_only(admin.readyz),
@@ -163,13 +158,9 @@ class Application:
         return Router(edge, routes, Subtree(PREFIX, rest.read))
 
     async def _expose(self) -> tuple[bytes, str]:
-        self._refresh_gauges()
+        self._observer.flush()
         # It reads /proc, and the first time it imports what spells the text.
         return await self._threads.run(exposition, self._cells)
-
-    def _refresh_gauges(self) -> None:
-        if self._observer is not None:
-            self._observer.flush()
 
 
 def create_app(settings: Settings | None = None) -> Application:

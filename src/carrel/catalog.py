@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from carrel.errors import InvalidUri
+from carrel.errors import InvalidUri, ResourceNotFound
 from carrel.model import Change, ResourceInfo, SourceEntry, SourceProblem
 from carrel.rules import RULES_FILE, Rules
-from carrel.uri import split_uri
+from carrel.uri import canonical_uri, split_uri
 
 _NEAREST_CANDIDATES = 2000
 """Names compared for a suggestion: bounds what a stream of wrong URIs can cost to about a millisecond."""
@@ -59,6 +59,8 @@ class Catalog:
         self.generation = 0
         self._documents: dict[str, Document] = {}
         self._by_uri: dict[str, ResourceInfo] = {}
+        self.find: Callable[[str], ResourceInfo | None] = self._by_uri.get
+        """Return what a canonical URI or an alias names: the look-up of every hit, in one dictionary."""
         self._rivals: dict[str, list[ResourceInfo]] = {}
         self._names: dict[str, str] = {}
         self._ordered: dict[str | None, list[str]] = {None: []}
@@ -68,9 +70,27 @@ class Catalog:
         """Return the number of resources, aliases not counted."""
         return len(self._ordered[None])
 
-    def find(self, uri: str) -> ResourceInfo | None:
-        """Return what a canonical URI or an alias names."""
-        return self._by_uri.get(uri)
+    def locate(self, uri: str) -> ResourceInfo:
+        """Return what a URI names, however it is spelled.
+
+        Args:
+            uri: As somebody typed or a client sent it.
+
+        Raises:
+            InvalidUri: No resource could have it.
+            ResourceNotFound: No resource has it; `data["nearest"]` lists those most like it.
+        """
+        canonical = canonical_uri(uri)
+        info = self._by_uri.get(canonical)
+        if info is None:
+            raise self.not_found(canonical)
+        return info
+
+    def not_found(self, uri: str) -> ResourceNotFound:
+        """Make the error for a canonical URI that names nothing."""
+        nearest = self.nearest(uri)
+        hint = f" Did you mean {nearest[0]}?" if nearest else ""
+        return ResourceNotFound(f"Resource not found: {uri}.{hint}", {"uri": uri, "nearest": list(nearest)})
 
     def documents(self) -> dict[str, Document]:
         """Return a copy of what is known of each file, by path."""

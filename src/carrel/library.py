@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Coroutine
 from time import monotonic
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from carrel.cache.flights import Flights
 from carrel.cache.memory import MemoryCache
 from carrel.catalog import Catalog
-from carrel.errors import NotReady, ResourceNotFound, ResourceUnreadable
+from carrel.errors import NotReady, ResourceUnreadable
 from carrel.freshness import Freshness
 from carrel.model import (
     Change,
@@ -27,11 +28,9 @@ from carrel.model import (
     SourceChanged,
     SourceError,
     SourceGone,
-    Version,
 )
 from carrel.rendering import Stamp, render
 from carrel.threads import Threads
-from carrel.uri import canonical_uri
 
 log = logging.getLogger("carrel.library")
 
@@ -41,7 +40,10 @@ READY_DEADLINE_S = 10.0
 SETTLE_DEADLINE_S = 2.0
 """How long a read waits for a file that is being written; a writer that takes longer streams."""
 
-_Key = tuple[str, Version, Form]
+MAX_LOOKUPS = 4096
+"""Durations of look-ups that wait to be collected. Observers do so far earlier; nobody has to."""
+
+_Key = tuple[ResourceInfo, Form]
 
 
 class Library:
@@ -69,12 +71,17 @@ class Library:
         self.memory = memory
         self.freshness = freshness
         self.stamp = stamp
+        self.hit_lookups_s: deque[float] = deque(maxlen=MAX_LOOKUPS)
+        """What look-ups in the cache took, in seconds, until somebody takes them out: those that found it."""
+        self.missed_lookups_s: deque[float] = deque(maxlen=MAX_LOOKUPS)
+        """And those that did not; the load is not included."""
         self._source = source
         self._threads = threads
         self._get = memory.get
         self._find = catalog.find
+        self._note_hit = self.hit_lookups_s.append
         self._flights: Flights[_Key, Representation] = Flights()
-        self._etags: dict[str, tuple[Version, dict[Form, str]]] = {}
+        self._etags: dict[str, tuple[ResourceInfo, dict[Form, str]]] = {}
         catalog.listen(self._on_change)
 
     @property
@@ -115,24 +122,12 @@ class Library:
         """
         # A canonical URI, the usual case, is a key as it stands.
         info = self._find(uri)
-        if info is not None:
-            return info
-        canonical = canonical_uri(uri)
-        info = self.catalog.find(canonical)
-        if info is not None:
-            return info
-        raise self.not_found(canonical)
-
-    def not_found(self, uri: str) -> ResourceNotFound:
-        """Make the error for a canonical URI that names nothing."""
-        nearest = self.catalog.nearest(uri)
-        hint = f" Did you mean {nearest[0]}?" if nearest else ""
-        return ResourceNotFound(f"Resource not found: {uri}.{hint}", {"uri": uri, "nearest": list(nearest)})
+        return info if info is not None else self.catalog.locate(uri)
 
     def etag(self, info: ResourceInfo, form: Form) -> str | None:
         """Return the validator of a form, when it was ever made for this version; touches no cache."""
         known = self._etags.get(info.uri)
-        return known[1].get(form) if known is not None and known[0] == info.version else None
+        return known[1].get(form) if known is not None and known[0] == info else None
 
     def read(self, info: ResourceInfo, form: Form) -> Reading | Coroutine[Any, Any, Reading]:
         """Read one form of a resource: at once from memory, else by a coroutine to await.
@@ -142,49 +137,50 @@ class Library:
             ResourceUnreadable: It cannot be read, and there is no last good content.
         """
         start_s = monotonic()
-        representation = self._get(info.uri, info.version, form, start_s)
-        lookup_s = monotonic() - start_s
-        if representation is None:
-            return self._load(info, form, lookup_s)
-        return Reading(info, representation, ServedFrom.HIT, lookup_s)
+        reading = self._get(info, form, start_s)
+        if reading is None:
+            self.missed_lookups_s.append(monotonic() - start_s)
+            return self._load(info, form)
+        self._note_hit(monotonic() - start_s)
+        return reading
 
-    async def _load(self, info: ResourceInfo, form: Form, lookup_s: float) -> Reading:
+    async def _load(self, info: ResourceInfo, form: Form) -> Reading:
         uri = info.uri
         deadline_s = monotonic() + SETTLE_DEADLINE_S
         while True:
             try:
                 representation = await self._fly(info, form)
-                return Reading(info, representation, ServedFrom.MISS, lookup_s)
+                return Reading(info, representation, ServedFrom.MISS)
             except (SourceChanged, SourceGone) as error:
                 remaining_s = deadline_s - monotonic()
                 settled = remaining_s > 0 and await self.freshness.settled(info.path, remaining_s)
                 now = self.catalog.find(uri)
                 if now is None:
-                    raise self.not_found(uri) from error
+                    raise self.catalog.not_found(uri) from error
                 if not settled or now.version == info.version:
-                    return self._fall_back(now, form, lookup_s, error)
+                    return self._fall_back(now, form, error)
                 info = now
             except SourceError as error:
-                return self._fall_back(info, form, lookup_s, error)
+                return self._fall_back(info, form, error)
 
     async def _fly(self, info: ResourceInfo, form: Form) -> Representation:
-        key = (info.uri, info.version, form)
+        key = (info, form)
         return await self._flights.join(key, lambda: self._lead(info, form))
 
     async def _lead(self, info: ResourceInfo, form: Form) -> Representation:
         # Between this waiter's look-up and its flight another flight may have landed.
-        held = self.memory.get(info.uri, info.version, form, monotonic())
+        held = self.memory.get(info, form, monotonic())
         if held is not None:
-            return held
+            return held.representation
         representation = await self._threads.run(self._read_and_render, info, form)
-        self.memory.put(info.uri, info.version, form, representation)
+        self.memory.put(info, form, representation)
         self._remember_etag(info, form, representation.etag)
         return representation
 
     def _read_and_render(self, info: ResourceInfo, form: Form) -> Representation:
         return render(info, self._source.read(info.path, info.version), form, self.stamp)
 
-    def _fall_back(self, info: ResourceInfo, form: Form, lookup_s: float, error: SourceError) -> Reading:
+    def _fall_back(self, info: ResourceInfo, form: Form, error: SourceError) -> Reading:
         """Serve the last good content, or raise.
 
         Raises:
@@ -198,12 +194,12 @@ class Library:
                 "The server's log says why; try again later.",
                 {"uri": info.uri},
             ) from error
-        return Reading(info, last_good, ServedFrom.STALE, lookup_s)
+        return Reading(info, last_good, ServedFrom.STALE)
 
     def _remember_etag(self, info: ResourceInfo, form: Form, etag: str) -> None:
         known = self._etags.get(info.uri)
-        if known is None or known[0] != info.version:
-            known = self._etags[info.uri] = (info.version, {})
+        if known is None or known[0] != info:
+            known = self._etags[info.uri] = (info, {})
         known[1][form] = etag
 
     def _on_change(self, change: Change) -> None:

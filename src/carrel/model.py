@@ -105,14 +105,12 @@ class Representation(msgspec.Struct, frozen=True, gc=False):
     """`headers` and `X-Cache: hit`, made once as nearly all reads are hits."""
 
 
-class Reading(msgspec.Struct, frozen=True, gc=False):
-    """What a read returns."""
+class Reading(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """What a read returns. Hits of one cached form are one object, by which observers put them together."""
 
     info: ResourceInfo
     representation: Representation
     served_from: ServedFrom
-    lookup_s: float
-    """Time the look-up in the cache took, in seconds, the load not included."""
 
 
 class Change(msgspec.Struct, frozen=True):

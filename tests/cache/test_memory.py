@@ -7,12 +7,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from carrel.cache.memory import ENTRY_OVERHEAD_BYTES, MemoryCache
-from carrel.model import Form, Representation, Version
+from carrel.model import Form, Representation, ResourceInfo, ServedFrom, Version
 from tests.support.waiting import eventually_sync
 
 ONE, TWO = Version("1"), Version("2")
 RAW, JSON = Form.RAW, Form.JSON
 AGES_S = 3600.0
+
+
+def info(uri: str, version: Version, title: str = "Title") -> ResourceInfo:
+    return ResourceInfo(uri, uri, "path", "name", title, "", "file", "text/plain", 1, 0, version)
+
+
+def found(held: MemoryCache, wanted: ResourceInfo, form: Form) -> Representation | None:
+    reading = held.get(wanted, form, monotonic())
+    assert reading is None or (reading.info, reading.served_from) == (wanted, ServedFrom.HIT)
+    return None if reading is None else reading.representation
 
 
 def bytes_of(size: int) -> Representation:
@@ -26,46 +36,60 @@ def cache(
 
 
 def test_what_was_put_is_returned_for_exactly_its_key() -> None:
-    held, found = cache(), bytes_of(1)
-    held.put("a", ONE, RAW, found)
-    assert held.get("a", ONE, RAW, monotonic()) is found
-    assert held.get("a", TWO, RAW, monotonic()) is None
-    assert held.get("a", ONE, JSON, monotonic()) is None
-    assert held.get("b", ONE, RAW, monotonic()) is None
+    held, put = cache(), bytes_of(1)
+    held.put(info("a", ONE), RAW, put)
+    assert found(held, info("a", ONE), RAW) is put
+    assert found(held, info("a", TWO), RAW) is None
+    assert found(held, info("a", ONE), JSON) is None
+    assert found(held, info("b", ONE), RAW) is None
+
+
+def test_hits_of_one_entry_are_one_object() -> None:
+    held = cache()
+    held.put(info("a", ONE), RAW, bytes_of(1))
+    hits = [held.get(info("a", ONE), RAW, monotonic()) for _ in range(2)]
+    assert hits[0] is hits[1]
+
+
+def test_what_new_rules_say_of_a_document_makes_its_old_forms_unreachable() -> None:
+    held = cache()
+    held.put(info("a", ONE, "Old"), JSON, bytes_of(1))
+    assert found(held, info("a", ONE, "New"), JSON) is None
+    assert held.last_good("a", JSON) is not None
 
 
 def test_an_older_version_stays_as_the_last_good_content_until_the_new_one_is_there() -> None:
     held, old, new = cache(), bytes_of(1), bytes_of(2)
-    held.put("a", ONE, RAW, old)
-    assert held.get("a", TWO, RAW, monotonic()) is None
+    held.put(info("a", ONE), RAW, old)
+    assert found(held, info("a", TWO), RAW) is None
     assert held.last_good("a", RAW) is old
-    held.put("a", TWO, RAW, new)
-    assert held.get("a", ONE, RAW, monotonic()) is None
+    held.put(info("a", TWO), RAW, new)
+    assert found(held, info("a", ONE), RAW) is None
     assert held.last_good("a", RAW) is new
     assert held.size_bytes == 2 + ENTRY_OVERHEAD_BYTES
 
 
 def test_an_entry_is_loaded_again_after_its_time_to_live() -> None:
     held = cache(ttl_s=0.02)
-    held.put("a", ONE, RAW, bytes_of(1))
-    eventually_sync(lambda: held.get("a", ONE, RAW, monotonic()) is None)
+    held.put(info("a", ONE), RAW, bytes_of(1))
+    eventually_sync(lambda: found(held, info("a", ONE), RAW) is None)
     assert held.last_good("a", RAW) is not None
-    held.put("a", ONE, RAW, bytes_of(1))
-    assert held.get("a", ONE, RAW, monotonic()) is not None
+    held.put(info("a", ONE), RAW, bytes_of(1))
+    assert found(held, info("a", ONE), RAW) is not None
 
 
 def test_the_last_good_content_is_served_for_a_limited_time_from_the_first_failure() -> None:
     held = cache(last_good_s=0.02)
-    held.put("a", ONE, RAW, bytes_of(1))
+    held.put(info("a", ONE), RAW, bytes_of(1))
     assert held.last_good("a", RAW) is not None
     eventually_sync(lambda: held.last_good("a", RAW) is None)
-    held.put("a", ONE, RAW, bytes_of(1))
+    held.put(info("a", ONE), RAW, bytes_of(1))
     assert held.last_good("a", RAW) is not None, "a load that succeeds ends the failing"
 
 
 def test_there_is_no_last_good_content_of_what_was_never_read() -> None:
     held = cache()
-    held.put("a", ONE, RAW, bytes_of(1))
+    held.put(info("a", ONE), RAW, bytes_of(1))
     assert held.last_good("a", JSON) is None
     assert held.last_good("b", RAW) is None
 
@@ -73,43 +97,43 @@ def test_there_is_no_last_good_content_of_what_was_never_read() -> None:
 def test_the_least_recently_used_resource_goes_first() -> None:
     held = cache(max_resources=2)
     for uri in "ab":
-        held.put(uri, ONE, RAW, bytes_of(1))
-    assert held.get("a", ONE, RAW, monotonic())
-    held.put("c", ONE, RAW, bytes_of(1))
-    assert held.get("b", ONE, RAW, monotonic()) is None
-    assert held.get("a", ONE, RAW, monotonic())
-    assert held.get("c", ONE, RAW, monotonic())
+        held.put(info(uri, ONE), RAW, bytes_of(1))
+    assert found(held, info("a", ONE), RAW)
+    held.put(info("c", ONE), RAW, bytes_of(1))
+    assert found(held, info("b", ONE), RAW) is None
+    assert found(held, info("a", ONE), RAW)
+    assert found(held, info("c", ONE), RAW)
     assert held.evictions == 1
 
 
 def test_a_resource_counts_once_whatever_its_forms() -> None:
     held = cache(max_resources=1)
     for form in Form:
-        held.put("a", ONE, form, bytes_of(1))
+        held.put(info("a", ONE), form, bytes_of(1))
     assert len(held) == 1
-    assert all(held.get("a", ONE, form, monotonic()) for form in Form)
+    assert all(found(held, info("a", ONE), form) for form in Form)
 
 
 def test_what_is_larger_than_the_whole_budget_is_not_kept() -> None:
     held = cache(max_bytes=5000)
-    held.put("b", ONE, RAW, bytes_of(1))
-    held.put("a", ONE, RAW, bytes_of(5000))
-    assert held.get("a", ONE, RAW, monotonic()) is None
-    assert held.get("b", ONE, RAW, monotonic()) is not None
+    held.put(info("b", ONE), RAW, bytes_of(1))
+    held.put(info("a", ONE), RAW, bytes_of(5000))
+    assert found(held, info("a", ONE), RAW) is None
+    assert found(held, info("b", ONE), RAW) is not None
     assert (len(held), held.size_bytes, held.evictions) == (1, 1 + ENTRY_OVERHEAD_BYTES, 0)
 
 
 def test_a_resource_that_grew_beyond_the_budget_leaves_nothing_behind() -> None:
     held = cache(max_bytes=5000)
-    held.put("a", ONE, RAW, bytes_of(1))
-    held.put("a", TWO, RAW, bytes_of(5000))
+    held.put(info("a", ONE), RAW, bytes_of(1))
+    held.put(info("a", TWO), RAW, bytes_of(5000))
     assert (len(held), held.size_bytes) == (0, 0)
 
 
 def test_discarding_drops_all_forms_and_the_last_good_content() -> None:
     held = cache()
-    held.put("a", ONE, RAW, bytes_of(1))
-    held.put("a", ONE, JSON, bytes_of(1))
+    held.put(info("a", ONE), RAW, bytes_of(1))
+    held.put(info("a", ONE), JSON, bytes_of(1))
     held.discard("a")
     held.discard("never")
     assert held.last_good("a", RAW) is None
@@ -118,7 +142,7 @@ def test_discarding_drops_all_forms_and_the_last_good_content() -> None:
 
 def test_clearing_drops_everything() -> None:
     held = cache()
-    held.put("a", ONE, RAW, bytes_of(1))
+    held.put(info("a", ONE), RAW, bytes_of(1))
     held.clear()
     assert (len(held), held.size_bytes) == (0, 0)
 
@@ -132,7 +156,7 @@ def test_the_bounds_hold_whatever_is_put(
 ) -> None:
     held = cache(max_resources=max_resources, max_bytes=max_bytes)
     for number, form, size in wanted:
-        held.put(f"mcp://resources/{number}", ONE, form, bytes_of(size))
+        held.put(info(f"mcp://resources/{number}", ONE), form, bytes_of(size))
         assert len(held) <= max_resources
         assert 0 <= held.size_bytes <= max_bytes
 
@@ -154,12 +178,12 @@ class AgainstAModel(RuleBasedStateMachine):
 
     @rule(uri=uris, version=versions, form=forms, size=st.integers(0, 9000))
     def put(self, uri: str, version: Version, form: Form, size: int) -> None:
-        found = bytes_of(size)
-        self.held.put(uri, version, form, found)
+        new = bytes_of(size)
+        self.held.put(info(uri, version), form, new)
         forms = self.model.get(uri, {})
         forms.pop(form, None)
         if size + ENTRY_OVERHEAD_BYTES <= self.MAX_BYTES:
-            forms[form] = (version, found)
+            forms[form] = (version, new)
             self.model[uri] = forms
             self.model.move_to_end(uri)
         elif not forms:
@@ -171,9 +195,9 @@ class AgainstAModel(RuleBasedStateMachine):
     def get(self, uri: str, version: Version, form: Form) -> None:
         expected = self.model.get(uri, {}).get(form)
         if expected is None or expected[0] != version:
-            assert self.held.get(uri, version, form, monotonic()) is None
+            assert found(self.held, info(uri, version), form) is None
         else:
-            assert self.held.get(uri, version, form, monotonic()) is expected[1]
+            assert found(self.held, info(uri, version), form) is expected[1]
             self.model.move_to_end(uri)
 
     @rule(uri=uris)
@@ -182,8 +206,8 @@ class AgainstAModel(RuleBasedStateMachine):
         self.model.pop(uri, None)
 
     def charge(self) -> int:
-        kept = [found for forms in self.model.values() for _, found in forms.values()]
-        return sum(len(found.body) + ENTRY_OVERHEAD_BYTES for found in kept)
+        kept = [held for forms in self.model.values() for _, held in forms.values()]
+        return sum(len(held.body) + ENTRY_OVERHEAD_BYTES for held in kept)
 
     @invariant()
     def the_same_is_charged(self) -> None:
@@ -198,6 +222,6 @@ TestAgainstAModel = AgainstAModel.TestCase
 def test_invented_uris_hold_no_memory(number: int) -> None:
     held = cache()
     for index in range(number):
-        assert held.get(f"mcp://resources/{index}", ONE, RAW, monotonic()) is None
+        assert found(held, info(f"mcp://resources/{index}", ONE), RAW) is None
         assert held.last_good(f"mcp://resources/{index}", RAW) is None
     assert (len(held), held.size_bytes) == (0, 0)

@@ -17,7 +17,6 @@ from carrel.mcp.messages import CLIENT_CAPABILITIES, PROTOCOL_VERSION, Malformed
 from carrel.mcp.protocol import (
     Call,
     Fault,
-    RoutingHeaders,
     accept_piped,
     accept_posted,
     error_reply,
@@ -48,15 +47,19 @@ def message(
 Sent = str | list[str] | None
 
 
-def routing(version: Sent = NOW, method: Sent = "resources/read", name: Sent = URI) -> RoutingHeaders:
+class Posted(dict[str, list[str]]):
+    """Headers of a POST: all values of each, by name in lower case."""
+
+    def get_all(self, name: str) -> list[str]:
+        return self.get(name, [])
+
+
+def routing(version: Sent = NOW, method: Sent = "resources/read", name: Sent = URI) -> Posted:
     """Make headers; None is no header, a list is several."""
-    return RoutingHeaders(*(_values(each) for each in (version, method, name)))
-
-
-def _values(sent: Sent) -> list[str]:
-    if sent is None:
-        return []
-    return [sent] if isinstance(sent, str) else sent
+    sent = {"mcp-protocol-version": version, "mcp-method": method, "mcp-name": name}
+    return Posted(
+        {key: [each] if isinstance(each, str) else each for key, each in sent.items() if each is not None}
+    )
 
 
 NONE = routing(None, None, None)
@@ -122,7 +125,7 @@ MISMATCHES = {
 
 
 @pytest.mark.parametrize("headers", MISMATCHES.values(), ids=MISMATCHES.keys())
-def test_headers_differ_from_the_body_that_have(headers: RoutingHeaders) -> None:
+def test_headers_differ_from_the_body_that_have(headers: Posted) -> None:
     assert error_of(accept_posted(message(meta=META), headers)) is HeaderMismatch
 
 

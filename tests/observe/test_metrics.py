@@ -1,5 +1,6 @@
 import multiprocessing
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from hypothesis import given
@@ -255,7 +256,7 @@ async def test_no_text_of_a_client_becomes_a_label(served: Served) -> None:
     await served.client.request("INVENTED", CORE_PATH)
     before = series(await served.metrics())
     for number in range(10_000):
-        served.app.record(_answer_to(served, f"/mcp/resources/invented/{number}"), 0.001)
+        served.app.record(_answer_to(served, f"/mcp/resources/invented/{number}"), monotonic())
     for number in range(100):
         await handshake(served, "resources/read", uri=f"mcp://resources/invented/{number}")
         await modern(served, f"invented/{number}")

@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections import OrderedDict
 from time import monotonic
 
-from carrel.model import Form, Representation, Version
+from carrel.model import Form, Reading, Representation, ResourceInfo, ServedFrom
 
 ENTRY_OVERHEAD_BYTES = 1024
 """Charged for each entry beside its body: headers, strings, dictionary slots, measured generously."""
 
 
 class _Entry:
-    __slots__ = ("failing_since_s", "loaded_s", "representation", "version")
+    __slots__ = ("failing_since_s", "hit", "info", "loaded_s")
 
-    def __init__(self, version: Version, representation: Representation, loaded_s: float) -> None:
-        self.version = version
-        self.representation = representation
+    def __init__(self, info: ResourceInfo, representation: Representation, loaded_s: float) -> None:
+        self.info = info
+        self.hit = Reading(info, representation, ServedFrom.HIT)
         self.loaded_s = loaded_s
         self.failing_since_s: float | None = None
 
@@ -29,8 +29,9 @@ class _Entry:
 class MemoryCache:
     """Least-recently-used cache of representations by (URI, version, form).
 
-    One entry a form is kept for a URI; an entry of an older version is never returned by `get`, and
-    stays as the last good content until the new version has been loaded.
+    The version is part of the info, and all of the info counts: new rules that give a document another type
+    or title make its old forms unreachable, as a new version does. One entry a form is kept for a URI; an
+    older one is never returned by `get`, and stays as the last good content until the new one is loaded.
 
     Args:
         max_resources: URIs at most.
@@ -54,23 +55,25 @@ class MemoryCache:
         """Return the number of URIs held."""
         return len(self._slots)
 
-    def get(self, uri: str, version: Version, form: Form, now_s: float) -> Representation | None:
-        """Return the bytes of exactly this key, unless they are older than the TTL.
+    def get(self, info: ResourceInfo, form: Form, now_s: float) -> Reading | None:
+        """Return the reading of exactly this key, unless its bytes are older than the TTL.
 
         Args:
-            uri: Of the key.
-            version: Of the key.
+            info: What the catalog says of the resource now.
             form: Of the key.
             now_s: What `monotonic` says; the caller looks at the clock anyway.
         """
-        forms = self._slots.get(uri)
+        forms = self._slots.get(info.uri)
         if forms is None:
             return None
         entry = forms.get(form)
-        if entry is None or entry.version != version or now_s - entry.loaded_s > self._ttl_s:
+        if entry is None or now_s - entry.loaded_s > self._ttl_s:
             return None
-        self._slots.move_to_end(uri)
-        return entry.representation
+        # Nearly always it is the very same object, and comparing members can be spared.
+        if entry.info is not info and entry.info != info:
+            return None
+        self._slots.move_to_end(info.uri)
+        return entry.hit
 
     def has_room(self, bodies: int, body_bytes: int) -> bool:
         """Tell whether a further URI fits without putting another one out.
@@ -82,8 +85,9 @@ class MemoryCache:
         cost = body_bytes + bodies * ENTRY_OVERHEAD_BYTES
         return len(self._slots) < self._max_resources and self.size_bytes + cost <= self._max_bytes
 
-    def put(self, uri: str, version: Version, form: Form, representation: Representation) -> None:
+    def put(self, info: ResourceInfo, form: Form, representation: Representation) -> None:
         """Keep bytes, putting out the least recently used ones where the bounds ask for it."""
+        uri = info.uri
         cost = len(representation.body) + ENTRY_OVERHEAD_BYTES
         forms = self._slots.get(uri)
         if forms is not None and form in forms:
@@ -95,7 +99,7 @@ class MemoryCache:
             return
         if forms is None:
             forms = self._slots[uri] = {}
-        forms[form] = _Entry(version, representation, monotonic())
+        forms[form] = _Entry(info, representation, monotonic())
         self._slots.move_to_end(uri)
         self.size_bytes += cost
         while self.size_bytes > self._max_bytes or len(self._slots) > self._max_resources:
@@ -109,7 +113,7 @@ class MemoryCache:
         now_s = monotonic()
         if entry.failing_since_s is None:
             entry.failing_since_s = now_s
-        return entry.representation if now_s - entry.failing_since_s <= self._last_good_s else None
+        return entry.hit.representation if now_s - entry.failing_since_s <= self._last_good_s else None
 
     def discard(self, uri: str) -> None:
         """Drop all forms of a URI, its last good content too."""
@@ -128,4 +132,4 @@ class MemoryCache:
             self._forget(entry)
 
     def _forget(self, entry: _Entry) -> None:
-        self.size_bytes -= len(entry.representation.body) + ENTRY_OVERHEAD_BYTES
+        self.size_bytes -= len(entry.hit.representation.body) + ENTRY_OVERHEAD_BYTES

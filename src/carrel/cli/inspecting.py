@@ -13,7 +13,6 @@ from carrel.rendering import listed
 from carrel.settings import Settings
 from carrel.sources.filesystem import FilesystemSource
 from carrel.surveying import load_catalog, open_library
-from carrel.uri import canonical_uri
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -52,11 +51,10 @@ def read_resource(settings: Settings, uri: str) -> None:
         RequestError: The URI names nothing, or the document cannot be read.
     """
     source, catalog, _ = _load(settings)
-    info = catalog.find(uri) or catalog.find(canonical_uri(uri))
-    if info is None:
-        nearest = catalog.nearest(uri)
-        hint = f" Did you mean {nearest[0]}?" if nearest else ""
-        raise ResourceNotFound(f"Resource not found: {uri}.{hint} 'carrel list' shows what there is.")
+    try:
+        info = catalog.locate(uri)
+    except ResourceNotFound as error:
+        raise ResourceNotFound(f"{error.message} 'carrel list' shows what there is.") from None
     try:
         content = source.read(info.path, info.version)
     except SourceError as error:

@@ -12,7 +12,7 @@ import os
 import platform
 import statistics
 from collections.abc import Callable
-from time import perf_counter_ns, time
+from time import monotonic, perf_counter_ns, time
 from typing import Any
 
 import msgspec
@@ -27,7 +27,7 @@ from carrel.http.negotiation import negotiate
 from carrel.http.rest import PREFIX
 from carrel.http.router import Router, Subtree
 from carrel.mcp.messages import Message, decode
-from carrel.mcp.protocol import RoutingHeaders, accept_posted, reply
+from carrel.mcp.protocol import accept_posted, reply
 from carrel.model import Form, Reading
 from carrel.observe.access_log import AccessLog, ReadLine
 from carrel.observe.cells import Cells
@@ -155,15 +155,12 @@ def _protocol(clock: _Clock, driven: Driven) -> list[Stage]:
     headers = modern.scope.headers
     message = decode(modern.body)
     assert isinstance(message, Message)
-    routing = RoutingHeaders(
-        *(headers.get_all(f"mcp-{name}") for name in ("protocol-version", "method", "name"))
-    )
     result = driven.app.library.read(driven.info, Form.MCP_MODERN)
     assert isinstance(result, Reading)
     body = result.representation.body
     return [
         clock.time("decode", "hit", "messages.decode", lambda: decode(modern.body)),
-        clock.time("check", "hit", "protocol.accept_posted", lambda: accept_posted(message, routing)),
+        clock.time("check", "hit", "protocol.accept_posted", lambda: accept_posted(message, headers)),
         clock.time("splice", "hit", "protocol.reply", lambda: reply(b"1", body)),
     ]
 
@@ -192,10 +189,11 @@ def _observing(clock: _Clock, driven: Driven) -> list[Stage]:
     response = Response(200, [], b"", (reading,))
     descriptor = os.open(os.devnull, os.O_WRONLY)
     writer = LineWriter(descriptor)
-    observer = Observer(Recorder(Cells().claim(), library.catalog.rules.types), None, library, writer)
+    observer = Observer(None, library, writer)
+    observer.start(Recorder(Cells().claim(), library.catalog.rules.types))
     log = AccessLog(writer)
     stages = [
-        clock.time("record", "hit", "Observer.record, flush", lambda: observer.record(response, 0.00002)),
+        clock.time("record", "hit", "Observer.record, flush", lambda: observer.record(response, monotonic())),
         clock.time(
             "log",
             "hit",

@@ -12,7 +12,11 @@ from typing import Any, Protocol
 
 import msgspec
 
+from carrel.errors import RequestError
 from carrel.model import Header, Reading, ResourceInfo
+
+MAX_LOGGED_URI = 256
+"""Characters that are kept of a URI that names nothing: clients decide how long it is."""
 
 
 class Headers(Protocol):
@@ -38,19 +42,29 @@ class Request(msgspec.Struct, gc=False):
     body: bytes = b""
 
 
-class Revalidation(msgspec.Struct, frozen=True, gc=False):
+class Revalidation(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A read that ended in 304: the client has the bytes."""
 
     info: ResourceInfo
 
 
-class FailedRead(msgspec.Struct, frozen=True, gc=False):
+class FailedRead(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A read that ended in an error."""
 
     uri: str
     """As the client wrote it, shortened; goes to the log only."""
     reason: str
     """Name of the error's class."""
+
+
+def failed_read(uri: str, error: RequestError) -> FailedRead:
+    """Take note of a read that ended in an error.
+
+    Args:
+        uri: As the client wrote it, of any length.
+        error: What the client is told.
+    """
+    return FailedRead(uri[:MAX_LOGGED_URI], type(error).__name__)
 
 
 Read = Reading | Revalidation | FailedRead

@@ -28,7 +28,7 @@ from carrel.http.conditional import (
     range_applies,
     requested_range,
 )
-from carrel.http.exchange import Answer, FailedRead, Headers, Request, Response, Revalidation
+from carrel.http.exchange import Answer, Headers, Request, Response, Revalidation, failed_read
 from carrel.http.negotiation import negotiate
 from carrel.http.problems import NO_SNIFF, problem
 from carrel.library import Library
@@ -41,13 +41,11 @@ LISTING = "/mcp/resources"
 PREFIX = LISTING + "/"
 _PREFIX_CHARACTERS = len(PREFIX)
 AUTHORITY = "mcp://resources/"
-MAX_LOGGED_URI = 256
 MAX_QUERY_FIELDS = 16
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 
 _JSON: list[Header] = [("content-type", "application/json"), NO_SNIFF]
-_READ_METHODS = ("GET", "HEAD")
 
 
 class Rest:
@@ -64,7 +62,7 @@ class Rest:
 
     def read(self, request: Request) -> Answer:
         """Answer `GET` and `HEAD` of one resource."""
-        if request.method not in _READ_METHODS:
+        if request.method not in {"GET", "HEAD"}:
             return problem(_not_allowed(request.method))
         try:
             return self._read(request)
@@ -76,9 +74,7 @@ class Rest:
             return self._failed(request, error)
 
     def list(self, request: Request) -> Answer:
-        """Answer `GET` and `HEAD` of the listing."""
-        if request.method not in _READ_METHODS:
-            return problem(_not_allowed(request.method))
+        """Answer `GET` of the listing."""
         if not self._library.is_ready:
             return self._list_when_ready(request)
         try:
@@ -110,9 +106,13 @@ class Rest:
     def _read_on_conditions(
         self, request: Request, info: ResourceInfo, form: Form, conditions: Conditions
     ) -> Answer:
-        if conditions.wanted_range is not None and form in _RAW_FORMS:
-            # Ranges are of the document's own bytes; of compressed ones they would be of no use.
-            form = Form.RAW
+        if conditions.wanted_range is not None:
+            # Ranges are of the document's own bytes: of compressed ones they would be of no use, and an
+            # envelope is sent whole.
+            if form in _RAW_FORMS:
+                form = Form.RAW
+            else:
+                conditions = conditions._replace(wanted_range=None)
         if conditions.known_tag is not None:
             etag = self._library.etag(info, form)
             if etag is not None and matches(conditions.known_tag, etag):
@@ -140,7 +140,7 @@ class Rest:
         try:
             return self._respond(request, await loading, conditions)
         except RequestError as error:
-            return problem(error, (FailedRead(info.uri, type(error).__name__),))
+            return problem(error, (failed_read(info.uri, error),))
 
     def _respond(self, request: Request, reading: Reading, conditions: Conditions) -> Response:
         representation = reading.representation
@@ -164,7 +164,7 @@ class Rest:
             uri = _uri_of(request.path)
         except InvalidUri:
             uri = request.path
-        return problem(error, (FailedRead(uri[:MAX_LOGGED_URI], type(error).__name__),))
+        return problem(error, (failed_read(uri, error),))
 
     def _locate_by_query(self, request: Request) -> tuple[ResourceInfo, str | None]:
         query = _query_of(request)
@@ -195,10 +195,7 @@ class Rest:
         if page.last_uri is not None:
             document["nextCursor"] = encode_cursor(page.last_uri)
         body = msgspec.json.encode(document)
-        headers = [*_JSON, ("cache-control", "no-cache")]
-        if request.method == "HEAD":
-            return Response(200, [*headers, ("content-length", str(len(body)))])
-        return Response(200, headers, body)
+        return Response(200, [*_JSON, ("cache-control", "no-cache")], body)
 
 
 def _accept_of(headers: Headers) -> str | None:
@@ -217,8 +214,6 @@ def _respond_with_range(request: Request, reading: Reading, headers: list[Header
     body = representation.body
     last_modified = dict(representation.headers).get("last-modified", "")
     if not range_applies(request.headers.get("if-range"), representation.etag, last_modified):
-        return Response(200, headers, body, (reading,))
-    if reading.representation.headers[-1][0] != "accept-ranges":
         return Response(200, headers, body, (reading,))
     part = requested_range(wanted, len(body))
     if part is None:

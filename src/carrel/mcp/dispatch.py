@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
-from carrel.errors import Era, InvalidRequest, RequestError, ResourceNotFound
-from carrel.http.exchange import Answer, FailedRead, Read, Response
+from carrel.errors import Era, InvalidRequest, MethodNotFound, RequestError, ResourceNotFound
+from carrel.http.exchange import Answer, Read, Response, failed_read
 from carrel.http.problems import NO_SNIFF, headers_for
 from carrel.mcp.messages import Batch, Malformed, Message, PostedResponse
-from carrel.mcp.methods import Methods
 from carrel.mcp.protocol import Call, Fault, error_reply, reply
-from carrel.mcp.results import Result
+from carrel.mcp.results import Feature, Method, Result
 from carrel.model import X_CACHE, Header
-
-MAX_LOGGED_URI = 256
 
 _HEADERS: list[Header] = [("content-type", "application/json"), NO_SNIFF]
 _READ_HEADERS = {origin: [*_HEADERS, header] for origin, header in X_CACHE.items()}
@@ -23,17 +20,23 @@ ACCEPTED = Response(202, [])
 
 
 class Dispatcher:
-    """Carries out calls over a method table."""
+    """Carries out calls by the methods of all features, which make one table for each era."""
 
-    def __init__(self, methods: Methods) -> None:
-        self._methods = methods
+    def __init__(self, features: Iterable[Feature]) -> None:
+        self._tables: dict[Era, dict[str, Method]] = {era: {} for era in Era}
+        for feature in features:
+            for era, table in self._tables.items():
+                table.update(feature.methods(era))
 
     def carry_out(self, call: Call) -> Answer:
         """Answer a call; never raises."""
         if call.id is None:
             return ACCEPTED
+        method = self._tables[call.era].get(call.method)
+        if method is None:
+            return _failed_call(call, self._no_method(call))
         try:
-            outcome = self._methods.call(call)
+            outcome = method(call)
         except RequestError as error:
             return _failed_call(call, error)
         if isinstance(outcome, Result):
@@ -58,6 +61,10 @@ class Dispatcher:
         if not bodies:
             return ACCEPTED
         return Response(200, _HEADERS, b"[" + b",".join(bodies) + b"]", tuple(reads))
+
+    def _no_method(self, call: Call) -> MethodNotFound:
+        known = ", ".join(self._tables[call.era])
+        return MethodNotFound(f"There is no method {call.method[:64]!r} here. The methods are: {known}.")
 
     async def _await(self, call: Call, id_: bytes, outcome: Coroutine[Any, Any, Result]) -> Response:
         try:
@@ -95,7 +102,7 @@ def _succeeded(id_: bytes, result: Result) -> Response:
 def _failed_call(call: Call, error: RequestError) -> Response:
     reads: tuple[Read, ...] = ()
     if call.method == "resources/read" and isinstance(call.params.uri, str):
-        reads = (FailedRead(call.params.uri[:MAX_LOGGED_URI], type(error).__name__),)
+        reads = (failed_read(call.params.uri, error),)
     return failed(Fault(_for_client(error), call.era, call.id), reads)
 
 

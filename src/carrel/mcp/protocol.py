@@ -23,6 +23,7 @@ from carrel.errors import (
     UnsupportedVersion,
     mcp_outcome,
 )
+from carrel.http.exchange import Headers
 from carrel.mcp.messages import (
     CLIENT_CAPABILITIES,
     PROTOCOL_VERSION,
@@ -37,14 +38,6 @@ _NAMED_METHODS = {"resources/read": "uri", "tools/call": "name", "prompts/get": 
 """Methods with an `Mcp-Name` header, and the parameter it repeats."""
 
 _BASE64_PREFIX, _BASE64_SUFFIX = "=?base64?", "?="
-
-
-class RoutingHeaders(msgspec.Struct, frozen=True, gc=False):
-    """The headers of one POST that repeat parts of its body: all values of each, as sent."""
-
-    version: list[str]
-    method: list[str]
-    name: list[str]
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
@@ -66,11 +59,16 @@ class Fault(msgspec.Struct, frozen=True):
     id: bytes | None = None
 
 
-def accept_posted(message: Message, headers: RoutingHeaders) -> Call | Fault:
-    """Decide about a message that came by HTTP."""
+def accept_posted(message: Message, headers: Headers) -> Call | Fault:
+    """Decide about a message that came by HTTP.
+
+    Args:
+        message: What was posted.
+        headers: Those that repeat parts of it decide too, see "Headers" in the revision 2026-07-28.
+    """
     if _is_consistent(message, headers):
         return Call(message.id, message.method, message.params, Era.MODERN, message.source)
-    era = _era_of_message(message.params, headers.version)
+    era = _era_of_message(message.params, version_headers(headers))
     if era is Era.HANDSHAKE:
         return Call(message.id, message.method, message.params, era, message.source)
     error = _modern_meta_fault(message.params)
@@ -95,9 +93,9 @@ def accept_piped(message: Message) -> Call | Fault:
     return Call(message.id, message.method, message.params, Era.MODERN, message.source)
 
 
-def refuse(malformed: Malformed, version_headers: list[str]) -> Fault:
+def refuse(malformed: Malformed, versions: list[str]) -> Fault:
     """Turn a malformed message into a fault of the era it seems to be of."""
-    modern = malformed.claims_modern or not _is_handshake_header(version_headers)
+    modern = malformed.claims_modern or not _is_handshake_header(versions)
     return Fault(malformed.error, Era.MODERN if modern else Era.HANDSHAKE, malformed.id)
 
 
@@ -108,14 +106,14 @@ def claims_modern(item: Message | PostedResponse | Malformed) -> bool:
     return isinstance(item, Malformed) and item.claims_modern
 
 
-def is_modern_header(version_headers: list[str]) -> bool:
+def is_modern_header(versions: list[str]) -> bool:
     """Tell whether the version header names a revision of the modern era."""
-    return any(era_of(value.strip()) is Era.MODERN for value in version_headers)
+    return any(era_of(value.strip()) is Era.MODERN for value in versions)
 
 
-def handshake_revision(version_headers: list[str]) -> str:
+def handshake_revision(versions: list[str]) -> str:
     """Return the revision that a handshake-era POST is of."""
-    return version_headers[0].strip() if version_headers else ASSUMED
+    return versions[0].strip() if versions else ASSUMED
 
 
 def reply(id_: bytes, result: bytes) -> bytes:
@@ -134,7 +132,12 @@ def error_reply(fault: Fault) -> tuple[int, bytes]:
     return status, head + b'"error":' + msgspec.json.encode(error) + b"}"
 
 
-def _is_consistent(message: Message, headers: RoutingHeaders) -> bool:
+def version_headers(headers: Headers) -> list[str]:
+    """Return every value of the version header, as sent."""
+    return headers.get_all("mcp-protocol-version")
+
+
+def _is_consistent(message: Message, headers: Headers) -> bool:
     """Tell at one glance whether a modern request passes all checks, as nearly all do.
 
     What this says no to is looked at check by check, and may still be right (a header in Base64).
@@ -142,18 +145,19 @@ def _is_consistent(message: Message, headers: RoutingHeaders) -> bool:
     meta, method = message.params.meta, message.method
     if meta is UNSET or meta.client_capabilities is UNSET or meta.protocol_version not in MODERN:
         return False
-    if headers.version != [meta.protocol_version] or headers.method != [method]:
+    values_of = headers.get_all
+    if values_of("mcp-protocol-version") != [meta.protocol_version] or values_of("mcp-method") != [method]:
         return False
-    return method not in _NAMED_METHODS or (
-        method == "resources/read" and headers.name == [message.params.uri]
-    )
+    if method == "resources/read":
+        return values_of("mcp-name") == [message.params.uri]
+    return method not in _NAMED_METHODS
 
 
-def _era_of_message(params: Params, version_headers: list[str]) -> Era:
+def _era_of_message(params: Params, versions: list[str]) -> Era:
     """Decide the era: the body first, then the header (see "Which era" in docs/adr/0003)."""
     if params.meta is not UNSET and params.meta.protocol_version is not UNSET:
         return Era.MODERN
-    return Era.HANDSHAKE if _is_handshake_header(version_headers) else Era.MODERN
+    return Era.HANDSHAKE if _is_handshake_header(versions) else Era.MODERN
 
 
 def _is_handshake_header(values: list[str]) -> bool:
@@ -183,14 +187,14 @@ def _version_fault(params: Params) -> RequestError | None:
     )
 
 
-def _header_fault(message: Message, headers: RoutingHeaders) -> RequestError | None:
+def _header_fault(message: Message, headers: Headers) -> RequestError | None:
     meta = message.params.meta
     claimed = meta.protocol_version if meta is not UNSET else UNSET
-    fault = _compare("MCP-Protocol-Version", headers.version, claimed)
+    fault = _compare("MCP-Protocol-Version", version_headers(headers), claimed)
     # The revision defines the other headers for requests only.
     if fault is not None or message.id is None:
         return fault
-    fault = _compare("Mcp-Method", headers.method, message.method)
+    fault = _compare("Mcp-Method", headers.get_all("mcp-method"), message.method)
     if fault is not None:
         return fault
     parameter = _NAMED_METHODS.get(message.method)
@@ -198,7 +202,7 @@ def _header_fault(message: Message, headers: RoutingHeaders) -> RequestError | N
         return None
     expected = message.params.uri if parameter == "uri" else message.params.name
     # A request without the parameter gets its own error, from the method.
-    return None if expected is UNSET else _compare("Mcp-Name", headers.name, expected)
+    return None if expected is UNSET else _compare("Mcp-Name", headers.get_all("mcp-name"), expected)
 
 
 def _compare(header: str, values: list[str], expected: Any) -> RequestError | None:
@@ -225,8 +229,8 @@ def _decoded(value: str) -> str | None:
         return None
 
 
-def batch_fault(version_headers: list[str]) -> Fault:
+def batch_fault(versions: list[str]) -> Fault:
     """Return the fault of a batch where the revision has none."""
     error = InvalidRequest("Batches were removed from the protocol. Send one message per request.")
-    modern = is_modern_header(version_headers)
+    modern = is_modern_header(versions)
     return Fault(error, Era.MODERN if modern else Era.HANDSHAKE)

@@ -33,6 +33,7 @@ class Resources:
 
     def __init__(self, library: Library, page_size: int) -> None:
         self._library = library
+        self._find = library.catalog.find
         self._page_size = page_size
         self._pages: OrderedDict[tuple[int, str | None, Era], Result] = OrderedDict()
 
@@ -53,7 +54,8 @@ class Resources:
         if uri is UNSET:
             raise InvalidParams("resources/read needs the parameter uri.")
         try:
-            info = self._library.find(uri)
+            # A canonical URI, the usual case, is a key as it stands.
+            info = self._find(uri) or self._library.find(uri)
         except ResourceNotFound:
             if self._library.is_ready:
                 raise

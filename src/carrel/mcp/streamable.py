@@ -10,23 +10,25 @@ from carrel.errors import (
     RequestError,
     UnsupportedMediaType,
 )
-from carrel.http.exchange import Answer, Request
+from carrel.http.exchange import Answer, Headers, Request
 from carrel.mcp.dispatch import ACCEPTED, Dispatcher, failed
 from carrel.mcp.messages import Batch, Malformed, Message, PostedResponse, decode
 from carrel.mcp.protocol import (
     Call,
     Fault,
-    RoutingHeaders,
     accept_posted,
     batch_fault,
     claims_modern,
     handshake_revision,
     is_modern_header,
     refuse,
+    version_headers,
 )
 from carrel.mcp.revisions import BATCHING
 
 ENDPOINT = "/mcp"
+
+_JSON = "application/json"
 
 
 class StreamableHttp:
@@ -38,15 +40,14 @@ class StreamableHttp:
     def respond(self, request: Request) -> Answer:
         """Answer a request to the endpoint; never raises."""
         headers = request.headers
-        versions = headers.get_all("mcp-protocol-version")
         error = _transport_error(request)
         if error is not None:
-            return failed(Fault(error, _header_era(versions)))
+            return failed(Fault(error, _header_era(version_headers(headers))))
         decoded = decode(request.body)
         if type(decoded) is Message:
-            routing = RoutingHeaders(versions, headers.get_all("mcp-method"), headers.get_all("mcp-name"))
-            call = accept_posted(decoded, routing)
+            call = accept_posted(decoded, headers)
             return self._dispatcher.carry_out(call) if isinstance(call, Call) else failed(call)
+        versions = version_headers(headers)
         if isinstance(decoded, Malformed):
             return failed(refuse(decoded, versions))
         if isinstance(decoded, PostedResponse):
@@ -68,12 +69,11 @@ def _transport_error(request: Request) -> RequestError | None:
     if request.method != "POST":
         return MethodNotAllowed("This endpoint answers POST only.", {"allow": "POST"})
     accept = request.headers.get("accept")
-    if accept is not None and not (
-        _accepts_json(accept) or any(_accepts_json(line) for line in request.headers.get_all("accept"))
-    ):
+    if accept is not None and _JSON not in accept and not _accepts_json(request.headers):
         return NotAcceptable("Answers are application/json. Accept it, and text/event-stream.")
     content_type = request.headers.get("content-type")
-    if content_type is None or not _is_json(content_type):
+    # Nearly every client sends exactly this spelling.
+    if content_type != _JSON and (content_type is None or not _is_json(content_type)):
         return UnsupportedMediaType("The body must be application/json.")
     return None
 
@@ -82,15 +82,12 @@ def _header_era(versions: list[str]) -> Era:
     return Era.MODERN if is_modern_header(versions) else Era.HANDSHAKE
 
 
-def _accepts_json(accept: str) -> bool:
-    return "application/json" in accept or "*/*" in accept or "application/*" in accept
+def _accepts_json(headers: Headers) -> bool:
+    return any(kind in line for line in headers.get_all("accept") for kind in (_JSON, "*/*", "application/*"))
 
 
 def _is_json(content_type: str) -> bool:
-    # Nearly every client sends exactly the first spelling.
-    return content_type == "application/json" or (
-        content_type.partition(";")[0].strip().lower() == "application/json"
-    )
+    return content_type.partition(";")[0].strip().lower() == _JSON
 
 
 def _respond_to_response(versions: list[str]) -> Answer:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from time import time
+from time import monotonic, time
+from typing import NamedTuple
 
-from carrel.http.exchange import Read, Response, Revalidation
+from carrel.http.exchange import FailedRead, Read, Response, Revalidation
 from carrel.library import Library
 from carrel.model import Reading, ServedFrom
 from carrel.observe.access_log import AccessLog, ReadLine
@@ -34,39 +35,59 @@ MAX_PENDING = 512
 
 _FROM_A_CACHE = frozenset({ServedFrom.HIT, ServedFrom.SHARED})
 
-_Pending = tuple[float, float, int, tuple[Read, ...]]
-"""Unix time, latency in seconds, status, reads."""
+_Pending = tuple[Response, float, float]
+"""A response, when its request was whole, and when it was sent; in seconds of the monotonic clock."""
+
+
+class _Told(NamedTuple):
+    """What the lines of one kind of read have in common, and how long each of them took."""
+
+    uri: str
+    size_bytes: int | None
+    cache_result: str
+    latencies_s: list[float]
 
 
 class Observer:
     """Watches one worker.
 
     Args:
-        recorder: Where figures go.
         access_log: Where lines go; None for no lines.
         library: Whose state the gauges show.
         writer: Whose dropped lines are counted.
     """
 
-    def __init__(
-        self, recorder: Recorder, access_log: AccessLog | None, library: Library, writer: LineWriter
-    ) -> None:
-        self._recorder = recorder
+    def __init__(self, access_log: AccessLog | None, library: Library, writer: LineWriter) -> None:
+        self._recorder: Recorder | None = None
         self._access_log = access_log
         self._library = library
         self._writer = writer
         self._pending: list[_Pending] = []
         library.catalog.listen(lambda _: self.refresh_gauges())
 
-    def record(self, response: Response, latency_s: float) -> None:
-        """Take note of a response; call it on the event loop.
+    def start(self, recorder: Recorder) -> None:
+        """Begin to watch, in the process that serves.
+
+        Args:
+            recorder: Where figures go.
+        """
+        self._recorder = recorder
+        self.refresh_gauges()
+
+    def stop(self) -> None:
+        """Work up what is pending, and watch no longer."""
+        self.flush()
+        self._recorder = None
+
+    def record(self, response: Response, start_s: float) -> None:
+        """Take note of a response that was just sent; call it on the event loop.
 
         Args:
             response: What was sent.
-            latency_s: From the whole request to the response, in seconds.
+            start_s: What `monotonic` said when the request was there as a whole.
         """
         pending = self._pending
-        pending.append((time(), latency_s, response.status, response.reads))
+        pending.append((response, start_s, monotonic()))
         if len(pending) == 1:
             asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
         elif len(pending) >= MAX_PENDING:
@@ -74,16 +95,21 @@ class Observer:
 
     def flush(self) -> None:
         """Work up what is pending."""
-        if self._pending:
-            batch, self._pending = self._pending, []
-            self._recorder.responses(Counter(status // 100 for _, _, status, _ in batch))
-            lines = self._observe(batch)
+        batch, self._pending = self._pending, []
+        recorder = self._recorder
+        if batch and recorder is not None:
+            recorder.responses(Counter(response.status // 100 for response, _, _ in batch))
+            lines, told = _group(batch)
+            _count(told, recorder)
+            self._count_lookups(recorder)
             if self._access_log is not None and lines:
                 self._access_log.write(lines)
         self.refresh_gauges()
 
     def refresh_gauges(self) -> None:
         """Write the state of the worker into its gauges."""
+        if self._recorder is None:
+            return
         memory, gauge, counter = self._library.memory, self._recorder.gauge, self._recorder.counter
         gauge(CACHE_SIZE, len(memory), level="memory")
         gauge(CACHE_BYTES, memory.size_bytes, level="memory")
@@ -93,29 +119,54 @@ class Observer:
         counter(FAILED_SURVEYS, self._library.freshness.failed_surveys)
         counter(DROPPED_LINES, self._writer.dropped_lines)
 
-    def _observe(self, batch: list[_Pending]) -> list[ReadLine]:
-        """Count the reads of a batch, and make their lines."""
-        latencies: defaultdict[tuple[str, ServedFrom], list[float]] = defaultdict(list)
-        lookups: defaultdict[ServedFrom, list[float]] = defaultdict(list)
-        lines: list[ReadLine] = []
-        for unix_s, latency_s, status, reads in batch:
-            # Whole microseconds; round() to digits goes by way of text and costs as much as the line does.
-            latency_ms = int(latency_s * 1e6) / 1000
-            for read in reads:
-                if isinstance(read, Reading):
-                    info, served_from = read.info, read.served_from
-                    lookups[served_from].append(read.lookup_s)
-                elif isinstance(read, Revalidation):
-                    info, served_from = read.info, ServedFrom.HIT
-                else:
-                    self._recorder.failure(read.reason)
-                    lines.append(ReadLine(unix_s, "read", read.uri, latency_ms, status, None, "none"))
-                    continue
-                latencies[info.type, served_from].append(latency_s)
-                lines.append(ReadLine(unix_s, "read", info.uri, latency_ms, status, info.size, served_from))
-        for (type_, served_from), values in latencies.items():
-            is_hit = served_from in _FROM_A_CACHE
-            self._recorder.reads(type_, values, is_hit=is_hit, is_stale=served_from is ServedFrom.STALE)
-        for served_from, values in lookups.items():
-            self._recorder.lookups(values, is_hit=served_from in _FROM_A_CACHE)
-        return lines
+    def _count_lookups(self, recorder: Recorder) -> None:
+        library = self._library
+        for durations_s, is_hit in ((library.hit_lookups_s, True), (library.missed_lookups_s, False)):
+            recorder.lookups(list(durations_s), is_hit=is_hit)
+            durations_s.clear()
+
+
+def _group(batch: list[_Pending]) -> tuple[list[ReadLine], dict[Read, _Told]]:
+    """Make the lines of a batch, and put together what is the same read.
+
+    Hits of one document are one object, so that what is said of it is found out once a batch.
+    """
+    unix_s = time() - monotonic()
+    told: dict[Read, _Told] = {}
+    lines: list[ReadLine] = []
+    for response, start_s, end_s in batch:
+        for read in response.reads:
+            of_read = told.get(read)
+            if of_read is None:
+                of_read = told[read] = _tell(read)
+            uri, size_bytes, cache_result, latencies_s = of_read
+            latency_s = end_s - start_s
+            latencies_s.append(latency_s)
+            # Whole microseconds; round() to digits goes by way of text, which is far dearer.
+            taken_ms = int(latency_s * 1e6) / 1000
+            sent_s = unix_s + end_s
+            line = ReadLine(sent_s, "read", uri, taken_ms, response.status, size_bytes, cache_result)
+            lines.append(line)
+    return lines, told
+
+
+def _count(told: dict[Read, _Told], recorder: Recorder) -> None:
+    latencies_s: defaultdict[tuple[str, ServedFrom], list[float]] = defaultdict(list)
+    for read, of_read in told.items():
+        if isinstance(read, FailedRead):
+            recorder.failure(read.reason)
+        else:
+            latencies_s[read.info.type, _served_from(read)] += of_read.latencies_s
+    for (type_, served_from), values_s in latencies_s.items():
+        is_hit = served_from in _FROM_A_CACHE
+        recorder.reads(type_, values_s, is_hit=is_hit, is_stale=served_from is ServedFrom.STALE)
+
+
+def _tell(read: Read) -> _Told:
+    if isinstance(read, FailedRead):
+        return _Told(read.uri, None, "none", [])
+    return _Told(read.info.uri, read.info.size, _served_from(read), [])
+
+
+def _served_from(read: Reading | Revalidation) -> ServedFrom:
+    return read.served_from if isinstance(read, Reading) else ServedFrom.HIT

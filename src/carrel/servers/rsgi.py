@@ -51,7 +51,7 @@ class RsgiServer:
 
     Args:
         respond: Answers a request.
-        record: Told of each response, with the seconds it took.
+        record: Told of each response, and what `monotonic` said when its request was whole.
         max_body_bytes: A longer body is refused.
         body_timeout_s: A body that takes longer is given up.
     """
@@ -66,6 +66,7 @@ class RsgiServer:
         self._respond = respond
         self._record = record
         self._max_body_bytes = max_body_bytes
+        self._digits_to_check = len(str(max_body_bytes))
         self._uploads = Uploads(body_timeout_s)
 
     async def serve(self, scope: RsgiScope, protocol: RsgiProtocol) -> None:
@@ -76,7 +77,8 @@ class RsgiServer:
         try:
             if method == "POST":
                 length = headers.get("content-length")
-                refuse_long_body(length, self._max_body_bytes)
+                if length is not None and len(length) >= self._digits_to_check:
+                    refuse_long_body(length, self._max_body_bytes)
                 # Granian hands over what is there; with a length that was checked, that is bounded.
                 waiter = protocol() if length is not None else asyncio.ensure_future(self._gather(protocol))
                 self._uploads.begin(waiter, start_s)
@@ -95,7 +97,7 @@ class RsgiServer:
             log.exception("a request ended in an error that nothing expected")
             response = internal_error()
         protocol.response_bytes(response.status, response.headers, response.body)
-        self._record(response, monotonic() - start_s)
+        self._record(response, start_s)
 
     def _why_no_body(self, waiter: Waiter, error: BaseException) -> BaseException:
         if self._uploads.was_overdue(waiter):
