@@ -39,8 +39,8 @@ FULL = Size(100, "5m")
 QUICK = Size(30, "1m")
 
 OWN_CACHE_TTL_S = 2.0
-"""Of the run's own Carrel. With its default of 300 s a run would miss each resource once, far too seldom to
-say anything of misses; with this they are a hundredth of the reads, and every minute has over a hundred."""
+"""Of the run's own Carrel. With its default of 300 s a run would miss each resource once, too seldom to say
+anything of misses; the table at the end of a run counts them."""
 
 
 def register(app: typer.Typer) -> None:
