@@ -16,10 +16,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from benchmarks import gate
 from benchmarks.processes import free_port, running
 from benchmarks.requests import Case, get_json, get_raw, plant, read_handshake, read_modern
-from benchmarks.sampling import SERVER_CORE, Load, Sample, check, environment, missing, sample
+from benchmarks.sampling import SERVER_CORE, Load, check, machine, missing, sample
+from carrel_perf.peers import Sample
 
 CASES = {case.name: case for case in (get_raw(), get_json(), read_modern(), read_handshake())}
 
@@ -61,7 +64,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                         samples[name].append(sample(case, url, pid, load))
                 results.append(_summarise(case, samples))
     return {
-        "environment": environment(),
+        "environment": msgspec.to_builtins(machine()),
         "rounds": options.rounds,
         "seconds": options.seconds,
         "cases": results,

@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.peers.measuring import Measuring, Options, interrupt_on_sigterm
-from benchmarks.peers.results import table_of
 from benchmarks.peers.servers import PEERS
+from benchmarks.peers.table import table_of
 from benchmarks.sampling import missing
 
 
