@@ -16,11 +16,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from benchmarks import gate
 from benchmarks.processes import free_port, running
 from benchmarks.requests import Case, get_json, get_raw, plant, read_handshake, read_modern
-from benchmarks.sampling import SERVER_CORE, Load, Sample, check, environment, missing, sample
+from benchmarks.sampling import SERVER_CORE, Load, check, machine, missing, sample
+from carrel_perf.peers import Sample
 
-CASES = (get_raw(), get_json(), read_modern(), read_handshake())
+CASES = {case.name: case for case in (get_raw(), get_json(), read_modern(), read_handshake())}
 
 
 @contextmanager
@@ -43,14 +47,14 @@ def servers(scratch: Path) -> Iterator[dict[str, tuple[str, int]]]:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Run all cases, floor and Carrel alternating."""
+    """Run the cases, floor and Carrel alternating."""
     results = []
     with tempfile.TemporaryDirectory() as directory:
         scratch = Path(directory)
         with servers(scratch) as started:
             document = (scratch / "library" / "doc.md").read_text()
             load = Load(options.seconds, options.connections, scratch)
-            for case in CASES:
+            for case in (CASES[name] for name in options.case or CASES):
                 samples: dict[str, list[Sample]] = {name: [] for name in started}
                 for url, _ in started.values():
                     check(case, url, document)
@@ -60,7 +64,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                         samples[name].append(sample(case, url, pid, load))
                 results.append(_summarise(case, samples))
     return {
-        "environment": environment(),
+        "environment": msgspec.to_builtins(machine()),
         "rounds": options.rounds,
         "seconds": options.seconds,
         "cases": results,
@@ -96,14 +100,9 @@ def print_table(result: dict[str, Any]) -> None:
         )
 
 
-def main() -> None:
-    """Run the comparison."""
-    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="pairs a case (default 5)")
-    parser.add_argument("--seconds", type=int, default=3, help="length of one run (default 3)")
-    parser.add_argument("--connections", type=int, default=100, help="keep-alive connections (default 100)")
-    parser.add_argument("--json", action="store_true", help="print every sample and the environment")
-    options = parser.parse_args()
+def main() -> int:
+    """Run the comparison, and return the exit status."""
+    options = _options()
     if lacking := missing():
         sys.exit(f"scripts/bench cannot measure: {lacking}")
     result = measure(options)
@@ -111,7 +110,31 @@ def main() -> None:
         print(json.dumps(result, indent=2))
     else:
         print_table(result)
+    if options.max_ratio is None:
+        return 0
+    rows = gate.judge({case["case"]: case["cpu_ratios"] for case in result["cases"]}, options.max_ratio)
+    print(gate.told(rows, options.max_ratio), file=sys.stderr)
+    return gate.outcome_of(rows)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("--case", action="append", choices=CASES, help="only this one (more than once)")
+    parser.add_argument("--rounds", type=int, default=5, help="pairs a case (default 5)")
+    parser.add_argument("--seconds", type=int, default=3, help="length of one run (default 3)")
+    parser.add_argument("--connections", type=int, default=100, help="keep-alive connections (default 100)")
+    parser.add_argument("--json", action="store_true", help="print every sample and the environment")
+    parser.add_argument(
+        "--max-ratio",
+        type=float,
+        metavar="R",
+        help="exit 1 when a case costs over R times its floor, 3 when the rounds scatter too much to say",
+    )
+    options = parser.parse_args()
+    if options.max_ratio is not None and options.rounds < gate.ROUNDS_NEEDED:
+        parser.error(f"--max-ratio needs at least {gate.ROUNDS_NEEDED} rounds: fewer cannot say")
+    return options
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,23 +1,19 @@
 """The floor: what the server under Carrel costs when the app does nothing but send ready bytes.
 
 `GET` sends the bytes of a file; `POST` decodes a JSON-RPC request and splices its id into a ready
-result. No routing, no checks, no metrics, no log. Run as a program by `benchmarks.bench`.
+result. No routing, no checks, no metrics, no log; Granian is run as `carrel serve` runs it. Run as a
+program by `benchmarks.bench`.
 """
 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from granian.constants import HTTPModes, Interfaces, Loops
-from granian.http import HTTP1Settings
-from granian.log import LogLevels
-from granian.server import Server
 
-from carrel.cli.serving import BACKLOG, HEADER_READ_TIMEOUT_MS, MAX_HEADER_BYTES
+from carrel.cli import hosting
 
 
 class Call(msgspec.Struct):
@@ -67,22 +63,7 @@ def main() -> None:
     parser.add_argument("--document", type=Path, required=True)
     options = parser.parse_args()
     app = Floor(options.document.read_bytes())
-    multiprocessing.set_start_method("fork")
-    # The very settings of `carrel serve`: what is compared is the app, not the server.
-    server = Server(
-        "floor",
-        port=options.port,
-        interface=Interfaces.RSGI,
-        loop=Loops.uvloop,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(
-            header_read_timeout=HEADER_READ_TIMEOUT_MS, max_buffer_size=MAX_HEADER_BYTES
-        ),
-        websockets=False,
-        backlog=BACKLOG,
-        log_level=LogLevels.warning,
-    )
-    server.serve(target_loader=lambda: app.__rsgi__, wrap_loader=False)
+    hosting.run(hosting.make_server("floor", options.port), lambda: app.__rsgi__)
 
 
 if __name__ == "__main__":

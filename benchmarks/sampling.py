@@ -4,37 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import platform
-import subprocess
 import time
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from benchmarks import wrk
 from benchmarks.processes import cpu_s
 from benchmarks.requests import Case
+from carrel_perf.environment import environment
+from carrel_perf.peers import Sample
+from carrel_perf.results import Environment
 
 SERVER_CORE, LOAD_CORE = 0, 1
+SERVED_BY = ("carrel", "granian", "uvloop", "msgspec")
 
 SETTLE_DEADLINE_S = 10.0
 SETTLE_PAUSE_S = 0.1
 IDLE_S = 0.015
 """CPU time within a pause that still counts as idle: a tick of the kernel's clock, and no more."""
-
-
-class Sample(NamedTuple):
-    """One run against one server."""
-
-    cpu_us: float
-    """The server's user and system time, of all its processes, for each request."""
-    requests_per_s: float
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    requests: int
 
 
 class Load(NamedTuple):
@@ -107,21 +96,9 @@ def text_of(body: bytes) -> str:
     return str(contents[0].get("text", ""))
 
 
-def environment() -> dict[str, Any]:
-    """Return what a figure depends on."""
-    models = [
-        line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
-    ]
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return {
-        "cpu": models[0].partition(":")[2].strip() if models else platform.processor(),
-        "cores": os.cpu_count(),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("granian", "uvloop", "msgspec")},
-        "commit": commit.stdout.strip(),
-        "load_average": round(os.getloadavg()[0], 2),
-    }
+def machine() -> Environment:
+    """Return what a figure depends on, of the packages that Carrel and its floor run on."""
+    return environment(SERVED_BY)
 
 
 def missing() -> str:

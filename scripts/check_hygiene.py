@@ -17,6 +17,8 @@ HOST = re.compile(r"://|file:|\s@\s|--(index-url|extra-index-url|find-links|trus
 PLACE = re.compile(r"(?<![\w.}])/(root|home|work|tmp/pytest)(/|-of-)")
 SPACES = re.compile(r"\t|[ \t]+$")
 
+CONTEXT = 60  # characters shown on either side of a find
+
 
 def project_files() -> list[str]:
     """Return the files that git tracks, or would track."""
@@ -37,7 +39,11 @@ def problems(name: str) -> Iterator[str]:
     rules += [("a host or place to install from", HOST)] if PINS.search(name) else []
     rules += [("a tab or trailing space", SPACES)] if name.endswith(".py") else []
     for number, line in enumerate(lines, start=1):
-        yield from (f"{name}:{number}: {what}: {line.strip()}" for what, rule in rules if rule.search(line))
+        for what, rule in rules:
+            if found := rule.search(line):
+                # A kept result is one line of many thousand characters.
+                near = line[max(0, found.start() - CONTEXT) : found.end() + CONTEXT].strip()
+                yield f"{name}:{number}: {what}: {near}"
 
 
 def main() -> int:

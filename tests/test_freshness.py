@@ -384,7 +384,7 @@ class SlowListing(CountingSource):
 
     def list(self) -> tuple[list[SourceEntry], list[SourceProblem]]:
         self.lists += 1
-        time.sleep(0.05)
+        time.sleep(0.05)  # what a listing costs is what is tested: there is nothing else to wait for
         return super().list()
 
 

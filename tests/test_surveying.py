@@ -1,6 +1,5 @@
 import os
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -98,10 +97,9 @@ def test_the_first_survey_leaves_out_what_is_being_written(tmp_path: Path) -> No
     done = threading.Event()
 
     def write() -> None:
-        while not done.is_set():
+        while not done.wait(0.001):  # as a writer does that waits for its input
             with (tmp_path / "busy.md").open("a") as file:
                 file.write("x")
-            time.sleep(0.001)  # as a writer does that waits for its input
 
     writer = threading.Thread(target=write)
     writer.start()

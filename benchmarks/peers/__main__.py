@@ -9,12 +9,12 @@ import argparse
 import sys
 from pathlib import Path
 
-import msgspec
-
 from benchmarks.peers.measuring import Measuring, Options, interrupt_on_sigterm
-from benchmarks.peers.results import table_of
 from benchmarks.peers.servers import PEERS
+from benchmarks.peers.table import table_of
 from benchmarks.sampling import missing
+from carrel_perf.errors import OutputFailed
+from carrel_perf.output import to_json, write_text
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def main() -> None:
     interrupt_on_sigterm()
     options = Options(asked.rounds, asked.seconds, asked.connections)
     comparison = Measuring([PEERS[name] for name in asked.peers], options, _say).run()
-    text = msgspec.json.format(msgspec.json.encode(comparison), indent=1).decode() + "\n"
+    text = to_json(comparison)
     if asked.out is not None:
         _write(asked.out, text)
     print(text if asked.json else table_of(comparison), end="" if asked.json else "\n")
@@ -64,10 +64,9 @@ def _say(text: str) -> None:
 
 def _write(path: Path, text: str) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        sys.exit(f"scripts/peers cannot write {path}: {error.strerror}. Choose another place with --out.")
+        write_text(path, text)
+    except OutputFailed as error:
+        sys.exit(f"scripts/peers: {error.message}")
 
 
 if __name__ == "__main__":

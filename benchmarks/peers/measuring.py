@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.peers.results import Comparison, Missing, Series
+import msgspec
+
 from benchmarks.peers.servers import CASES, Peer, Place
 from benchmarks.processes import free_port, running
 from benchmarks.requests import Case, plant
-from benchmarks.sampling import SERVER_CORE, Load, Sample, check, environment, sample
+from benchmarks.sampling import SERVER_CORE, Load, check, machine, sample
+from carrel_perf.peers import Comparison, Missing, Sample, Series
 
 WARM_UP_S = 1
 
@@ -52,7 +54,7 @@ class Measuring:
     def run(self) -> Comparison:
         """Measure; an interrupt keeps the rounds that are whole, marked partial."""
         started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        here = environment()
+        here = machine()
         is_partial = False
         with tempfile.TemporaryDirectory(prefix="carrel-peers-") as directory:
             scratch = Path(directory)
@@ -65,7 +67,7 @@ class Measuring:
             size = document.stat().st_size
         return Comparison(
             started=started,
-            environment=here,
+            environment=msgspec.to_builtins(here),
             document_bytes=size,
             rounds=self._options.rounds,
             seconds=self._options.seconds,

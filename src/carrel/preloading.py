@@ -18,7 +18,7 @@ from carrel.model import Form, Reading, ResourceInfo, ServedFrom
 log = logging.getLogger("carrel.preloading")
 
 USUAL_FORMS = (Form.RAW, Form.JSON, Form.MCP_HANDSHAKE, Form.MCP_MODERN)
-"""What nearly all clients ask for. Coded forms cost up to a hundred times as much to make; few want them."""
+"""What nearly all clients ask for. Coded forms cost far more to make (`carrel stages`); few want them."""
 
 GROWTH = 1.4
 """A form's bytes to a document's, at most as a rule: Base64 makes 4/3 of it, escaping text less."""

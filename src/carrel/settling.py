@@ -1,8 +1,8 @@
 """When a change seen in a file is believed.
 
-Pure. A file that is rewritten in place is, for a while, half of the new and half of the old text,
-or empty; looking before and after the read does not show it (measured: one accepted read in 20 was
-torn). So a version counts once it has been the same for a quiet time.
+Pure. A file that is rewritten in place is, for a while, part new and part old text, or empty, and
+looking before and after the read does not show it: the writer may pause around all three. So a version
+counts once it has been the same for a quiet time.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ slower than the limit, for which the mission says 100 ms.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import msgspec
 
@@ -195,8 +194,3 @@ def table_of(cold: Cold) -> str:
     if verdict.reads:
         out.append(f"The slowest, {verdict.slowest_ms:.2f} ms: {verdict.slowest_uri}")
     return "\n".join(out)
-
-
-def to_json(value: Any) -> str:
-    """Return a result as the text of its file."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=1).decode() + "\n"

@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -14,8 +15,12 @@ from carrel_perf.results import Environment
 PACKAGES = ("carrel", "granian", "uvloop", "msgspec", "locust", "mcp", "fastmcp", "py-spy")
 
 
-def environment() -> Environment:
-    """Describe this machine and checkout."""
+def environment(packages: Sequence[str] = PACKAGES) -> Environment:
+    """Describe this machine and checkout.
+
+    Args:
+        packages: Whose versions matter; one that is not installed here is left out.
+    """
     cpu = _cpu()
     cores = os.cpu_count() or 1
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -28,7 +33,7 @@ def environment() -> Environment:
         memory_bytes=memory_bytes,
         kernel=platform.release(),
         python=platform.python_version(),
-        versions={name: found for name in PACKAGES if (found := _version(name))},
+        versions={name: found for name in packages if (found := _version(name))},
         commit=_commit(),
         load_average=round(os.getloadavg()[0], 2),
     )

@@ -152,12 +152,12 @@ def interval_ms(histogram: LatencyHistogram, percent: float) -> tuple[float, flo
     def at(rank: int) -> float:
         return histogram.percentile_ms(100 * (rank - 0.5) / total)
 
-    low_rank, high_rank = _ranks(total, percent / 100)
+    low_rank, high_rank = ranks(total, percent / 100)
     return (at(low_rank) if low_rank else 0.0), (at(high_rank) if high_rank else math.inf)
 
 
-def _ranks(total: int, quantile: float) -> tuple[int, int]:
-    """Return the ranks, from 1, of the latencies that bound a quantile; 0 where no latency does."""
+def ranks(total: int, quantile: float) -> tuple[int, int]:
+    """Return the ranks, from 1, of the samples that bound a quantile at 95 % each; 0 where none does."""
     if total >= _EXACT_BELOW:
         spread = NormalDist().inv_cdf(1 - _ALPHA) * math.sqrt(total * quantile * (1 - quantile))
         low, high = math.floor(total * quantile - spread), math.ceil(total * quantile + spread) + 1

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from carrel_perf.errors import OutputFailed
 
@@ -19,6 +23,13 @@ def write_text(path: Path, text: str) -> None:
         scratch.write_text(text, encoding="utf-8")
         scratch.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            scratch.unlink()
         raise OutputFailed(
             f"{path} cannot be written: {error.strerror or error}. Choose another place."
         ) from error
+
+
+def to_json(value: Any) -> str:
+    """Return a result as the text of its file: one line, as counts by the thousand are for programs."""
+    return msgspec.json.encode(value).decode() + "\n"

@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from carrel_perf.errors import BadInput, OutputFailed
+from carrel_perf.errors import BadInput
 from carrel_perf.histogram import LatencyHistogram
+from carrel_perf.output import to_json, write_text
 
 FORMAT = 1
 """Raised when a field changes its meaning; a file of another format is refused."""
@@ -169,10 +170,4 @@ def save(result: Result, path: Path) -> None:
     Raises:
         OutputFailed: It cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_name(path.name + ".part")
-        scratch.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1))
-        scratch.replace(path)
-    except OSError as error:
-        raise OutputFailed(f"The result cannot be written to {path}: {error.strerror}.") from error
+    write_text(path, to_json(result))

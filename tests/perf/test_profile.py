@@ -5,7 +5,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from carrel_perf.stacks import (
     svg_without_places,
 )
 from carrel_perf.targets import HttpTarget, McpTarget
+from tests.support.waiting import eventually_sync
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "carrel", "perf", "profile")
@@ -215,9 +215,7 @@ def test_what_py_spy_says_has_a_meaning(told: str, kind: type[PerfError]) -> Non
 def test_the_load_asks_over_and_over(server: carrel_server.CarrelServer) -> None:
     before = hits(server)
     with loading(requests_for(server.url, "all"), connections=2) as counts:
-        deadline_s = time.monotonic() + 20
-        while hits(server) < before + 100 and time.monotonic() < deadline_s:
-            time.sleep(0.05)
+        eventually_sync(lambda: hits(server) >= before + 100, deadline_s=20)
     assert counts[0].answered >= 100
     assert counts[0].failed == 0
 

@@ -8,7 +8,6 @@ Run as `python -m carrel.cli.sending PORT BYTES`; `send_samples_us` does, and as
 from __future__ import annotations
 
 import http.client
-import multiprocessing
 import socket
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from carrel.cli import hosting
 from carrel.errors import CarrelError
 
 if TYPE_CHECKING:
@@ -91,22 +91,8 @@ def _get(connection: http.client.HTTPConnection, path: str) -> bytes:
 
 
 def _serve(port: int, body_bytes: int) -> None:
-    from granian.constants import HTTPModes, Interfaces, Loops
-    from granian.log import LogLevels
-    from granian.server import Server
-
-    multiprocessing.set_start_method("fork", force=True)
     probe = Probe(b"x" * body_bytes)
-    server = Server(
-        "probe",
-        port=port,
-        interface=Interfaces.RSGI,
-        loop=Loops.uvloop,
-        http=HTTPModes.http1,
-        websockets=False,
-        log_level=LogLevels.warning,
-    )
-    server.serve(target_loader=lambda: probe.__rsgi__, wrap_loader=False)
+    hosting.run(hosting.make_server("probe", port), lambda: probe.__rsgi__)
 
 
 if __name__ == "__main__":

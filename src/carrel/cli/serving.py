@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import multiprocessing
 import re
 import socket
 import sys
@@ -15,6 +14,7 @@ import msgspec
 
 from carrel.app import Application
 from carrel.catalog import Catalog
+from carrel.cli import hosting
 from carrel.cli.greeting import greet
 from carrel.errors import AddressUnavailable, InvalidLibrary, InvalidSettings
 from carrel.http.edge import LOOPBACK_HOSTS
@@ -27,13 +27,6 @@ from carrel.surveying import load_catalog, open_library
 
 if TYPE_CHECKING:
     from granian.server.common import AbstractServer
-
-HEADER_READ_TIMEOUT_MS = 10_000
-MAX_HEADER_BYTES = 64 * 1024
-WORKER_STOP_S = 8
-"""A worker that still answers after this is ended, so that the server is gone within ten seconds."""
-
-BACKLOG = 2048
 
 _KILLING = re.compile(r"Killing worker-(\d+) after")
 
@@ -88,33 +81,10 @@ def _claim_port(settings: Settings) -> int:
 
 
 def _run(settings: Settings, source: FilesystemSource, catalog: Catalog) -> None:
-    from granian.constants import HTTPModes, Interfaces, Loops
-    from granian.http import HTTP1Settings
-    from granian.log import LogLevels
-    from granian.server import Server
-
     # Workers inherit the catalog and the metric cells by fork: nothing is surveyed twice, and all count
     # into one memory.
-    multiprocessing.set_start_method("fork", force=True)
     cells = Cells(settings.workers)
-    server = Server(
-        "carrel",
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.RSGI,
-        workers=settings.workers,
-        loop=Loops.uvloop if sys.platform != "win32" else Loops.auto,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(
-            header_read_timeout=HEADER_READ_TIMEOUT_MS, max_buffer_size=MAX_HEADER_BYTES
-        ),
-        websockets=False,
-        backlog=BACKLOG,
-        respawn_failed_workers=True,
-        workers_kill_timeout=WORKER_STOP_S,
-        log_level=LogLevels.warning,
-        log_dictconfig=_granian_logging(),
-    )
+    server = hosting.make_server("carrel", settings.port, settings.host, settings.workers)
     sys.stdout.flush()
     parent_writer = LineWriter()
     operator_log.install(parent_writer)
@@ -127,7 +97,7 @@ def _run(settings: Settings, source: FilesystemSource, catalog: Catalog) -> None
         return Application(settings, source, catalog, cells, writer)
 
     try:
-        server.serve(target_loader=load_app, wrap_loader=False)
+        hosting.run(server, load_app)
     finally:
         parent_writer.close()
 
@@ -148,12 +118,3 @@ def _runs(pid: int) -> bool:
     except OSError:
         return False
     return status.rpartition(")")[2].split()[0] not in "ZX"
-
-
-def _granian_logging() -> dict[str, Any]:
-    """Return logging settings that keep stdout free and leave the lines to the root logger."""
-    return {
-        "handlers": {"console": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"}},
-        "formatters": {},
-        "loggers": {"_granian": {"handlers": [], "level": "WARNING", "propagate": True}},
-    }

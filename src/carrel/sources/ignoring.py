@@ -28,7 +28,7 @@ def ignore_from(text: str | None) -> Ignore:
     if text is None or not text.strip():
         return _ignore_hidden
 
-    # Most libraries have no such file, and the import costs 50 ms of a start.
+    # Most libraries have no such file, and their start does without the import.
     from pathspec import GitIgnoreSpec
 
     spec = GitIgnoreSpec.from_lines(text.splitlines())

@@ -28,10 +28,10 @@ def cold(
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Measure starts, first reads on a cold cache and steady misses: must a library be preloaded?"""
-    from carrel_perf.cold import table_of, to_json
+    from carrel_perf.cold import table_of
     from carrel_perf.coldrun import ColdRun, Options
     from carrel_perf.launching import starter_library
-    from carrel_perf.output import write_text
+    from carrel_perf.output import to_json, write_text
 
     options = Options(library or starter_library(), rounds, resources, limit_ms)
     result = ColdRun(options, lambda text: typer.echo(text, err=True)).run()

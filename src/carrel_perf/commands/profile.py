@@ -41,9 +41,8 @@ def profile(
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Find where the time goes: flame graph, slowest functions, and the cost of each stage of a read."""
-    from carrel_perf.cold import to_json
     from carrel_perf.errors import BadInput
-    from carrel_perf.output import write_text
+    from carrel_perf.output import to_json, write_text
     from carrel_perf.profiles import tables_of
     from carrel_perf.profiling import RESULT_NAME, SPEEDSCOPE_NAME, SVG_NAME, Options, count, sample
 

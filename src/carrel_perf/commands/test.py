@@ -6,11 +6,14 @@ import json as jsons
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from carrel_perf.errors import BadInput
+
+if TYPE_CHECKING:
+    from carrel_perf.runner import Run
 
 
 class Protocol(StrEnum):
@@ -39,8 +42,8 @@ FULL = Size(100, "5m")
 QUICK = Size(30, "1m")
 
 OWN_CACHE_TTL_S = 2.0
-"""Of the run's own Carrel. With its default of 300 s a run would miss each resource once, far too seldom to
-say anything of misses; with this they are a hundredth of the reads, and every minute has over a hundred."""
+"""Of the run's own Carrel. With its default of 300 s a run would miss each resource once, too seldom to say
+anything of misses; the table at the end of a run counts them."""
 
 
 def register(app: typer.Typer) -> None:
@@ -93,11 +96,10 @@ def load_test(
     master_port: Annotated[int, typer.Option(min=1, max=65535, help="There.")] = 5557,
 ) -> None:
     """Load a server as many agents do; exit 1 when a threshold is missed, 3 when the run cannot say."""
-    from carrel_perf import gate, runner, verdict
+    from carrel_perf import runner
     from carrel_perf import scenario as scenarios
     from carrel_perf import slo as slos
     from carrel_perf.generator import Shape
-    from carrel_perf.progress import showing
 
     size = QUICK if quick else FULL
     run_time_s = scenarios.parse_duration_s(run_time or size.run_time)
@@ -112,18 +114,31 @@ def load_test(
         url=url or None,
         own=runner.Own(workers, cache_ttl, library),
         thresholds=slos.load(slo) if slo else slos.MISSION,
-        out=(out or Path("perf-results") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}").absolute(),
+        out=(out or _place(datetime.now(UTC))).absolute(),
         label=label,
         delay_ms=inject_delay,
     )
     _check(asked.url, is_distributed=master or worker, is_both=master and (worker or processes > 1))
     if worker:
         runner.work(asked, master_host)
-        return
-    with showing(run_time_s, quiet=json) as watch:
+    else:
+        _run(asked, as_json=json)
+
+
+def _place(now: datetime) -> Path:
+    """Return where the results of a run go that starts now."""
+    return Path("perf-results") / f"{now:%Y%m%d-%H%M%S}"
+
+
+def _run(asked: Run, *, as_json: bool) -> None:
+    """Make a run, show it, and end by its verdict."""
+    from carrel_perf import gate, runner, verdict
+    from carrel_perf.progress import showing
+
+    with showing(asked.shape.run_time_s, quiet=as_json) as watch:
         result = runner.run(asked, watch)
     path = asked.out / runner.RESULT_NAME
-    if json:
+    if as_json:
         typer.echo(jsons.dumps(verdict.summary(result, str(path)), indent=2))
     else:
         verdict.show(result)

@@ -1,6 +1,6 @@
 """Result files of every kind, by their `kind`, and the figures of them that a list may name.
 
-Profiles, stages and peers are read by the fields that are shown, and may have more.
+Profiles and stages are read by the fields that are shown, and may have more.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import msgspec
 
 from carrel_perf import results
 from carrel_perf.errors import BadInput
+from carrel_perf.peers import Comparison, rows_of
 from carrel_perf.results import Result
-from carrel_perf.runbook.peers import FLOOR, Peers, cpu_us, of, ratio
 
 FUNCTIONS_SHOWN = 10
 
@@ -96,9 +96,9 @@ def stages(directory: Path, name: str) -> list[Stage]:
     return _convert(directory / name, _Stages).stages
 
 
-def peers(directory: Path, name: str) -> Peers:
+def peers(directory: Path, name: str) -> Comparison:
     """Read a comparison with peers."""
-    return _convert(directory / name, Peers)
+    return _convert(directory / name, Comparison)
 
 
 _View = TypeVar("_View", bound=msgspec.Struct)
@@ -136,12 +136,9 @@ def figure(directory: Path, name: str, wanted: str) -> tuple[str, float | None]:
     if "stages" in found:
         by_stage = {f"{one.stage}/{one.path}": one.us for one in stages(directory, name)}
         return f"{wanted}, µs", _pick(by_stage, wanted, directory / name)
-    series = [one for one in peers(directory, name).series if one.samples]
-    by_peer = {f"{one.peer}/{one.case}": cpu_us(one) for one in series}
-    to_floor = {
-        f"{key}/floor": ratio(one, of(series, FLOOR, one.case))
-        for key, one in zip(by_peer, series, strict=True)
-    }
+    rows = rows_of(peers(directory, name).series)
+    by_peer = {f"{row.peer}/{row.case}": row.cpu_us for row in rows}
+    to_floor = {f"{row.peer}/{row.case}/floor": row.to_floor for row in rows}
     title = f"{wanted}, CPU" if wanted in to_floor else f"{wanted}, CPU µs"
     return title, _pick(by_peer | to_floor, wanted, directory / name)
 

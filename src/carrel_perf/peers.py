@@ -1,17 +1,27 @@
-"""What a comparison found, as a file, and the arithmetic of its table. Pure."""
+"""What a comparison of servers that took turns found (`scripts/peers`), and its arithmetic. Pure."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from benchmarks.sampling import Sample
-
 FORMAT = 1
 REFERENCE, FLOOR = "carrel", "floor"
+
+
+class Sample(NamedTuple):
+    """One round of one server; an array in the file."""
+
+    cpu_us: float
+    """The server's user and system time, of all its processes, for each request."""
+    requests_per_s: float
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    requests: int
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -32,13 +42,14 @@ class Missing(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of `python -m benchmarks.peers`."""
+    """One run of `scripts/peers`."""
 
     format: int = FORMAT
     kind: str = "peers"
     started: str
     """RFC 3339, UTC."""
     environment: dict[str, Any]
+    """A `results.Environment`, or as much of one as the file has."""
     document_bytes: int
     rounds: int
     seconds: int
@@ -49,7 +60,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One row of the table."""
+    """One row of a table."""
 
     case: str
     peer: str
@@ -107,30 +118,3 @@ def ratio(one: Series, other: Series | None) -> float | None:
     pairs = zip(one.samples, other.samples, strict=False)
     ratios = [mine.cpu_us / theirs.cpu_us for mine, theirs in pairs if theirs.cpu_us > 0]
     return statistics.median(ratios) if ratios else None
-
-
-def table_of(comparison: Comparison) -> str:
-    """Return the table for a person."""
-    partial = ", partial" if comparison.is_partial else ""
-    turns = f"{comparison.rounds} rounds of {comparison.seconds} s{partial}"
-    made = f"{comparison.document_bytes:,} bytes, {comparison.connections} connections, {turns}"
-    heads = ("CPU us", "x Carrel", "x floor", "p50 ms", "p95 ms", "p99 ms", "req/s", "requests")
-    lines = [made]
-    case = ""
-    for row in rows_of(comparison.series):
-        if row.case != case:
-            case = row.case
-            lines += ["", f"{case:<26}" + "".join(f"{head:>10}" for head in heads)]
-        figures = (row.cpu_us, 1), (row.to_carrel, 2), (row.to_floor, 2), (row.p50_ms, 1), (row.p95_ms, 1)
-        more = (row.p99_ms, 1), (row.requests_per_s, 0), (row.requests, 0)
-        lines.append(f"  {row.peer:<24}" + "".join(_cell(*figure) for figure in figures + more))
-    lines += [""] if comparison.missing else []
-    lines += [
-        f"not measured: {each.peer}{each.case and f', {each.case}'}: {each.reason}"
-        for each in comparison.missing
-    ]
-    return "\n".join(lines)
-
-
-def _cell(figure: float | None, digits: int) -> str:
-    return f"{'-':>10}" if figure is None else f"{figure:>10,.{digits}f}"

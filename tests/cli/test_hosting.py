@@ -1,0 +1,11 @@
+import subprocess
+import sys
+
+import pytest
+
+PROBE = "import sys; import {module}; sys.exit('granian' in sys.modules)"
+
+
+@pytest.mark.parametrize("module", ["carrel.cli.commands", "carrel.cli.hosting", "carrel.cli.serving"])
+def test_a_command_line_that_serves_nothing_does_without_granian(module: str) -> None:
+    subprocess.run([sys.executable, "-c", PROBE.format(module=module)], check=True, timeout=60)
