@@ -81,7 +81,9 @@ def test_chunked_body_over_the_limit_is_refused(server: Server) -> None:
 
 @pytest.mark.parametrize("length", [MIB + 1, 10**12])
 def test_announced_body_over_the_limit_is_refused_unread(server: Server, length: int) -> None:
-    assert ask(server, post_head(**{"Content-Length": length})).status == 413
+    answer = ask(server, post_head(**{"Content-Length": length}))
+    assert answer.status == 413
+    assert answer.headers["connection"] == "close"
     assert_alive(server)
 
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
-from carrel.errors import TABLE, MethodNotAllowed, NotReady, RangeNotSatisfiable, RequestError
+from carrel.errors import (
+    TABLE,
+    BodyTimeout,
+    BodyTooLarge,
+    MethodNotAllowed,
+    NotReady,
+    RangeNotSatisfiable,
+    RequestError,
+)
 from carrel.http.exchange import Read, Response
 from carrel.model import Header
 
@@ -27,12 +35,16 @@ def problem(error: RequestError, reads: tuple[Read, ...] = ()) -> Response:
 
 
 def headers_for(error: RequestError) -> list[Header]:
-    """Return the headers that a status is required to come with (RFC 9110, section 15)."""
+    """Return the headers that an error has to come with (RFC 9110, section 15; RFC 9112, section 9.6)."""
     data = error.data or {}
     if isinstance(error, MethodNotAllowed):
         return [("allow", str(data.get("allow", "")))]
     if isinstance(error, RangeNotSatisfiable):
         return [("content-range", f"bytes */{data.get('size', 0)}")]
+    if isinstance(error, BodyTooLarge | BodyTimeout):
+        # What is left of the body is not read, so nothing more can come over this connection. Servers close
+        # it, and do not always say so; a client that was not told would lose its next request.
+        return [("connection", "close")]
     if isinstance(error, NotReady):
         return [("retry-after", str(RETRY_AFTER_S))]
     return []
