@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from carrel.catalog import Document
+from carrel.draft import Document
 from carrel.errors import InvalidLibrary
 from carrel.rules import default_rules
 from carrel.surveying import (

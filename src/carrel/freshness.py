@@ -247,7 +247,8 @@ class Freshness:
         adopted: dict[str, SourceEntry | None] = {}
         for path, entry in seen.items():
             document = self._catalog.document(path)
-            verdict, pending = settle(document and document.entry, entry, self._pending.get(path), now_s)
+            known = None if document is None else document.entry
+            verdict, pending = settle(known, entry, self._pending.get(path), now_s)
             if pending is None:
                 self._pending.pop(path, None)
             else:

@@ -12,7 +12,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from carrel.catalog import Catalog, Document
+from msgspec.structs import replace
+
+from carrel.catalog import Catalog
+from carrel.draft import Document
 from carrel.errors import InvalidLibrary
 from carrel.headline import HEAD_BYTES, headline_of
 from carrel.media import media_type_of
@@ -140,7 +143,7 @@ def describe(source: Source, entry: SourceEntry, known: Document | None = None) 
         head = source.read_head(entry.path, HEAD_BYTES)
     except SourceError:
         # Listed all the same: reads will say why, and may work again before the next survey.
-        return known._replace(entry=entry) if known else Document(entry, media_type_of(entry.path), "", "")
+        return replace(known, entry=entry) if known else Document(entry, media_type_of(entry.path), "", "")
     media_type = media_type_of(entry.path, head)
     headline = headline_of(media_type, head)
     return Document(entry, media_type, headline.title, headline.description)
