@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel.catalog import Catalog, Collision, Document
+from carrel.catalog import Catalog, Collision
+from carrel.draft import Document
 from carrel.model import Change, SourceEntry, Version
 from carrel.rules import Rules, default_rules, parse_rules
 from carrel.uri import canonical_uri
@@ -257,6 +258,27 @@ def test_the_way_to_a_set_of_files_does_not_matter(batches: list[list[tuple[str,
     afresh = Catalog(TWISTED)
     afresh.apply(sorted(present.items()))
     _assert_equal(walked, afresh)
+
+
+@given(steps)
+def test_a_change_tells_exactly_what_readers_can_see(batches: list[list[tuple[str, str]]]) -> None:
+    catalog = Catalog(TWISTED)
+    for batch in batches:
+        before = {info.uri: info for info in catalog.infos()}
+        generation = catalog.generation
+        change = catalog.apply(
+            (path, document(path, version) if version else None) for path, version in batch
+        )
+        after = {info.uri: info for info in catalog.infos()}
+        if change is None:
+            assert (after, catalog.generation) == (before, generation)
+            continue
+        assert change.generation == catalog.generation == generation + 1
+        assert set(change.added) == after.keys() - before.keys()
+        assert set(change.removed) == before.keys() - after.keys()
+        both = before.keys() & after.keys()
+        assert set(change.updated) == {uri for uri in both if before[uri] != after[uri]}
+        assert len(change.added + change.updated + change.removed) > 0
 
 
 @given(st.sets(names_of_files), st.booleans())

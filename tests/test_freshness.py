@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 
-from carrel.model import SourceEntry, SourceError, SourceProblem
-from carrel.rules import parse_rules
+from carrel.catalog import Catalog
+from carrel.model import Change, Source, SourceEntry, SourceError, SourceProblem
+from carrel.rules import default_rules, parse_rules
+from carrel.surveying import load_catalog
 from tests.support.apps import Served, application, serving
 from tests.support.sources import CountingSource, FailingSource
-from tests.support.trees import plant, replace, sdlc_tree
+from tests.support.trees import CORE, plant, replace, sdlc_tree
 from tests.support.waiting import eventually, never
 
 PROBE_S = 0.3
@@ -279,6 +281,107 @@ async def test_rules_that_changed_between_opening_and_starting_take_effect(libra
     plant(library, {"carrel.toml": ALL_MARKDOWN})
     async with app.lifespan():
         await eventually(lambda: app.library.catalog.find("mcp://resources/notes/sdlc-core") is not None)
+
+
+async def preloaded(source: Source) -> Catalog:
+    """Return the catalog that a server fills before it starts its workers."""
+    return (await asyncio.to_thread(load_catalog, source, default_rules("library")))[0]
+
+
+async def test_a_catalog_that_was_just_filled_is_served_before_any_look(library: Path) -> None:
+    source = FailingSource(library)
+    catalog = await preloaded(source)
+    source.fails_list = True
+    app = await asyncio.to_thread(
+        lambda: application(library, source=source, catalog=catalog, watch=False, rescan_s=0.02)
+    )
+    assert app.library.is_ready
+    async with app.lifespan():
+        await eventually(lambda: app.library.freshness.failed_surveys >= 2)
+        assert app.library.is_ready
+        assert app.library.find(CORE_URI).title == "The core"
+
+
+async def test_what_changed_between_filling_and_starting_is_found_by_the_first_survey(library: Path) -> None:
+    source = CountingSource(library)
+    catalog = await preloaded(source)
+    replace(library / "sdlc-core.md", "# Edited\n")
+    plant(library, {"new.txt": "x"})
+    (library / "patterns/go/patterns-core.md").unlink()
+    described = source.heads
+    async with serving(library, source=source, catalog=catalog, watch=False, rescan_s=3600.0) as served:
+        await eventually(lambda: served.library.find(CORE_URI).title == "Edited")
+        await eventually(has(served, "mcp://resources/files/new.txt"))
+        await eventually(lacks(served, "mcp://resources/patterns/go/core"))
+        assert source.heads - described == 2
+
+
+async def test_new_rules_between_filling_and_starting_take_effect(library: Path) -> None:
+    catalog = await preloaded(CountingSource(library))
+    plant(library, {"carrel.toml": ALL_MARKDOWN})
+    async with serving(library, catalog=catalog, watch=False, rescan_s=3600.0) as served:
+        await eventually(has(served, "mcp://resources/notes/sdlc-core"))
+        assert lacks(served, CORE_URI)()
+
+
+async def test_a_catalog_filled_long_ago_is_compared_before_it_is_served(library: Path) -> None:
+    """As that of a worker which replaces a dead one is: it comes from the start of the server."""
+    source = FailingSource(library)
+    catalog = await preloaded(source)
+    catalog.committed_s -= 3600.0
+    replace(library / "sdlc-core.md", "# Edited\n")
+    (library / "patterns/go/patterns-core.md").unlink()
+    source.fails_list = True
+    described = source.heads
+    app = await asyncio.to_thread(
+        lambda: application(library, source=source, catalog=catalog, watch=False, rescan_s=0.02)
+    )
+    async with app.lifespan():
+        await eventually(lambda: app.library.freshness.failed_surveys >= 1)
+        assert not app.library.is_ready
+        source.fails_list = False
+        await eventually(lambda: app.library.is_ready)
+        assert app.library.find(CORE_URI).title == "Edited"
+        assert app.library.catalog.find("mcp://resources/patterns/go/core") is None
+        assert source.heads - described == 1
+
+
+async def test_a_survey_of_an_unchanged_library_describes_nothing(library: Path) -> None:
+    source = SlowListing(library)
+    async with serving(library, source=source, watch=False, rescan_s=0.01) as served:
+        described, listed = source.heads, source.lists
+        await eventually(lambda: source.lists >= listed + 2)
+        assert described == len(sdlc_tree())
+        assert (source.heads, source.reads, source.stats) == (described, 0, 0)
+        assert served.library.catalog.generation == 1
+
+
+async def test_readers_are_answered_through_a_mass_change_which_the_feed_tells_exactly(
+    library: Path,
+) -> None:
+    count = 2000
+    plant(library, {f"mass/{number}.md": "# Old\n" for number in range(count)})
+    async with serving(library, watch=False, rescan_s=0.05) as served:
+        heard: list[Change] = []
+        served.library.catalog.listen(heard.append)
+        for number in range(0, count, 2):
+            replace(library / f"mass/{number}.md", "# Newer\n")
+        for number in range(1, count, 2):
+            (library / f"mass/{number}.md").unlink()
+
+        async def is_over() -> bool:
+            assert await served.text(CORE_PATH) == CORE
+            removed = sum(len(change.removed) for change in heard)
+            return removed + sum(len(change.updated) for change in heard) >= count
+
+        await eventually(is_over)
+        removed = [uri for change in heard for uri in change.removed]
+        updated = [uri for change in heard for uri in change.updated]
+        prefix = "mcp://resources/files/mass"
+        assert sorted(removed) == sorted(f"{prefix}/{number}.md" for number in range(1, count, 2))
+        assert sorted(updated) == sorted(f"{prefix}/{number}.md" for number in range(0, count, 2))
+        assert [change.generation for change in heard] == list(range(2, 2 + len(heard)))
+        assert served.library.catalog.count("file") == count // 2 + 1
 
 
 class SickFile(CountingSource):

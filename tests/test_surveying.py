@@ -1,15 +1,21 @@
 import os
 import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from carrel.catalog import Document
+from carrel.draft import Document
 from carrel.errors import InvalidLibrary
+from carrel.model import SourceEntry
 from carrel.rules import default_rules
+from carrel.sources.filesystem import FilesystemSource
 from carrel.surveying import (
     describe,
     describe_all,
+    differences,
+    first_differences,
     first_survey,
     load_catalog,
     look,
@@ -92,23 +98,32 @@ def test_a_survey_lists_the_source(tmp_path: Path) -> None:
     assert found.cost_s >= 0
 
 
-def test_the_first_survey_leaves_out_what_is_being_written(tmp_path: Path) -> None:
-    plant(tmp_path, {"old.md": "x"})
+@contextmanager
+def written_without_a_pause(path: Path) -> Iterator[None]:
     done = threading.Event()
 
     def write() -> None:
         while not done.wait(0.001):  # as a writer does that waits for its input
-            with (tmp_path / "busy.md").open("a") as file:
+            with path.open("a") as file:
                 file.write("x")
 
+    before = path.stat().st_size if path.exists() else 0
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        eventually_sync((tmp_path / "busy.md").exists)
-        assert set(first_survey(directory(tmp_path)).entries) == {"old.md"}
+        eventually_sync(lambda: path.exists() and path.stat().st_size > before)
+        yield
     finally:
         done.set()
         writer.join()
+
+
+def test_the_first_survey_leaves_out_what_is_being_written(tmp_path: Path) -> None:
+    plant(tmp_path, {"old.md": "x"})
+    with written_without_a_pause(tmp_path / "busy.md"):
+        first = first_survey(directory(tmp_path))
+        assert set(first.entries) == {"old.md"}
+        assert first.unsettled == {"busy.md"}
 
 
 def test_the_first_survey_has_what_was_just_written_and_is_quiet(tmp_path: Path) -> None:
@@ -120,6 +135,29 @@ def test_the_first_survey_has_files_of_the_future(tmp_path: Path) -> None:
     plant(tmp_path, {"a.md": "x"})
     os.utime(tmp_path / "a.md", (4e9, 4e9))
     assert set(first_survey(directory(tmp_path)).entries) == {"a.md"}
+
+
+def known_of(source: FilesystemSource) -> Mapping[str, Document]:
+    return load_catalog(source, default_rules("x"))[0].documents()
+
+
+def test_the_differences_are_what_is_new_other_and_gone(tmp_path: Path) -> None:
+    source = directory(plant(tmp_path, {"same.md": "x", "other.md": "x", "gone.md": "x"}))
+    known = known_of(source)
+    assert differences(source, known).seen == {}
+    plant(tmp_path, {"other.md": "changed", "new.md": "x"})
+    (tmp_path / "gone.md").unlink()
+    expected = {"other.md": source.stat("other.md"), "new.md": source.stat("new.md"), "gone.md": None}
+    assert differences(source, known).seen == expected
+    assert first_differences(source, known).seen == expected
+
+
+def test_a_known_file_that_is_being_written_is_not_gone_for_the_first_survey(tmp_path: Path) -> None:
+    source = directory(plant(tmp_path, {"busy.md": "x", "gone.md": "x"}))
+    known = known_of(source)
+    (tmp_path / "gone.md").unlink()
+    with written_without_a_pause(tmp_path / "busy.md"):
+        assert first_differences(source, known).seen == {"gone.md": None}
 
 
 def test_a_document_is_described_by_its_head(tmp_path: Path) -> None:
@@ -141,8 +179,11 @@ def test_a_document_that_cannot_be_read_keeps_its_description(tmp_path: Path) ->
 
 def test_documents_are_described_in_the_order_of_their_paths(tmp_path: Path) -> None:
     source = directory(plant(tmp_path, sdlc_tree()))
-    entries = source.list()[0]
-    assert [path for path, _ in describe_all(source, entries, {})] == sorted(sdlc_tree())
+    seen: dict[str, SourceEntry | None] = {"none.md": None}
+    seen |= {entry.path: entry for entry in source.list()[0]}
+    described = describe_all(source, seen, {})
+    assert list(described) == sorted(["none.md", *sdlc_tree()])
+    assert described["none.md"] is None
 
 
 def test_looking_tells_what_is_there_and_what_is_gone(tmp_path: Path) -> None:

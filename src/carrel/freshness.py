@@ -1,18 +1,22 @@
 """Keep the catalog true to the source: watch, look again, survey now and then.
 
-One task does all looking, so two looks at one file never race. What it does that blocks runs on
-the executor; what it changes, it changes on the event loop.
+One task does all looking, so two looks at one file never race. Whatever takes time, of a disk or of
+a mass of files, runs on a thread, which reads what is known and changes none of it: the task waits for
+it, then makes the change on the event loop in one step.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from time import monotonic
+from typing import NamedTuple
 
 from carrel import surveying
 from carrel.catalog import Catalog
+from carrel.draft import Document, Draft
 from carrel.errors import InvalidLibrary
 from carrel.model import Source, SourceEntry, SourceError
 from carrel.rules import RULES_FILE
@@ -25,8 +29,21 @@ log = logging.getLogger("carrel.freshness")
 MAX_SURVEY_SHARE = 0.1
 """Part of the time that surveys may take: a library of a million files is surveyed less often."""
 
+TRUE_FOR_S = 5.0
+"""Age at which a catalog that somebody else filled is no longer served before it was compared."""
+
 _WATCH_RETRY_S = 5.0
 _RETRY_S = 1.0
+
+
+class _Judged(NamedTuple):
+    """What to make of a look at some files."""
+
+    paths: frozenset[str]
+    pending: dict[str, Pending]
+    """Of these files, those that are not whole."""
+    draft: Draft | None
+    """What the others change; None where they change nothing."""
 
 
 class Freshness:
@@ -34,7 +51,8 @@ class Freshness:
 
     Args:
         source: What is followed.
-        catalog: What is kept true.
+        catalog: What is kept true. When it was filled a moment ago, it is served at once, and the first
+            survey describes only what differs.
         root: The library's directory, for its rules.
         threads: Where blocking calls run.
         rescan_s: Pause between surveys, in seconds.
@@ -67,11 +85,14 @@ class Freshness:
         self._next_survey_s = 0.0
         self._earliest_survey_s = 0.0
         self.ready = asyncio.Event()
-        """Set once the first survey is in the catalog."""
+        """Set once the catalog holds a survey."""
         self.watching = False
         """Whether the system tells of changes now; without it, surveys find them."""
         self.failed_surveys = 0
         """Surveys that failed, since the start."""
+        # A worker that replaces a dead one has the catalog of when the server was started: too old.
+        if monotonic() - catalog.committed_s < TRUE_FOR_S:
+            self.ready.set()
 
     def start(self) -> None:
         """Begin to follow, on the running event loop."""
@@ -185,8 +206,8 @@ class Freshness:
         while not self.ready.is_set():
             try:
                 await self._follow_rules()
-                found = await self._threads.run(surveying.first_survey, self._source)
-                await self._adopt(found.entries)
+                found = await self._threads.run(surveying.first_differences, self._source, self._known())
+                self._catalog.commit(await self._threads.run(self._prepare, found.seen))
                 self._plan(found.cost_s)
                 self.ready.set()
             except SourceError as error:
@@ -197,24 +218,18 @@ class Freshness:
                 await asyncio.sleep(self._rescan_s)
 
     async def _survey(self) -> None:
+        waiting = frozenset(self._waiting)
         try:
             await self._follow_rules()
-            found = await self._threads.run(surveying.survey, self._source)
+            found = await self._threads.run(surveying.differences, self._source, self._known())
         except SourceError as error:
             self.failed_surveys += 1
             self._plan(0.0)
             log.warning("the library cannot be surveyed, what is known stays: %s", error)
             return
         self._plan(found.cost_s)
-        known = self._catalog.documents()
-        seen: dict[str, SourceEntry | None] = dict.fromkeys(known.keys() - found.entries.keys())
-        seen |= {
-            path: entry
-            for path, entry in found.entries.items()
-            if path not in known or known[path].entry.version != entry.version
-        }
-        await self._judge(seen)
-        self._release(found.entries.keys() | known.keys() | set(self._waiting))
+        await self._believe(found.seen)
+        self._release(waiting)
 
     async def _follow_rules(self) -> None:
         try:
@@ -228,7 +243,7 @@ class Freshness:
             return
         if rules.follow_links != self._catalog.rules.follow_links:
             log.warning("follow_links changed in %s; it takes effect at the next start", RULES_FILE)
-        self._catalog.replace_rules(rules)
+        self._catalog.commit(await self._threads.run(self._catalog.prepare_rules, rules))
 
     async def _look_at(self, paths: set[str]) -> None:
         seen = await self._threads.run(surveying.look, self._source, paths)
@@ -239,34 +254,43 @@ class Freshness:
         self._survey_wanted |= any(
             entry is None and self._catalog.document(path) is not None for path, entry in seen.items()
         )
-        await self._judge(seen)
+        await self._believe(seen)
         self._release(paths)
 
-    async def _judge(self, seen: dict[str, SourceEntry | None]) -> None:
+    async def _believe(self, seen: Mapping[str, SourceEntry | None]) -> None:
+        """Adopt the changes that are whole, and wait for the others."""
+        if not seen:
+            return
+        judged = await self._threads.run(self._judge, seen)
+        for path in judged.paths:
+            self._pending.pop(path, None)
+        self._pending |= judged.pending
+        if judged.draft is not None:
+            self._catalog.commit(judged.draft)
+
+    def _judge(self, seen: Mapping[str, SourceEntry | None]) -> _Judged:
         now_s = monotonic()
+        pending: dict[str, Pending] = {}
         adopted: dict[str, SourceEntry | None] = {}
         for path, entry in seen.items():
             document = self._catalog.document(path)
-            verdict, pending = settle(document and document.entry, entry, self._pending.get(path), now_s)
-            if pending is None:
-                self._pending.pop(path, None)
-            else:
-                self._pending[path] = pending
+            known = None if document is None else document.entry
+            verdict, waits = settle(known, entry, self._pending.get(path), now_s)
+            if waits is not None:
+                pending[path] = waits
             if verdict is Verdict.ADOPT:
                 adopted[path] = entry
-        if adopted:
-            await self._adopt(adopted)
+        return _Judged(frozenset(seen), pending, self._prepare(adopted) if adopted else None)
 
-    async def _adopt(self, entries: dict[str, SourceEntry | None] | dict[str, SourceEntry]) -> None:
-        known = self._catalog.documents()
-        present = [entry for entry in entries.values() if entry is not None]
-        described = await self._threads.run(surveying.describe_all, self._source, present, known)
-        gone = [(path, None) for path, entry in entries.items() if entry is None]
-        self._catalog.apply([*gone, *described])
+    def _prepare(self, entries: Mapping[str, SourceEntry | None]) -> Draft:
+        return self._catalog.prepare(surveying.describe_all(self._source, entries, self._known()))
 
-    def _release(self, paths: set[str]) -> None:
+    def _known(self) -> Mapping[str, Document]:
+        return self._catalog.documents()
+
+    def _release(self, paths: Collection[str]) -> None:
         """Wake those who wait for files about which nothing is pending any more."""
-        for path in paths & self._waiting.keys() - self._pending.keys():
+        for path in [path for path in self._waiting if path in paths and path not in self._pending]:
             for future in self._waiting.pop(path):
                 if not future.done():
                     future.set_result(None)

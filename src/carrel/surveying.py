@@ -12,7 +12,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from carrel.catalog import Catalog, Document
+from msgspec.structs import replace
+
+from carrel.catalog import Catalog
+from carrel.draft import Document
 from carrel.errors import InvalidLibrary
 from carrel.headline import HEAD_BYTES, headline_of
 from carrel.media import media_type_of
@@ -30,6 +33,16 @@ class Survey(NamedTuple):
 
     entries: dict[str, SourceEntry]
     problems: tuple[SourceProblem, ...]
+    cost_s: float
+    unsettled: frozenset[str] = frozenset()
+    """Files that are there and being written."""
+
+
+class Differences(NamedTuple):
+    """What a listing shows otherwise than it is known."""
+
+    seen: dict[str, SourceEntry | None]
+    """New and other entries; None for a file that is gone."""
     cost_s: float
 
 
@@ -112,7 +125,7 @@ def survey(source: Source) -> Survey:
 
 
 def first_survey(source: Source) -> Survey:
-    """List the source for the first time, with the files that are being written left out.
+    """List the source for the first time; the files that are being written are `unsettled`.
 
     Nothing older can be served in their place, and a later survey picks them up.
 
@@ -131,7 +144,41 @@ def first_survey(source: Source) -> Survey:
         for path, entry in second.entries.items()
         if path in first.entries and first.entries[path].version == entry.version
     }
-    return second._replace(entries=settled)
+    return second._replace(entries=settled, unsettled=frozenset(second.entries.keys() - settled.keys()))
+
+
+def differences(source: Source, known: Mapping[str, Document]) -> Differences:
+    """List the source and compare it with what is known.
+
+    Raises:
+        SourceError: The root cannot be listed.
+    """
+    return _compare(survey(source), known)
+
+
+def first_differences(source: Source, known: Mapping[str, Document]) -> Differences:
+    """List the source for the first time, see `first_survey`, and compare it with what is known.
+
+    Raises:
+        SourceError: The root cannot be listed.
+    """
+    return _compare(first_survey(source), known)
+
+
+def _compare(found: Survey, known: Mapping[str, Document]) -> Differences:
+    """Compare a listing with what is known, and use it up."""
+    start_s = time.monotonic()
+    entries = found.entries
+    gone = (path for path in known if path not in entries and path not in found.unsettled)
+    seen: dict[str, SourceEntry | None] = dict.fromkeys(gone)
+    # Steps of the interpreter, between which other threads have their turn: an operator on all keys, or the
+    # whole listing freed at once, would hold up the event loop.
+    while entries:
+        path, entry = entries.popitem()
+        document = known.get(path)
+        if document is None or document.entry.version != entry.version:
+            seen[path] = entry
+    return Differences(seen, found.cost_s + time.monotonic() - start_s)
 
 
 def describe(source: Source, entry: SourceEntry, known: Document | None = None) -> Document:
@@ -140,18 +187,20 @@ def describe(source: Source, entry: SourceEntry, known: Document | None = None) 
         head = source.read_head(entry.path, HEAD_BYTES)
     except SourceError:
         # Listed all the same: reads will say why, and may work again before the next survey.
-        return known._replace(entry=entry) if known else Document(entry, media_type_of(entry.path), "", "")
+        return replace(known, entry=entry) if known else Document(entry, media_type_of(entry.path), "", "")
     media_type = media_type_of(entry.path, head)
     headline = headline_of(media_type, head)
     return Document(entry, media_type, headline.title, headline.description)
 
 
 def describe_all(
-    source: Source, entries: Iterable[SourceEntry], known: Mapping[str, Document]
-) -> list[tuple[str, Document | None]]:
-    """Describe entries in the order of their paths, which is nearly that of their URIs."""
-    ordered = sorted(entries, key=lambda entry: entry.path)
-    return [(entry.path, describe(source, entry, known.get(entry.path))) for entry in ordered]
+    source: Source, seen: Mapping[str, SourceEntry | None], known: Mapping[str, Document]
+) -> dict[str, Document | None]:
+    """Describe what is there, in the order of paths, which is nearly that of URIs; None is gone."""
+    return {
+        path: None if entry is None else describe(source, entry, known.get(path))
+        for path, entry in sorted(seen.items())
+    }
 
 
 def look(source: Source, paths: Iterable[str]) -> dict[str, SourceEntry | None]:
@@ -178,5 +227,5 @@ def load_catalog(source: Source, rules: Rules) -> tuple[Catalog, tuple[SourcePro
         found = first_survey(source)
     except SourceError as error:
         raise InvalidLibrary(str(error)) from error
-    catalog.apply(describe_all(source, found.entries.values(), {}))
+    catalog.apply(describe_all(source, found.entries, {}).items())
     return catalog, found.problems

@@ -25,8 +25,8 @@ _SEGMENT_SAFE = "-._~!$&'()*+,=:@"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*\Z")
 _AUTHORITY = re.compile(r"[A-Za-z0-9._~-]+\Z")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_FORBIDDEN = frozenset("\\;\x7f\ufffd") | _BIDI
+_BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_FORBIDDEN = re.compile(f"[\x00-\x1f\x7f-\x9f;\ufffd{_BIDI}\\\\]")
 
 
 class UriParts(NamedTuple):
@@ -130,9 +130,9 @@ def _check_segment(segment: str) -> None:
 
 
 def _refuse_characters(text: str, what: str) -> None:
-    for character in text:
-        if character < " " or character in _FORBIDDEN or "\x80" <= character <= "\x9f":
-            raise InvalidUri(f"{what} has the character U+{ord(character):04X}, which is not allowed.")
+    found = _FORBIDDEN.search(text)
+    if found is not None:
+        raise InvalidUri(f"{what} has the character U+{ord(found[0]):04X}, which is not allowed.")
 
 
 _EXPRESSION = re.compile(r"\{(\+?)([A-Za-z_][A-Za-z0-9_]*)\}")

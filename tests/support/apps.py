@@ -54,14 +54,18 @@ def application(
     root: Path,
     *,
     source: Source | None = None,
+    catalog: Catalog | None = None,
     cells: Cells | None = None,
     writer: LineWriter | None = None,
     **settings: Any,
 ) -> Application:
-    """Compose an app whose log goes nowhere; `source` stands in for the directory's own."""
+    """Compose an app whose log goes nowhere; `source` stands in for the directory's own.
+
+    The catalog is an empty one when None.
+    """
     chosen = Settings(root=root, **{"watch": False, "rescan_s": 60.0, **settings})
     own, rules = open_library(root, chosen.max_document_bytes)
-    catalog, writer = Catalog(rules), writer or LineWriter(_NOWHERE)
+    catalog, writer = catalog or Catalog(rules), writer or LineWriter(_NOWHERE)
     return Application(chosen, source or own, catalog, cells or Cells(), writer)
 
 

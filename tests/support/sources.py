@@ -20,6 +20,7 @@ class CountingSource(FilesystemSource):
     def __init__(self, root: Path, max_document_bytes: int = 8 * MIB) -> None:
         super().__init__(root, max_document_bytes=max_document_bytes)
         self.reads = 0
+        self.heads = 0
         self.stats = 0
         self._counting = threading.Lock()
 
@@ -27,6 +28,11 @@ class CountingSource(FilesystemSource):
         with self._counting:
             self.reads += 1
         return super().read(path, version)
+
+    def read_head(self, path: str, size: int) -> bytes:
+        with self._counting:
+            self.heads += 1
+        return super().read_head(path, size)
 
     def stat(self, path: str) -> SourceEntry:
         with self._counting:

@@ -81,8 +81,8 @@ def _claim_port(settings: Settings) -> int:
 
 
 def _run(settings: Settings, source: FilesystemSource, catalog: Catalog) -> None:
-    # Workers inherit the catalog and the metric cells by fork: nothing is surveyed twice, and all count
-    # into one memory.
+    # Workers inherit the catalog and the metric cells by fork: no document is described twice, and all
+    # count into one memory.
     cells = Cells(settings.workers)
     server = hosting.make_server("carrel", settings.port, settings.host, settings.workers)
     sys.stdout.flush()

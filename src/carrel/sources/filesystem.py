@@ -94,7 +94,7 @@ class FilesystemSource:
         """See `Source.read_head`."""
         descriptor = self._open(path)
         try:
-            self._entry(path, os.fstat(descriptor))
+            self._refuse_unserved(path, os.fstat(descriptor))
             return os.read(descriptor, size)
         except OSError as error:
             raise SourceError(f"{path}: {error.strerror}") from error
@@ -138,11 +138,14 @@ class FilesystemSource:
             raise SourceError(f"{path}: {error.strerror}") from error
 
     def _entry(self, path: str, status: os.stat_result) -> SourceEntry:
+        self._refuse_unserved(path, status)
+        return entry_of(path, status)
+
+    def _refuse_unserved(self, path: str, status: os.stat_result) -> None:
         if not is_regular(status):
             raise SourceGone(f"{path}: not a regular file")
         if status.st_size > self._max_document_bytes:
             raise SourceGone(f"{path}: {status.st_size} bytes, over {self._max_document_bytes}: not served")
-        return entry_of(path, status)
 
     def _read_ignore_file(self) -> str | None:
         try:

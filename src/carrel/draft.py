@@ -1,0 +1,233 @@
+"""A change of the catalog in the making: who has which URI when some files are not what they were.
+
+It reads the catalog's tables and writes none, so it may be made on a worker thread while the event
+loop serves from them; whoever makes it sees to it that nothing else changes them meanwhile.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Generic, TypeVar
+from urllib.parse import unquote
+
+import msgspec
+
+from carrel.errors import InvalidUri
+from carrel.model import ResourceInfo, SourceEntry
+from carrel.rules import RULES_FILE, Claim, Rules
+
+Row = TypeVar("Row")
+
+
+class Document(msgspec.Struct, frozen=True, gc=False):
+    """One file as it was last looked at."""
+
+    entry: SourceEntry
+    media_type: str
+    title: str
+    description: str
+
+
+class Tables(msgspec.Struct):
+    """What the catalog knows. The dictionaries stay the same objects: look-ups are bound to them."""
+
+    documents: dict[str, Document]
+    """By path."""
+    by_uri: dict[str, ResourceInfo]
+    """Who has a URI, alias or not."""
+    rivals: dict[str, list[ResourceInfo]]
+    """Who else claims a URI."""
+    names: dict[str, str]
+    """Paths that cannot be part of a URI, and why."""
+    ordered: dict[str | None, list[str]]
+    """The URIs to list, of each type and of all, in order. A list is replaced, never changed."""
+
+
+class Edit(msgspec.Struct, Generic[Row]):
+    """What becomes of one table."""
+
+    written: dict[str, Row]
+    gone: set[str]
+
+    def carry_out(self, table: dict[str, Row]) -> None:
+        """Change the table."""
+        for key in self.gone:
+            table.pop(key, None)
+        table.update(self.written)
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """What becomes of the tables, and what that changes for readers."""
+
+    rules: Rules
+    documents: Edit[Document]
+    by_uri: Edit[ResourceInfo]
+    rivals: Edit[list[ResourceInfo]]
+    names: Edit[str]
+    ordered: dict[str | None, list[str]]
+    """The lists that are replaced."""
+    added: tuple[str, ...]
+    updated: tuple[str, ...]
+    removed: tuple[str, ...]
+
+    def carry_out(self, tables: Tables) -> None:
+        """Change the tables."""
+        self.documents.carry_out(tables.documents)
+        self.by_uri.carry_out(tables.by_uri)
+        self.rivals.carry_out(tables.rivals)
+        self.names.carry_out(tables.names)
+        tables.ordered.update(self.ordered)
+
+
+def draft(tables: Tables, rules: Rules, files: Mapping[str, Document | None]) -> Draft:
+    """Work out what becomes of the tables when files change.
+
+    Args:
+        tables: As the rules made them.
+        rules: The same.
+        files: What each path is now, None where the file is gone.
+    """
+    documents = {path: document for path, document in files.items() if document is not None}
+    edit = Edit(documents, files.keys() - documents.keys())
+    unnamed = {path for path in files if path in tables.names}
+    return _draft(tables, rules, files, edit, {}, unnamed)
+
+
+def draft_afresh(tables: Tables, rules: Rules) -> Draft:
+    """Work out what becomes of the tables when the rules change.
+
+    Args:
+        tables: As other rules made them.
+        rules: The new ones.
+    """
+    claims: _Claims = {uri: [] for uri in tables.by_uri}
+    return _draft(tables, rules, tables.documents, Edit({}, set()), claims, set(tables.names))
+
+
+_Claims = dict[str, list[ResourceInfo]]
+"""All infos that claim a URI, the best first once they are settled."""
+
+
+def _draft(
+    tables: Tables,
+    rules: Rules,
+    files: Mapping[str, Document | None],
+    documents: Edit[Document],
+    claims: _Claims,
+    unnamed: set[str],
+) -> Draft:
+    names: dict[str, str] = {}
+    for path, document in files.items():
+        try:
+            claim = rules.claim(path) if path != RULES_FILE else None
+        except InvalidUri as error:
+            if document is not None:
+                names[path] = error.message
+            continue
+        if claim is not None:
+            _stake(claim, path, document, tables, claims)
+    by_uri, rivals = _settle(tables, claims)
+    new = [uri for uri in by_uri.written if uri not in tables.by_uri]
+    return Draft(
+        rules,
+        documents,
+        by_uri,
+        rivals,
+        Edit(names, unnamed),
+        _reorder(tables, by_uri),
+        added=tuple(new),
+        updated=tuple(uri for uri in by_uri.written if uri in tables.by_uri),
+        removed=tuple(sorted(by_uri.gone)),
+    )
+
+
+def _stake(claim: Claim, path: str, document: Document | None, tables: Tables, claims: _Claims) -> None:
+    """Put a file's present claims in the place of those it had."""
+    for uri in (claim.uri, *claim.aliases):
+        on_uri = claims.get(uri)
+        if on_uri is None:
+            holder = tables.by_uri.get(uri)
+            before = [] if holder is None else [holder, *tables.rivals.get(uri, ())]
+            on_uri = claims[uri] = before
+        on_uri[:] = [info for info in on_uri if info.path != path]
+        if document is not None:
+            on_uri.append(_info(uri, claim, path, document))
+
+
+def _info(uri: str, claim: Claim, path: str, document: Document) -> ResourceInfo:
+    entry = document.entry
+    # A canonical URI has no encoded slash, so unquoting it whole is unquoting its segments.
+    name = unquote(claim.uri.partition("://")[2].partition("/")[2]) or claim.uri
+    return ResourceInfo(
+        uri=uri,
+        canonical_uri=claim.uri,
+        path=path,
+        name=name,
+        title=document.title or name,
+        description=document.description,
+        type=claim.type,
+        media_type=document.media_type,
+        size=entry.size,
+        modified_ns=entry.modified_ns,
+        version=entry.version,
+    )
+
+
+def _settle(tables: Tables, claims: _Claims) -> tuple[Edit[ResourceInfo], Edit[list[ResourceInfo]]]:
+    """Give each URI that is claimed anew to the best claim."""
+    by_uri: Edit[ResourceInfo] = Edit({}, set())
+    rivals: Edit[list[ResourceInfo]] = Edit({}, set())
+    for uri, on_uri in claims.items():
+        if len(on_uri) > 1:
+            on_uri.sort(key=_precedence)
+            rivals.written[uri] = on_uri[1:]
+        elif uri in tables.rivals:
+            rivals.gone.add(uri)
+        old = tables.by_uri.get(uri)
+        if not on_uri:
+            if old is not None:
+                by_uri.gone.add(uri)
+        elif old != on_uri[0]:
+            by_uri.written[uri] = on_uri[0]
+    return by_uri, rivals
+
+
+def _precedence(info: ResourceInfo) -> tuple[bool, str]:
+    """Order claims on one URI: a resource before an alias, then the first path."""
+    return info.uri != info.canonical_uri, info.path
+
+
+def _reorder(tables: Tables, by_uri: Edit[ResourceInfo]) -> dict[str | None, list[str]]:
+    """Make the lists anew that lose or win URIs."""
+    moves: defaultdict[str | None, dict[str, bool]] = defaultdict(dict)
+    for uri in by_uri.gone:
+        for key in _lists_of(tables.by_uri[uri]):
+            moves[key][uri] = False
+    for uri, info in by_uri.written.items():
+        before, after = _lists_of(tables.by_uri.get(uri)), _lists_of(info)
+        if before != after:
+            for key in {*before, *after}:
+                moves[key][uri] = key in after
+    return {key: _merge(tables.ordered.get(key, []), of_key) for key, of_key in moves.items()}
+
+
+def _lists_of(info: ResourceInfo | None) -> tuple[str | None, ...]:
+    """Return the keys of the lists that an info is in; an alias is in none."""
+    return () if info is None or info.uri != info.canonical_uri else (None, info.type)
+
+
+def _merge(ordered: list[str], moves: dict[str, bool]) -> list[str]:
+    """Return an ordered list with some URIs put in (True) or left out (False)."""
+    merged: list[str] = []
+    start = 0
+    # Whole runs are copied: what a change costs is in the number of its URIs, hardly in that of all.
+    for uri in sorted(moves):
+        end = bisect_left(ordered, uri, start)
+        merged += ordered[start:end]
+        start = end + (end < len(ordered) and ordered[end] == uri)
+        if moves[uri]:
+            merged.append(uri)
+    merged += ordered[start:]
+    return merged
