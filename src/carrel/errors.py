@@ -9,7 +9,7 @@ The tree::
     │   ├── AddressUnavailable
     │   └── ExtraMissing
     └── RequestError            what a client is told; one row each in `TABLE`
-        ├── InvalidUri, ResourceNotFound, ResourceUnreadable, NotReady
+        ├── InvalidUri, ResourceNotFound, SectionNotFound, ResourceUnreadable, NotReady
         ├── InvalidParams, InvalidCursor
         ├── ParseFailed, InvalidRequest, MethodNotFound
         ├── MetaMissing, HeaderMismatch, UnsupportedVersion
@@ -86,6 +86,10 @@ class InvalidUri(RequestError):
 
 class ResourceNotFound(RequestError):
     """A well-formed URI that names nothing in the library."""
+
+
+class SectionNotFound(RequestError):
+    """A section that its document does not have; `data["sections"]` lists those it has, up to a bound."""
 
 
 class ResourceUnreadable(RequestError):
@@ -178,6 +182,7 @@ class Outcome(NamedTuple):
 TABLE: dict[type[RequestError], Outcome] = {
     InvalidUri: Outcome("Invalid URI", 400, (200, -32602), (200, -32602)),
     ResourceNotFound: Outcome("Resource not found", 404, (200, -32002), (200, -32602)),
+    SectionNotFound: Outcome("Section not found", 404, (200, -32602), (200, -32602)),
     ResourceUnreadable: Outcome("Resource unreadable", 500, (200, -32603), (200, -32603)),
     NotReady: Outcome("Not ready", 503, (503, -32603), (503, -32603)),
     InvalidParams: Outcome("Invalid parameters", 400, (200, -32602), (200, -32602)),

@@ -35,12 +35,12 @@ from carrel.library import Library
 from carrel.model import X_CACHE, Form, Header, Reading, ResourceInfo, ServedFrom
 from carrel.paging import decode_cursor, encode_cursor
 from carrel.rendering import listed
-from carrel.uri import UriParts, check_segments, join_uri, split_uri
+from carrel.sections.addressing import SECTION
+from carrel.uri import AUTHORITY, READ_PREFIX, UriParts, check_segments, join_uri, path_of, split_uri
 
 LISTING = "/mcp/resources"
-PREFIX = LISTING + "/"
+PREFIX = READ_PREFIX
 _PREFIX_CHARACTERS = len(PREFIX)
-AUTHORITY = "mcp://resources/"
 MAX_QUERY_FIELDS = 16
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
@@ -169,7 +169,12 @@ class Rest:
     def _locate_by_query(self, request: Request) -> tuple[ResourceInfo, str | None]:
         query = _query_of(request)
         uri = self._library.catalog.rules.resolve(_uri_of(request.path), query)
-        return self._library.find(uri), query.get("format")
+        info, format_, wanted = self._library.find(uri), query.get("format"), query.get(SECTION)
+        if wanted is None:
+            return info, format_
+        if format_ == Form.OUTLINE:
+            raise InvalidParams("An outline is of a whole document. Leave out the query's section.")
+        return self._library.section(info, wanted), format_
 
     async def _list_when_ready(self, request: Request) -> Response:
         try:
@@ -224,10 +229,7 @@ def _respond_with_range(request: Request, reading: Reading, headers: list[Header
 
 
 def _uri_of(path: str) -> str:
-    """Return the canonical URI that a path of the interface stands for.
-
-    `/mcp/resources/sdlc/core` is `mcp://resources/sdlc/core`. A URI of another kind has its scheme
-    as the first segment: `/mcp/resources/test:/watched` is `test://watched`.
+    """Return the canonical URI that a path of the interface stands for: the inverse of `path_of`.
 
     Raises:
         InvalidUri: No resource could have it.
@@ -238,14 +240,6 @@ def _uri_of(path: str) -> str:
         parts = split_uri(f"{segments[0]}//{authority}")
         return join_uri(parts._replace(segments=segments[2:]))
     return join_uri(UriParts("mcp", "resources", segments))
-
-
-def path_of(uri: str) -> str:
-    """Return the path of the interface for a canonical URI; see `_uri_of`."""
-    if uri.startswith(AUTHORITY):
-        return PREFIX + uri[len(AUTHORITY) :]
-    scheme, _, rest = uri.partition("://")
-    return f"{PREFIX}{scheme}:/{rest}"
 
 
 def _query_of(request: Request) -> dict[str, str]:
