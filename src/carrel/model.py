@@ -109,7 +109,7 @@ class SectionInfo(ResourceInfo, frozen=True, gc=False):
     document: ResourceInfo
     """The whole document, under the URI or alias that the client used."""
     wanted: str
-    """The section as the client named it."""
+    """The section as the client named it; its slug once it is known."""
     section: Section | None = None
 
 

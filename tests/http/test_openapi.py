@@ -77,6 +77,8 @@ def test_every_parameter_of_a_path_is_described() -> None:
         ({"accept-encoding": "gzip"}, "", 200),
         ({}, "?format=raw", 200),
         ({}, "?format=json", 200),
+        ({}, "?format=outline", 200),
+        ({}, "?section=none", 404),
         ({"if-none-match": "*"}, "", 304),
         ({}, "?format=xml", 400),
         ({"accept": "model/x"}, "", 406),

@@ -74,9 +74,10 @@ def section_info(document: ResourceInfo, wanted: str, outline: Outline | None) -
             "description": " > ".join(section.heading_path),
             "size": section.size_bytes,
         }
-    slug = wanted if section is None else section.slug
-    members["uri"] = section_uri(document.uri, slug)
-    members["canonical_uri"] = section_uri(document.canonical_uri, slug)
+        # Infos of one section are equal, however it was asked for: caches go by them.
+        wanted = section.slug
+    members["uri"] = section_uri(document.uri, wanted)
+    members["canonical_uri"] = section_uri(document.canonical_uri, wanted)
     return SectionInfo(**members, document=document, wanted=wanted, section=section)
 
 
