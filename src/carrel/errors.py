@@ -10,7 +10,7 @@ The tree::
     │   └── ExtraMissing
     └── RequestError            what a client is told; one row each in `TABLE`
         ├── InvalidUri, ResourceNotFound, SectionNotFound, ResourceUnreadable, NotReady
-        ├── InvalidParams, InvalidCursor
+        ├── InvalidParams, InvalidCursor, SearchUnavailable
         ├── ParseFailed, InvalidRequest, MethodNotFound
         ├── MetaMissing, HeaderMismatch, UnsupportedVersion
         └── MethodNotAllowed, NotAcceptable, UnsupportedMediaType, BodyTooLarge,
@@ -108,6 +108,10 @@ class InvalidCursor(InvalidParams):
     """A cursor that this server did not make."""
 
 
+class SearchUnavailable(RequestError):
+    """A search that cannot be done now: too many wait, or the engine is not there."""
+
+
 class ParseFailed(RequestError):
     """The body is not JSON."""
 
@@ -187,6 +191,7 @@ TABLE: dict[type[RequestError], Outcome] = {
     NotReady: Outcome("Not ready", 503, (503, -32603), (503, -32603)),
     InvalidParams: Outcome("Invalid parameters", 400, (200, -32602), (200, -32602)),
     InvalidCursor: Outcome("Invalid cursor", 400, (200, -32602), (200, -32602)),
+    SearchUnavailable: Outcome("Search unavailable", 503, (503, -32603), (503, -32603)),
     ParseFailed: Outcome("Malformed JSON", 400, (400, -32700), (400, -32700)),
     InvalidRequest: Outcome("Invalid request", 400, (400, -32600), (400, -32600)),
     MethodNotFound: Outcome("Route not found", 404, (200, -32601), (404, -32601)),

@@ -135,6 +135,27 @@ async def test_an_unreadable_document_answers_as_described(library: Path, route:
 @pytest.mark.parametrize(
     ("query", "status"),
     [
+        ("?q=core", 200),
+        ("?q=pixel&type=file&limit=1", 200),
+        ("?q=nothinglikeit", 200),
+        ("", 400),
+        ("?q=core&limit=0", 400),
+        ("?q=core&type=none", 400),
+    ],
+)
+async def test_searches_answer_as_described(served: Served, query: str, status: int) -> None:
+    for method in ("GET", "HEAD"):
+        response = await served.client.request(method, f"/mcp/search{query}")
+        assert response.status_code == status
+        hold("/mcp/search", method, response)
+    response = await served.client.post(f"/mcp/search{query}")
+    assert response.status_code == 405
+    hold("/mcp/search", "POST", response)
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
         ("", 200),
         ("?limit=1", 200),
         ("?type=pattern", 200),

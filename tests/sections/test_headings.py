@@ -76,8 +76,30 @@ def test_a_title_is_bounded_and_so_is_the_number_of_headings() -> None:
 
 
 PIECES = [
-    "# a", "## b", "- c", "  d", "> q", "```", "~~~", "===", "---", "", "    # e", "<div>", "<!--", "-->",
-          "1. f", "[g]: /u", "text", "\t# h", "> # i", "- # j", "é 見", "# a", "\x85"]  # fmt: skip
+    "# a",
+    "## b",
+    "- c",
+    "  d",
+    "> q",
+    "```",
+    "~~~",
+    "===",
+    "---",
+    "",
+    "    # e",
+    "<div>",
+    "<!--",
+    "-->",
+    "1. f",
+    "[g]: /u",
+    "text",
+    "\t# h",
+    "> # i",
+    "- # j",
+    "é 見",
+    "# a",
+    "\x85",
+]
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=12), st.sampled_from(["\n", "\r\n", "\r"]))

@@ -58,6 +58,7 @@ def openapi_document(version: str) -> dict[str, Any]:
                 "Read any resource: the path is its URI without mcp://resources/ (it may hold slashes)",
                 ["path"],
             ),
+            "/mcp/search": _path("search", "Find sections by words", _search_responses(), _SEARCH_PARAMETERS),
             "/healthz": _path("healthz", "Is the process alive", {"200": _json("Alive", {"type": "object"})}),
             "/readyz": _path(
                 "readyz",
@@ -81,6 +82,7 @@ def openapi_document(version: str) -> dict[str, Any]:
                 "Resource": _resource(),
                 "Outline": _outline(),
                 "Listing": _listing(),
+                "Results": _results(),
                 "Problem": _problem(),
             }
         },
@@ -146,6 +148,11 @@ def _listing_responses() -> _Schema:
     return {"200": listing, **_problems(400, 405, 503)}
 
 
+def _search_responses() -> _Schema:
+    results = _json("What was found, the best first", {"$ref": "#/components/schemas/Results"})
+    return {"200": results, **_problems(400, 405, 503)}
+
+
 def _problems(*statuses: int) -> _Schema:
     titles = {outcome.http: _title(error) for error, outcome in reversed(TABLE.items())}
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -192,6 +199,22 @@ _LISTING_PARAMETERS = [
     _query("type", _STRING),
     _query("cursor", _STRING),
     _query("limit", {"type": "integer", "minimum": 1, "maximum": 1000}),
+]
+
+
+_SEARCH_PARAMETERS = [
+    {
+        "name": "q",
+        "in": "query",
+        "required": True,
+        "schema": {
+            "type": "string",
+            "maxLength": 1000,
+            "description": "Words; the last may be the start of one. Sections with all of them come first.",
+        },
+    },
+    _query("type", _STRING),
+    _query("limit", {"type": "integer", "minimum": 1, "maximum": 50}),
 ]
 
 
@@ -244,6 +267,31 @@ def _listing() -> _Schema:
             "nextCursor": {"type": "string", "description": "Cursor of the next page; missing on the last."},
         },
     }
+
+
+def _results() -> _Schema:
+    hit: _Schema = {
+        "uri": _LISTED["uri"],
+        "href": _HREF,
+        "document": {"type": "string", "description": "URI of the whole document."},
+        "documentTitle": _STRING,
+        "section": {"type": ["string", "null"], "description": "Its slug; null is the document itself."},
+        "title": _STRING,
+        "headingPath": {"type": "array", "items": _STRING},
+        "snippet": {"type": "string", "description": "One line of text around the words that were found."},
+        "type": _LISTED["type"],
+        "mimeType": _STRING,
+        "size": {**_INTEGER, "description": "Bytes of what the URI reads."},
+        "tokens": _LISTED["tokens"],
+        "score": {"type": "number", "description": "Higher is better, within one answer."},
+    }
+    item = {"type": "object", "required": list(hit), "properties": hit}
+    properties: _Schema = {
+        "results": {"type": "array", "items": item},
+        "more": {"type": "boolean", "description": "Whether there are further ones beyond the limit."},
+        "complete": {"type": "boolean", "description": "False while the index is being built: ask again."},
+    }
+    return {"type": "object", "required": list(properties), "properties": properties}
 
 
 def _problem() -> _Schema:

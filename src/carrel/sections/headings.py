@@ -12,16 +12,25 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from carrel.sections.outline import MAX_SECTIONS, Mark, flat
+from carrel.sections.plain import plain_headings
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-_FRONT_MATTER = re.compile(r"---[ \t]*(?:\r\n?|\n).*?(?:\r\n?|\n)---[ \t]*(?:\r\n?|\n|\Z)", re.DOTALL)
-_LINE_END = re.compile(r"\r\n?|\n")
+_FRONT_MATTER = re.compile(
+    rb"(?:\xef\xbb\xbf)?(---[ \t]*(?:\r\n?|\n).*?(?:\r\n?|\n)---[ \t]*(?:\r\n?|\n|\Z))", re.DOTALL
+)
+_LINE_END = re.compile(rb"\r\n?|\n")
 _MARKUP = re.compile(r"[\\`*_\[\]<>&!\n]")
 _MAX_INLINE = 1000
 """Characters of a heading whose markup is looked at; a title is shorter."""
+
+
+class _Found(NamedTuple):
+    title: str
+    level: int
+    start: int
 
 
 class _Parsers(NamedTuple):
@@ -41,44 +50,52 @@ def headings(data: bytes) -> list[Mark]:
     Raises:
         UnicodeDecodeError: The document is not UTF-8.
     """
-    text = data.decode("utf-8")
-    parsers = _parsers()
+    front = _FRONT_MATTER.match(data)
+    body_start = front.end() if front else 0
+    plain = plain_headings(data, body_start)
+    if plain is None:
+        found = _parsed(data, body_start)
+    else:
+        found = [
+            _Found(_title(heading.content.decode("utf-8"), {}), heading.level, heading.start)
+            for heading in plain[:MAX_SECTIONS]
+        ]
+    return _spanned(found, len(data))
+
+
+def _parsed(data: bytes, body_start: int) -> list[_Found]:
+    """Find the headings with the parser."""
+    # Empty lines in the place of front matter, so that lines keep their numbers.
+    blank = "\n" * len(_LINE_END.findall(data, 0, body_start))
+    text = blank + data[body_start:].decode("utf-8").removeprefix("\ufeff")
     env: dict[str, Any] = {}
-    tokens = parsers.blocks.parse(_without_front_matter(text), env)
+    tokens = _parsers().blocks.parse(text, env)
     starts = list(accumulate(map(len, data.splitlines(keepends=True)), initial=0))
-    found = [
-        (_title(tokens[index + 1], parsers.inline, env), int(token.tag[1:]), starts[token.map[0]])
-        for index, token in enumerate(tokens)
-        if token.type == "heading_open" and token.map is not None
+    opened = [
+        (token, tokens[index + 1]) for index, token in enumerate(tokens) if token.type == "heading_open"
     ]
-    return _spanned(found[:MAX_SECTIONS], len(data))
+    return [
+        _Found(_title(inline.content, env), int(token.tag[1:]), starts[token.map[0] if token.map else 0])
+        for token, inline in opened[:MAX_SECTIONS]
+    ]
 
 
-def _spanned(found: list[tuple[str, int, int]], size: int) -> list[Mark]:
+def _spanned(found: list[_Found], size: int) -> list[Mark]:
     """Have each heading reach to the next one that is not below it."""
     ends = [size] * len(found)
     open_: list[int] = []
-    for index, (_, level, start) in enumerate(found):
-        while open_ and found[open_[-1]][1] >= level:
-            ends[open_.pop()] = start
+    for index, heading in enumerate(found):
+        while open_ and found[open_[-1]].level >= heading.level:
+            ends[open_.pop()] = heading.start
         open_.append(index)
-    return [Mark(title, level, start, end) for (title, level, start), end in zip(found, ends, strict=True)]
+    return [Mark(*heading, end) for heading, end in zip(found, ends, strict=True)]
 
 
-def _without_front_matter(text: str) -> str:
-    """Put empty lines in the place of front matter, so that lines keep their numbers."""
-    body = text.removeprefix("\ufeff")
-    found = _FRONT_MATTER.match(body)
-    if found is None:
-        return body
-    return "\n" * len(_LINE_END.findall(found[0])) + body[found.end() :]
-
-
-def _title(inline: Token, parser: MarkdownIt, env: dict[str, Any]) -> str:
-    content = inline.content[:_MAX_INLINE]
+def _title(content: str, env: dict[str, Any]) -> str:
+    content = content[:_MAX_INLINE]
     if not _MARKUP.search(content):
         return flat(content)
-    (parsed,) = parser.parseInline(content, env)
+    (parsed,) = _parsers().inline.parseInline(content, env)
     return flat("".join(_text(token) for token in parsed.children or ()))
 
 
