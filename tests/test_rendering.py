@@ -51,6 +51,16 @@ def test_the_raw_form_is_the_document_itself() -> None:
     }
 
 
+def meta(data: bytes) -> dict[str, object]:
+    """Return what a read says of a document beside its text."""
+    digest = hashlib.sha256(data).hexdigest()
+    return {
+        "dev.carrel/tokens": -(-len(data) // 4),
+        "dev.carrel/etag": f'"{digest[:32]}"',
+        "dev.carrel/digest": f"sha256:{digest}",
+    }
+
+
 def test_the_envelope_tells_all_about_the_document() -> None:
     found = rendered(b"text", Form.JSON)
     assert json.loads(found.body) == {
@@ -61,6 +71,7 @@ def test_the_envelope_tells_all_about_the_document() -> None:
         "type": "file",
         "mimeType": "text/markdown",
         "size": 4,
+        "tokens": 1,
         "digest": f"sha256:{hashlib.sha256(b'text').hexdigest()}",
         "etag": found.etag,
         "lastModified": "2023-11-14T22:13:20Z",
@@ -85,20 +96,20 @@ def test_what_is_not_text_travels_as_base64(data: bytes, media_type: str) -> Non
     envelope = json.loads(rendered(data, Form.JSON, media_type=media_type).body)
     assert (envelope["encoding"], envelope["content"]) == ("base64", encoded)
     contents = json.loads(rendered(data, Form.MCP_MODERN, media_type=media_type).body)["contents"]
-    assert contents == [{"uri": URI, "mimeType": media_type, "blob": encoded}]
+    assert contents == [{"uri": URI, "mimeType": media_type, "blob": encoded, "_meta": meta(data)}]
     assert dict(rendered(data, Form.RAW, media_type=media_type).headers)["content-type"] == media_type
 
 
 def test_the_result_of_the_handshake_era_has_nothing_of_the_modern_one() -> None:
     assert json.loads(rendered(b"t", Form.MCP_HANDSHAKE).body) == {
-        "contents": [{"uri": URI, "mimeType": "text/markdown", "text": "t"}]
+        "contents": [{"uri": URI, "mimeType": "text/markdown", "text": "t", "_meta": meta(b"t")}]
     }
 
 
 def test_the_result_of_the_modern_era_is_stamped() -> None:
     assert json.loads(rendered(b"t", Form.MCP_MODERN).body) == {
         "resultType": "complete",
-        "contents": [{"uri": URI, "mimeType": "text/markdown", "text": "t"}],
+        "contents": [{"uri": URI, "mimeType": "text/markdown", "text": "t", "_meta": meta(b"t")}],
         "ttlMs": 1500,
         "cacheScope": "public",
         "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "carrel", "version": "1"}},

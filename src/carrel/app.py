@@ -15,6 +15,7 @@ from carrel.http.admin import Admin
 from carrel.http.edge import Edge
 from carrel.http.rest import LISTING, PREFIX, Rest
 from carrel.http.router import Router, Subtree, get_only
+from carrel.http.search import SEARCH, SearchRoute
 from carrel.library import Library
 from carrel.mcp.dispatch import Dispatcher
 from carrel.mcp.lifecycle import Lifecycle
@@ -30,6 +31,7 @@ from carrel.observe.metrics import Recorder
 from carrel.observe.observer import Observer
 from carrel.preloading import Preloading
 from carrel.rendering import Stamp
+from carrel.search.searching import Search
 from carrel.servers.asgi import AsgiServer, Receive, Scope, Send
 from carrel.servers.rsgi import RsgiServer
 from carrel.settings import Settings
@@ -82,6 +84,7 @@ class Application:
         self._observer = Observer(access_log, self.library, writer)
         self.record = self._observer.record
         """Take note of a response that was sent; see `Observer.record`."""
+        self.search = Search(self.library, source, self._observer.record_search)
         self._preloading = Preloading(self.library, self._observer.flush) if settings.preload else None
         self.dispatcher = Dispatcher(self._features())
         self._router = self._route()
@@ -105,6 +108,7 @@ class Application:
         """Bring it down: end the tasks, write out the log."""
         if self._preloading is not None:
             await self._preloading.stop()
+        await self.search.stop()
         await self.library.stop()
         self._observer.stop()
         self._is_up = False
@@ -148,6 +152,7 @@ class Application:
         admin = Admin(self.library, self._expose, __version__, self._preloading)
         routes = {
             LISTING: get_only(rest.list),
+            SEARCH: get_only(SearchRoute(self.search).respond),
             ENDPOINT: StreamableHttp(self.dispatcher).respond,
             "/healthz": get_only(admin.healthz),
             "/readyz": get_only(admin.readyz),

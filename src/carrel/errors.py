@@ -9,8 +9,8 @@ The tree::
     │   ├── AddressUnavailable
     │   └── ExtraMissing
     └── RequestError            what a client is told; one row each in `TABLE`
-        ├── InvalidUri, ResourceNotFound, ResourceUnreadable, NotReady
-        ├── InvalidParams, InvalidCursor
+        ├── InvalidUri, ResourceNotFound, SectionNotFound, ResourceUnreadable, NotReady
+        ├── InvalidParams, InvalidCursor, SearchUnavailable
         ├── ParseFailed, InvalidRequest, MethodNotFound
         ├── MetaMissing, HeaderMismatch, UnsupportedVersion
         └── MethodNotAllowed, NotAcceptable, UnsupportedMediaType, BodyTooLarge,
@@ -88,6 +88,10 @@ class ResourceNotFound(RequestError):
     """A well-formed URI that names nothing in the library."""
 
 
+class SectionNotFound(RequestError):
+    """A section that its document does not have; `data["sections"]` lists those it has, up to a bound."""
+
+
 class ResourceUnreadable(RequestError):
     """The document is there, but its bytes could not be had."""
 
@@ -102,6 +106,10 @@ class InvalidParams(RequestError):
 
 class InvalidCursor(InvalidParams):
     """A cursor that this server did not make."""
+
+
+class SearchUnavailable(RequestError):
+    """A search that cannot be done now: too many wait, or the engine is not there."""
 
 
 class ParseFailed(RequestError):
@@ -178,10 +186,12 @@ class Outcome(NamedTuple):
 TABLE: dict[type[RequestError], Outcome] = {
     InvalidUri: Outcome("Invalid URI", 400, (200, -32602), (200, -32602)),
     ResourceNotFound: Outcome("Resource not found", 404, (200, -32002), (200, -32602)),
+    SectionNotFound: Outcome("Section not found", 404, (200, -32602), (200, -32602)),
     ResourceUnreadable: Outcome("Resource unreadable", 500, (200, -32603), (200, -32603)),
     NotReady: Outcome("Not ready", 503, (503, -32603), (503, -32603)),
     InvalidParams: Outcome("Invalid parameters", 400, (200, -32602), (200, -32602)),
     InvalidCursor: Outcome("Invalid cursor", 400, (200, -32602), (200, -32602)),
+    SearchUnavailable: Outcome("Search unavailable", 503, (503, -32603), (503, -32603)),
     ParseFailed: Outcome("Malformed JSON", 400, (400, -32700), (400, -32700)),
     InvalidRequest: Outcome("Invalid request", 400, (400, -32600), (400, -32600)),
     MethodNotFound: Outcome("Route not found", 404, (200, -32601), (404, -32601)),

@@ -11,6 +11,8 @@ import html
 import re
 from typing import NamedTuple
 
+from carrel.media import is_xml
+
 HEAD_BYTES = 4096
 """Enough for front matter, first heading and first paragraph of every document seen so far."""
 
@@ -46,7 +48,7 @@ def headline_of(media_type: str, head: bytes) -> Headline:
     text = head.decode("utf-8", "ignore").removeprefix("\ufeff")
     if media_type == "text/markdown":
         return _of_markdown(text)
-    if media_type == "application/xml" or media_type.endswith("+xml"):
+    if is_xml(media_type):
         return Headline(_first(_XML_TITLE, text, MAX_TITLE), _first(_XML_DESCRIPTION, text, MAX_DESCRIPTION))
     return Headline("", "")
 

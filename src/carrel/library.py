@@ -14,6 +14,7 @@ from typing import Any
 
 from carrel.cache.flights import Flights
 from carrel.cache.memory import MemoryCache
+from carrel.cache.outlines import Outlines
 from carrel.catalog import Catalog
 from carrel.errors import NotReady, ResourceUnreadable
 from carrel.freshness import Freshness
@@ -23,6 +24,7 @@ from carrel.model import (
     Reading,
     Representation,
     ResourceInfo,
+    SectionInfo,
     ServedFrom,
     Source,
     SourceChanged,
@@ -30,6 +32,9 @@ from carrel.model import (
     SourceGone,
 )
 from carrel.rendering import Stamp, render
+from carrel.sections.addressing import cut, section_info, section_uri, split_section
+from carrel.sections.outline import Outline
+from carrel.sections.parsing import outline_of
 from carrel.threads import Threads
 
 log = logging.getLogger("carrel.library")
@@ -81,6 +86,8 @@ class Library:
         self._find = catalog.find
         self._note_hit = self.hit_lookups_s.append
         self._flights: Flights[_Key, Representation] = Flights()
+        self._outlines = Outlines()
+        self._parses: Flights[ResourceInfo, Outline] = Flights()
         self._etags: dict[str, tuple[ResourceInfo, dict[Form, str]]] = {}
         catalog.listen(self._on_change)
 
@@ -97,6 +104,7 @@ class Library:
         """End all tasks."""
         await self.freshness.stop()
         await self._flights.close()
+        await self._parses.close()
 
     async def wait_ready(self) -> None:
         """Wait for the first survey.
@@ -119,10 +127,51 @@ class Library:
         Raises:
             InvalidUri: No resource could have it.
             ResourceNotFound: No resource has it; `data["nearest"]` lists those most like it.
+            SectionNotFound: The document has no such section; until its outline is known, `read` says so.
         """
         # A canonical URI, the usual case, is a key as it stands.
         info = self._find(uri)
-        return info if info is not None else self.catalog.locate(uri)
+        if info is not None:
+            return info
+        address = split_section(uri)
+        if address is not None:
+            return self.section(self.find(address.uri), address.wanted)
+        return self.catalog.locate(uri)
+
+    def section(self, document: ResourceInfo, wanted: str) -> SectionInfo:
+        """Return a section of a document, to be read as any resource.
+
+        Args:
+            document: What `find` returned.
+            wanted: A slug or a title.
+
+        Raises:
+            SectionNotFound: See `find`.
+        """
+        return section_info(document, wanted, self._outlines.get(document))
+
+    async def outline(self, info: ResourceInfo) -> Outline:
+        """Return the sections of a document: at once when they are kept, else after parsing it.
+
+        Raises:
+            ResourceNotFound: The document is gone.
+            ResourceUnreadable: It cannot be read.
+        """
+        deadline_s = monotonic() + SETTLE_DEADLINE_S
+        while True:
+            try:
+                return await self._parsed(info)
+            except SourceError as error:
+                remaining_s = deadline_s - monotonic()
+                may_settle = isinstance(error, SourceChanged | SourceGone) and remaining_s > 0
+                settled = may_settle and await self.freshness.settled(info.path, remaining_s)
+                now = self.catalog.find(info.uri)
+                if now is None:
+                    raise self.catalog.not_found(info.uri) from error
+                if not settled or now.version == info.version:
+                    log.warning("cannot read %s: %s", info.uri, error)
+                    raise _unreadable(info) from error
+                info = now
 
     def etag(self, info: ResourceInfo, form: Form) -> str | None:
         """Return the validator of a form, when it was ever made for this version; touches no cache."""
@@ -135,6 +184,7 @@ class Library:
         The coroutine raises:
             ResourceNotFound: The document is gone.
             ResourceUnreadable: It cannot be read, and there is no last good content.
+            SectionNotFound: The document has no such section.
         """
         start_s = monotonic()
         reading = self._get(info, form, start_s)
@@ -145,18 +195,19 @@ class Library:
         return reading
 
     async def _load(self, info: ResourceInfo, form: Form) -> Reading:
-        uri = info.uri
         deadline_s = monotonic() + SETTLE_DEADLINE_S
         while True:
             try:
+                if isinstance(info, SectionInfo):
+                    info = await self._resolved(info)
                 representation = await self._fly(info, form)
                 return Reading(info, representation, ServedFrom.MISS)
             except (SourceChanged, SourceGone) as error:
                 remaining_s = deadline_s - monotonic()
                 settled = remaining_s > 0 and await self.freshness.settled(info.path, remaining_s)
-                now = self.catalog.find(uri)
+                now = self._present(info)
                 if now is None:
-                    raise self.catalog.not_found(uri) from error
+                    raise self.catalog.not_found(info.uri) from error
                 if not settled or now.version == info.version:
                     return self._fall_back(now, form, error)
                 info = now
@@ -174,11 +225,48 @@ class Library:
             return held.representation
         representation = await self._threads.run(self._read_and_render, info, form)
         self.memory.put(info, form, representation)
-        self._remember_etag(info, form, representation.etag)
+        if not isinstance(info, SectionInfo):
+            # Sections come and go with every edit, and nothing says which: theirs would be kept for ever.
+            self._remember_etag(info, form, representation.etag)
         return representation
 
     def _read_and_render(self, info: ResourceInfo, form: Form) -> Representation:
-        return render(info, self._source.read(info.path, info.version), form, self.stamp)
+        content = self._source.read(info.path, info.version)
+        if isinstance(info, SectionInfo):
+            assert info.section is not None, "a section is read once it is known where it is"
+            content = cut(content, info.section)
+        return render(info, content, form, self.stamp)
+
+    async def _parsed(self, info: ResourceInfo) -> Outline:
+        known = self._outlines.get(info)
+        if known is not None:
+            return known
+        return await self._parses.join(info, lambda: self._parse(info))
+
+    async def _parse(self, info: ResourceInfo) -> Outline:
+        outline = await self._threads.run(self._read_and_parse, info)
+        self._outlines.put(info, outline)
+        return outline
+
+    def _read_and_parse(self, info: ResourceInfo) -> Outline:
+        return outline_of(info.media_type, self._source.read(info.path, info.version).data)
+
+    async def _resolved(self, info: SectionInfo) -> SectionInfo:
+        """Have it known where a section is.
+
+        Raises:
+            SectionNotFound: Its document has no such section.
+        """
+        if info.section is not None:
+            return info
+        return section_info(info.document, info.wanted, await self._parsed(info.document))
+
+    def _present(self, info: ResourceInfo) -> ResourceInfo | None:
+        """Return what the URI of an info names now."""
+        if not isinstance(info, SectionInfo):
+            return self.catalog.find(info.uri)
+        document = self.catalog.find(info.document.uri)
+        return None if document is None else section_info(document, info.wanted, None)
 
     def _fall_back(self, info: ResourceInfo, form: Form, error: SourceError) -> Reading:
         """Serve the last good content, or raise.
@@ -189,11 +277,7 @@ class Library:
         log.warning("cannot read %s: %s", info.uri, error)
         last_good = self.memory.last_good(info.uri, form)
         if last_good is None:
-            raise ResourceUnreadable(
-                f"The document of {info.uri} cannot be read at the moment. "
-                "The server's log says why; try again later.",
-                {"uri": info.uri},
-            ) from error
+            raise _unreadable(info) from error
         return Reading(info, last_good, ServedFrom.STALE)
 
     def _remember_etag(self, info: ResourceInfo, form: Form, etag: str) -> None:
@@ -206,3 +290,14 @@ class Library:
         for uri in change.removed:
             self.memory.discard(uri)
             self._etags.pop(uri, None)
+            outline = self._outlines.discard(uri)
+            for section in outline.sections if outline is not None else ():
+                self.memory.discard(section_uri(uri, section.slug))
+
+
+def _unreadable(info: ResourceInfo) -> ResourceUnreadable:
+    return ResourceUnreadable(
+        f"The document of {info.uri} cannot be read at the moment. "
+        "The server's log says why; try again later.",
+        {"uri": info.uri},
+    )

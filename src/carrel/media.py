@@ -81,6 +81,11 @@ def is_textual(media_type: str) -> bool:
     return media_type.startswith("text/") or media_type in _TEXTUAL or media_type.endswith(("+xml", "+json"))
 
 
+def is_xml(media_type: str) -> bool:
+    """Tell whether documents of a media type are XML (RFC 7303)."""
+    return media_type in {"application/xml", "text/xml"} or media_type.endswith("+xml")
+
+
 _TEXTUAL = frozenset(kind for kind in _TEXT.values() if not kind.startswith("text/"))
 
 

@@ -11,6 +11,8 @@ from typing import NewType, Protocol
 
 import msgspec
 
+from carrel.tokens import estimate_tokens
+
 Version = NewType("Version", str)
 """A cheap token that changes whenever a document's content may have changed. Local to one host."""
 
@@ -28,6 +30,7 @@ class Form(StrEnum):
     JSON_GZIP = "json+gzip"
     JSON_BR = "json+br"
     JSON_ZSTD = "json+zstd"
+    OUTLINE = "outline"
     MCP_HANDSHAKE = "mcp-handshake"
     MCP_MODERN = "mcp-modern"
 
@@ -66,6 +69,48 @@ class ResourceInfo(msgspec.Struct, frozen=True, gc=False):
     modified_ns: int
     """Unix time of the last change, in nanoseconds."""
     version: Version
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens of a model's context it takes."""
+        return estimate_tokens(self.size)
+
+
+class Section(msgspec.Struct, frozen=True, gc=False):
+    """An addressable part of one version of a document; offsets are in bytes."""
+
+    slug: str
+    """Unique in the document."""
+    title: str
+    level: int
+    """1 is the highest."""
+    heading_path: tuple[str, ...]
+    """Titles of the sections it lies in, the highest first, and its own."""
+    start: int
+    end: int
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes from its heading to the next one of the same or a higher level."""
+        return self.end - self.start
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens of a model's context it takes."""
+        return estimate_tokens(self.size_bytes)
+
+
+class SectionInfo(ResourceInfo, frozen=True, gc=False):
+    """What is known of a section's URI: `ResourceInfo` with the section's own title, description and size.
+
+    Until the document has been parsed the URI holds what the client asked for, and `section` is None.
+    """
+
+    document: ResourceInfo
+    """The whole document, under the URI or alias that the client used."""
+    wanted: str
+    """The section as the client named it; its slug once it is known."""
+    section: Section | None = None
 
 
 class SourceEntry(msgspec.Struct, frozen=True, gc=False):

@@ -15,10 +15,21 @@ import msgspec
 
 from carrel.encodings import MIN_BYTES, Coding, compress
 from carrel.media import is_textual
-from carrel.model import X_CACHE, Content, Form, Header, Representation, ResourceInfo, ServedFrom
+from carrel.model import X_CACHE, Content, Form, Header, Representation, ResourceInfo, Section, ServedFrom
+from carrel.sections.addressing import section_uri
+from carrel.sections.parsing import outline_of
+from carrel.tokens import estimate_tokens
+from carrel.uri import path_of
 
 _ETAG_DIGITS = 32
 """128 bits of SHA-256: no two documents of a library will share them."""
+
+
+META_PREFIX = "dev.carrel/"
+"""Of Carrel's keys in `_meta` (revision 2025-06-18, basic, "_meta": a reversed domain, not MCP's own).
+
+Resources and contents have `_meta` since 2025-06-18; clients of 2025-03-26 pass over what they do not know.
+"""
 
 
 class Stamp(NamedTuple):
@@ -56,10 +67,13 @@ def render(info: ResourceInfo, content: Content, form: Form, stamp: Stamp) -> Re
         case Form.JSON:
             return _envelope(info, content, digest, stamp)
         case Form.MCP_HANDSHAKE:
-            body = b'{"contents":' + _contents(info, content) + b"}"
-            return Representation(body, f'"{digest[:_ETAG_DIGITS]}"', [], digest, [])
+            body = b'{"contents":' + _contents(info, content, digest) + b"}"
+            return Representation(body, _etag(digest), [], digest, [])
         case Form.MCP_MODERN:
-            return Representation(_modern(info, content, stamp), f'"{digest[:_ETAG_DIGITS]}"', [], digest, [])
+            body = modern_result(b'"contents":' + _contents(info, content, digest), stamp)
+            return Representation(body, _etag(digest), [], digest, [])
+        case Form.OUTLINE:
+            return _outline(info, content, digest, stamp)
         case Form.RAW_GZIP | Form.RAW_BR | Form.RAW_ZSTD | Form.JSON_GZIP | Form.JSON_BR | Form.JSON_ZSTD:
             plain, coding = _CODED[form]
             return _compressed(render(info, content, plain, stamp), coding)
@@ -87,17 +101,22 @@ def modern_result(members: bytes, stamp: Stamp, *, cacheable: bool = True) -> by
     )
 
 
-def _modern(info: ResourceInfo, content: Content, stamp: Stamp) -> bytes:
-    return modern_result(b'"contents":' + _contents(info, content), stamp)
+def _etag(digest: str) -> str:
+    return f'"{digest[:_ETAG_DIGITS]}"'
 
 
-def _contents(info: ResourceInfo, content: Content) -> bytes:
+def _contents(info: ResourceInfo, content: Content, digest: str) -> bytes:
     item: dict[str, Any] = {"uri": info.uri, "mimeType": info.media_type}
     text = _text_of(info, content.data)
     if text is None:
         item["blob"] = base64.b64encode(content.data).decode()
     else:
         item["text"] = text
+    item["_meta"] = {
+        f"{META_PREFIX}tokens": estimate_tokens(len(content.data)),
+        f"{META_PREFIX}etag": _etag(digest),
+        f"{META_PREFIX}digest": f"sha256:{digest}",
+    }
     return msgspec.json.encode([item])
 
 
@@ -113,7 +132,7 @@ def _text_of(info: ResourceInfo, data: bytes) -> str | None:
 
 def _raw(info: ResourceInfo, content: Content, digest: str, stamp: Stamp) -> Representation:
     charset = "; charset=utf-8" if _text_of(info, content.data) is not None else ""
-    etag = f'"{digest[:_ETAG_DIGITS]}"'
+    etag = _etag(digest)
     headers = _headers(info.media_type + charset, etag, content.entry.modified_ns, stamp)
     return _representation(content.data, etag, [*headers, ("accept-ranges", "bytes")], digest)
 
@@ -128,18 +147,52 @@ def _envelope(info: ResourceInfo, content: Content, digest: str, stamp: Stamp) -
         "type": info.type,
         "mimeType": info.media_type,
         "size": len(content.data),
+        "tokens": estimate_tokens(len(content.data)),
         "digest": f"sha256:{digest}",
     }
     # The validator leaves the modification time out: hosts of one library differ in it, and a
     # client that revalidates at another host should still get its 304.
     seed = digest.encode() + msgspec.json.encode(members)
-    etag = f'"{hashlib.sha256(seed).hexdigest()[:_ETAG_DIGITS]}"'
+    etag = _etag(hashlib.sha256(seed).hexdigest())
     members["etag"] = etag
     members["lastModified"] = iso8601(content.entry.modified_ns)
     members["encoding"] = "utf-8" if text is not None else "base64"
     members["content"] = text if text is not None else base64.b64encode(content.data).decode()
     headers = _headers("application/json", etag, content.entry.modified_ns, stamp)
     return _representation(msgspec.json.encode(members), etag, headers, digest)
+
+
+def _outline(info: ResourceInfo, content: Content, digest: str, stamp: Stamp) -> Representation:
+    sections = outline_of(info.media_type, content.data).sections
+    body = msgspec.json.encode(
+        {
+            "uri": info.canonical_uri,
+            "title": info.title,
+            "mimeType": info.media_type,
+            "size": len(content.data),
+            "tokens": estimate_tokens(len(content.data)),
+            "digest": f"sha256:{digest}",
+            "href": path_of(info.canonical_uri),
+            "sections": [_outlined(info, section) for section in sections],
+        }
+    )
+    etag = _etag(hashlib.sha256(body).hexdigest())
+    headers = _headers("application/json", etag, content.entry.modified_ns, stamp)
+    return _representation(body, etag, headers, digest)
+
+
+def _outlined(info: ResourceInfo, section: Section) -> dict[str, Any]:
+    uri = section_uri(info.canonical_uri, section.slug)
+    return {
+        "slug": section.slug,
+        "title": section.title,
+        "level": section.level,
+        "headingPath": section.heading_path,
+        "size": section.size_bytes,
+        "tokens": section.tokens,
+        "uri": uri,
+        "href": path_of(uri),
+    }
 
 
 def _compressed(plain: Representation, coding: Coding) -> Representation:
@@ -181,6 +234,7 @@ def listed(info: ResourceInfo) -> dict[str, Any]:
         "type": info.type,
         "mimeType": info.media_type,
         "size": info.size,
+        "tokens": info.tokens,
         "lastModified": iso8601(info.modified_ns),
     }
 

@@ -135,6 +135,25 @@ def _refuse_characters(text: str, what: str) -> None:
         raise InvalidUri(f"{what} has the character U+{ord(found[0]):04X}, which is not allowed.")
 
 
+AUTHORITY = "mcp://resources/"
+"""Where the resources of a library usually are, and what the paths of the HTTP interface leave out."""
+
+READ_PREFIX = "/mcp/resources/"
+"""Of the HTTP paths of single resources."""
+
+
+def path_of(uri: str) -> str:
+    """Return the HTTP path of a canonical URI, with its query where it has one.
+
+    `mcp://resources/sdlc/core` is at `/mcp/resources/sdlc/core`. A URI of another kind has its scheme
+    as the first segment: `test://watched` is at `/mcp/resources/test:/watched`.
+    """
+    if uri.startswith(AUTHORITY):
+        return READ_PREFIX + uri[len(AUTHORITY) :]
+    scheme, _, rest = uri.partition("://")
+    return f"{READ_PREFIX}{scheme}:/{rest}"
+
+
 _EXPRESSION = re.compile(r"\{(\+?)([A-Za-z_][A-Za-z0-9_]*)\}")
 
 

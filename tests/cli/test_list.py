@@ -35,6 +35,7 @@ def test_a_program_gets_json(library: Path) -> None:
         "type": "pattern",
         "mimeType": "text/markdown",
         "size": len(PYTHON_CORE),
+        "tokens": 19,
         "path": "patterns/python/patterns-core.md",
     }
 

@@ -77,6 +77,8 @@ def test_every_parameter_of_a_path_is_described() -> None:
         ({"accept-encoding": "gzip"}, "", 200),
         ({}, "?format=raw", 200),
         ({}, "?format=json", 200),
+        ({}, "?format=outline", 200),
+        ({}, "?section=none", 404),
         ({"if-none-match": "*"}, "", 304),
         ({}, "?format=xml", 400),
         ({"accept": "model/x"}, "", 406),
@@ -128,6 +130,27 @@ async def test_an_unreadable_document_answers_as_described(library: Path, route:
         response = await served.get(path)
         assert response.status_code == 500
         hold(route, "GET", response)
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("?q=core", 200),
+        ("?q=pixel&type=file&limit=1", 200),
+        ("?q=nothinglikeit", 200),
+        ("", 400),
+        ("?q=core&limit=0", 400),
+        ("?q=core&type=none", 400),
+    ],
+)
+async def test_searches_answer_as_described(served: Served, query: str, status: int) -> None:
+    for method in ("GET", "HEAD"):
+        response = await served.client.request(method, f"/mcp/search{query}")
+        assert response.status_code == status
+        hold("/mcp/search", method, response)
+    response = await served.client.post(f"/mcp/search{query}")
+    assert response.status_code == 405
+    hold("/mcp/search", "POST", response)
 
 
 @pytest.mark.parametrize(

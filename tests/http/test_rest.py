@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from carrel.encodings import Coding
-from carrel.http.rest import MAX_LIMIT, path_of
+from carrel.http.rest import MAX_LIMIT
+from carrel.uri import path_of
 from tests.support.apps import Served, serving
 from tests.support.sources import EIO, FailingSource
 from tests.support.trees import CORE, GO_CORE, PIXEL, PRD, PYTHON_CORE, plant, replace

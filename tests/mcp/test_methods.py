@@ -74,6 +74,7 @@ async def test_a_listed_resource_tells_all_about_itself(served: Served, era: str
         "description": "The daily bread.",
         "mimeType": "text/markdown",
         "size": (served.root / "patterns/python/patterns-core.md").stat().st_size,
+        "_meta": {"dev.carrel/tokens": 19},
     }
     (bare,) = [item for item in listed if item["mimeType"] == "image/png"]
     assert "description" not in bare

@@ -20,7 +20,6 @@ from carrel.app import Application
 from carrel.errors import CarrelError
 from carrel.http.edge import LOOPBACK_HOSTS
 from carrel.http.exchange import Headers
-from carrel.http.rest import path_of
 from carrel.mcp.messages import CLIENT_CAPABILITIES, PROTOCOL_VERSION
 from carrel.mcp.revisions import MODERN, NEWEST_HANDSHAKE
 from carrel.mcp.streamable import ENDPOINT
@@ -29,6 +28,7 @@ from carrel.observe.cells import Cells
 from carrel.observe.lines import LineWriter
 from carrel.settings import Settings
 from carrel.surveying import load_catalog, open_library
+from carrel.uri import path_of
 
 _LINE = "Every rule says when it applies, why, and shows the code that follows it.\n"
 

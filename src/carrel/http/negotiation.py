@@ -32,12 +32,12 @@ def negotiate(accept: str | None, accept_encoding: str | None, format_: str | No
     Args:
         accept: The Accept header.
         accept_encoding: The Accept-Encoding header.
-        format_: The query's `format`, which overrules Accept.
+        format_: The query's `format`, which overrules Accept; an outline is to be had by it only.
         media_type: The document's own, without parameters.
 
     Raises:
         NotAcceptable: Accept rules out both JSON and the document's own type.
-        InvalidParams: `format_` is neither `raw` nor `json`.
+        InvalidParams: `format_` is neither `raw`, `json` nor `outline`.
     """
     if accept is not None and len(accept) > MAX_HEADER_CHARACTERS:
         return _negotiate(accept, accept_encoding, format_, media_type)
@@ -71,7 +71,7 @@ def _quality(text: str) -> float:
 def _negotiate(accept: str | None, accept_encoding: str | None, format_: str | None, media_type: str) -> Form:
     form = _choose_shape(accept, format_, media_type)
     coding = _choose_coding(accept_encoding) if accept_encoding else None
-    if coding is None or (form is Form.RAW and not is_textual(media_type)):
+    if coding is None or form is Form.OUTLINE or (form is Form.RAW and not is_textual(media_type)):
         return form
     return CODING_FORMS[form, coding]
 
@@ -79,10 +79,15 @@ def _negotiate(accept: str | None, accept_encoding: str | None, format_: str | N
 _remembered = lru_cache(maxsize=512)(_negotiate)
 
 
+_FORMATS = frozenset({Form.RAW, Form.JSON, Form.OUTLINE})
+
+
 def _choose_shape(accept: str | None, format_: str | None, media_type: str) -> Form:
     if format_ is not None:
-        if format_ not in {"raw", "json"}:
-            raise InvalidParams(f"The query's format is {format_[:32]!r}. It can be 'raw' or 'json'.")
+        if format_ not in _FORMATS:
+            raise InvalidParams(
+                f"The query's format is {format_[:32]!r}. It can be 'raw', 'json' or 'outline'."
+            )
         return Form(format_)
     wanted = preferences(accept or "")
     if not wanted:

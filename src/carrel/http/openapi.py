@@ -18,14 +18,17 @@ _LISTED: _Schema = {
     "description": _STRING,
     "type": {"type": "string", "description": "Collection type of the library's rules."},
     "mimeType": _STRING,
-    "size": {"type": "integer", "minimum": 0, "description": "Bytes of the document itself."},
+    "size": {**_INTEGER, "description": "Bytes of the document itself."},
+    "tokens": {**_INTEGER, "description": "About how many tokens of a model's context it takes: bytes / 4."},
     "lastModified": {"type": "string", "format": "date-time"},
 }
+
+_DIGEST: _Schema = {"type": "string", "description": "sha256 of the document's own bytes."}
+_HREF: _Schema = {"type": "string", "description": "Path of the resource on this server."}
 
 
 def openapi_document(version: str) -> dict[str, Any]:
     """Return the description as a JSON-like value."""
-    resource = "#/components/schemas/Resource"
     return {
         "openapi": "3.1.0",
         "info": {
@@ -37,26 +40,25 @@ def openapi_document(version: str) -> dict[str, Any]:
             "/mcp/resources": _path(
                 "list_resources", "List the resources", _listing_responses(), _LISTING_PARAMETERS
             ),
-            "/mcp/resources/sdlc/core": _read("read_sdlc_core", "Read the SDLC core", resource, []),
+            "/mcp/resources/sdlc/core": _read("read_sdlc_core", "Read the SDLC core", []),
             "/mcp/resources/patterns/{name}": _read(
                 "read_pattern",
                 "Read a pattern of a language",
-                resource,
                 ["name"],
                 [_query("language", _STRING)],
             ),
             "/mcp/resources/patterns/{language}/{name}": _read(
-                "read_pattern_of_language", "Read a pattern", resource, ["language", "name"]
+                "read_pattern_of_language", "Read a pattern", ["language", "name"]
             ),
             "/mcp/resources/templates/{name}": _read(
-                "read_template", "Read a template, such as prd-template", resource, ["name"]
+                "read_template", "Read a template, such as prd-template", ["name"]
             ),
             "/mcp/resources/{path}": _read(
                 "read_resource",
                 "Read any resource: the path is its URI without mcp://resources/ (it may hold slashes)",
-                resource,
                 ["path"],
             ),
+            "/mcp/search": _path("search", "Find sections by words", _search_responses(), _SEARCH_PARAMETERS),
             "/healthz": _path("healthz", "Is the process alive", {"200": _json("Alive", {"type": "object"})}),
             "/readyz": _path(
                 "readyz",
@@ -75,7 +77,15 @@ def openapi_document(version: str) -> dict[str, Any]:
                 "openapi", "This description", {"200": _json("OpenAPI", {"type": "object"})}
             ),
         },
-        "components": {"schemas": {"Resource": _resource(), "Listing": _listing(), "Problem": _problem()}},
+        "components": {
+            "schemas": {
+                "Resource": _resource(),
+                "Outline": _outline(),
+                "Listing": _listing(),
+                "Results": _results(),
+                "Problem": _problem(),
+            }
+        },
     }
 
 
@@ -97,21 +107,19 @@ def _without_bodies(responses: _Schema) -> _Schema:
     }
 
 
-def _read(
-    operation: str, summary: str, schema: str, variables: list[str], query: list[_Schema] | None = None
-) -> _Schema:
+def _read(operation: str, summary: str, variables: list[str], query: list[_Schema] | None = None) -> _Schema:
     parameters = [{"name": name, "in": "path", "required": True, "schema": _STRING} for name in variables]
     parameters += query or []
-    parameters.append(_query("format", {"type": "string", "enum": ["json", "raw"]}))
+    parameters += _READ_PARAMETERS
     parameters += [
         _header("Accept", "text/* asks for the document's own bytes."),
         _header("If-None-Match", "Entity tags the client holds."),
         _header("Range", "Bytes of the raw document."),
     ]
-    return _path(operation, summary, _read_responses(schema), parameters)
+    return _path(operation, summary, _read_responses(), parameters)
 
 
-def _read_responses(schema: str) -> _Schema:
+def _read_responses() -> _Schema:
     headers = {
         name: {"schema": _STRING, "description": text}
         for name, text in {
@@ -122,7 +130,11 @@ def _read_responses(schema: str) -> _Schema:
         }.items()
     }
     raw = {"schema": {"type": "string", "description": "The document's own bytes."}}
-    content = {"application/json": {"schema": {"$ref": schema}}, "text/*": raw, "application/xml": raw}
+    content = {
+        "application/json": {"schema": {"anyOf": _READ_SCHEMAS}},
+        "text/*": raw,
+        "application/xml": raw,
+    }
     return {
         "200": {"description": "The resource", "headers": headers, "content": {**content, "*/*": raw}},
         "206": {"description": "A part of the document's bytes", "content": {"*/*": raw}},
@@ -134,6 +146,11 @@ def _read_responses(schema: str) -> _Schema:
 def _listing_responses() -> _Schema:
     listing = _json("A page of the listing", {"$ref": "#/components/schemas/Listing"})
     return {"200": listing, **_problems(400, 405, 503)}
+
+
+def _search_responses() -> _Schema:
+    results = _json("What was found, the best first", {"$ref": "#/components/schemas/Results"})
+    return {"200": results, **_problems(400, 405, 503)}
 
 
 def _problems(*statuses: int) -> _Schema:
@@ -158,6 +175,26 @@ def _header(name: str, description: str) -> _Schema:
     return {"name": name, "in": "header", "required": False, "schema": _STRING, "description": description}
 
 
+_READ_SCHEMAS = [{"$ref": "#/components/schemas/Resource"}, {"$ref": "#/components/schemas/Outline"}]
+
+_READ_PARAMETERS = [
+    _query(
+        "format",
+        {
+            "type": "string",
+            "enum": ["json", "raw", "outline"],
+            "description": "outline lists the document's sections; the others overrule Accept.",
+        },
+    ),
+    _query(
+        "section",
+        {
+            "type": "string",
+            "description": "Slug or title of a section, to read it alone. A 404 lists those there are.",
+        },
+    ),
+]
+
 _LISTING_PARAMETERS = [
     _query("type", _STRING),
     _query("cursor", _STRING),
@@ -165,10 +202,26 @@ _LISTING_PARAMETERS = [
 ]
 
 
+_SEARCH_PARAMETERS = [
+    {
+        "name": "q",
+        "in": "query",
+        "required": True,
+        "schema": {
+            "type": "string",
+            "maxLength": 1000,
+            "description": "Words; the last may be the start of one. Sections with all of them come first.",
+        },
+    },
+    _query("type", _STRING),
+    _query("limit", {"type": "integer", "minimum": 1, "maximum": 50}),
+]
+
+
 def _resource() -> _Schema:
     properties = {
         **_LISTED,
-        "digest": {"type": "string", "description": "sha256 of the document's own bytes."},
+        "digest": _DIGEST,
         "etag": {"type": "string", "description": "Validator of this envelope, as in the ETag header."},
         "encoding": {"enum": ["utf-8", "base64"], "description": "How `content` holds the bytes."},
         "content": _STRING,
@@ -176,8 +229,34 @@ def _resource() -> _Schema:
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
+def _outline() -> _Schema:
+    size = {**_INTEGER, "description": "Bytes up to the next heading of the same or a higher level."}
+    section: _Schema = {
+        "slug": {"type": "string", "description": "What the query's section takes."},
+        "title": _STRING,
+        "level": {"type": "integer", "minimum": 1},
+        "headingPath": {
+            "type": "array",
+            "items": _STRING,
+            "description": "From the highest to its own.",
+        },
+        "size": size,
+        "tokens": _LISTED["tokens"],
+        "uri": _LISTED["uri"],
+        "href": _HREF,
+    }
+    item = {"type": "object", "required": list(section), "properties": section}
+    properties = {
+        **{name: _LISTED[name] for name in ("uri", "title", "mimeType", "size", "tokens")},
+        "digest": _DIGEST,
+        "href": _HREF,
+        "sections": {"type": "array", "items": item},
+    }
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
 def _listing() -> _Schema:
-    listed = {**_LISTED, "href": {"type": "string", "description": "Path of the resource on this server."}}
+    listed = {**_LISTED, "href": _HREF}
     item = {"type": "object", "required": list(listed), "properties": listed}
     return {
         "type": "object",
@@ -188,6 +267,31 @@ def _listing() -> _Schema:
             "nextCursor": {"type": "string", "description": "Cursor of the next page; missing on the last."},
         },
     }
+
+
+def _results() -> _Schema:
+    hit: _Schema = {
+        "uri": _LISTED["uri"],
+        "href": _HREF,
+        "document": {"type": "string", "description": "URI of the whole document."},
+        "documentTitle": _STRING,
+        "section": {"type": ["string", "null"], "description": "Its slug; null is the document itself."},
+        "title": _STRING,
+        "headingPath": {"type": "array", "items": _STRING},
+        "snippet": {"type": "string", "description": "One line of text around the words that were found."},
+        "type": _LISTED["type"],
+        "mimeType": _STRING,
+        "size": {**_INTEGER, "description": "Bytes of what the URI reads."},
+        "tokens": _LISTED["tokens"],
+        "score": {"type": "number", "description": "Higher is better, within one answer."},
+    }
+    item = {"type": "object", "required": list(hit), "properties": hit}
+    properties: _Schema = {
+        "results": {"type": "array", "items": item},
+        "more": {"type": "boolean", "description": "Whether there are further ones beyond the limit."},
+        "complete": {"type": "boolean", "description": "False while the index is being built: ask again."},
+    }
+    return {"type": "object", "required": list(properties), "properties": properties}
 
 
 def _problem() -> _Schema:

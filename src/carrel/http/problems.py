@@ -12,6 +12,7 @@ from carrel.errors import (
     NotReady,
     RangeNotSatisfiable,
     RequestError,
+    SearchUnavailable,
 )
 from carrel.http.exchange import Read, Response
 from carrel.model import Header
@@ -45,7 +46,7 @@ def headers_for(error: RequestError) -> list[Header]:
         # What is left of the body is not read, so nothing more can come over this connection. Servers close
         # it, and do not always say so; a client that was not told would lose its next request.
         return [("connection", "close")]
-    if isinstance(error, NotReady):
+    if isinstance(error, NotReady | SearchUnavailable):
         return [("retry-after", str(RETRY_AFTER_S))]
     return []
 

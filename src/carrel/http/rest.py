@@ -6,10 +6,9 @@ decided by the pure modules beside it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Coroutine
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 import msgspec
 
@@ -31,17 +30,17 @@ from carrel.http.conditional import (
 from carrel.http.exchange import Answer, Headers, Request, Response, Revalidation, failed_read
 from carrel.http.negotiation import negotiate
 from carrel.http.problems import NO_SNIFF, problem
+from carrel.http.queries import fields_of, limit_of
 from carrel.library import Library
 from carrel.model import X_CACHE, Form, Header, Reading, ResourceInfo, ServedFrom
 from carrel.paging import decode_cursor, encode_cursor
 from carrel.rendering import listed
-from carrel.uri import UriParts, check_segments, join_uri, split_uri
+from carrel.sections.addressing import SECTION
+from carrel.uri import AUTHORITY, READ_PREFIX, UriParts, check_segments, join_uri, path_of, split_uri
 
 LISTING = "/mcp/resources"
-PREFIX = LISTING + "/"
+PREFIX = READ_PREFIX
 _PREFIX_CHARACTERS = len(PREFIX)
-AUTHORITY = "mcp://resources/"
-MAX_QUERY_FIELDS = 16
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 
@@ -167,9 +166,14 @@ class Rest:
         return problem(error, (failed_read(uri, error),))
 
     def _locate_by_query(self, request: Request) -> tuple[ResourceInfo, str | None]:
-        query = _query_of(request)
+        query = fields_of(request)
         uri = self._library.catalog.rules.resolve(_uri_of(request.path), query)
-        return self._library.find(uri), query.get("format")
+        info, format_, wanted = self._library.find(uri), query.get("format"), query.get(SECTION)
+        if wanted is None:
+            return info, format_
+        if format_ == Form.OUTLINE:
+            raise InvalidParams("An outline is of a whole document. Leave out the query's section.")
+        return self._library.section(info, wanted), format_
 
     async def _list_when_ready(self, request: Request) -> Response:
         try:
@@ -179,7 +183,7 @@ class Rest:
             return problem(error)
 
     def _list(self, request: Request) -> Response:
-        query = _query_of(request)
+        query = fields_of(request)
         catalog = self._library.catalog
         type_ = query.get("type")
         if type_ is not None and type_ not in catalog.rules.types:
@@ -187,7 +191,7 @@ class Rest:
                 f"There is no type {type_[:32]!r}. The types are: {', '.join(catalog.rules.types)}.",
                 {"types": list(catalog.rules.types)},
             )
-        page = catalog.page(_after(query), _limit(query), type_)
+        page = catalog.page(_after(query), limit_of(query, DEFAULT_LIMIT, MAX_LIMIT), type_)
         document: dict[str, Any] = {
             "resources": [{**listed(info), "href": path_of(info.uri)} for info in page.infos],
             "total": catalog.count(type_),
@@ -224,10 +228,7 @@ def _respond_with_range(request: Request, reading: Reading, headers: list[Header
 
 
 def _uri_of(path: str) -> str:
-    """Return the canonical URI that a path of the interface stands for.
-
-    `/mcp/resources/sdlc/core` is `mcp://resources/sdlc/core`. A URI of another kind has its scheme
-    as the first segment: `/mcp/resources/test:/watched` is `test://watched`.
+    """Return the canonical URI that a path of the interface stands for: the inverse of `path_of`.
 
     Raises:
         InvalidUri: No resource could have it.
@@ -240,39 +241,9 @@ def _uri_of(path: str) -> str:
     return join_uri(UriParts("mcp", "resources", segments))
 
 
-def path_of(uri: str) -> str:
-    """Return the path of the interface for a canonical URI; see `_uri_of`."""
-    if uri.startswith(AUTHORITY):
-        return PREFIX + uri[len(AUTHORITY) :]
-    scheme, _, rest = uri.partition("://")
-    return f"{PREFIX}{scheme}:/{rest}"
-
-
-def _query_of(request: Request) -> dict[str, str]:
-    try:
-        pairs = parse_qsl(
-            request.query,
-            keep_blank_values=True,
-            max_num_fields=MAX_QUERY_FIELDS,
-            errors="strict",
-        )
-    except (ValueError, UnicodeDecodeError):
-        raise InvalidParams("The query is malformed, not UTF-8, or has too many fields.") from None
-    return dict(pairs)
-
-
 def _after(query: dict[str, str]) -> str | None:
     cursor = query.get("cursor")
     return None if cursor is None else decode_cursor(cursor)
-
-
-def _limit(query: dict[str, str]) -> int:
-    text = query.get("limit")
-    if text is None:
-        return DEFAULT_LIMIT
-    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_LIMIT:
-        raise InvalidParams(f"The query's limit is {text[:16]!r}. It can be a number from 1 to {MAX_LIMIT}.")
-    return int(text)
 
 
 def _not_allowed(method: str) -> MethodNotAllowed:

@@ -15,7 +15,7 @@ from carrel.mcp.protocol import Call
 from carrel.mcp.results import Method, Outcome, Result, finish
 from carrel.model import Form, Reading, ResourceInfo
 from carrel.paging import decode_cursor, encode_cursor
-from carrel.rendering import iso8601
+from carrel.rendering import META_PREFIX, iso8601
 
 MAX_READY_PAGES = 64
 """Listing pages kept ready: the first page of every listing, and walks through a large one."""
@@ -119,4 +119,6 @@ def _listed(info: ResourceInfo) -> dict[str, Any]:
     listed["mimeType"] = info.media_type
     listed["size"] = info.size
     listed["annotations"] = {"lastModified": iso8601(info.modified_ns)}
+    # No digest: the bytes of what nobody has read yet are not known here.
+    listed["_meta"] = {f"{META_PREFIX}tokens": info.tokens}
     return listed

@@ -30,6 +30,7 @@ EVICTIONS = "mcp_resource_cache_evictions_total"
 CATALOG_SIZE = "carrel_catalog_resources"
 WATCHING = "carrel_watch_up"
 FAILED_SURVEYS = "carrel_failed_surveys_total"
+SEARCH = "carrel_search_latency_seconds"
 DROPPED_LINES = "carrel_access_log_dropped_lines_total"
 
 
@@ -54,6 +55,7 @@ METRICS = {
         "gauge", "Whether the system tells of changes to the library (1) or surveys find them (0)."
     ),
     FAILED_SURVEYS: _Metric("counter", "Surveys of the library that failed."),
+    SEARCH: _Metric("histogram", "Time of a search, the wait for its turn and for the index included."),
     DROPPED_LINES: _Metric("counter", "Access log lines dropped because stderr did not take them."),
 }
 
@@ -77,6 +79,7 @@ class Recorder:
         self._lookup_hit = slot.series(_name(LOOKUP, cache_result="hit"), _HISTOGRAM_CELLS)
         self._lookup_miss = slot.series(_name(LOOKUP, cache_result="miss"), _HISTOGRAM_CELLS)
         self._responses = {kind: slot.series(_name(RESPONSES, status=f"{kind}xx"), 1) for kind in range(2, 6)}
+        self._search = slot.series(_name(SEARCH), _HISTOGRAM_CELLS)
         for error in TABLE:
             # From the start, so that the first failure is an increase and not a new series.
             slot.series(_name(FAILED, reason=error.__name__), 1)
@@ -96,6 +99,10 @@ class Recorder:
     def lookups(self, durations_s: list[float], *, is_hit: bool) -> None:
         """Count look-ups in the cache."""
         self._observe(self._lookup_hit if is_hit else self._lookup_miss, durations_s)
+
+    def search(self, latency_s: float) -> None:
+        """Count a search that was answered."""
+        self._observe(self._search, [latency_s])
 
     def failure(self, reason: str) -> None:
         """Count a read that ended in an error; the reason is the name of an error class."""

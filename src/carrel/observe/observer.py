@@ -93,6 +93,11 @@ class Observer:
         elif len(pending) >= MAX_PENDING:
             self.flush()
 
+    def record_search(self, latency_s: float) -> None:
+        """Take note of a search that was answered."""
+        if self._recorder is not None:
+            self._recorder.search(latency_s)
+
     def flush(self) -> None:
         """Work up what is pending."""
         batch, self._pending = self._pending, []

@@ -1,0 +1,71 @@
+"""Search over plain HTTP: `GET /mcp/search?q=`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from carrel.errors import InvalidParams, RequestError
+from carrel.http.exchange import Request, Response
+from carrel.http.problems import NO_SNIFF, problem
+from carrel.http.queries import fields_of, limit_of
+from carrel.model import Header
+from carrel.search.query import MAX_CHARACTERS
+from carrel.search.searching import DEFAULT_LIMIT, MAX_LIMIT, Hit, Search
+from carrel.uri import path_of
+
+SEARCH = "/mcp/search"
+
+MAX_QUERY_BYTES = 16 * 1024
+"""Of the whole query, as sent: room for `MAX_CHARACTERS` of any script, percent-encoded."""
+
+_HEADERS: list[Header] = [("content-type", "application/json"), NO_SNIFF, ("cache-control", "no-cache")]
+
+
+class SearchRoute:
+    """The route over one library's search."""
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+
+    async def respond(self, request: Request) -> Response:
+        """Answer a search; never raises."""
+        try:
+            return await self._respond(request)
+        except RequestError as error:
+            return problem(error)
+
+    async def _respond(self, request: Request) -> Response:
+        if len(request.query) > MAX_QUERY_BYTES:
+            raise InvalidParams(f"The query is too long; q can have {MAX_CHARACTERS} characters.")
+        fields = fields_of(request)
+        query = fields.get("q")
+        if query is None:
+            raise InvalidParams("The query has no q. Search like /mcp/search?q=error+handling.")
+        limit = limit_of(fields, DEFAULT_LIMIT, MAX_LIMIT)
+        results = await self._search.search(query, fields.get("type"), limit)
+        document = {
+            "results": [_described(hit) for hit in results.hits],
+            "more": results.more,
+            "complete": results.complete,
+        }
+        return Response(200, _HEADERS, msgspec.json.encode(document))
+
+
+def _described(hit: Hit) -> dict[str, Any]:
+    return {
+        "uri": hit.uri,
+        "href": path_of(hit.uri),
+        "document": hit.info.uri,
+        "documentTitle": hit.info.title,
+        "section": hit.slug,
+        "title": hit.title,
+        "headingPath": hit.heading_path,
+        "snippet": hit.snippet,
+        "type": hit.info.type,
+        "mimeType": hit.info.media_type,
+        "size": hit.size,
+        "tokens": hit.tokens,
+        "score": hit.score,
+    }

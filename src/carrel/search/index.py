@@ -1,0 +1,189 @@
+"""The full text index, in a private SQLite database. Blocking; used on one thread only.
+
+The database lives in a temporary file that SQLite removes by itself, behind a page cache of bounded size, so
+that a large library costs disk and not memory. Where no file can be made it lives in memory.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from time import monotonic
+from typing import NamedTuple
+
+from carrel.model import ResourceInfo
+from carrel.search.parts import Part
+from carrel.search.query import Query, kind_word, of_kind
+
+CACHE_KIB = 16 * 1024
+"""Pages kept in memory; a library of some hundred documents fits."""
+
+MAX_PARTS = 2**20
+"""Row numbers set apart for a document."""
+
+DEADLINE_S = 0.25
+"""A query that takes longer is ended, and what was found until then is the answer."""
+
+ENOUGH = 3
+"""Sections with all words from which those with some words are not looked for."""
+
+_STEPS = 10_000
+"""Instructions of the engine between two looks at the clock."""
+
+_SNIPPET_TOKENS = 24
+_BETWEEN = "\x1f"
+
+_SCHEMA = """
+PRAGMA page_size = 4096;
+PRAGMA journal_mode = MEMORY;
+PRAGMA synchronous = OFF;
+CREATE VIRTUAL TABLE parts USING fts5(
+    title, heading, body, kind, slug UNINDEXED, size UNINDEXED,
+    tokenize = "porter unicode61 remove_diacritics 2"
+);
+INSERT INTO parts (parts, rank) VALUES ('rank', 'bm25(8.0, 6.0, 1.0, 0.0)');
+"""
+
+
+class Found(NamedTuple):
+    """A section that a query finds."""
+
+    uri: str
+    """Of the document."""
+    slug: str | None
+    heading_path: tuple[str, ...]
+    snippet: str
+    size_bytes: int
+    score: float
+    """Higher is better: above 2 with all words as they are, above 1 with the last as a prefix."""
+
+
+class Index:
+    """All documents, by URI.
+
+    Raises:
+        sqlite3.Error: The engine is not there (a build without FTS5), or its file cannot be written.
+    """
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect(_place(), isolation_level=None, check_same_thread=False)
+        self._database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        self._database.executescript(_SCHEMA)
+        self._numbers: dict[str, int] = {}
+        self._uris: dict[int, str] = {}
+        self._next = 1
+
+    def __len__(self) -> int:
+        """Return the number of documents."""
+        return len(self._numbers)
+
+    def begin(self) -> None:
+        """Gather what follows: many documents are written faster together."""
+        if not self._database.in_transaction:
+            self._database.execute("BEGIN")
+
+    def commit(self) -> None:
+        """Write what was gathered."""
+        if self._database.in_transaction:
+            self._database.execute("COMMIT")
+
+    def put(self, info: ResourceInfo, parts: list[Part]) -> None:
+        """Take a document in, in the place of what its URI had before."""
+        self.remove(info.uri)
+        number, self._next = self._next, self._next + 1
+        first = number * MAX_PARTS
+        title = f"{info.title} {info.name}"
+        kind = kind_word(info.type)
+        self._numbers[info.uri], self._uris[number] = number, info.uri
+        self._database.executemany(
+            "INSERT INTO parts (rowid, title, heading, body, kind, slug, size) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                (
+                    first + n,
+                    title,
+                    _BETWEEN.join(part.heading_path),
+                    part.text,
+                    kind,
+                    part.slug,
+                    part.size_bytes,
+                )
+                for n, part in enumerate(parts[:MAX_PARTS])
+            ),
+        )
+
+    def remove(self, uri: str) -> None:
+        """Drop a document; one that is not there is none the worse."""
+        number = self._numbers.pop(uri, None)
+        if number is not None:
+            del self._uris[number]
+            first = number * MAX_PARTS
+            self._database.execute(
+                "DELETE FROM parts WHERE rowid BETWEEN ? AND ?", (first, first + MAX_PARTS - 1)
+            )
+
+    def find(self, query: Query, type_: str | None, limit: int) -> list[Found]:
+        """Return the sections that fit best.
+
+        Args:
+            query: The words.
+            type_: Only resources of this type.
+            limit: Sections at most.
+        """
+        until_s = monotonic() + DEADLINE_S
+        self._database.set_progress_handler(lambda: monotonic() > until_s, _STEPS)
+        found: dict[tuple[str, str | None], Found] = {}
+        try:
+            for base, expression, enough in (
+                (2.0, query.all_words(), limit),
+                (1.0, query.all_words_with_prefix(), limit),
+                (0.0, query.any_word(), min(limit, ENOUGH)),
+            ):
+                if expression is not None and len(found) < enough:
+                    chosen = of_kind(expression, type_) if type_ is not None else expression
+                    self._collect(found, chosen, base, limit)
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_INTERRUPT:
+                raise
+        finally:
+            self._database.set_progress_handler(None, 0)
+        return list(found.values())[:limit]
+
+    def interrupt(self) -> None:
+        """End what runs now; may be called on any thread."""
+        self._database.interrupt()
+
+    def close(self) -> None:
+        """Drop everything."""
+        self._database.close()
+
+    def _collect(
+        self, found: dict[tuple[str, str | None], Found], expression: str, base: float, limit: int
+    ) -> None:
+        for row, rank in self._ranked(expression, limit + len(found)):
+            # Quoting reads the text again: only of what is part of the answer.
+            (heading, slug, size, snippet) = self._database.execute(
+                "SELECT heading, slug, size, snippet(parts, 2, '', '', '…', ?) "
+                "FROM parts WHERE parts MATCH ? AND rowid = ?",
+                (_SNIPPET_TOKENS, expression, row),
+            ).fetchone()
+            uri = self._uris[row // MAX_PARTS]
+            if (uri, slug) not in found:
+                path = tuple(heading.split(_BETWEEN)) if heading else ()
+                score = round(base + rank / (1 + rank), 4)
+                found[uri, slug] = Found(uri, slug, path, " ".join(snippet.split()), size, score)
+
+    def _ranked(self, expression: str, limit: int) -> Iterator[tuple[int, float]]:
+        rows = self._database.execute(
+            "SELECT rowid, rank FROM parts WHERE parts MATCH ? ORDER BY rank LIMIT ?", (expression, limit)
+        ).fetchall()
+        return ((row, max(0.0, -rank)) for row, rank in rows)
+
+
+def _place() -> str:
+    """Return the name of a private database: of a temporary file, or of none where no file can be made."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        return ":memory:"
+    return ""
