@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from carrel.cli import hosting
+from carrel.cli.listening import listen
 
 
 class Call(msgspec.Struct):
@@ -63,7 +64,7 @@ def main() -> None:
     parser.add_argument("--document", type=Path, required=True)
     options = parser.parse_args()
     app = Floor(options.document.read_bytes())
-    hosting.run(hosting.make_server("floor", options.port), lambda: app.__rsgi__)
+    hosting.run(hosting.make_server("floor", listen("127.0.0.1", options.port, 1)), lambda: app.__rsgi__)
 
 
 if __name__ == "__main__":

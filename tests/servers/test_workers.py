@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.servers.metrics import LOADING, Sample, metrics, total
-from tests.support.servers import Server, rsgi_command, running, wait_for, write_library
+from tests.support.servers import RawConnection, Server, rsgi_command, running, wait_for, write_library
 
 CORE = "/mcp/resources/sdlc/core"
 WORKERS = 2
@@ -102,3 +102,50 @@ def test_edit_shows_in_every_worker(server: Server, tmp_path: Path) -> None:
             lambda: {client.get(CORE).json()["content"] for _ in range(20)} == {"# Edited\n"},
             "the edit shows in every worker",
         )
+
+
+def test_connections_that_wait_for_a_killed_worker_are_answered_by_its_replacement(server: Server) -> None:
+    workers = server.workers()
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    # One that still runs would take connections in, and they would end with it.
+    wait_for(lambda: all(_is_stopped(pid) for pid in workers), "the workers stand still")
+    # Each waits in the socket of one worker or the other, with its request.
+    waiting = [RawConnection(server.port) for _ in range(100)]
+    for connection in waiting:
+        connection.send(f"GET {CORE} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+
+    os.kill(workers[0], signal.SIGKILL)
+    os.kill(workers[1], signal.SIGCONT)
+
+    for connection in waiting:
+        with connection:
+            assert connection.receive().status == 200
+
+
+def test_a_stopping_server_turns_new_connections_away_while_it_answers_the_last_request(
+    server: Server,
+) -> None:
+    with RawConnection(server.port) as unfinished:
+        unfinished.send(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+        # By then its worker has begun with it, as it answers those who came later.
+        wait_for(lambda: _all_answer(server), "both workers answer")
+        os.kill(server.process.pid, signal.SIGTERM)
+        wait_for(lambda: _is_refused(server), "new connections are refused")
+        assert server.process.poll() is None
+
+
+def _is_stopped(pid: int) -> bool:
+    states = [
+        (thread / "stat").read_text("utf-8").rpartition(")")[2].split()[0]
+        for thread in Path(f"/proc/{pid}/task").iterdir()
+    ]
+    return set(states) == {"T"}
+
+
+def _is_refused(server: Server) -> bool:
+    try:
+        with RawConnection(server.port):
+            return False
+    except ConnectionError:
+        return True

@@ -11,44 +11,40 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from granian.server.common import AbstractServer
+    import socket
+
+    from carrel.cli.supervising import InheritingServer
 
 HEADER_READ_TIMEOUT_MS = 10_000
 MAX_HEADER_BYTES = 64 * 1024
 WORKER_STOP_S = 8
 """A worker that still answers after this is ended, so that the server is gone within ten seconds."""
 
-BACKLOG = 2048
 
-
-def make_server(name: str, port: int, address: str = "127.0.0.1", workers: int = 1) -> AbstractServer[Any]:
+def make_server(name: str, sockets: list[socket.socket]) -> InheritingServer:
     """Return a server that does not run yet; its workers inherit by fork what this process has made.
 
     Args:
         name: What Granian calls the app in its lines.
-        port: To listen on.
-        address: As well.
-        workers: How many processes answer.
+        sockets: Where it listens, see `listening.listen`; one for each process that answers.
     """
     from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
-    from granian.server import Server
+
+    from carrel.cli.supervising import InheritingServer
 
     multiprocessing.set_start_method("fork", force=True)
-    return Server(
-        name,
-        address=address,
-        port=port,
+    return InheritingServer(
+        sockets,
+        target=name,
         interface=Interfaces.RSGI,
-        workers=workers,
         loop=Loops.uvloop if sys.platform != "win32" else Loops.auto,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(
             header_read_timeout=HEADER_READ_TIMEOUT_MS, max_buffer_size=MAX_HEADER_BYTES
         ),
         websockets=False,
-        backlog=BACKLOG,
         respawn_failed_workers=True,
         workers_kill_timeout=WORKER_STOP_S,
         log_level=LogLevels.warning,
@@ -56,7 +52,7 @@ def make_server(name: str, port: int, address: str = "127.0.0.1", workers: int =
     )
 
 
-def run(server: AbstractServer[Any], load_app: Callable[[], Any]) -> None:
+def run(server: InheritingServer, load_app: Callable[[], Any]) -> None:
     """Serve until a signal.
 
     Args:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from carrel.cli import hosting
+from carrel.cli.listening import listen
 from carrel.errors import CarrelError
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _get(connection: http.client.HTTPConnection, path: str) -> bytes:
 
 def _serve(port: int, body_bytes: int) -> None:
     probe = Probe(b"x" * body_bytes)
-    hosting.run(hosting.make_server("probe", port), lambda: probe.__rsgi__)
+    hosting.run(hosting.make_server("probe", listen("127.0.0.1", port, 1)), lambda: probe.__rsgi__)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import re
-import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +14,8 @@ from carrel.app import Application
 from carrel.catalog import Catalog
 from carrel.cli import hosting
 from carrel.cli.greeting import greet
-from carrel.errors import AddressUnavailable, InvalidLibrary, InvalidSettings
+from carrel.cli.listening import listen, port_of
+from carrel.errors import InvalidLibrary, InvalidSettings
 from carrel.http.edge import LOOPBACK_HOSTS
 from carrel.observe import operator_log
 from carrel.observe.cells import Cells
@@ -26,6 +25,8 @@ from carrel.sources.filesystem import FilesystemSource
 from carrel.surveying import load_catalog, open_library
 
 if TYPE_CHECKING:
+    import socket
+
     from granian.server.common import AbstractServer
 
 _KILLING = re.compile(r"Killing worker-(\d+) after")
@@ -53,38 +54,19 @@ def serve(settings: Settings) -> None:
             f"The directory {settings.root} has no documents that could be served. "
             "Put files into it, or run 'carrel check' to see what is left out and why."
         )
-    settings = msgspec.structs.replace(settings, port=_claim_port(settings))
+    sockets = listen(settings.host, settings.port, settings.workers)
+    settings = msgspec.structs.replace(settings, port=port_of(sockets))
     greet(settings, catalog, problems)
-    _run(settings, source, catalog)
+    _run(settings, source, catalog, sockets)
 
 
-def _claim_port(settings: Settings) -> int:
-    """Return the port to listen on, after seeing that it is free.
-
-    Granian's workers listen with SO_REUSEPORT, so that a second server on the same port would not
-    fail but take half of the first one's connections.
-    """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            where = f"{settings.host}:{settings.port}"
-            if error.errno == errno.EADDRINUSE:
-                raise AddressUnavailable(
-                    f"{where} is in use by another program. Stop it, or choose another port with --port."
-                ) from error
-            raise AddressUnavailable(f"Cannot listen on {where}: {error.strerror or error}.") from error
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _run(settings: Settings, source: FilesystemSource, catalog: Catalog) -> None:
+def _run(
+    settings: Settings, source: FilesystemSource, catalog: Catalog, sockets: list[socket.socket]
+) -> None:
     # Workers inherit the catalog and the metric cells by fork: no document is described twice, and all
     # count into one memory.
     cells = Cells(settings.workers)
-    server = hosting.make_server("carrel", settings.port, settings.host, settings.workers)
+    server = hosting.make_server("carrel", sockets)
     sys.stdout.flush()
     parent_writer = LineWriter()
     operator_log.install(parent_writer)
