@@ -17,6 +17,7 @@ from carrel.http.rest import LISTING, PREFIX, Rest
 from carrel.http.router import Router, Subtree, get_only
 from carrel.http.search import SEARCH, SearchRoute
 from carrel.library import Library
+from carrel.mcp.completion import Completion
 from carrel.mcp.dispatch import Dispatcher
 from carrel.mcp.lifecycle import Lifecycle
 from carrel.mcp.resources import Resources
@@ -144,7 +145,10 @@ class Application:
         loop.run_until_complete(self.stop())
 
     def _features(self) -> list[Feature]:
-        features: list[Feature] = [Resources(self.library, self.settings.page_size)]
+        features: list[Feature] = [
+            Resources(self.library, self.settings.page_size),
+            Completion(self.library, self._threads),
+        ]
         return [*features, Lifecycle(features, self.library.stamp, INSTRUCTIONS)]
 
     def _route(self) -> Router:

@@ -112,6 +112,10 @@ class Catalog:
         has_more = start + limit < len(ordered)
         return Page(tuple(self._by_uri[uri] for uri in uris), uris[-1] if has_more and uris else None)
 
+    def uris(self, type_: str | None = None) -> tuple[str, ...]:
+        """Return the canonical URIs of a type, or all of them, in order."""
+        return tuple(self._ordered.get(type_, ()))
+
     def count(self, type_: str | None = None) -> int:
         """Return the number of resources of a type, or of all."""
         return len(self._tables.ordered.get(type_, []))
