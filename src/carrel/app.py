@@ -20,6 +20,7 @@ from carrel.library import Library
 from carrel.mcp.completion import Completion
 from carrel.mcp.dispatch import Dispatcher
 from carrel.mcp.lifecycle import Lifecycle
+from carrel.mcp.prompts import Prompts
 from carrel.mcp.resources import Resources
 from carrel.mcp.results import Feature
 from carrel.mcp.streamable import ENDPOINT, StreamableHttp
@@ -145,9 +146,11 @@ class Application:
         loop.run_until_complete(self.stop())
 
     def _features(self) -> list[Feature]:
+        prompts = Prompts(self.library, self._threads, self.settings.page_size)
         features: list[Feature] = [
             Resources(self.library, self.settings.page_size),
-            Completion(self.library, self._threads),
+            prompts,
+            Completion(self.library, self._threads, prompts),
         ]
         return [*features, Lifecycle(features, self.library.stamp, INSTRUCTIONS)]
 

@@ -11,7 +11,13 @@ import pytest
 from mcp import MCPError
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters
-from mcp_types import BlobResourceContents, Resource, TextResourceContents
+from mcp_types import (
+    BlobResourceContents,
+    Resource,
+    ResourceTemplateReference,
+    TextContent,
+    TextResourceContents,
+)
 from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
 
 from tests.clients.conftest import PAGE_SIZE, VARIABLES
@@ -105,6 +111,32 @@ async def test_alias_is_read_as_the_document_of_the_default_language(connect: Co
         assert isinstance(item, TextResourceContents)
         assert item.uri == "mcp://resources/patterns/core"
         assert item.text.encode() == DOCUMENTS["python/patterns-core.md"]
+
+
+async def test_variables_of_templates_are_completed(connect: Connect) -> None:
+    async with connect() as client:
+        ref = ResourceTemplateReference(uri="mcp://resources/patterns/{language}/{name}")
+
+        found = await client.complete(ref, {"name": "language", "value": ""})
+        narrowed = await client.complete(ref, {"name": "name", "value": "c"}, {"language": "go"})
+
+        assert (found.completion.values, found.completion.total) == (["go", "python"], 2)
+        assert (narrowed.completion.values, narrowed.completion.has_more) == (["core"], False)
+
+
+async def test_template_is_a_prompt_that_is_filled_in(connect: Connect) -> None:
+    async with connect() as client:
+        (prompt,) = (await client.list_prompts()).prompts
+
+        filled = await client.get_prompt(prompt.name, {"what": "R&D"})
+
+        assert (prompt.name, prompt.title) == ("prd-template", "PRD")
+        assert [argument.name for argument in prompt.arguments or ()] == ["what", "when"]
+        first, note = (message.content for message in filled.messages)
+        assert isinstance(first, TextContent)
+        assert isinstance(note, TextContent)
+        assert "<body>R&amp;D, {{when}}</body>" in first.text
+        assert "{{when}}" in note.text
 
 
 async def test_unknown_resource_is_the_error_of_the_era(connect: Connect, mode: str) -> None:

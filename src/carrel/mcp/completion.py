@@ -23,6 +23,7 @@ from carrel.candidates import Candidates, Matches, Values
 from carrel.errors import Era, InvalidParams
 from carrel.library import Library
 from carrel.mcp.messages import parameters
+from carrel.mcp.prompts import Prompts
 from carrel.mcp.protocol import Call
 from carrel.mcp.results import Method, Outcome, Result, finish
 from carrel.rules import Collection, Rules
@@ -79,16 +80,18 @@ _Narrowing = tuple[str, str, frozenset[tuple[str, str]]]
 
 
 class Completion:
-    """Completes variables of URI templates.
+    """Completes variables of URI templates; of a prompt's arguments it knows the names.
 
     Args:
         library: Whose URIs give the values.
         threads: Where lists of values are made.
+        prompts: Whose arguments are known by name only.
     """
 
-    def __init__(self, library: Library, threads: Threads) -> None:
+    def __init__(self, library: Library, threads: Threads, prompts: Prompts) -> None:
         self._library = library
         self._threads = threads
+        self._prompts = prompts
         self._generation = -1
         self._prepared_s = 0.0
         self._candidates: dict[str, Candidates] = {}
@@ -110,7 +113,7 @@ class Completion:
             if len(value) > MAX_URI_BYTES:
                 raise InvalidParams(f"A value has {len(value)} characters; at most {MAX_URI_BYTES} are read.")
         if isinstance(params.ref, PromptReference):
-            raise InvalidParams(f"There is no prompt {params.ref.name[:64]!r} here.")
+            return self._complete_argument(call.era, params.ref.name, params.argument)
         if not self._library.is_ready:
             return self._complete_when_ready(call)
         return self._complete_variable(call.era, params.ref.uri, params.argument, settled)
@@ -119,6 +122,16 @@ class Completion:
         await self._library.wait_ready()
         outcome = self._complete(call)
         return outcome if isinstance(outcome, Result) else await outcome
+
+    async def _complete_argument(self, era: Era, prompt: str, argument: Argument) -> Result:
+        """Answer for an argument of a prompt: free text, of which nothing is known in advance."""
+        names = await self._prompts.arguments(prompt)
+        if argument.name not in names:
+            raise InvalidParams(
+                f"The prompt {prompt} has no argument {argument.name[:64]!r}. "
+                + (f"Its arguments are: {', '.join(names)}." if names else "It takes none.")
+            )
+        return self._respond(era, Matches((), 0))
 
     def _complete_variable(
         self, era: Era, reference: str, argument: Argument, settled: Mapping[str, str]
