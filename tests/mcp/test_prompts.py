@@ -59,7 +59,12 @@ async def test_each_template_is_a_prompt_with_its_placeholders(served: Served, e
             "description": "Use when a feature is cut into stories.",
             "arguments": [{"name": "role", "description": "Who wants it."}, {"name": "wish"}],
         },
-        "plain-template": {"name": "plain-template", "title": "templates/plain-template", "arguments": []},
+        "plain-template": {
+            "name": "plain-template",
+            "title": "templates/plain-template",
+            "description": "A template to fill in: templates/plain-template.",
+            "arguments": [],
+        },
     }
 
 

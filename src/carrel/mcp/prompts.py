@@ -223,14 +223,16 @@ def _look_through(info: ResourceInfo, data: bytes) -> tuple[Placeholder, ...] | 
 
 
 def _listed(name: str, info: ResourceInfo, placeholders: tuple[Placeholder, ...]) -> dict[str, Any]:
-    listed: dict[str, Any] = {"name": name, "title": info.title}
-    if info.description:
-        listed["description"] = info.description
+    listed: dict[str, Any] = {"name": name, "title": info.title, "description": _description(info)}
     listed["arguments"] = [
         {"name": each.name, **({"description": each.description} if each.description else {})}
         for each in placeholders
     ]
     return listed
+
+
+def _description(info: ResourceInfo) -> str:
+    return info.description or f"A template to fill in: {info.title}."
 
 
 def _render(reading: Reading, placeholders: tuple[Placeholder, ...], values: Mapping[str, str]) -> bytes:
@@ -248,5 +250,5 @@ def _render(reading: Reading, placeholders: tuple[Placeholder, ...], values: Map
             "and ask for the rest instead of inventing it."
         )
     messages = [{"role": "user", "content": {"type": "text", "text": each}} for each in texts]
-    result = {"description": info.description or info.title, "messages": messages}
+    result = {"description": _description(info), "messages": messages}
     return msgspec.json.encode(result)[1:-1]
