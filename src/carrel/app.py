@@ -24,6 +24,10 @@ from carrel.mcp.prompts import Prompts
 from carrel.mcp.resources import Resources
 from carrel.mcp.results import Feature
 from carrel.mcp.streamable import ENDPOINT, StreamableHttp
+from carrel.mcp.tools import Tools
+from carrel.mcp.tools.listing import list_tool
+from carrel.mcp.tools.outlining import outline_tool
+from carrel.mcp.tools.reading import read_tool
 from carrel.model import Source
 from carrel.observe.access_log import AccessLog
 from carrel.observe.cells import Cells
@@ -46,6 +50,10 @@ IO_THREADS = 4
 INSTRUCTIONS = (
     "This server holds a team's engineering standards, coding patterns and document templates. "
     "List the resources, then read those that fit the task at hand before you write code or documents."
+)
+TOOLS_INSTRUCTIONS = (
+    " The tools list, outline and read do the same for a model that can only call tools; "
+    "read one section instead of a long document where that is enough."
 )
 
 
@@ -147,12 +155,17 @@ class Application:
 
     def _features(self) -> list[Feature]:
         prompts = Prompts(self.library, self._threads, self.settings.page_size)
+        instructions = INSTRUCTIONS
         features: list[Feature] = [
             Resources(self.library, self.settings.page_size),
             prompts,
             Completion(self.library, self._threads, prompts),
         ]
-        return [*features, Lifecycle(features, self.library.stamp, INSTRUCTIONS)]
+        if self.settings.tools:
+            instructions += TOOLS_INSTRUCTIONS
+            library = self.library
+            features.append(Tools([list_tool(library), read_tool(library), outline_tool(library)], library))
+        return [*features, Lifecycle(features, self.library.stamp, instructions)]
 
     def _route(self) -> Router:
         rest = Rest(self.library)

@@ -12,7 +12,7 @@ from tests.support.trees import plant
 from tests.support.waiting import eventually
 
 SERVER = {"name": "carrel", "version": __version__}
-CAPABILITIES: dict[str, dict[str, bool]] = {"resources": {}, "prompts": {}, "completions": {}}
+CAPABILITIES: dict[str, dict[str, bool]] = {"resources": {}, "prompts": {}, "completions": {}, "tools": {}}
 
 
 @pytest.mark.parametrize(
