@@ -28,6 +28,7 @@ from carrel.mcp.tools import Tools
 from carrel.mcp.tools.listing import list_tool
 from carrel.mcp.tools.outlining import outline_tool
 from carrel.mcp.tools.reading import read_tool
+from carrel.mcp.tools.searching import search_tool
 from carrel.model import Source
 from carrel.observe.access_log import AccessLog
 from carrel.observe.cells import Cells
@@ -52,7 +53,7 @@ INSTRUCTIONS = (
     "List the resources, then read those that fit the task at hand before you write code or documents."
 )
 TOOLS_INSTRUCTIONS = (
-    " The tools list, outline and read do the same for a model that can only call tools; "
+    " A model that can only call tools does the same with search and read; "
     "read one section instead of a long document where that is enough."
 )
 
@@ -164,7 +165,9 @@ class Application:
         if self.settings.tools:
             instructions += TOOLS_INSTRUCTIONS
             library = self.library
-            features.append(Tools([list_tool(library), read_tool(library), outline_tool(library)], library))
+            search = search_tool(self.search, library.stamp)
+            tools = [search, read_tool(library), outline_tool(library), list_tool(library)]
+            features.append(Tools(tools, library, self.search.prepare))
         return [*features, Lifecycle(features, self.library.stamp, instructions)]
 
     def _route(self) -> Router:

@@ -1,7 +1,8 @@
 """The official conformance suite, whole, at every revision that Carrel serves.
 
-What Carrel does not have (tools that write, ask, log) fails there. Each such check is in the baseline of
-the revision, with its reason. A check that fails outside of it fails the test, and so does one in it that passes.
+What Carrel does not have (tools that write, ask or log) fails there. Each such check stands in the baseline
+of the revision, with its reason. A check that fails outside of it fails the test, and so does one in it that
+passes.
 """
 
 from __future__ import annotations

@@ -4,12 +4,12 @@ Which failure is which follows the specification (2026-07-28, server/tools, "Err
 the form of a request is a protocol error: an unknown tool, and arguments that the tool's schema has no place
 or no type for. What only the library can tell is an error of the tool, in a result with `isError` that the
 model gets to see: an unknown URI, section or type, a number out of range, a cursor that does not fit, a
-document that cannot be read. A server that is not ready is a protocol error again.
+document that cannot be read, a search that cannot be done. A server that is not ready is a protocol error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -22,6 +22,7 @@ from carrel.errors import (
     RequestError,
     ResourceNotFound,
     ResourceUnreadable,
+    SearchUnavailable,
     SectionNotFound,
 )
 from carrel.http.exchange import FailedRead
@@ -33,7 +34,14 @@ from carrel.paging import decode_cursor
 
 MAX_LOGGED_URI = 256
 
-_OF_THE_TOOL = (InvalidParams, InvalidUri, ResourceNotFound, SectionNotFound, ResourceUnreadable)
+_OF_THE_TOOL = (
+    InvalidParams,
+    InvalidUri,
+    ResourceNotFound,
+    SectionNotFound,
+    ResourceUnreadable,
+    SearchUnavailable,
+)
 """Errors that a model can do something about."""
 
 
@@ -52,9 +60,11 @@ class Tools:
     Args:
         tools: In the order in which they are listed.
         library: Which has to be ready.
+        prepare: Called when tools are listed: calls are likely to follow.
     """
 
-    def __init__(self, tools: Iterable[Tool], library: Library) -> None:
+    def __init__(self, tools: Iterable[Tool], library: Library, prepare: Callable[[], None]) -> None:
+        self._prepare = prepare
         self._library = library
         self._tools = {tool.name: (tool, msgspec.json.Decoder(tool.arguments)) for tool in tools}
         self._request = msgspec.json.Decoder(_Request)
@@ -74,6 +84,7 @@ class Tools:
         if call.params.cursor is not UNSET:
             decode_cursor(call.params.cursor)
             return finish(b'"tools":[]', call.era, self._library.stamp)
+        self._prepare()
         return self._lists[call.era]
 
     def _call(self, call: Call) -> Outcome:
