@@ -75,8 +75,8 @@ def search_tool(search: Search, stamp: Stamp) -> Tool:
         title="Search the documents",
         description=(
             "Find the sections of the team's library, its engineering standards, coding patterns and "
-            "document templates, that are about something. Search before you decide how to do a thing, then read what "
-            "fits: each result has a uri that read takes as it is, and the size of what that returns."
+            "document templates, that are about something. Search before you decide how to do a thing, then "
+            "read what fits: each result has a uri that read takes as it is, and its size."
         ),
         arguments=SearchArguments,
         output=FoundSections,
