@@ -118,9 +118,7 @@ async def test_a_cursor_is_refused_with_another_document(served: Served, era: st
     assert "not one of this server's" in await failure(served, era, "read", uri=CORE, cursor="nonsense")
 
 
-async def test_an_unknown_uri_is_an_error_of_the_tool_that_names_the_nearest(
-    served: Served, era: str
-) -> None:
+async def test_an_unknown_uri_is_answered_with_the_nearest(served: Served, era: str) -> None:
     message = await failure(served, era, "read", uri="mcp://resources/sdlc/kore")
     assert "Did you mean mcp://resources/sdlc/core?" in message
     assert "has no scheme" in await failure(served, era, "read", uri="sdlc/core")
