@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from carrel import __version__
-from carrel.mcp.resources import MAX_READY_PAGES
+from carrel.mcp.pages import MAX_READY_PAGES
 from carrel.mcp.revisions import HANDSHAKE, NEWEST_HANDSHAKE, SERVED
 from carrel.paging import encode_cursor
 from tests.support.apps import Served, serving
