@@ -76,6 +76,23 @@ def test_pages_walk_all_resources_once(numbers: set[int], limit: int) -> None:
     assert walked == [f"mcp://resources/files/{number:02}.txt" for number in sorted(numbers)]
 
 
+@given(st.sets(st.text("ab/é", min_size=1, max_size=4)), st.text("ab/%", max_size=3), st.integers(1, 5))
+def test_a_prefix_leaves_what_begins_with_it(names: set[str], beginning: str, limit: int) -> None:
+    catalog = catalog_of(*(f"{name.strip('/').replace('//', '/') or 'x'}.txt" for name in names))
+    prefix = f"mcp://resources/files/{beginning}"
+    fitting = [uri for uri in catalog.uris() if uri.startswith(prefix)]
+    walked: list[str] = []
+    after: str | None = None
+    while True:
+        page = catalog.page(after, limit, None, prefix)
+        walked += [info.uri for info in page.infos]
+        after = page.last_uri
+        if after is None:
+            break
+    assert walked == fitting
+    assert catalog.count(None, prefix) == len(fitting)
+
+
 def test_a_page_starts_after_a_uri_that_is_gone() -> None:
     catalog = catalog_of("a.txt", "c.txt")
     page = catalog.page("mcp://resources/files/b.txt", 10)

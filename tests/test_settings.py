@@ -53,6 +53,8 @@ def test_the_environment_of_the_process_and_its_directory_are_read(
         ("CACHE_MAX_SIZE", "7", "cache_max_resources", 7),
         ("CARREL_ACCESS_LOG", "false", "access_log", False),
         ("CARREL_WATCH", "0", "watch", False),
+        ("CARREL_TOOLS", "off", "tools", False),
+        ("CARREL_TOOLS", "On", "tools", True),
         ("CARREL_ALLOWED_HOSTS", "a.example, b.example,", "allowed_hosts", ("a.example", "b.example")),
         ("CARREL_ALLOWED_ORIGINS", "", "allowed_origins", ()),
         ("CARREL_ROOT", "/srv/library", "root", Path("/srv/library")),

@@ -17,11 +17,18 @@ from carrel.http.rest import LISTING, PREFIX, Rest
 from carrel.http.router import Router, Subtree, get_only
 from carrel.http.search import SEARCH, SearchRoute
 from carrel.library import Library
+from carrel.mcp.completion import Completion
 from carrel.mcp.dispatch import Dispatcher
 from carrel.mcp.lifecycle import Lifecycle
+from carrel.mcp.prompts import Prompts
 from carrel.mcp.resources import Resources
 from carrel.mcp.results import Feature
 from carrel.mcp.streamable import ENDPOINT, StreamableHttp
+from carrel.mcp.tools import Tools
+from carrel.mcp.tools.listing import list_tool
+from carrel.mcp.tools.outlining import outline_tool
+from carrel.mcp.tools.reading import read_tool
+from carrel.mcp.tools.searching import search_tool
 from carrel.model import Source
 from carrel.observe.access_log import AccessLog
 from carrel.observe.cells import Cells
@@ -44,6 +51,10 @@ IO_THREADS = 4
 INSTRUCTIONS = (
     "This server holds a team's engineering standards, coding patterns and document templates. "
     "List the resources, then read those that fit the task at hand before you write code or documents."
+)
+TOOLS_INSTRUCTIONS = (
+    " A model that can only call tools does the same with search and read; "
+    "read one section instead of a long document where that is enough."
 )
 
 
@@ -144,8 +155,20 @@ class Application:
         loop.run_until_complete(self.stop())
 
     def _features(self) -> list[Feature]:
-        features: list[Feature] = [Resources(self.library, self.settings.page_size)]
-        return [*features, Lifecycle(features, self.library.stamp, INSTRUCTIONS)]
+        prompts = Prompts(self.library, self._threads, self.settings.page_size)
+        instructions = INSTRUCTIONS
+        features: list[Feature] = [
+            Resources(self.library, self.settings.page_size),
+            prompts,
+            Completion(self.library, self._threads, prompts),
+        ]
+        if self.settings.tools:
+            instructions += TOOLS_INSTRUCTIONS
+            library = self.library
+            search = search_tool(self.search, library.stamp)
+            tools = [search, read_tool(library), outline_tool(library), list_tool(library)]
+            features.append(Tools(tools, library, self.search.prepare))
+        return [*features, Lifecycle(features, self.library.stamp, instructions)]
 
     def _route(self) -> Router:
         rest = Rest(self.library)

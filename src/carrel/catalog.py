@@ -7,7 +7,7 @@ file and never parses a client's text: a URI is a key.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from time import monotonic
@@ -98,23 +98,31 @@ class Catalog:
         """Return what is known of one file."""
         return self._tables.documents.get(path)
 
-    def page(self, after: str | None, limit: int, type_: str | None = None) -> Page:
+    def page(self, after: str | None, limit: int, type_: str | None = None, prefix: str = "") -> Page:
         """Return a part of the listing, in the order of URIs.
 
         Args:
             after: The URI after which to start; it need not exist any more. None starts at the front.
             limit: Resources at most.
             type_: Only resources of this type.
+            prefix: Only resources whose URI begins so.
         """
         ordered = self._tables.ordered.get(type_, [])
-        start = bisect_right(ordered, after) if after is not None else 0
-        uris = ordered[start : start + limit]
-        has_more = start + limit < len(ordered)
+        start, end = _bounds(ordered, prefix)
+        if after is not None:
+            start = max(start, bisect_right(ordered, after))
+        uris = ordered[start : min(end, start + limit)]
+        has_more = start + limit < end
         return Page(tuple(self._by_uri[uri] for uri in uris), uris[-1] if has_more and uris else None)
 
-    def count(self, type_: str | None = None) -> int:
-        """Return the number of resources of a type, or of all."""
-        return len(self._tables.ordered.get(type_, []))
+    def uris(self, type_: str | None = None) -> tuple[str, ...]:
+        """Return the canonical URIs of a type, or all of them, in order."""
+        return tuple(self._tables.ordered.get(type_, ()))
+
+    def count(self, type_: str | None = None, prefix: str = "") -> int:
+        """Return the number of resources of a type, or of all, whose URI has a beginning."""
+        start, end = _bounds(self._tables.ordered.get(type_, []), prefix)
+        return end - start
 
     def nearest(self, uri: str, limit: int = 3) -> tuple[str, ...]:
         """Return the URIs most like one that is not there."""
@@ -181,3 +189,11 @@ class Catalog:
     def replace_rules(self, rules: Rules) -> Change | None:
         """Give every known file its URI anew, in one go."""
         return self.commit(self.prepare_rules(rules))
+
+
+def _bounds(ordered: list[str], prefix: str) -> tuple[int, int]:
+    """Return where the URIs with a beginning start and end."""
+    if not prefix:
+        return 0, len(ordered)
+    # No URI has a character this high: canonical ones are ASCII.
+    return bisect_left(ordered, prefix), bisect_left(ordered, prefix + "\U0010ffff")

@@ -33,6 +33,8 @@ class Form(StrEnum):
     OUTLINE = "outline"
     MCP_HANDSHAKE = "mcp-handshake"
     MCP_MODERN = "mcp-modern"
+    TOOL_HANDSHAKE = "tool-handshake"
+    TOOL_MODERN = "tool-modern"
 
 
 class ServedFrom(StrEnum):

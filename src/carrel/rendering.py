@@ -16,6 +16,7 @@ import msgspec
 from carrel.encodings import MIN_BYTES, Coding, compress
 from carrel.media import is_textual
 from carrel.model import X_CACHE, Content, Form, Header, Representation, ResourceInfo, Section, ServedFrom
+from carrel.parts import part_members
 from carrel.sections.addressing import section_uri
 from carrel.sections.parsing import outline_of
 from carrel.tokens import estimate_tokens
@@ -66,12 +67,8 @@ def render(info: ResourceInfo, content: Content, form: Form, stamp: Stamp) -> Re
             return _raw(info, content, digest, stamp)
         case Form.JSON:
             return _envelope(info, content, digest, stamp)
-        case Form.MCP_HANDSHAKE:
-            body = b'{"contents":' + _contents(info, content, digest) + b"}"
-            return Representation(body, _etag(digest), [], digest, [])
-        case Form.MCP_MODERN:
-            body = modern_result(b'"contents":' + _contents(info, content, digest), stamp)
-            return Representation(body, _etag(digest), [], digest, [])
+        case Form.MCP_HANDSHAKE | Form.MCP_MODERN | Form.TOOL_HANDSHAKE | Form.TOOL_MODERN:
+            return Representation(_result(info, content, digest, form, stamp), _etag(digest), [], digest, [])
         case Form.OUTLINE:
             return _outline(info, content, digest, stamp)
         case Form.RAW_GZIP | Form.RAW_BR | Form.RAW_ZSTD | Form.JSON_GZIP | Form.JSON_BR | Form.JSON_ZSTD:
@@ -99,6 +96,18 @@ def modern_result(members: bytes, stamp: Stamp, *, cacheable: bool = True) -> by
         + server_info
         + b"}}"
     )
+
+
+def _result(info: ResourceInfo, content: Content, digest: str, form: Form, stamp: Stamp) -> bytes:
+    """Return the result of reading a document over MCP, by `resources/read` or by the tool `read`."""
+    is_tool = form in {Form.TOOL_HANDSHAKE, Form.TOOL_MODERN}
+    if is_tool:
+        members = part_members(info, content.data, digest)
+    else:
+        members = b'"contents":' + _contents(info, content, digest)
+    if form in {Form.MCP_HANDSHAKE, Form.TOOL_HANDSHAKE}:
+        return b"{" + members + b"}"
+    return modern_result(members, stamp, cacheable=not is_tool)
 
 
 def _etag(digest: str) -> str:

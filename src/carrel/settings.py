@@ -62,6 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     access_log: bool = True
     preload: bool = False
     """Read the library into the cache after the first survey, in the background."""
+    tools: bool = True
+    """Offer read-only tools over MCP, for clients whose model cannot read resources."""
 
     def __post_init__(self) -> None:
         """Check what types cannot say.
@@ -174,6 +176,8 @@ def _from_environment(variables: Mapping[str, str], where: str) -> dict[str, Any
 def _parse(text: str, kind: Any) -> Any:
     if "tuple" in str(kind):
         return tuple(part.strip() for part in text.split(",") if part.strip())
+    if kind in {bool, "bool"}:
+        text = {"on": "true", "off": "false"}.get(text.lower(), text)
     return msgspec.convert(text, kind, strict=False, dec_hook=_decode_path)
 
 

@@ -11,7 +11,14 @@ import pytest
 from mcp import MCPError
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters
-from mcp_types import BlobResourceContents, Resource, TextResourceContents
+from mcp_types import (
+    BlobResourceContents,
+    Resource,
+    ResourceLink,
+    ResourceTemplateReference,
+    TextContent,
+    TextResourceContents,
+)
 from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
 
 from tests.clients.conftest import PAGE_SIZE, VARIABLES
@@ -58,7 +65,7 @@ async def test_client_and_server_agree_on_a_revision(connect: Connect, mode: str
     async with connect() as client:
         assert client.protocol_version == MODES[mode]
         assert client.server_capabilities.resources is not None
-        assert client.server_capabilities.tools is None
+        assert client.server_capabilities.tools is not None
 
 
 async def test_listing_comes_in_pages_and_has_every_document_once(connect: Connect) -> None:
@@ -105,6 +112,65 @@ async def test_alias_is_read_as_the_document_of_the_default_language(connect: Co
         assert isinstance(item, TextResourceContents)
         assert item.uri == "mcp://resources/patterns/core"
         assert item.text.encode() == DOCUMENTS["python/patterns-core.md"]
+
+
+async def test_variables_of_templates_are_completed(connect: Connect) -> None:
+    async with connect() as client:
+        ref = ResourceTemplateReference(uri="mcp://resources/patterns/{language}/{name}")
+
+        found = await client.complete(ref, {"name": "language", "value": ""})
+        narrowed = await client.complete(ref, {"name": "name", "value": "c"}, {"language": "go"})
+
+        assert (found.completion.values, found.completion.total) == (["go", "python"], 2)
+        assert (narrowed.completion.values, narrowed.completion.has_more) == (["core"], False)
+
+
+async def test_template_is_a_prompt_that_is_filled_in(connect: Connect) -> None:
+    async with connect() as client:
+        (prompt,) = (await client.list_prompts()).prompts
+
+        filled = await client.get_prompt(prompt.name, {"what": "R&D"})
+
+        assert (prompt.name, prompt.title) == ("prd-template", "PRD")
+        assert [argument.name for argument in prompt.arguments or ()] == ["what", "when"]
+        first, note = (message.content for message in filled.messages)
+        assert isinstance(first, TextContent)
+        assert isinstance(note, TextContent)
+        assert "<body>R&amp;D, {{when}}</body>" in first.text
+        assert "{{when}}" in note.text
+
+
+async def test_agent_with_tools_only_finds_and_reads_a_section(connect: Connect) -> None:
+    async with connect() as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert all(tool.annotations and tool.annotations.read_only_hint for tool in tools.values())
+        assert (tools["read"].meta or {})["anthropic/maxResultSizeChars"] == 500_000
+
+        listed = await client.call_tool("list", {"prefix": "patterns/go"})
+        (document,) = (listed.structured_content or {})["documents"]
+        outlined = await client.call_tool("outline", {"uri": document["uri"]})
+        (section,) = (outlined.structured_content or {})["sections"]
+        read = await client.call_tool("read", {"uri": document["uri"], "section": section["slug"]})
+
+        text, link = read.content
+        assert isinstance(text, TextContent)
+        assert isinstance(link, ResourceLink)
+        assert (read.structured_content or {})["text"].encode() == DOCUMENTS["go/patterns-core.md"]
+        assert text.text.encode().endswith(DOCUMENTS["go/patterns-core.md"])
+        assert (await client.read_resource(link.uri)).contents
+
+
+async def test_tool_that_fails_tells_the_model_why(connect: Connect) -> None:
+    async with connect() as client:
+        failed = await client.call_tool("read", {"uri": "mcp://resources/sdlc/kore"})
+
+        assert failed.is_error
+        (text,) = failed.content
+        assert isinstance(text, TextContent)
+        assert "Did you mean mcp://resources/sdlc/core" in text.text
+        with pytest.raises(MCPError, match="There is no tool 'raed'") as caught:
+            await client.call_tool("raed", {})
+        assert caught.value.code == -32602
 
 
 async def test_unknown_resource_is_the_error_of_the_era(connect: Connect, mode: str) -> None:

@@ -1,13 +1,11 @@
 """Real libraries, served whole: every file comes out as it went in, over every surface.
 
-The starter library is always there. Others are served where there are any: in the directory that
-`CARREL_LIBRARIES` names, or in `shared/libraries` beside the checkout.
+See `tests.support.libraries` for which there are.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from base64 import b64decode
 from collections.abc import Iterator
@@ -17,24 +15,16 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
-from carrel.settings import STARTER_LIBRARY
+from tests.support.libraries import libraries
 from tests.support.servers import (
     DEADLINE_S,
     ERAS,
-    REPOSITORY,
     carrel,
     environment,
     post,
     rsgi_command,
     running,
 )
-
-
-def libraries() -> dict[str, Path]:
-    """Return the libraries of this machine by their names."""
-    elsewhere = Path(os.environ.get("CARREL_LIBRARIES", REPOSITORY.parent / "shared" / "libraries"))
-    known = (elsewhere / name for name in ("gds-way", "uber-go-guide"))
-    return {"starter": STARTER_LIBRARY} | {root.name: root for root in known if root.is_dir()}
 
 
 class Served(NamedTuple):

@@ -1,39 +1,18 @@
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from carrel import __version__
-from carrel.mcp.resources import MAX_READY_PAGES
+from carrel.mcp.pages import MAX_READY_PAGES
 from carrel.mcp.revisions import HANDSHAKE, NEWEST_HANDSHAKE, SERVED
 from carrel.paging import encode_cursor
 from tests.support.apps import Served, serving
-from tests.support.mcp import handshake, modern
+from tests.support.mcp import handshake, result
 from tests.support.trees import plant
 from tests.support.waiting import eventually
 
-CALLS = {"handshake": handshake, "modern": modern}
 SERVER = {"name": "carrel", "version": __version__}
-STAMP = {"io.modelcontextprotocol/serverInfo": SERVER}
-
-
-@pytest.fixture(params=list(CALLS))
-def era(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
-async def result(served: Served, era: str, method: str, **params: Any) -> dict[str, Any]:
-    """Call a method, and check what is around every result of the era."""
-    response = await CALLS[era](served, method, **params)
-    assert response.status_code == 200
-    found: dict[str, Any] = response.json()["result"]
-    if era == "modern":
-        assert found.pop("resultType") == "complete"
-        assert found.pop("_meta") == STAMP
-        assert (found.pop("ttlMs"), found.pop("cacheScope")) == (1000, "public")
-    assert not {"resultType", "_meta", "ttlMs", "cacheScope"} & set(found)
-    return found
+CAPABILITIES: dict[str, dict[str, bool]] = {"resources": {}, "prompts": {}, "completions": {}, "tools": {}}
 
 
 @pytest.mark.parametrize(
@@ -43,7 +22,7 @@ async def result(served: Served, era: str, method: str, **params: Any) -> dict[s
 async def test_initialize_settles_the_revision(served: Served, requested: str, settled: str) -> None:
     found = await result(served, "handshake", "initialize", protocolVersion=requested, capabilities={})
     assert found["protocolVersion"] == settled
-    assert found["capabilities"] == {"resources": {}}
+    assert found["capabilities"] == CAPABILITIES
     assert found["serverInfo"] == SERVER
     assert found["instructions"]
 
@@ -59,7 +38,7 @@ async def test_ping_is_answered(served: Served) -> None:
 async def test_discover_tells_every_revision(served: Served) -> None:
     found = await result(served, "modern", "server/discover")
     assert found["supportedVersions"] == list(SERVED)
-    assert found["capabilities"] == {"resources": {}}
+    assert found["capabilities"] == CAPABILITIES
     assert found["instructions"]
 
 

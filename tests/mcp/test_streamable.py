@@ -160,9 +160,7 @@ async def test_a_version_that_is_not_served(served: Served) -> None:
     assert document["error"]["data"] == {"supported": list(SERVED), "requested": "2099-01-01"}
 
 
-@pytest.mark.parametrize(
-    "method", ["nothing", "tools/list", "prompts/list", "resources/subscribe", "logging/setLevel", ""]
-)
+@pytest.mark.parametrize("method", ["nothing", "tasks/list", "resources/subscribe", "logging/setLevel", ""])
 async def test_a_method_that_is_not_there(served: Served, method: str) -> None:
     old, new = await both(served, method)
     error(old, 200, -32601)

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 
+from carrel import __version__
 from carrel.mcp.messages import CLIENT_CAPABILITIES, PROTOCOL_VERSION
 from carrel.mcp.revisions import MODERN
 from tests.support.apps import Served
@@ -27,18 +28,18 @@ async def post(served: Served, value: Any, **headers: str | None) -> httpx.Respo
     return await served.client.send(request)
 
 
-def handshake_message(method: str, id_: Any = 1, **params: Any) -> dict[str, Any]:
+def handshake_message(method: str, /, id_: Any = 1, **params: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": id_, "method": method, "params": params}
 
 
 async def handshake(
-    served: Served, method: str, revision: str | None = None, **params: Any
+    served: Served, method: str, /, revision: str | None = None, **params: Any
 ) -> httpx.Response:
     """Call a method as a client of the handshake era does."""
     return await post(served, handshake_message(method, **params), mcp_protocol_version=revision)
 
 
-def modern_message(method: str, id_: Any = 1, **params: Any) -> dict[str, Any]:
+def modern_message(method: str, /, id_: Any = 1, **params: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": id_, "method": method, "params": {"_meta": META, **params}}
 
 
@@ -53,7 +54,46 @@ def modern_headers(message: dict[str, Any]) -> dict[str, str | None]:
     }
 
 
-async def modern(served: Served, method: str, **params: Any) -> httpx.Response:
+async def modern(served: Served, method: str, /, **params: Any) -> httpx.Response:
     """Call a method as a client of the modern era does."""
     message = modern_message(method, **params)
     return await post(served, message, **modern_headers(message))
+
+
+CALLS = {"handshake": handshake, "modern": modern}
+"""How a client of each era calls a method."""
+
+STAMP = {"io.modelcontextprotocol/serverInfo": {"name": "carrel", "version": __version__}}
+
+
+_CACHEABLE = {
+    "server/discover",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "prompts/list",
+    "tools/list",
+}
+"""Methods whose modern results say for how long they hold; no others may."""
+
+
+async def result(served: Served, era: str, method: str, /, **params: Any) -> dict[str, Any]:
+    """Call a method, and check what is around every result of the era."""
+    response = await CALLS[era](served, method, **params)
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = response.json()["result"]
+    if era == "modern":
+        assert found.pop("resultType") == "complete"
+        assert found.pop("_meta") == STAMP
+        if method in _CACHEABLE:
+            assert (found.pop("ttlMs"), found.pop("cacheScope")) == (1000, "public")
+    assert not {"resultType", "_meta", "ttlMs", "cacheScope"} & set(found)
+    return found
+
+
+async def error(served: Served, era: str, method: str, /, **params: Any) -> dict[str, Any]:
+    """Call a method that fails with HTTP 200, and return the error."""
+    response = await CALLS[era](served, method, **params)
+    assert response.status_code == 200, response.text
+    failed: dict[str, Any] = response.json()["error"]
+    return failed

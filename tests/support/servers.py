@@ -201,7 +201,9 @@ DOCUMENTS = {
     "sdlc-core.md": f"# How we work\n\nFrom an idea to a release.\n\n{_PROSE * 40}".encode(),
     "python/patterns-core.md": f"# Python core\n\nHow we write Python.\n\n{_PROSE * 60}".encode(),
     "go/patterns-core.md": f"# Go core\n\nHow we write Go: naïve is fine.\n\n{_PROSE * 50}".encode(),
-    "templates/prd-template.xml": b"<prd><title>PRD</title><description>Why</description></prd>\n",
+    "templates/prd-template.xml": (
+        b"<prd><title>PRD</title><description>Why</description><body>{{what}}, {{when}}</body></prd>\n"
+    ),
     "notes/read me.txt": b"A name with a blank.\n",
     "notes/naïve.txt": "Zażółć gęślą jaźń.\n".encode(),
     "notes/scratch.txt": b"To be edited.\n",

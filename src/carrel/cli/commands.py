@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -28,6 +28,10 @@ Directory = Annotated[
     typer.Argument(metavar="[DIR]", help="The library's directory; the starter library when left out."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Switch = Annotated[
+    Literal["on", "off"] | None,
+    typer.Option("--tools", help="Read-only tools, for clients that cannot read resources.  [default: on]"),
+]
 Config = Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file with settings.")]
 
 
@@ -77,23 +81,24 @@ def serve(
     preload: Annotated[
         bool | None, typer.Option("--preload", help="Read the library into memory after the start.")
     ] = None,
+    tools: Switch = None,
 ) -> None:
     """Serve a library over MCP and HTTP."""
     from carrel.cli.serving import serve as run
 
     flags = _flags(directory, host=host, port=port, workers=workers, public=public, access_log=access_log)
     flags["allowed_hosts"] = tuple(allowed_host) if allowed_host else None
-    flags["preload"] = preload
+    flags |= {"preload": preload, "tools": _is_on(tools)}
     flags["allowed_origins"] = tuple(allowed_origin) if allowed_origin else None
     run(_settings(flags, config))
 
 
 @app.command()
-def stdio(directory: Directory = None, config: Config = None) -> None:
+def stdio(directory: Directory = None, config: Config = None, tools: Switch = None) -> None:
     """Speak MCP over stdin and stdout, for agents that start their servers."""
     from carrel.cli.piping import serve_stdio
 
-    serve_stdio(_settings(_flags(directory), config))
+    serve_stdio(_settings(_flags(directory, tools=_is_on(tools)), config))
 
 
 @app.command(name="list")
@@ -162,6 +167,10 @@ def perf(context: typer.Context) -> None:
 
 def _flags(directory: Path | None, **values: object) -> dict[str, Any]:
     return {"root": directory, **values}
+
+
+def _is_on(switch: str | None) -> bool | None:
+    return None if switch is None else switch == "on"
 
 
 def _settings(flags: dict[str, Any], config: Path | None) -> Settings:

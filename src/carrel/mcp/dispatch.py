@@ -94,7 +94,8 @@ def failed(fault: Fault, reads: tuple[Read, ...] = ()) -> Response:
 
 def _succeeded(id_: bytes, result: Result) -> Response:
     if result.reading is None:
-        return Response(200, _HEADERS, reply(id_, result.body))
+        reads = () if result.failure is None else (result.failure,)
+        return Response(200, _HEADERS, reply(id_, result.body), reads)
     headers = _READ_HEADERS[result.reading.served_from]
     return Response(200, headers, reply(id_, result.body), (result.reading,))
 

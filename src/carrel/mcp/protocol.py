@@ -150,7 +150,7 @@ def _is_consistent(message: Message, headers: Headers) -> bool:
         return False
     if method == "resources/read":
         return values_of("mcp-name") == [message.params.uri]
-    return method not in _NAMED_METHODS
+    return method not in _NAMED_METHODS or values_of("mcp-name") == [message.params.name]
 
 
 def _era_of_message(params: Params, versions: list[str]) -> Era:

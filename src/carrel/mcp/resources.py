@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
@@ -11,14 +10,12 @@ from msgspec import UNSET
 
 from carrel.errors import Era, InvalidParams, ResourceNotFound
 from carrel.library import Library
+from carrel.mcp.pages import ReadyPages
 from carrel.mcp.protocol import Call
 from carrel.mcp.results import Method, Outcome, Result, finish
 from carrel.model import Form, Reading, ResourceInfo
 from carrel.paging import decode_cursor, encode_cursor
 from carrel.rendering import META_PREFIX, iso8601
-
-MAX_READY_PAGES = 64
-"""Listing pages kept ready: the first page of every listing, and walks through a large one."""
 
 _FORMS = {Era.HANDSHAKE: Form.MCP_HANDSHAKE, Era.MODERN: Form.MCP_MODERN}
 
@@ -35,7 +32,7 @@ class Resources:
         self._library = library
         self._find = library.catalog.find
         self._page_size = page_size
-        self._pages: OrderedDict[tuple[int, str | None, Era], Result] = OrderedDict()
+        self._pages = ReadyPages()
 
     def methods(self, _: Era) -> Mapping[str, Method]:
         """Return the methods that the feature has in an era, by name."""
@@ -81,11 +78,7 @@ class Resources:
         after = None if cursor is UNSET else decode_cursor(cursor)
         key = (self._library.catalog.generation, after, call.era)
         page = self._pages.get(key)
-        if page is None:
-            page = self._pages[key] = self._render_page(after, call.era)
-            if len(self._pages) > MAX_READY_PAGES:
-                self._pages.popitem(last=False)
-        return page
+        return page if page is not None else self._pages.put(key, self._render_page(after, call.era))
 
     def _render_page(self, after: str | None, era: Era) -> Result:
         page = self._library.catalog.page(after, self._page_size)

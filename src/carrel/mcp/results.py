@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from carrel.errors import Era
+from carrel.http.exchange import FailedRead
 from carrel.mcp.protocol import Call
 from carrel.model import Reading
 from carrel.rendering import Stamp, modern_result
@@ -19,6 +20,8 @@ class Result(msgspec.Struct, frozen=True, gc=False):
     body: bytes
     reading: Reading | None = None
     """What was read on the way, for those who observe."""
+    failure: FailedRead | None = None
+    """What could not be read, where the result is about that."""
 
 
 Outcome = Result | Coroutine[Any, Any, Result]
