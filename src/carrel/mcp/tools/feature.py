@@ -25,14 +25,12 @@ from carrel.errors import (
     SearchUnavailable,
     SectionNotFound,
 )
-from carrel.http.exchange import FailedRead
+from carrel.http.exchange import failed_read
 from carrel.library import Library
 from carrel.mcp.protocol import Call
 from carrel.mcp.results import Method, Outcome, Result, finish
 from carrel.mcp.tools.tool import Arguments, Tool, definition, failure_members
 from carrel.paging import decode_cursor
-
-MAX_LOGGED_URI = 256
 
 _OF_THE_TOOL = (
     InvalidParams,
@@ -144,5 +142,4 @@ class Tools:
         result = finish(failure_members(error.message), era, self._library.stamp, cacheable=False)
         if tool.reads is None:
             return result
-        failure = FailedRead(tool.reads(arguments)[:MAX_LOGGED_URI], type(error).__name__)
-        return Result(result.body, failure=failure)
+        return Result(result.body, failure=failed_read(tool.reads(arguments), error))
