@@ -66,6 +66,13 @@ def read_handshake() -> Case:
     return Case("resources/read handshake", "POST", ENDPOINT, _posted(HANDSHAKE), _read_body({"uri": URI}))
 
 
+def call_tool() -> Case:
+    """Ask a tool for the document, revision 2025-11-25: what a client does whose model only calls tools."""
+    call = {"name": "read", "arguments": {"uri": URI}}
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call})
+    return Case("tools/call read", "POST", ENDPOINT, _posted(HANDSHAKE), body)
+
+
 def _posted(revision: str) -> dict[str, str]:
     return {
         "Content-Type": "application/json",

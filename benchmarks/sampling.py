@@ -86,13 +86,16 @@ def check(case: Case, url: str, document: str) -> None:
 
 
 def text_of(body: bytes) -> str:
-    """Return the document's text in a response: raw, in Carrel's envelope, or in an MCP result."""
+    """Return the document's text in a response: raw, in Carrel's envelope, or or in an MCP result."""
     if not body.startswith(b"{"):
         return body.decode("utf-8")
     message = json.loads(body)
     if "content" in message:
         return str(message["content"])
-    contents = message.get("result", {}).get("contents") or [{}]
+    result = message.get("result", {})
+    # Of a tool, Carrel puts a heading before the text and the bare text into the structured content.
+    structured = result.get("structuredContent") or {}
+    contents = result.get("contents") or [{"text": structured.get("text", structured.get("result", ""))}]
     return str(contents[0].get("text", ""))
 
 

@@ -20,5 +20,11 @@ def doc() -> str:
     return text
 
 
+@server.tool  # type: ignore[untyped-decorator, unused-ignore]
+def read(uri: str) -> str:
+    """Return the document of a URI."""
+    return text if uri == "mcp://resources/files/doc.md" else ""
+
+
 app = server.http_app(path="/mcp", json_response=True, stateless_http=True)
 uvicorn.run(app, port=port, log_level="warning", access_log=False)

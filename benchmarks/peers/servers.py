@@ -9,14 +9,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.requests import PATH, Case, get_raw, read_handshake, read_modern
+from benchmarks.requests import PATH, Case, call_tool, get_raw, read_handshake, read_modern
 
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[1]
 CACHE = CHECKOUT / ".cache"
 
-GET, MODERN, HANDSHAKE = get_raw(), read_modern(), read_handshake()
-CASES = (GET, MODERN, HANDSHAKE)
+GET, MODERN, HANDSHAKE, TOOL = get_raw(), read_modern(), read_handshake(), call_tool()
+READS = (GET, MODERN, HANDSHAKE)
+CASES = (*READS, TOOL)
 
 _NGINX = """
 daemon off;
@@ -135,12 +136,12 @@ _EITHER = (MODERN, HANDSHAKE)
 PEERS: Mapping[str, Peer] = {
     peer.name: peer
     for peer in (
-        Peer("floor", CASES, _floor, _lacks_nothing, "/"),
+        Peer("floor", READS, _floor, _lacks_nothing, "/"),
         Peer("carrel", CASES, _carrel, _lacks_nothing, "/readyz"),
         Peer("nginx", (GET,), _nginx, _lacks_nginx, PATH),
         Peer("python-sdk", _EITHER, _script("serve_sdk.py"), _lacks_python("mcp"), "/"),
         Peer("python-sdk-low", _EITHER, _script("serve_sdk_lowlevel.py"), _lacks_python("mcp"), "/"),
-        Peer("fastmcp", _EITHER, _script("serve_fastmcp.py"), _lacks_python("fastmcp"), "/"),
+        Peer("fastmcp", (*_EITHER, TOOL), _script("serve_fastmcp.py"), _lacks_python("fastmcp"), "/"),
         Peer("typescript-sdk", _EITHER, _typescript, _lacks_typescript, "/"),
     )
 }

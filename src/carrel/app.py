@@ -166,7 +166,7 @@ class Application:
             instructions += TOOLS_INSTRUCTIONS
             library = self.library
             search = search_tool(self.search, library.stamp)
-            tools = [search, read_tool(library), outline_tool(library), list_tool(library)]
+            tools = [list_tool(library), search, read_tool(library), outline_tool(library)]
             features.append(Tools(tools, library, self.search.prepare))
         return [*features, Lifecycle(features, self.library.stamp, instructions)]
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from benchmarks.peers.measuring import Measuring, Options
-from benchmarks.peers.servers import CASES, GET, HANDSHAKE, MODERN, PEERS, Peer, Place
+from benchmarks.peers.servers import CASES, GET, PEERS, Peer, Place
 from benchmarks.peers.table import table_of
 from benchmarks.requests import get_json
 from benchmarks.sampling import missing, text_of
@@ -106,7 +106,7 @@ def test_the_command_prints_a_table_and_writes_a_result(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "x Carrel" in done.stdout
     comparison = msgspec.json.decode(out.read_bytes(), type=Comparison)
-    assert {series.case for series in comparison.series} == {GET.name, MODERN.name, HANDSHAKE.name}
+    assert {series.case for series in comparison.series} == {case.name for case in CASES}
     assert str(CHECKOUT) not in out.read_text()
 
 

@@ -16,7 +16,7 @@ CORE = "mcp://resources/sdlc/core"
 
 async def test_every_tool_says_what_it_takes_and_returns(served: Served, era: str) -> None:
     listed = await tools(served, era)
-    assert list(listed) == ["search", "read", "outline", "list"]
+    assert list(listed) == ["list", "search", "read", "outline"]
     for tool in listed.values():
         assert tool["title"]
         assert tool["description"]
@@ -65,7 +65,7 @@ async def test_tools_can_be_switched_off(library: Path, era: str) -> None:
 async def test_an_unknown_tool_is_answered_with_those_there_are(served: Served, era: str) -> None:
     message = await refusal(served, era, name="raed", arguments={})
     assert "'raed'" in message
-    assert "search, read, outline, list" in message
+    assert "list, search, read, outline" in message
 
 
 @pytest.mark.parametrize(
