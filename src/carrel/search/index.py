@@ -56,7 +56,10 @@ class Found(NamedTuple):
     snippet: str
     size_bytes: int
     score: float
-    """Higher is better: above 2 with all words as they are, above 1 with the last as a prefix."""
+    """Higher is better.
+
+    Above 3, all words are in headings; above 2, in the text; above 1, the last is the start of a word.
+    """
 
 
 class Index:
@@ -134,7 +137,10 @@ class Index:
         self._database.set_progress_handler(lambda: monotonic() > until_s, _STEPS)
         found: dict[tuple[str, str | None], Found] = {}
         try:
+            # Headings first: they say what a text is about, and a word that is in a great many texts is in few
+            # headings, which are ranked in a tenth of the time.
             for base, expression, enough in (
+                (3.0, query.all_words_in_headings(), limit),
                 (2.0, query.all_words(), limit),
                 (1.0, query.all_words_with_prefix(), limit),
                 (0.0, query.any_word(), min(limit, ENOUGH)),
