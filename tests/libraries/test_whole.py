@@ -88,3 +88,25 @@ def test_both_eras_give_the_same_contents(served: Served) -> None:
     for document in served.documents:
         one, other = (post(served.client, era, "resources/read", uri=document["uri"]).json() for era in ERAS)
         assert one["result"]["contents"] == other["result"]["contents"]
+
+
+def test_every_section_is_read_as_the_part_of_its_document_that_the_outline_says(served: Served) -> None:
+    read = 0
+    for item in served.client.get("/mcp/resources", params={"limit": 1000}).json()["resources"]:
+        outline = served.client.get(item["href"], params={"format": "outline"}).json()
+        document = served.client.get(item["href"], params={"format": "raw"}).content
+        for section in outline["sections"]:
+            part = served.client.get(section["href"], headers={"accept": "text/*"})
+            assert (part.status_code, len(part.content)) == (200, section["size"]), section["href"]
+            assert part.content in document
+            read += 1
+    assert read > 0
+
+
+def test_every_document_is_found_by_its_title(served: Served) -> None:
+    for document in served.documents:
+        if not any(character.isalnum() for character in document["title"]):
+            continue
+        found = served.client.get("/mcp/search", params={"q": document["title"], "limit": 50}).json()
+        assert found["complete"]
+        assert document["uri"] in {hit["document"] for hit in found["results"]} or found["more"], document

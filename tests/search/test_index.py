@@ -43,6 +43,14 @@ def test_a_hit_names_the_section(index: Index) -> None:
     assert found.score > 2
 
 
+def test_a_section_with_all_words_in_its_heading_goes_before_any_other(index: Index) -> None:
+    put(index, "u:text", "# Other\n\n" + "writing logs " * 50)
+    put(index, "u:heading", "# Writing\n\nText.\n\n## Logs\n\n" + "Text. " * 500)
+    found = find(index, "writing logs")
+    assert names(found)[:2] == [("u:heading", "logs"), ("u:text", "other")]
+    assert [int(each.score) for each in found] == [3, 2, 0]
+
+
 def test_a_title_counts_more_than_a_heading_and_a_heading_more_than_the_text(index: Index) -> None:
     put(index, "u:body", "# One\n\nAll about logging here.\n")
     put(index, "u:heading", "# Logging\n\nAll about it here.\n")

@@ -54,6 +54,7 @@ def test_the_number_of_words_is_bounded() -> None:
 
 def test_expressions_ask_for_all_words_then_for_any() -> None:
     query = parse_query("pytest fixtures")
+    assert query.all_words_in_headings() == '{title heading} : ("pytest" AND "fixtures")'
     assert query.all_words() == '"pytest" AND "fixtures"'
     assert query.all_words_with_prefix() == '"pytest" AND "fixtures"*'
     assert query.any_word() == '"pytest" OR "fixtures"'

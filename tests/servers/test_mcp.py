@@ -25,10 +25,9 @@ def test_text_is_read_as_it_is(client: httpx.Client, era: str) -> None:
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/json"
     assert "mcp-session-id" not in response.headers
-    contents = response.json()["result"]["contents"]
-    assert contents == [
-        {"uri": CORE, "mimeType": "text/markdown", "text": DOCUMENTS["sdlc-core.md"].decode()}
-    ]
+    (item,) = response.json()["result"]["contents"]
+    assert item.pop("_meta").keys() == {"dev.carrel/tokens", "dev.carrel/etag", "dev.carrel/digest"}
+    assert item == {"uri": CORE, "mimeType": "text/markdown", "text": DOCUMENTS["sdlc-core.md"].decode()}
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -44,7 +43,7 @@ def test_binary_is_read_as_base64(client: httpx.Client, era: str) -> None:
 
     (item,) = post(client, era, "resources/read", uri=uri).json()["result"]["contents"]
 
-    assert item.keys() == {"uri", "mimeType", "blob"}
+    assert item.keys() == {"uri", "mimeType", "blob", "_meta"}
     assert b64decode(item["blob"]) == DOCUMENTS["images/logo.png"]
 
 

@@ -37,6 +37,10 @@ class Query(NamedTuple):
     has_prefix: bool
     """Whether the last one may be the start of a longer word."""
 
+    def all_words_in_headings(self) -> str:
+        """Return the match expression for sections that have all words in titles and headings."""
+        return f"{{title heading}} : ({self.all_words()})"
+
     def all_words(self) -> str:
         """Return the match expression for sections with all words."""
         return " AND ".join(map(_quoted, self.words))

@@ -62,7 +62,7 @@ class Hit(msgspec.Struct, frozen=True):
     size: int
     """Bytes of what `uri` reads."""
     score: float
-    """Higher is better; above 2 all words were found, above 1 with the last as the start of a longer one."""
+    """Higher is better; see `Found`."""
 
     @property
     def uri(self) -> str:

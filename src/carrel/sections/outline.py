@@ -5,6 +5,7 @@ Knows neither markdown nor XML: the modules beside it find the marks, this one m
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -17,6 +18,7 @@ MAX_SECTIONS = 2000
 MAX_TITLE = 200
 _MAX_SLUG = 80
 _NO_TITLE = "section"
+_NO_ASCII_SLUG = re.compile(r"[^a-z0-9_-]+")
 
 
 class Mark(NamedTuple):
@@ -92,7 +94,10 @@ def slug_of(title: str) -> str:
     """
     lowered = unicodedata.normalize("NFC", title.lower())
     spaced = "-".join(lowered.split())
-    kept = "".join(character for character in spaced if character in "-_" or _is_word(character))
+    if spaced.isascii():
+        kept = _NO_ASCII_SLUG.sub("", spaced)
+    else:
+        kept = "".join(character for character in spaced if character in "-_" or _is_word(character))
     return kept.strip("-_")[:_MAX_SLUG].rstrip("-_") or _NO_TITLE
 
 

@@ -11,16 +11,16 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_OPENING = re.compile(rb"^```([^\n]*)$", re.MULTILINE)
-_CLOSING = re.compile(rb"^ {0,3}```+[ \t]*$", re.MULTILINE)
-_HEADING = re.compile(rb"^(#{1,6})(?![^ \t\n])([^\n]*)$", re.MULTILINE)
+# All patterns start with a line's end, which the engine looks for many times faster than for a line's start.
+_OPENING = re.compile(rb"\n```([^\n]*)")
+_CLOSING = re.compile(rb"\n {0,3}```+[ \t]*(?=\n|\Z)")
+_HEADING = re.compile(rb"\n(#{1,6})(?![^ \t\n])([^\n]*)")
 # What may stand before a block within a list or a quotation, and its indentation.
 _BEFORE = rb"[ \t>*+\-0-9.)]"
 _DOUBTFUL = re.compile(
-    rb"^%b*(?:<|~~~)"  # HTML, another kind of fence
-    rb"|^%b+(?:```|#{1,6}(?:[ \t]|$))"  # a fence or heading within something, or indented
-    rb"|(?<=[^\n])\n%b*(?:=+|-+)[ \t]*$" % (_BEFORE, _BEFORE, _BEFORE),  # an underlined heading
-    re.MULTILINE,
+    rb"\n(?:%b*(?:<|~~~)"  # HTML, another kind of fence
+    rb"|%b+(?:```|#{1,6}(?:[ \t\n]|\Z))"  # a fence or heading within something, or indented
+    rb"|(?<=[^\n]\n)%b*(?:=+|-+)[ \t]*(?=\n|\Z))" % (_BEFORE, _BEFORE, _BEFORE)  # an underlined heading
 )
 _NEVER_PLAIN = re.compile(rb"[\r\0]|\A\xef\xbb\xbf")
 """Other line ends, the character that is replaced, and a mark at the front."""
@@ -48,12 +48,14 @@ def plain_headings(data: bytes, start: int) -> list[Heading] | None:
     if _NEVER_PLAIN.search(data):
         return None
     found: list[Heading] = []
-    for begin, end in _outside_fences(data, start):
-        if end < 0 or _DOUBTFUL.search(data, begin, end):
+    # A line's end before the first line; where it is in `lines`, the line is in `data`.
+    lines = b"\n" + data
+    for begin, end in _outside_fences(lines, start):
+        if end < 0 or _DOUBTFUL.search(lines, begin, end):
             return None
         found += [
             Heading(_content(match[2]), len(match[1]), match.start())
-            for match in _HEADING.finditer(data, begin, end)
+            for match in _HEADING.finditer(lines, begin, end)
         ]
     if b"]:" in data and any(b"[" in heading.content for heading in found):
         # It may refer to a link that is defined elsewhere.
@@ -61,15 +63,15 @@ def plain_headings(data: bytes, start: int) -> list[Heading] | None:
     return found
 
 
-def _outside_fences(data: bytes, start: int) -> Iterator[tuple[int, int]]:
+def _outside_fences(lines: bytes, start: int) -> Iterator[tuple[int, int]]:
     """Yield the stretches that are not fenced code; an end of -1 says that a fence is doubtful."""
-    while (opening := _OPENING.search(data, start)) is not None:
+    while (opening := _OPENING.search(lines, start)) is not None:
         yield start, (-1 if b"`" in opening[1] else opening.start())
-        closing = _CLOSING.search(data, opening.end())
+        closing = _CLOSING.search(lines, opening.end())
         if closing is None:
             return
         start = closing.end()
-    yield start, len(data)
+    yield start, len(lines)
 
 
 def _content(line: bytes) -> bytes:
