@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
+from hashlib import sha256
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 from tests.support.servers import DOCUMENTS, ERAS, Server, message, post
 
 CORE = "mcp://resources/sdlc/core"
+CAPABILITIES: dict[str, dict[str, bool]] = {"resources": {}, "prompts": {}, "completions": {}, "tools": {}}
 JSON = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 MODERN = {**JSON, "mcp-protocol-version": "2026-07-28"}
 LIST = {**MODERN, "mcp-method": "resources/list"}
@@ -26,8 +28,9 @@ def test_text_is_read_as_it_is(client: httpx.Client, era: str) -> None:
     assert response.headers["content-type"] == "application/json"
     assert "mcp-session-id" not in response.headers
     (item,) = response.json()["result"]["contents"]
-    assert item.pop("_meta").keys() == {"dev.carrel/tokens", "dev.carrel/etag", "dev.carrel/digest"}
-    assert item == {"uri": CORE, "mimeType": "text/markdown", "text": DOCUMENTS["sdlc-core.md"].decode()}
+    document = DOCUMENTS["sdlc-core.md"]
+    assert item.pop("_meta")["dev.carrel/digest"] == f"sha256:{sha256(document).hexdigest()}"
+    assert item == {"uri": CORE, "mimeType": "text/markdown", "text": document.decode()}
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -124,7 +127,7 @@ BAD: list[tuple[str, bytes | dict[str, Any], dict[str, str], int, int]] = [
     ("another version of JSON-RPC", {"jsonrpc": "1.0", "id": 1, "method": "ping"}, JSON, 400, -32600),
     ("null as id", {"jsonrpc": "2.0", "id": None, "method": "ping"}, JSON, 400, -32600),
     ("a fraction as id", {"jsonrpc": "2.0", "id": 1.5, "method": "ping"}, JSON, 400, -32600),
-    ("unknown method", message("handshake", "tools/list"), JSON, 200, -32601),
+    ("unknown method", message("handshake", "tasks/list"), JSON, 200, -32601),
     ("no parameter", message("handshake", "resources/read"), JSON, 200, -32602),
     ("modern, unknown method", message("modern", "ping"), {**MODERN, "mcp-method": "ping"}, 404, -32601),
     ("modern, no _meta", {"jsonrpc": "2.0", "id": 1, "method": "resources/list"}, LIST, 400, -32602),
@@ -185,7 +188,7 @@ def test_handshake_settles_on_a_revision(client: httpx.Client, asked: str, given
 
     assert result["protocolVersion"] == given
     assert result["serverInfo"]["name"] == "carrel"
-    assert result["capabilities"] == {"resources": {}}
+    assert result["capabilities"] == CAPABILITIES
 
 
 def test_discovery_tells_the_same_to_everybody(server: Server) -> None:
@@ -194,4 +197,4 @@ def test_discovery_tells_the_same_to_everybody(server: Server) -> None:
 
     assert answers[0] == answers[1]
     assert answers[0]["supportedVersions"] == ["2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26"]
-    assert answers[0]["capabilities"] == {"resources": {}}
+    assert answers[0]["capabilities"] == CAPABILITIES
