@@ -793,6 +793,105 @@ _BATCHES = _page(
     ),
 )
 
+_SUBSCRIPTIONS = _page(
+    MODERN,
+    "basic/patterns/subscriptions",
+    _row(
+        "Opening a Stream",
+        MUST_NOT,
+        "No kind of notification is sent that was not asked for.",
+        "servers/test_streams.py::test_what_was_not_asked_for_is_not_honoured",
+        "mcp/test_streams.py::test_each_is_told_of_what_it_watches_and_of_nothing_else",
+    ),
+    _row(
+        "Acknowledgment",
+        MUST,
+        "The acknowledgement is the first message, and carries the subscription's id.",
+        "servers/test_streams.py::test_acknowledgement_comes_first_and_has_what_is_honoured",
+        "mcp/test_streams.py::test_the_opening_comes_first_and_the_closing_last",
+    ),
+    _row(
+        "Receiving Notifications",
+        MUST,
+        "Every notification carries the id of the request that opened the stream.",
+        "mcp/test_notifications.py::test_a_change_is_told_by_the_uri_and_the_id_of_the_subscription",
+        "mcp/test_notifications.py::test_the_type_of_the_id_is_kept",
+        "clients/test_subscriptions.py::test_several_subscriptions_of_one_client_are_told_apart",
+    ),
+    _row(
+        "Graceful Closure",
+        SHOULD,
+        "A stream that the server ends is completed by the result of its request.",
+        "servers/test_streams.py::test_streams_end_well_when_the_server_is_told_to_stop",
+        "clients/test_stdio.py::test_subscription_ends_as_it_should_with_the_input",
+    ),
+    _row(
+        "Cancellation",
+        MUST,
+        "A client that closes its stream, or takes the request back, ends the subscription.",
+        "servers/test_streams.py::test_client_that_hangs_up_is_noticed",
+        "clients/test_stdio.py::test_subscription_taken_back_gets_no_answer",
+        "clients/test_subscriptions.py::test_subscription_that_was_left_is_ended",
+    ),
+)
+
+_TORN_DOWN = _page(
+    MODERN,
+    "basic/patterns/cancellation",
+    _row(
+        "Overview",
+        MUST,
+        "A subscription that the server tears down is cancelled by its request's id, where no stream closes.",
+        "clients/test_stdio.py::test_subscription_ends_as_it_should_with_the_input",
+    ),
+)
+
+_SESSIONS = _page(
+    HANDSHAKE,
+    "basic/transports",
+    _row(
+        "Session Management: id",
+        MUST,
+        "A session's id is visible ASCII and cannot be guessed.",
+        "mcp/test_sessions.py::test_a_client_that_reads_streams_gets_a_session_that_nobody_can_guess",
+    ),
+    _row(
+        "Session Management: end",
+        MUST,
+        "A session that has ended, or never was, gets 404.",
+        "mcp/test_sessions.py::test_an_unknown_session_is_not_found",
+        "mcp/test_sessions.py::test_a_session_that_its_client_ended_is_not_found",
+        "servers/test_session_workers.py::test_no_worker_knows_a_session_that_has_ended",
+    ),
+    _row(
+        "Listening for Messages from the Server",
+        MUST,
+        "GET is answered with an event stream or with 405.",
+        "servers/test_streams.py::test_session_is_told_over_its_one_stream",
+        "mcp/test_sessions.py::test_other_methods_need_a_session",
+    ),
+    _row(
+        "Multiple Connections",
+        MUST,
+        "Each message is sent over one stream only.",
+        "servers/test_streams.py::test_second_stream_of_a_session_is_refused",
+        "servers/test_session_workers.py::test_second_stream_is_refused_by_every_worker",
+    ),
+)
+
+_HANDSHAKE_SUBSCRIPTIONS = _page(
+    HANDSHAKE,
+    "server/resources",
+    _row(
+        "Subscriptions",
+        MUST,
+        "What is advertised is done: changes of subscribed resources and of the listing are told.",
+        "clients/test_subscriptions.py::test_edits_are_told_within_half_a_second",
+        "clients/test_subscriptions.py::test_new_and_removed_documents_are_told",
+        "clients/test_subscriptions.py::test_nothing_is_told_of_what_was_unsubscribed_from",
+    ),
+)
+
 REQUIREMENTS = (
     *_BASE,
     *_VERSIONING,
@@ -813,6 +912,10 @@ REQUIREMENTS = (
     *_HANDSHAKE_BASE,
     *_HANDSHAKE_RESOURCES,
     *_BATCHES,
+    *_SUBSCRIPTIONS,
+    *_TORN_DOWN,
+    *_SESSIONS,
+    *_HANDSHAKE_SUBSCRIPTIONS,
 )
 
 DEPARTURES = (

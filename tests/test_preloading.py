@@ -144,6 +144,7 @@ async def test_its_reads_are_no_misses_of_a_client(tmp_path: Path) -> None:
         answer = app.respond(Request("GET", "/metrics", "", Headers()))
         assert not isinstance(answer, Response)
         page = await answer
+        assert isinstance(page, Response)
         misses = [
             line for line in page.body.decode().splitlines() if line.startswith("mcp_resource_cache_mi")
         ]

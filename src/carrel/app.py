@@ -6,6 +6,8 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
 
 from carrel import __version__
 from carrel.cache.memory import MemoryCache
@@ -23,7 +25,10 @@ from carrel.mcp.lifecycle import Lifecycle
 from carrel.mcp.prompts import Prompts
 from carrel.mcp.resources import Resources
 from carrel.mcp.results import Feature
+from carrel.mcp.sessions import Sessions
 from carrel.mcp.streamable import ENDPOINT, StreamableHttp
+from carrel.mcp.streams import Streams
+from carrel.mcp.subscriptions import Subscriptions
 from carrel.mcp.tools import Tools
 from carrel.mcp.tools.listing import list_tool
 from carrel.mcp.tools.outlining import outline_tool
@@ -36,11 +41,14 @@ from carrel.observe.exposition import exposition
 from carrel.observe.lines import LineWriter
 from carrel.observe.metrics import Recorder
 from carrel.observe.observer import Observer
+from carrel.observe.pushing import record_pushing
 from carrel.preloading import Preloading
 from carrel.rendering import Stamp
 from carrel.search.searching import Search
-from carrel.servers.asgi import AsgiServer, Receive, Scope, Send
+from carrel.servers.asgi import AsgiServer, Scope
+from carrel.servers.asgi_streams import Receive, Send
 from carrel.servers.rsgi import RsgiServer
+from carrel.servers.stopping import StopWatch
 from carrel.settings import Settings
 from carrel.surveying import open_library
 from carrel.threads import Threads
@@ -67,10 +75,17 @@ class Application:
         catalog: Its catalog; when it is filled already, the app is ready at once.
         cells: Where metrics go, shared with the other workers.
         writer: Where log lines go.
+        shared: A directory of this server's workers alone; None where there is one process only.
     """
 
     def __init__(
-        self, settings: Settings, source: Source, catalog: Catalog, cells: Cells, writer: LineWriter
+        self,
+        settings: Settings,
+        source: Source,
+        catalog: Catalog,
+        cells: Cells,
+        writer: LineWriter,
+        shared: Path | None = None,
     ) -> None:
         self.settings = settings
         self._source = source
@@ -97,9 +112,23 @@ class Application:
         """Take note of a response that was sent; see `Observer.record`."""
         self.search = Search(self.library, source, self._observer.record_search)
         self._preloading = Preloading(self.library, self._observer.flush) if settings.preload else None
+        self.streams = Streams(
+            catalog, settings.max_streams, settings.keep_alive_s, self._observer.refresh_soon
+        )
+        self._stop_watch = StopWatch(self.streams.close)
         self.dispatcher = Dispatcher(self._features())
+        self.sessions = Sessions(
+            self.library,
+            self.streams,
+            self.dispatcher,
+            shared,
+            settings.max_sessions,
+            settings.session_idle_s,
+            self._observer.refresh_soon,
+        )
+        self._observer.also(partial(record_pushing, self.streams, self.sessions))
         self._router = self._route()
-        limits = (settings.max_body_bytes, settings.body_timeout_s)
+        limits = (settings.max_body_bytes, settings.body_timeout_s, settings.stall_s)
         self.respond = self._router.respond
         # Granian takes the attribute as it is; a method here would add a coroutine to every request.
         self.__rsgi__ = RsgiServer(self.respond, self.record, *limits).serve
@@ -112,11 +141,17 @@ class Application:
         self._is_up = True
         self._observer.start(Recorder(self._cells.claim(), self.library.catalog.rules.types))
         self.library.start()
+        self.streams.start()
+        await self.sessions.start()
+        self._stop_watch.start()
         if self._preloading is not None:
             self._preloading.start()
 
     async def stop(self) -> None:
-        """Bring it down: end the tasks, write out the log."""
+        """Bring it down: end the streams and tasks, write out the log."""
+        self._stop_watch.stop()
+        self.streams.close()
+        await self.sessions.stop()
         if self._preloading is not None:
             await self._preloading.stop()
         await self.search.stop()
@@ -168,7 +203,9 @@ class Application:
             search = search_tool(self.search, library.stamp)
             tools = [list_tool(library), search, read_tool(library), outline_tool(library)]
             features.append(Tools(tools, library, self.search.prepare))
-        return [*features, Lifecycle(features, self.library.stamp, instructions)]
+        pushing: list[Feature] = [Subscriptions(self.library, self.streams)]
+        lifecycle = Lifecycle(features, pushing, self.library.stamp, instructions)
+        return [*features, *pushing, lifecycle]
 
     def _route(self) -> Router:
         rest = Rest(self.library)
@@ -176,7 +213,7 @@ class Application:
         routes = {
             LISTING: get_only(rest.list),
             SEARCH: get_only(SearchRoute(self.search).respond),
-            ENDPOINT: StreamableHttp(self.dispatcher).respond,
+            ENDPOINT: StreamableHttp(self.dispatcher, self.sessions).respond,
             "/healthz": get_only(admin.healthz),
             "/readyz": get_only(admin.readyz),
             "/metrics": get_only(admin.metrics),

@@ -13,6 +13,7 @@ The tree::
         ├── InvalidParams, InvalidCursor, SearchUnavailable
         ├── ParseFailed, InvalidRequest, MethodNotFound
         ├── MetaMissing, HeaderMismatch, UnsupportedVersion
+        ├── SessionNotFound, StreamTaken, Overloaded
         └── MethodNotAllowed, NotAcceptable, UnsupportedMediaType, BodyTooLarge,
             BodyTimeout, OriginForbidden, HostMisdirected, RangeNotSatisfiable
 
@@ -136,6 +137,18 @@ class UnsupportedVersion(RequestError):
     """A protocol revision that this server does not serve."""
 
 
+class SessionNotFound(RequestError):
+    """A session id that was never given out, or has ended (handshake era)."""
+
+
+class StreamTaken(RequestError):
+    """The session's stream is open already (handshake era)."""
+
+
+class Overloaded(RequestError):
+    """As many streams or subscriptions are open as this worker holds."""
+
+
 class MethodNotAllowed(RequestError):
     """An HTTP method that the route does not have; `data["allow"]` lists those it has."""
 
@@ -198,6 +211,9 @@ TABLE: dict[type[RequestError], Outcome] = {
     MetaMissing: Outcome("Missing request metadata", 400, (400, -32602), (400, -32602)),
     HeaderMismatch: Outcome("Header mismatch", 400, (400, -32020), (400, -32020)),
     UnsupportedVersion: Outcome("Unsupported protocol version", 400, (400, -32602), (400, -32022)),
+    SessionNotFound: Outcome("Session not found", 404, (404, -32600), (404, -32600)),
+    StreamTaken: Outcome("Stream is open already", 409, (409, -32600), (409, -32600)),
+    Overloaded: Outcome("Too much is open", 503, (503, -32603), (503, -32603)),
     MethodNotAllowed: Outcome("Method not allowed", 405, (405, -32600), (405, -32600)),
     NotAcceptable: Outcome("Not acceptable", 406, (406, -32600), (406, -32600)),
     UnsupportedMediaType: Outcome("Unsupported media type", 415, (415, -32600), (415, -32600)),

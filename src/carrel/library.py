@@ -16,7 +16,7 @@ from carrel.cache.flights import Flights
 from carrel.cache.memory import MemoryCache
 from carrel.cache.outlines import Outlines
 from carrel.catalog import Catalog
-from carrel.errors import NotReady, ResourceUnreadable
+from carrel.errors import InvalidUri, NotReady, ResourceUnreadable, SectionNotFound
 from carrel.freshness import Freshness
 from carrel.model import (
     Change,
@@ -36,6 +36,7 @@ from carrel.sections.addressing import cut, section_info, section_uri, split_sec
 from carrel.sections.outline import Outline
 from carrel.sections.parsing import outline_of
 from carrel.threads import Threads
+from carrel.uri import canonical_uri
 
 log = logging.getLogger("carrel.library")
 
@@ -172,6 +173,26 @@ class Library:
                     log.warning("cannot read %s: %s", info.uri, error)
                     raise _unreadable(info) from error
                 info = now
+
+    def document_of(self, uri: str) -> ResourceInfo | None:
+        """Return the document that a URI names, or a section of which it names; None when there is none.
+
+        Does without the suggestions of `find`, which cost a hundred times as much.
+
+        Args:
+            uri: As a client sent it.
+        """
+        try:
+            info = self._find(uri)
+            address = split_section(uri) if info is None else None
+            if address is None:
+                return info or self._find(canonical_uri(uri))
+            document = self.document_of(address.uri)
+            if document is not None:
+                self.section(document, address.wanted)
+        except (InvalidUri, SectionNotFound):
+            return None
+        return document
 
     def etag(self, info: ResourceInfo, form: Form) -> str | None:
         """Return the validator of a form, when it was ever made for this version; touches no cache."""

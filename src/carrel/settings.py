@@ -26,6 +26,8 @@ _MAX_PORT = 65535
 _MAX_WORKERS = 256
 _MAX_PAGE_SIZE = 10_000
 _MIN_BODY_BYTES = 1024
+_MAX_STREAMS = 100_000
+_MAX_SESSIONS = 1_000_000
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,6 +61,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     watch: bool = True
     rescan_s: float = 3.0
     """Pause between full scans, which find what the watcher missed."""
+    max_streams: int = 8192
+    """Streams of notifications that a process keeps open."""
+    keep_alive_s: float = 15.0
+    """For how long a stream is silent at most; proxies close what is silent for a minute."""
+    stall_s: float = 20.0
+    """A client that takes nothing of a stream for so long is given up."""
+    max_sessions: int = 10_000
+    """Sessions of the handshake era, over all processes; 0 gives out none."""
+    session_idle_s: float = 1800.0
+    """A session without a request or an open stream for so long has ended."""
     access_log: bool = True
     preload: bool = False
     """Read the library into the cache after the first survey, in the background."""
@@ -84,6 +96,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         _require(self.max_document_bytes >= 1, "max_document_bytes", "at least 1 byte")
         _require(1 <= self.page_size <= _MAX_PAGE_SIZE, "page_size", f"a number from 1 to {_MAX_PAGE_SIZE}")
         _require(0 < self.rescan_s < math.inf, "rescan_s", "more than 0 seconds")
+        _require(0 <= self.max_streams <= _MAX_STREAMS, "max_streams", f"a number from 0 to {_MAX_STREAMS}")
+        _require(0 < self.keep_alive_s < math.inf, "keep_alive_s", "more than 0 seconds")
+        _require(0 < self.stall_s < math.inf, "stall_s", "more than 0 seconds")
+        _require(
+            0 <= self.max_sessions <= _MAX_SESSIONS, "max_sessions", f"a number from 0 to {_MAX_SESSIONS}"
+        )
+        _require(0 < self.session_idle_s < math.inf, "session_idle_s", "more than 0 seconds")
 
     def is_loopback(self) -> bool:
         """Tell whether the host can be reached from this machine only."""

@@ -235,6 +235,74 @@ def test_settings_of_the_environment_hold(library: Path) -> None:
     assert page["result"]["nextCursor"]
 
 
+def listen(id_: int | str, *uris: str) -> bytes:
+    wanted = {"resourceSubscriptions": list(uris)}
+    return line(message("modern", "subscriptions/listen", id_, notifications=wanted))
+
+
+def test_subscription_ends_as_it_should_with_the_input(library: Path) -> None:
+    done = talk(library, [listen("sub", CORE), line(message("handshake", "ping", "last"))])
+
+    meta = {"io.modelcontextprotocol/subscriptionId": "sub"}
+    by_kind = {said.get("method", said.get("id")): said for said in done.answers}
+    assert by_kind["notifications/subscriptions/acknowledged"]["params"]["_meta"] == meta
+    assert by_kind["sub"]["result"] == {"resultType": "complete", "_meta": meta}
+    assert by_kind["notifications/cancelled"]["params"] == {"requestId": "sub"}
+    assert done.answers.index(by_kind["last"]) < done.answers.index(by_kind["sub"])
+    assert done.code == 0
+
+
+def test_subscription_taken_back_gets_no_answer(library: Path) -> None:
+    cancelled = line(message("modern", "notifications/cancelled", None, requestId=5))
+
+    with conversation(library) as carrel_:
+        carrel_.say(listen(5, CORE))
+        assert carrel_.hear()["method"] == "notifications/subscriptions/acknowledged"
+        carrel_.say(cancelled)
+        # Its id is free again.
+        carrel_.say(listen(5, CORE))
+        assert carrel_.hear()["method"] == "notifications/subscriptions/acknowledged"
+
+
+def test_id_of_an_open_subscription_is_refused(library: Path) -> None:
+    with conversation(library) as carrel_:
+        carrel_.say(listen(5, CORE))
+        carrel_.hear()
+        for again in (listen(5, CORE), line(message("modern", "resources/read", 5, uri=CORE))):
+            carrel_.say(again)
+            assert carrel_.hear()["error"]["code"] == -32600
+
+
+def test_malformed_subscription_is_refused(library: Path) -> None:
+    too_many = listen(1, *(f"{CORE}{number}" for number in range(10_000)))
+    sent = [too_many, line(message("modern", "subscriptions/listen", 2))]
+
+    done = talk(library, sent)
+
+    assert [(answer["id"], answer["error"]["code"]) for answer in done.answers] == [(1, -32602), (2, -32602)]
+
+
+def test_edits_are_told_over_the_pipe_in_both_eras(tmp_path: Path) -> None:
+    library = write_library(tmp_path / "library")
+    uri = "mcp://resources/files/notes/scratch.txt"
+
+    with conversation(library) as carrel_:
+        carrel_.say(initialize("2025-11-25"))
+        offered = carrel_.hear()["result"]["capabilities"]["resources"]
+        assert offered == {"subscribe": True, "listChanged": True}
+        carrel_.say(INITIALIZED)
+        carrel_.say(line(message("handshake", "resources/subscribe", 1, uri=uri)))
+        assert carrel_.hear()["result"] == {}
+        carrel_.say(listen(2, uri))
+        carrel_.hear()
+        (library / "notes" / "scratch.txt").write_text("Edited.\n")
+        told = [carrel_.hear(), carrel_.hear()]
+
+    assert {said["method"] for said in told} == {"notifications/resources/updated"}
+    assert {said["params"]["uri"] for said in told} == {uri}
+    assert sorted("_meta" in said["params"] for said in told) == [False, True]
+
+
 class Conversation:
     """Requests and their answers, one after the other, over the pipes of a running Carrel."""
 
@@ -243,10 +311,16 @@ class Conversation:
         assert process.stdout is not None
         self._stdin, self._stdout = process.stdin, process.stdout
 
-    def read(self, uri: str) -> str:
-        self._stdin.write(line(message("modern", "resources/read", uri=uri)))
+    def say(self, sent: bytes) -> None:
+        self._stdin.write(sent)
         self._stdin.flush()
-        return str(json.loads(self._stdout.readline())["result"]["contents"][0]["text"])
+
+    def hear(self) -> Any:
+        return json.loads(self._stdout.readline())
+
+    def read(self, uri: str) -> str:
+        self.say(line(message("modern", "resources/read", uri=uri)))
+        return str(self.hear()["result"]["contents"][0]["text"])
 
 
 @contextmanager

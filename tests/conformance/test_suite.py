@@ -24,17 +24,20 @@ TOOLS_AND_PROMPTS = {
     "prompts-get-with-args",
     "completion-complete",
 }
-HANDSHAKE = RESOURCES | TOOLS_AND_PROMPTS | {"server-initialize", "ping"}
+HANDSHAKE = (
+    RESOURCES
+    | TOOLS_AND_PROMPTS
+    | {"server-initialize", "ping", "resources-subscribe", "resources-unsubscribe"}
+)
+SESSIONS = {"server-session-lifecycle"}
 PASSED = {
     "2026-07-28": RESOURCES
     | TOOLS_AND_PROMPTS
     | {"sep-2164-resource-not-found", "dns-rebinding-protection"}
     | {"caching", "http-header-validation", "server-sse-multiple-streams"},
-    "2025-11-25": HANDSHAKE | {"dns-rebinding-protection"},
-    "2025-06-18": HANDSHAKE,
-    "2025-03-26": set[
-        str
-    ](),  # the suite has one scenario for it, which asks nothing of a server without sessions
+    "2025-11-25": HANDSHAKE | SESSIONS | {"dns-rebinding-protection", "server-sse-multiple-streams"},
+    "2025-06-18": HANDSHAKE | SESSIONS,
+    "2025-03-26": SESSIONS,
 }
 """Scenarios that have to pass with all of their checks, by revision."""
 

@@ -12,7 +12,12 @@ from tests.support.trees import plant
 from tests.support.waiting import eventually
 
 SERVER = {"name": "carrel", "version": __version__}
-CAPABILITIES: dict[str, dict[str, bool]] = {"resources": {}, "prompts": {}, "completions": {}, "tools": {}}
+CAPABILITIES: dict[str, dict[str, bool]] = {
+    "resources": {"subscribe": True, "listChanged": True},
+    "prompts": {},
+    "completions": {},
+    "tools": {},
+}
 
 
 @pytest.mark.parametrize(

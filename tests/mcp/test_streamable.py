@@ -342,8 +342,10 @@ async def test_a_batch_is_refused_where_there_are_none(served: Served, revision:
     error(await post(served, [handshake_message("ping")], mcp_protocol_version=revision), 400, -32600)
 
 
-async def test_sessions_are_neither_asked_for_nor_made(served: Served) -> None:
-    response = await post(served, handshake_message("ping"), mcp_session_id="made-up", last_event_id="5")
+async def test_what_the_modern_era_has_no_use_for_is_passed_over(served: Served) -> None:
+    message = modern_message("resources/list")
+    headers = modern_headers(message)
+    response = await post(served, message, mcp_session_id="made-up", last_event_id="5", **headers)
     assert response.status_code == 200
     assert "mcp-session-id" not in response.headers
 

@@ -13,7 +13,12 @@ import pytest
 from tests.support.servers import DOCUMENTS, ERAS, Server, message, post
 
 CORE = "mcp://resources/sdlc/core"
-CAPABILITIES: dict[str, dict[str, bool]] = {"resources": {}, "prompts": {}, "completions": {}, "tools": {}}
+CAPABILITIES: dict[str, dict[str, bool]] = {
+    "resources": {"subscribe": True, "listChanged": True},
+    "prompts": {},
+    "completions": {},
+    "tools": {},
+}
 JSON = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 MODERN = {**JSON, "mcp-protocol-version": "2026-07-28"}
 LIST = {**MODERN, "mcp-method": "resources/list"}

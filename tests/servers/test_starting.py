@@ -164,3 +164,11 @@ def test_bad_setting_is_said_with_exit_2(
 
     assert code == 2
     assert named in line
+
+
+def test_few_open_files_mean_few_streams_and_a_warning(tmp_path: Path) -> None:
+    library = write_library(tmp_path / "library")
+    command = ["prlimit", "--nofile=600:600", *rsgi_command(library)]
+    with running(command, tmp_path / "run") as server, server.client() as client:
+        assert client.get("/mcp/resources/sdlc/core").status_code == 200
+        assert "600 files here, so 300 streams" in server.stderr

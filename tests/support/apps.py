@@ -57,6 +57,7 @@ def application(
     catalog: Catalog | None = None,
     cells: Cells | None = None,
     writer: LineWriter | None = None,
+    shared: Path | None = None,
     **settings: Any,
 ) -> Application:
     """Compose an app whose log goes nowhere; `source` stands in for the directory's own.
@@ -66,7 +67,7 @@ def application(
     chosen = Settings(root=root, **{"watch": False, "rescan_s": 60.0, **settings})
     own, rules = open_library(root, chosen.max_document_bytes)
     catalog, writer = catalog or Catalog(rules), writer or LineWriter(_NOWHERE)
-    return Application(chosen, source or own, catalog, cells or Cells(), writer)
+    return Application(chosen, source or own, catalog, cells or Cells(), writer, shared)
 
 
 @asynccontextmanager

@@ -21,12 +21,13 @@ WORKER_STOP_S = 8
 """A worker that still answers after this is ended, so that the server is gone within ten seconds."""
 
 
-def make_server(name: str, sockets: list[socket.socket]) -> InheritingServer:
+def make_server(name: str, sockets: list[socket.socket], connections: int | None = None) -> InheritingServer:
     """Return a server that does not run yet; its workers inherit by fork what this process has made.
 
     Args:
         name: What Granian calls the app in its lines.
         sockets: Where it listens, see `listening.listen`; one for each process that answers.
+        connections: How many each process holds at once; further ones wait. Granian's bound when None.
     """
     from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings
@@ -45,6 +46,7 @@ def make_server(name: str, sockets: list[socket.socket]) -> InheritingServer:
             header_read_timeout=HEADER_READ_TIMEOUT_MS, max_buffer_size=MAX_HEADER_BYTES
         ),
         websockets=False,
+        backpressure=connections,
         respawn_failed_workers=True,
         workers_kill_timeout=WORKER_STOP_S,
         log_level=LogLevels.warning,

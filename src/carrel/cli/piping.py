@@ -17,6 +17,9 @@ from carrel.observe.lines import LineWriter
 from carrel.settings import Settings
 from carrel.surveying import load_catalog, open_library
 
+CLOSE_S = 5.0
+"""How long a client may take its last answers in; it waits for them if it wants them."""
+
 
 def serve_stdio(settings: Settings) -> None:
     """Serve until stdin ends.
@@ -43,6 +46,8 @@ async def _serve(
     async with app.lifespan():
         server = StdioServer(
             app.dispatcher,
+            app.library,
+            app.streams,
             protocol_in,
             protocol_out,
             settings.max_body_bytes,
@@ -54,3 +59,5 @@ async def _serve(
             asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
         with suppress(asyncio.CancelledError):
             await serving
+        app.streams.close()
+        await server.close(CLOSE_S)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+import resource
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,7 +16,7 @@ from carrel.app import Application
 from carrel.catalog import Catalog
 from carrel.cli import hosting
 from carrel.cli.greeting import greet
-from carrel.cli.listening import listen, port_of
+from carrel.cli.listening import BACKLOG, listen, port_of
 from carrel.errors import InvalidLibrary, InvalidSettings
 from carrel.http.edge import LOOPBACK_HOSTS
 from carrel.observe import operator_log
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
     import socket
 
     from granian.server.common import AbstractServer
+
+log = logging.getLogger("carrel.cli.serving")
+
+FILES_BESIDE_STREAMS = BACKLOG + 512
+"""Connections of other requests, and what a worker has open itself."""
 
 _KILLING = re.compile(r"Killing worker-(\d+) after")
 
@@ -55,9 +62,32 @@ def serve(settings: Settings) -> None:
             "Put files into it, or run 'carrel check' to see what is left out and why."
         )
     sockets = listen(settings.host, settings.port, settings.workers)
-    settings = msgspec.structs.replace(settings, port=port_of(sockets))
+    settings = msgspec.structs.replace(
+        settings, port=port_of(sockets), max_streams=_make_room(settings.max_streams)
+    )
     greet(settings, catalog, problems)
     _run(settings, source, catalog, sockets)
+
+
+def _make_room(max_streams: int) -> int:
+    """Let workers have as many files open as their streams need.
+
+    Returns:
+        How many streams there is room for: fewer than wanted where the system allows no more files.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max_streams + FILES_BESIDE_STREAMS
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    room = max(allowed - FILES_BESIDE_STREAMS, allowed // 2)
+    if room < max_streams:
+        log.warning(
+            "a process may open %d files here, so %d streams at most are kept open. Raise 'ulimit -n'.",
+            allowed,
+            room,
+        )
+    return min(room, max_streams)
 
 
 def _run(
@@ -66,22 +96,25 @@ def _run(
     # Workers inherit the catalog and the metric cells by fork: no document is described twice, and all
     # count into one memory.
     cells = Cells(settings.workers)
-    server = hosting.make_server("carrel", sockets)
+    # Streams are connections that stay; others are to find a place beside them.
+    server = hosting.make_server("carrel", sockets, settings.max_streams + BACKLOG)
     sys.stdout.flush()
     parent_writer = LineWriter()
     operator_log.install(parent_writer)
     logging.getLogger("_granian").addFilter(lambda record: _is_true(record, server))
 
-    def load_app() -> Application:
-        # In the worker: threads do not survive a fork, so the writer is made here.
-        writer = LineWriter()
-        operator_log.install(writer)
-        return Application(settings, source, catalog, cells, writer)
+    with TemporaryDirectory(prefix="carrel-", ignore_cleanup_errors=True) as shared:
 
-    try:
-        hosting.run(server, load_app)
-    finally:
-        parent_writer.close()
+        def load_app() -> Application:
+            # In the worker: threads do not survive a fork, so the writer is made here.
+            writer = LineWriter()
+            operator_log.install(writer)
+            return Application(settings, source, catalog, cells, writer, Path(shared))
+
+        try:
+            hosting.run(server, load_app)
+        finally:
+            parent_writer.close()
 
 
 def _is_true(record: logging.LogRecord, server: AbstractServer[Any]) -> bool:

@@ -2,12 +2,13 @@
 
 A server makes a `Request` of what came in and sends the `Response`; a surface knows neither RSGI
 nor ASGI. An answer that is ready is a `Response`, any other is a coroutine of one: a cached read
-is answered without an await.
+is answered without an await. What stays open is a `Streaming`, which only a coroutine returns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from enum import StrEnum
 from typing import Any, Protocol
 
 import msgspec
@@ -79,6 +80,56 @@ class Response(msgspec.Struct, gc=False):
     reads: tuple[Read, ...] = ()
 
 
-Answer = Response | Coroutine[Any, Any, Response]
+class Loss(StrEnum):
+    """Why a client no longer gets what is sent to it."""
+
+    CLIENT = "client"
+    """It hung up."""
+    SLOW = "slow"
+    """It did not take what was sent."""
+
+
+class Outlet(Protocol):
+    """One client's end of a stream, as a server gives it. Nothing here waits."""
+
+    def send(self, messages: Sequence[bytes]) -> bool:
+        """Send messages.
+
+        Args:
+            messages: JSON texts; the server frames them.
+
+        Returns:
+            Whether the client keeps up. If not, nothing is to be sent until the stream's `resume`.
+        """
+
+    def keep_alive(self) -> None:
+        """Show that the stream is alive, where the transport needs it."""
+
+    def end(self) -> None:
+        """End the stream after what was sent. The stream hears no more of it."""
+
+
+class Stream(Protocol):
+    """What is sent over time; a server calls it on the event loop."""
+
+    def open(self, outlet: Outlet) -> None:
+        """Begin: the client listens."""
+
+    def resume(self) -> None:
+        """Go on: the client has taken what it was sent."""
+
+    def lost(self, loss: Loss) -> None:
+        """Give up: the client gets nothing any more. Again does no harm."""
+
+
+class Streaming(msgspec.Struct):
+    """A response without an end of its own: its stream sends messages as they come up."""
+
+    status: int
+    headers: list[Header]
+    stream: Stream
+
+
+Answer = Response | Coroutine[Any, Any, Response | Streaming]
 
 Handler = Callable[[Request], Answer]

@@ -10,6 +10,7 @@ from carrel.errors import (
     BodyTooLarge,
     MethodNotAllowed,
     NotReady,
+    Overloaded,
     RangeNotSatisfiable,
     RequestError,
     SearchUnavailable,
@@ -46,7 +47,7 @@ def headers_for(error: RequestError) -> list[Header]:
         # What is left of the body is not read, so nothing more can come over this connection. Servers close
         # it, and do not always say so; a client that was not told would lose its next request.
         return [("connection", "close")]
-    if isinstance(error, NotReady | SearchUnavailable):
+    if isinstance(error, NotReady | SearchUnavailable | Overloaded):
         return [("retry-after", str(RETRY_AFTER_S))]
     return []
 

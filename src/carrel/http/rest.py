@@ -27,7 +27,7 @@ from carrel.http.conditional import (
     range_applies,
     requested_range,
 )
-from carrel.http.exchange import Answer, Headers, Request, Response, Revalidation, failed_read
+from carrel.http.exchange import Answer, Headers, Request, Response, Revalidation, Streaming, failed_read
 from carrel.http.negotiation import negotiate
 from carrel.http.problems import NO_SNIFF, problem
 from carrel.http.queries import fields_of, limit_of
@@ -121,7 +121,7 @@ class Rest:
             return self._respond(request, reading, conditions)
         return self._await_reading(request, info, reading, conditions)
 
-    async def _read_when_ready(self, request: Request) -> Response:
+    async def _read_when_ready(self, request: Request) -> Response | Streaming:
         try:
             await self._library.wait_ready()
             answer = self._read(request)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from carrel.errors import MethodNotAllowed, MethodNotFound
 from carrel.http.edge import Edge
-from carrel.http.exchange import Answer, Handler, Request, Response
+from carrel.http.exchange import Answer, Handler, Request, Response, Streaming
 from carrel.http.problems import problem
 
 log = logging.getLogger("carrel.http")
@@ -70,5 +70,7 @@ def _without_body(response: Response) -> Response:
     return Response(response.status, [*response.headers, length], b"", response.reads)
 
 
-async def _await_without_body(answer: Coroutine[Any, Any, Response]) -> Response:
-    return _without_body(await answer)
+async def _await_without_body(answer: Coroutine[Any, Any, Response | Streaming]) -> Response:
+    response = await answer
+    assert isinstance(response, Response), "no route with HEAD streams"
+    return _without_body(response)

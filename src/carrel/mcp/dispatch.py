@@ -6,10 +6,11 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from carrel.errors import Era, InvalidRequest, MethodNotFound, RequestError, ResourceNotFound
-from carrel.http.exchange import Answer, Read, Response, failed_read
+from carrel.http import events
+from carrel.http.exchange import Answer, Read, Response, Streaming, failed_read
 from carrel.http.problems import NO_SNIFF, headers_for
 from carrel.mcp.messages import Batch, Malformed, Message, PostedResponse
-from carrel.mcp.protocol import Call, Fault, error_reply, reply
+from carrel.mcp.protocol import Call, Fault, Session, error_reply, reply
 from carrel.mcp.results import Feature, Method, Result
 from carrel.model import X_CACHE, Header
 
@@ -43,18 +44,22 @@ class Dispatcher:
             return _succeeded(call.id, outcome)
         return self._await(call, call.id, outcome)
 
-    async def carry_out_batch(self, batch: Batch, refuse: Callable[[Malformed], Fault]) -> Response:
+    async def carry_out_batch(
+        self, batch: Batch, refuse: Callable[[Malformed], Fault], session: Session | None = None
+    ) -> Response:
         """Answer each message of a handshake-era batch, in one response.
 
         Args:
             batch: The messages.
             refuse: Makes the fault of a malformed one.
+            session: The client's, if it has one.
         """
         bodies: list[bytes] = []
         reads: list[Read] = []
         for item in batch.items:
-            answer = self._answer_item(item, refuse)
+            answer = self._answer_item(item, refuse, session)
             response = answer if isinstance(answer, Response) else await answer
+            assert isinstance(response, Response), "the era with batches has no requests that stream"
             reads += response.reads
             if response.body:
                 bodies.append(response.body)
@@ -66,14 +71,22 @@ class Dispatcher:
         known = ", ".join(self._tables[call.era])
         return MethodNotFound(f"There is no method {call.method[:64]!r} here. The methods are: {known}.")
 
-    async def _await(self, call: Call, id_: bytes, outcome: Coroutine[Any, Any, Result]) -> Response:
+    async def _await(
+        self, call: Call, id_: bytes, outcome: Coroutine[Any, Any, Result]
+    ) -> Response | Streaming:
         try:
-            return _succeeded(id_, await outcome)
+            result = await outcome
+            if result.stream is not None:
+                return Streaming(200, events.HEADERS, result.stream)
+            return _succeeded(id_, result)
         except RequestError as error:
             return _failed_call(call, error)
 
     def _answer_item(
-        self, item: Message | PostedResponse | Malformed, refuse: Callable[[Malformed], Fault]
+        self,
+        item: Message | PostedResponse | Malformed,
+        refuse: Callable[[Malformed], Fault],
+        session: Session | None,
     ) -> Answer:
         if isinstance(item, PostedResponse):
             return ACCEPTED
@@ -83,7 +96,7 @@ class Dispatcher:
             return failed(
                 Fault(InvalidRequest("initialize must not be part of a batch."), Era.HANDSHAKE, item.id)
             )
-        return self.carry_out(Call(item.id, item.method, item.params, Era.HANDSHAKE, item.source))
+        return self.carry_out(Call(item.id, item.method, item.params, Era.HANDSHAKE, item.source, session))
 
 
 def failed(fault: Fault, reads: tuple[Read, ...] = ()) -> Response:

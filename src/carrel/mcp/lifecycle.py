@@ -20,12 +20,16 @@ class Lifecycle:
 
     Args:
         features: Those whose capabilities are told.
+        pushing: Those that need to reach the client unasked, which in the handshake era takes a session.
         stamp: See `Stamp`.
         instructions: What clients may tell their model about the server.
     """
 
-    def __init__(self, features: Iterable[Feature], stamp: Stamp, instructions: str) -> None:
+    def __init__(
+        self, features: Iterable[Feature], pushing: Iterable[Feature], stamp: Stamp, instructions: str
+    ) -> None:
         self._features = tuple(features)
+        self._pushing = tuple(pushing)
         self._stamp = stamp
         self._instructions = instructions
 
@@ -35,9 +39,17 @@ class Lifecycle:
             return {"server/discover": self._discover}
         return {"initialize": self._initialize, "ping": self._ping}
 
-    def capabilities(self, era: Era) -> Mapping[str, Any]:
-        """Return the capabilities of all features together."""
-        return {name: value for each in self._features for name, value in each.capabilities(era).items()}
+    def capabilities(self, _: Era) -> Mapping[str, Any]:
+        """Return nothing: it tells the capabilities of others."""
+        return {}
+
+    def _together(self, era: Era, *, can_push: bool) -> Mapping[str, Any]:
+        """Return the capabilities of all features; `can_push` if the client can be reached unasked."""
+        together: dict[str, Any] = {}
+        for feature in (*self._features, *(self._pushing if can_push else ())):
+            for name, value in feature.capabilities(era).items():
+                together[name] = {**together.get(name, {}), **value}
+        return together
 
     def _initialize(self, call: Call) -> Outcome:
         requested = call.params.protocol_version
@@ -45,7 +57,7 @@ class Lifecycle:
             raise InvalidParams("initialize needs the parameter protocolVersion.")
         result = {
             "protocolVersion": requested if requested in HANDSHAKE else NEWEST_HANDSHAKE,
-            "capabilities": self.capabilities(call.era),
+            "capabilities": self._together(call.era, can_push=call.session is not None),
             "serverInfo": self._stamp.server_info,
             "instructions": self._instructions,
         }
@@ -57,7 +69,7 @@ class Lifecycle:
     def _discover(self, call: Call) -> Outcome:
         members = {
             "supportedVersions": SERVED,
-            "capabilities": self.capabilities(call.era),
+            "capabilities": self._together(call.era, can_push=True),
             "instructions": self._instructions,
         }
         return finish(msgspec.json.encode(members)[1:-1], call.era, self._stamp)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from binascii import Error as Base64Error
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import UNSET
@@ -40,6 +40,21 @@ _NAMED_METHODS = {"resources/read": "uri", "tools/call": "name", "prompts/get": 
 _BASE64_PREFIX, _BASE64_SUFFIX = "=?base64?", "?="
 
 
+class Session(Protocol):
+    """What a client of the handshake era is known by: an HTTP session, or the pipe it speaks over."""
+
+    async def subscribe(self, uri: str) -> None:
+        """Have the client told of a resource's changes.
+
+        Raises:
+            InvalidParams: It subscribed to as many as it may.
+            SessionNotFound: The session has ended.
+        """
+
+    async def unsubscribe(self, uri: str) -> None:
+        """Take a subscription back; one that is not there does no harm."""
+
+
 class Call(msgspec.Struct, frozen=True, gc=False):
     """A message that may be carried out. `id` is None in a notification."""
 
@@ -49,6 +64,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     era: Era
     source: bytes
     """See `Message`."""
+    session: Session | None = None
+    """Whose subscriptions it is about; only with methods that are about them."""
 
 
 class Fault(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from carrel.errors import Era
-from carrel.http.exchange import FailedRead
+from carrel.http.exchange import FailedRead, Stream
 from carrel.mcp.protocol import Call
 from carrel.model import Reading
 from carrel.rendering import Stamp, modern_result
@@ -22,6 +22,8 @@ class Result(msgspec.Struct, frozen=True, gc=False):
     """What was read on the way, for those who observe."""
     failure: FailedRead | None = None
     """What could not be read, where the result is about that."""
+    stream: Stream | None = None
+    """Answers instead of the body, for as long as it lasts. Only a coroutine returns one."""
 
 
 Outcome = Result | Coroutine[Any, Any, Result]

@@ -11,6 +11,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
 from io import RawIOBase
 from time import monotonic
 from typing import Any, BinaryIO
@@ -18,12 +19,15 @@ from typing import Any, BinaryIO
 import msgspec
 from msgspec import UNSET
 
-from carrel.errors import BodyTooLarge, Era
-from carrel.http.exchange import Response
+from carrel.errors import BodyTooLarge, Era, InvalidRequest
+from carrel.http.exchange import Response, Streaming
+from carrel.library import Library
 from carrel.mcp.dispatch import Dispatcher, failed
 from carrel.mcp.messages import Malformed, Message, PostedResponse, decode
+from carrel.mcp.pipe import PipeSession, PipeStreams
 from carrel.mcp.protocol import Call, Fault, accept_piped, batch_fault
 from carrel.mcp.revisions import BATCHING, HANDSHAKE, NEWEST_HANDSHAKE
+from carrel.mcp.streams import Streams
 
 log = logging.getLogger("carrel.mcp.stdio")
 
@@ -36,6 +40,11 @@ TOO_LONG = b"too long"
 _PIECE_BYTES = 64 * 1024
 
 _CANCELLED = "notifications/cancelled"
+_INITIALIZED = "notifications/initialized"
+
+_Answering = Coroutine[Any, Any, Response | Streaming]
+_Line = tuple[bytes, Callable[[], None] | None]
+"""What goes to stdout, and what is called on the writing thread once it is there."""
 
 
 def lines(stream: RawIOBase, max_line_bytes: int) -> Iterator[bytes]:
@@ -68,6 +77,8 @@ class StdioServer:
 
     Args:
         dispatcher: Carries out calls.
+        library: What clients subscribe to.
+        streams: Where streams are kept.
         stdin: Where messages come from, unbuffered: the thread that reads it may still wait when the
             process ends, and must hold no lock then.
         stdout: Where answers go.
@@ -78,6 +89,8 @@ class StdioServer:
     def __init__(
         self,
         dispatcher: Dispatcher,
+        library: Library,
+        streams: Streams,
         stdin: RawIOBase,
         stdout: BinaryIO,
         max_line_bytes: int,
@@ -91,23 +104,32 @@ class StdioServer:
         self._revision: str | None = None
         self._calls: dict[bytes, asyncio.Task[None]] = {}
         self._room = threading.Semaphore(MAX_IN_FLIGHT)
-        self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[_Line | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write_lines, name="carrel-stdout", daemon=True)
+        self._streams = PipeStreams(self._say)
+        self._session = PipeSession(library, streams, self._say)
 
     async def serve(self) -> None:
         """Answer until stdin ends, then finish what is in flight."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
-        writer = threading.Thread(target=self._write_lines, name="carrel-stdout", daemon=True)
         reader = threading.Thread(
             target=self._read_lines, args=(loop, ended), name="carrel-stdin", daemon=True
         )
-        writer.start()
+        self._writer.start()
         reader.start()
         await ended
         while self._calls:
             await asyncio.gather(*self._calls.values(), return_exceptions=True)
+
+    async def close(self, deadline_s: float) -> None:
+        """Write what is still to be written, unless the client does not take it.
+
+        Args:
+            deadline_s: How long that may take, in seconds.
+        """
         self._outbox.put(None)
-        await loop.run_in_executor(None, writer.join)
+        await asyncio.to_thread(self._writer.join, deadline_s)
 
     def _read_lines(self, loop: asyncio.AbstractEventLoop, ended: asyncio.Future[None]) -> None:
         try:
@@ -119,7 +141,8 @@ class StdioServer:
         loop.call_soon_threadsafe(ended.set_result, None)
 
     def _write_lines(self) -> None:
-        while (body := self._outbox.get()) is not None:
+        while (line := self._outbox.get()) is not None:
+            body, done = line
             try:
                 # One write a message, so that a client never sees half of one without the rest coming.
                 if body:
@@ -127,7 +150,20 @@ class StdioServer:
                     self._stdout.flush()
             except (OSError, ValueError) as error:
                 log.info("writing stdout ended: %s", error)
-            self._room.release()
+            if done is not None:
+                done()
+
+    def _say(self, message: bytes, written: Callable[[], None] | None) -> None:
+        """Queue a message that answers nothing."""
+        if written is None:
+            self._outbox.put((message, None))
+        else:
+            loop = asyncio.get_running_loop()
+            self._outbox.put((message, lambda: _call_on(loop, written)))
+
+    def _answer_with(self, body: bytes) -> None:
+        """Queue an answer, empty where there is none, and make room for another line."""
+        self._outbox.put((body, self._room.release))
 
     def _take(self, line: bytes) -> None:
         start_s = monotonic()
@@ -136,17 +172,20 @@ class StdioServer:
             self._finish(answer, start_s)
             return
         key, coroutine = answer
-        task = asyncio.create_task(self._wait(coroutine, start_s))
+        task = asyncio.create_task(self._wait(key, coroutine, start_s))
         self._calls[key] = task
         task.add_done_callback(lambda done: self._end(key, done))
 
-    async def _wait(self, coroutine: Coroutine[Any, Any, Response], start_s: float) -> None:
+    async def _wait(self, key: bytes, coroutine: _Answering, start_s: float) -> None:
         try:
             response = await coroutine
         except asyncio.CancelledError:
             # The client took its request back and expects no answer to it.
-            self._outbox.put(b"")
+            self._answer_with(b"")
             raise
+        if isinstance(response, Streaming):
+            self._streams.open(key, response.stream)
+            response = Response(response.status, response.headers)
         self._finish(response, start_s)
 
     def _end(self, key: bytes, task: asyncio.Task[None]) -> None:
@@ -154,10 +193,10 @@ class StdioServer:
             del self._calls[key]
 
     def _finish(self, response: Response, start_s: float) -> None:
-        self._outbox.put(response.body)
+        self._answer_with(response.body)
         self._observe(response, start_s)
 
-    def _answer(self, line: bytes) -> Response | tuple[bytes, Coroutine[Any, Any, Response]]:
+    def _answer(self, line: bytes) -> Response | tuple[bytes, _Answering]:
         if line is TOO_LONG:
             too_long = BodyTooLarge(f"The line is longer than {self._max_line_bytes} bytes.")
             return failed(Fault(too_long, self._era()))
@@ -170,14 +209,21 @@ class StdioServer:
             return Response(202, [])
         if self._revision not in BATCHING:
             return failed(batch_fault([]))
-        return line, self._dispatcher.carry_out_batch(decoded, self._refuse)
+        return line, self._dispatcher.carry_out_batch(decoded, self._refuse, self._session)
 
-    def _answer_message(self, message: Message) -> Response | tuple[bytes, Coroutine[Any, Any, Response]]:
+    def _answer_message(self, message: Message) -> Response | tuple[bytes, _Answering]:
         call = accept_piped(message)
         if isinstance(call, Fault):
             return failed(call)
+        if call.id is not None and call.id in self._streams:
+            in_use = InvalidRequest("A subscription of this id is open. Use another id.")
+            return failed(Fault(in_use, call.era, call.id))
         if call.method == _CANCELLED and call.id is None:
             self._cancel(call)
+        if call.era is Era.HANDSHAKE:
+            call = msgspec.structs.replace(call, session=self._session)
+            if call.method == _INITIALIZED:
+                self._session.open()
         if call.method == "initialize" and call.params.protocol_version is not UNSET:
             asked = call.params.protocol_version
             self._revision = asked if asked in HANDSHAKE else NEWEST_HANDSHAKE
@@ -185,10 +231,11 @@ class StdioServer:
         return answer if isinstance(answer, Response) else (call.id or b"", answer)
 
     def _cancel(self, call: Call) -> None:
-        id_ = call.params.request_id
-        task = None if id_ is UNSET else self._calls.get(msgspec.json.encode(id_))
-        if task is not None:
-            task.cancel()
+        if call.params.request_id is UNSET:
+            return
+        id_ = msgspec.json.encode(call.params.request_id)
+        if not self._streams.cancel(id_) and id_ in self._calls:
+            self._calls[id_].cancel()
 
     def _refuse(self, malformed: Malformed) -> Fault:
         return Fault(malformed.error, Era.MODERN if malformed.claims_modern else self._era(), malformed.id)
@@ -196,3 +243,8 @@ class StdioServer:
     def _era(self) -> Era:
         """Return the era of messages that do not show theirs."""
         return Era.MODERN if self._revision is None else Era.HANDSHAKE
+
+
+def _call_on(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+    with suppress(RuntimeError):  # the loop is closed: the server has ended, and nobody waits any more
+        loop.call_soon_threadsafe(function)

@@ -1,18 +1,17 @@
-"""Streamable HTTP for both eras at one endpoint, `POST /mcp`; JSON answers, no sessions."""
+"""Streamable HTTP for both eras at one endpoint, `/mcp`: JSON answers, but for streams of notifications."""
 
 from __future__ import annotations
 
 from carrel.errors import (
     Era,
     InvalidRequest,
-    MethodNotAllowed,
     NotAcceptable,
     RequestError,
     UnsupportedMediaType,
 )
 from carrel.http.exchange import Answer, Headers, Request
 from carrel.mcp.dispatch import ACCEPTED, Dispatcher, failed
-from carrel.mcp.messages import Batch, Malformed, Message, PostedResponse, decode
+from carrel.mcp.messages import Batch, Decoded, Malformed, Message, PostedResponse, decode
 from carrel.mcp.protocol import (
     Call,
     Fault,
@@ -25,6 +24,7 @@ from carrel.mcp.protocol import (
     version_headers,
 )
 from carrel.mcp.revisions import BATCHING
+from carrel.mcp.sessions import Sessions
 
 ENDPOINT = "/mcp"
 
@@ -32,42 +32,65 @@ _JSON = "application/json"
 
 
 class StreamableHttp:
-    """The endpoint."""
+    """The endpoint.
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    Args:
+        dispatcher: Carries out calls.
+        sessions: Those of the handshake era.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, sessions: Sessions) -> None:
         self._dispatcher = dispatcher
+        self._sessions = sessions
 
     def respond(self, request: Request) -> Answer:
         """Answer a request to the endpoint; never raises."""
         headers = request.headers
+        if request.method != "POST":
+            return self._sessions.respond(request)
         error = _transport_error(request)
         if error is not None:
             return failed(Fault(error, _header_era(version_headers(headers))))
         decoded = decode(request.body)
         if type(decoded) is Message:
             call = accept_posted(decoded, headers)
-            return self._dispatcher.carry_out(call) if isinstance(call, Call) else failed(call)
+            if not isinstance(call, Call):
+                return failed(call)
+            if call.era is Era.HANDSHAKE:
+                return self._sessions.carry_out(call, headers)
+            return self._dispatcher.carry_out(call)
+        return self._respond_to_other(decoded, headers)
+
+    def _respond_to_other(self, decoded: Decoded, headers: Headers) -> Answer:
         versions = version_headers(headers)
         if isinstance(decoded, Malformed):
             return failed(refuse(decoded, versions))
         if isinstance(decoded, PostedResponse):
-            return _respond_to_response(versions)
-        assert isinstance(decoded, Batch)
-        return self._respond_to_batch(decoded, versions)
+            return self._respond_to_response(headers, versions)
+        assert isinstance(decoded, Batch), "a message was answered"
+        return self._respond_to_batch(decoded, headers, versions)
 
-    def _respond_to_batch(self, batch: Batch, versions: list[str]) -> Answer:
+    def _respond_to_batch(self, batch: Batch, headers: Headers, versions: list[str]) -> Answer:
         if (
             any(claims_modern(item) for item in batch.items)
             or is_modern_header(versions)
             or handshake_revision(versions) not in BATCHING
         ):
             return failed(batch_fault(versions))
-        return self._dispatcher.carry_out_batch(batch, lambda item: refuse(item, versions))
+        return self._sessions.within(
+            headers,
+            lambda session: self._dispatcher.carry_out_batch(
+                batch, lambda item: refuse(item, versions), session
+            ),
+        )
+
+    def _respond_to_response(self, headers: Headers, versions: list[str]) -> Answer:
+        if is_modern_header(versions):
+            return failed(Fault(InvalidRequest("This revision has no responses from clients."), Era.MODERN))
+        return self._sessions.within(headers, lambda _: ACCEPTED)
 
 
 def _transport_error(request: Request) -> RequestError | None:
-    if request.method != "POST":
-        return MethodNotAllowed("This endpoint answers POST only.", {"allow": "POST"})
     accept = request.headers.get("accept")
     if accept is not None and _JSON not in accept and not _accepts_json(request.headers):
         return NotAcceptable("Answers are application/json. Accept it, and text/event-stream.")
@@ -88,9 +111,3 @@ def _accepts_json(headers: Headers) -> bool:
 
 def _is_json(content_type: str) -> bool:
     return content_type.partition(";")[0].strip().lower() == _JSON
-
-
-def _respond_to_response(versions: list[str]) -> Answer:
-    if is_modern_header(versions):
-        return failed(Fault(InvalidRequest("This revision has no responses from clients."), Era.MODERN))
-    return ACCEPTED

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from carrel.observe.cells import Cells, Series
-from carrel.observe.metrics import BUCKETS_S, CATALOG_SIZE, METRICS, SUM_CELL, WATCHING
+from carrel.observe.metrics import BUCKETS_S, CATALOG_SIZE, METRICS, SESSIONS, SUM_CELL, WATCHING
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_GREATEST = frozenset({SESSIONS})
+"""Gauges of what the workers have together, and some have not looked at yet."""
 
 _LEAST = frozenset({CATALOG_SIZE, WATCHING})
 """Gauges of what every worker has whole: their sum would say nothing, the least is the worst case."""
@@ -80,6 +83,8 @@ def _sum(cells: Cells) -> dict[tuple[str, _Labels], list[float]]:
                 totals[metric, labels] = list(series.values)
             elif metric in _LEAST:
                 total[0] = min(total[0], series.values[0])
+            elif metric in _GREATEST:
+                total[0] = max(total[0], series.values[0])
             else:
                 total[:] = [sum(pair) for pair in zip(total, series.values, strict=True)]
     return totals

@@ -32,6 +32,10 @@ WATCHING = "carrel_watch_up"
 FAILED_SURVEYS = "carrel_failed_surveys_total"
 SEARCH = "carrel_search_latency_seconds"
 DROPPED_LINES = "carrel_access_log_dropped_lines_total"
+OPEN_STREAMS = "carrel_open_streams"
+SESSIONS = "carrel_sessions"
+NOTIFICATIONS = "carrel_notifications_total"
+ENDED_STREAMS = "carrel_ended_streams_total"
 
 
 class _Metric(NamedTuple):
@@ -57,6 +61,10 @@ METRICS = {
     FAILED_SURVEYS: _Metric("counter", "Surveys of the library that failed."),
     SEARCH: _Metric("histogram", "Time of a search, the wait for its turn and for the index included."),
     DROPPED_LINES: _Metric("counter", "Access log lines dropped because stderr did not take them."),
+    OPEN_STREAMS: _Metric("gauge", "Streams of notifications that are open, by era of the protocol."),
+    SESSIONS: _Metric("gauge", "Sessions of the handshake era, of all workers together."),
+    NOTIFICATIONS: _Metric("counter", "Notifications sent to clients."),
+    ENDED_STREAMS: _Metric("counter", "Streams that ended, by the reason."),
 }
 
 

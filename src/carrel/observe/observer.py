@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from time import monotonic, time
 from typing import NamedTuple
 
@@ -63,6 +64,8 @@ class Observer:
         self._library = library
         self._writer = writer
         self._pending: list[_Pending] = []
+        self._further: list[Callable[[Recorder], None]] = []
+        self._refreshing: asyncio.TimerHandle | None = None
         library.catalog.listen(lambda _: self.refresh_gauges())
 
     def start(self, recorder: Recorder) -> None:
@@ -111,6 +114,19 @@ class Observer:
                 self._access_log.write(lines)
         self.refresh_gauges()
 
+    def also(self, write: Callable[[Recorder], None]) -> None:
+        """Have a function write further gauges and counters, whenever the others are written."""
+        self._further.append(write)
+
+    def refresh_soon(self) -> None:
+        """Have the gauges written within `FLUSH_S`; call it on the event loop, as often as they change."""
+        if self._refreshing is None and self._recorder is not None:
+            self._refreshing = asyncio.get_running_loop().call_later(FLUSH_S, self._refresh)
+
+    def _refresh(self) -> None:
+        self._refreshing = None
+        self.refresh_gauges()
+
     def refresh_gauges(self) -> None:
         """Write the state of the worker into its gauges."""
         if self._recorder is None:
@@ -123,6 +139,8 @@ class Observer:
         counter(EVICTIONS, memory.evictions, level="memory")
         counter(FAILED_SURVEYS, self._library.freshness.failed_surveys)
         counter(DROPPED_LINES, self._writer.dropped_lines)
+        for write in self._further:
+            write(self._recorder)
 
     def _count_lookups(self, recorder: Recorder) -> None:
         library = self._library

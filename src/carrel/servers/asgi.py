@@ -9,15 +9,14 @@ from time import monotonic
 from typing import Any
 
 from carrel.errors import BodyTimeout, RequestError
-from carrel.http.exchange import Answer, Request, Response
+from carrel.http.exchange import Answer, Request, Response, Streaming
 from carrel.http.problems import internal_error, problem
+from carrel.servers.asgi_streams import Receive, Send, encode_headers, stream_response
 from carrel.servers.uploads import refuse_long_body, too_long
 
 log = logging.getLogger("carrel.servers.asgi")
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class AsgiHeaders:
@@ -56,6 +55,7 @@ class AsgiServer:
         stop: Brings it down.
         max_body_bytes: A longer body is refused.
         body_timeout_s: A body that takes longer is given up.
+        stall_s: A client that takes nothing of a stream for so long is given up.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class AsgiServer:
         stop: Callable[[], Awaitable[None]],
         max_body_bytes: int,
         body_timeout_s: float,
+        stall_s: float,
     ) -> None:
         self._respond = respond
         self._record = record
@@ -73,6 +74,7 @@ class AsgiServer:
         self._stop = stop
         self._max_body_bytes = max_body_bytes
         self._body_timeout_s = body_timeout_s
+        self._stall_s = stall_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one scope."""
@@ -116,6 +118,11 @@ class AsgiServer:
         except Exception:
             log.exception("a request ended in an error that nothing expected")
             response = internal_error()
+        if isinstance(response, Streaming):
+            self._record(Response(response.status, response.headers), start_s)
+            del answer, body, headers
+            await stream_response(response, receive, send, self._stall_s)
+            return
         await _send_response(response, send)
         self._record(response, start_s)
 
@@ -144,7 +151,7 @@ def _path_of(scope: Scope) -> str:
 
 
 async def _send_response(response: Response, send: Send) -> None:
-    headers = [(name.encode(), value.encode("latin-1")) for name, value in response.headers]
+    headers = encode_headers(response.headers)
     if response.status not in {204, 304} and not any(name == b"content-length" for name, _ in headers):
         headers.append((b"content-length", str(len(response.body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})

@@ -6,12 +6,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from time import monotonic
-from typing import Protocol
+from typing import Protocol, cast
 
 from carrel.errors import BodyTimeout, InvalidRequest, RequestError
-from carrel.http.exchange import Answer, Headers, Request, Response
+from carrel.http.exchange import Answer, Headers, Request, Response, Streaming
 from carrel.http.problems import internal_error, problem
 from carrel.model import Header
+from carrel.servers.pressure import Pressure
+from carrel.servers.rsgi_streams import Peer, Streams, open_stream
 from carrel.servers.uploads import Uploads, Waiter, refuse_long_body, too_long
 
 log = logging.getLogger("carrel.servers.rsgi")
@@ -54,6 +56,7 @@ class RsgiServer:
         record: Told of each response, and what `monotonic` said when its request was whole.
         max_body_bytes: A longer body is refused.
         body_timeout_s: A body that takes longer is given up.
+        stall_s: A client that takes nothing of a stream for so long is given up.
     """
 
     def __init__(
@@ -62,12 +65,14 @@ class RsgiServer:
         record: Callable[[Response, float], None],
         max_body_bytes: int,
         body_timeout_s: float,
+        stall_s: float,
     ) -> None:
         self._respond = respond
         self._record = record
         self._max_body_bytes = max_body_bytes
         self._digits_to_check = len(str(max_body_bytes))
         self._uploads = Uploads(body_timeout_s)
+        self._pressure = Pressure(stall_s)
 
     async def serve(self, scope: RsgiScope, protocol: RsgiProtocol) -> None:
         """Answer one request."""
@@ -90,7 +95,15 @@ class RsgiServer:
                     self._uploads.end(waiter)
                 start_s = monotonic()
             answer = self._respond(Request(method, scope.path, scope.query_string, headers, body))
-            response = answer if isinstance(answer, Response) else await answer
+            if isinstance(answer, Response):
+                response = answer
+            else:
+                outcome = await answer
+                if isinstance(outcome, Streaming):
+                    open_stream(outcome, cast("Peer", scope), cast("Streams", protocol), self._pressure)
+                    self._record(Response(outcome.status, outcome.headers), start_s)
+                    return
+                response = outcome
         except RequestError as error:
             response = problem(error)
         except Exception:

@@ -1,0 +1,405 @@
+"""Sessions of the handshake era over HTTP: `Mcp-Session-Id`, the GET stream, and their end.
+
+Whatever worker a request reaches, it finds the session in the ledger that all workers share. What a worker
+has found there it remembers for a few seconds, so that a read within a session costs it one look into a
+dictionary; a session's end rings through to all workers at once. A client that ignores its session goes on
+without one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import sqlite3
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import UNSET
+
+from carrel.errors import (
+    Era,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotAcceptable,
+    Overloaded,
+    RequestError,
+)
+from carrel.http import events
+from carrel.http.exchange import Answer, Headers, Request, Response, Streaming
+from carrel.library import Library
+from carrel.mcp.bell import Bell
+from carrel.mcp.dispatch import Dispatcher, failed
+from carrel.mcp.ledger import IN_MEMORY, Ledger, no_session, stream_taken
+from carrel.mcp.protocol import Call, Fault, Session
+from carrel.mcp.revisions import era_of
+from carrel.mcp.streams import Ending, Stream, Streams
+from carrel.mcp.subscriptions import MAX_URIS
+from carrel.threads import Threads
+
+log = logging.getLogger("carrel.mcp.sessions")
+
+HEADER = "mcp-session-id"
+
+TOUCH_S = 5.0
+"""How often the ledger is told which sessions are in use; a tenth of the idle time if that is less."""
+
+MAX_ID_CHARACTERS = 64
+
+_LEDGER = "sessions.sqlite"
+_ENDED, _SUBSCRIBED, _PROBE = b"e", b"s", b"?"
+_OWN_METHODS = frozenset({"resources/subscribe", "resources/unsubscribe"})
+
+_Found = TypeVar("_Found")
+
+
+class _Known:
+    """A session that this worker has found in the ledger."""
+
+    __slots__ = ("is_used",)
+
+    def __init__(self) -> None:
+        self.is_used = True
+
+
+class Sessions:
+    """One worker's view of the sessions.
+
+    Args:
+        library: What is subscribed to.
+        streams: Where streams are kept.
+        dispatcher: Carries out calls.
+        directory: What all workers share; None where there is one process only.
+        max_sessions: How many there may be; 0 gives out none.
+        idle_s: For how long one may go unused.
+        on_count: Called when their number may have changed.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        streams: Streams,
+        dispatcher: Dispatcher,
+        directory: Path | None,
+        max_sessions: int,
+        idle_s: float,
+        on_count: Callable[[], None],
+    ) -> None:
+        self._library = library
+        self._streams = streams
+        self._dispatcher = dispatcher
+        self._directory = directory
+        self._max_sessions = max_sessions
+        self._idle_s = idle_s
+        self._on_count = on_count
+        # The ledger is used by one call at a time, in the order of the calls.
+        self._thread = Threads(1)
+        self._ledger: Ledger | None = None
+        self._bell: Bell | None = None
+        self._known: dict[str, _Known] = {}
+        self._held: dict[str, Stream] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._tending: asyncio.Task[None] | None = None
+        self.count = 0
+        """Sessions of all workers, as of the last look."""
+
+    async def start(self) -> None:
+        """Begin to hear of other workers, on the running event loop."""
+        if self._directory is not None and self._max_sessions:
+            self._bell = await self._thread.run(Bell, self._directory)
+            self._bell.listen(self._hear)
+
+    async def stop(self) -> None:
+        """End all tasks, let go of the ledger."""
+        for task in (self._tending, *self._tasks):
+            if task is not None:
+                task.cancel()
+        self._tending = None
+        if self._bell is not None:
+            self._bell.deafen()
+        await self._thread.run(self._close)
+        self._thread.close()
+        self._known.clear()
+
+    def carry_out(self, call: Call, headers: Headers) -> Answer:
+        """Answer a call, within its session if it names one; never raises."""
+        id_ = headers.get(HEADER)
+        if id_ is None:
+            if call.method == "initialize" and self._may_begin(call, headers):
+                return self._begin(call)
+            return self._dispatcher.carry_out(call)
+        known = self._known.get(id_)
+        if known is None:
+            return self._within(id_, call.id, lambda: self.carry_out(call, headers))
+        known.is_used = True
+        if call.method in _OWN_METHODS:
+            call = msgspec.structs.replace(call, session=HttpSession(self, id_))
+        return self._dispatcher.carry_out(call)
+
+    def within(self, headers: Headers, proceed: Callable[[Session | None], Answer]) -> Answer:
+        """Answer what is no call, within its session if it names one; never raises."""
+        id_ = headers.get(HEADER)
+        if id_ is None:
+            return proceed(None)
+        known = self._known.get(id_)
+        if known is None:
+            return self._within(id_, None, lambda: proceed(HttpSession(self, id_)))
+        known.is_used = True
+        return proceed(HttpSession(self, id_))
+
+    def respond(self, request: Request) -> Answer:
+        """Answer a request that is no POST; never raises."""
+        headers = request.headers
+        versions = headers.get_all("mcp-protocol-version")
+        eras = {era_of(value.strip()) for value in versions}
+        id_ = headers.get(HEADER)
+        error: RequestError | None = None
+        if Era.MODERN in eras or id_ is None or request.method not in {"GET", "DELETE"}:
+            error = MethodNotAllowed(
+                "This endpoint answers POST only, and GET and DELETE within a session.", {"allow": "POST"}
+            )
+        elif None in eras:
+            error = InvalidRequest("The header MCP-Protocol-Version names no revision that is served.")
+        elif request.method == "GET" and not _accepts_events(headers):
+            error = NotAcceptable(f"The stream is {events.MEDIA_TYPE}. Accept it.")
+        if error is not None:
+            return failed(Fault(error, Era.MODERN if Era.MODERN in eras else Era.HANDSHAKE))
+        assert id_ is not None, "a request without a session was refused"
+        return self._told(self._open(id_) if request.method == "GET" else self._end(id_))
+
+    async def subscribe(self, id_: str, uri: str) -> None:
+        """See `Session.subscribe`."""
+        await self._tell_holder(id_, await self._run(lambda ledger: ledger.subscribe(id_, uri)))
+
+    async def unsubscribe(self, id_: str, uri: str) -> None:
+        """See `Session.unsubscribe`."""
+        await self._tell_holder(id_, await self._run(lambda ledger: ledger.unsubscribe(id_, uri)))
+
+    def _may_begin(self, call: Call, headers: Headers) -> bool:
+        """Tell whether a client can make use of a session: it has to read streams."""
+        return bool(
+            self._max_sessions
+            and call.id is not None
+            and call.params.protocol_version is not UNSET
+            and _accepts_events(headers)
+        )
+
+    async def _begin(self, call: Call) -> Response:
+        id_ = secrets.token_urlsafe(24)
+        try:
+            put_out = await self._run(lambda ledger: self._ring_out(ledger.begin(id_, monotonic())))
+        except Overloaded:
+            # The log has the reason. A client does without a session better than without a server.
+            return _ready(self._dispatcher.carry_out(call))
+        self._forget(put_out)
+        self._known[id_] = _Known()
+        session = HttpSession(self, id_)
+        response = _ready(self._dispatcher.carry_out(msgspec.structs.replace(call, session=session)))
+        return msgspec.structs.replace(response, headers=[*response.headers, (HEADER, id_)])
+
+    async def _within(self, id_: str, call_id: bytes | None, proceed: Callable[[], Answer]) -> Any:
+        try:
+            await self._admit(id_)
+        except RequestError as error:
+            return failed(Fault(error, Era.HANDSHAKE, call_id))
+        answer = proceed()
+        return answer if isinstance(answer, Response) else await answer
+
+    async def _admit(self, id_: str) -> None:
+        """Have this worker know a session.
+
+        Raises:
+            SessionNotFound: There is none of this id.
+        """
+        if len(id_) > MAX_ID_CHARACTERS:
+            raise no_session()
+        ended = await self._run(lambda ledger: ledger.touch([id_], monotonic()))
+        if ended:
+            raise no_session()
+        self._known[id_] = _Known()
+
+    async def _told(self, answering: Coroutine[Any, Any, Response | Streaming]) -> Response | Streaming:
+        try:
+            return await answering
+        except RequestError as error:
+            return failed(Fault(error, Era.HANDSHAKE))
+
+    async def _open(self, id_: str) -> Streaming:
+        self._streams.admit()
+        await self._admit(id_)
+        await self._library.wait_ready()
+        if id_ in self._held:
+            raise stream_taken()
+        stream = Stream(self._streams, Era.HANDSHAKE, None, wants_list=True)
+        stream.on_end = lambda: self._release(id_, stream)
+        # Held from now on, so that a second GET is refused, and what is subscribed meanwhile gets here.
+        self._held[id_] = stream
+        try:
+            await self._run(lambda ledger: ledger.claim(id_, self._name, self._is_alive))
+            await self._sync(id_)
+        except BaseException:
+            stream.end(Ending.SESSION)
+            raise
+        if stream.ended is not None:
+            raise no_session()
+        return Streaming(200, [*events.HEADERS, (HEADER, id_)], stream)
+
+    async def _end(self, id_: str) -> Response:
+        def end(ledger: Ledger) -> bool:
+            was_there = ledger.end(id_)
+            self._ring_out([id_] if was_there else [])
+            return was_there
+
+        if len(id_) > MAX_ID_CHARACTERS or not await self._run(end):
+            raise no_session()
+        self._forget([id_])
+        return Response(204, [])
+
+    def _release(self, id_: str, stream: Stream) -> None:
+        """Let go of the stream of a session, which has ended."""
+        if self._held.get(id_) is stream:
+            del self._held[id_]
+        self._spawn(self._run(lambda ledger: ledger.release(id_, self._name, monotonic())))
+
+    async def _tell_holder(self, id_: str, holder: str | None) -> None:
+        if id_ in self._held:
+            await self._sync(id_)
+        elif holder is not None and self._bell is not None:
+            await self._thread.run(self._bell.ring, holder, _SUBSCRIBED + id_.encode())
+
+    async def _sync(self, id_: str) -> None:
+        """Have the stream of a session watch what the ledger says."""
+        uris = await self._run(lambda ledger: ledger.subscriptions(id_))
+        stream = self._held.get(id_)
+        if uris is None:
+            self._forget([id_])
+        elif stream is not None:
+            wanted = set(uris)
+            for spelling in {each for spellings in stream.watched.values() for each in spellings} - wanted:
+                stream.unwatch(spelling)
+            for uri in uris:
+                # A document that is gone may come back, under the URI that it had.
+                document = self._library.document_of(uri)
+                stream.watch(document.uri if document is not None else uri.partition("?")[0], uri)
+
+    def _hear(self, message: bytes) -> None:
+        kind, id_ = message[:1], message[1:].decode("ascii", "replace")
+        if kind == _ENDED:
+            self._forget([id_])
+        elif kind == _SUBSCRIBED and id_ in self._held:
+            self._spawn(self._sync(id_))
+
+    def _forget(self, ids: Iterable[str]) -> None:
+        for id_ in ids:
+            self._known.pop(id_, None)
+            stream = self._held.get(id_)
+            if stream is not None:
+                stream.end(Ending.SESSION)
+
+    async def _tend(self) -> None:
+        pause_s = min(TOUCH_S, self._idle_s / 10)
+        while True:
+            await asyncio.sleep(pause_s)
+            self._known = {id_: known for id_, known in self._known.items() if known.is_used}
+            for known in self._known.values():
+                known.is_used = False
+            in_use = [*self._known, *self._held]
+            try:
+                self._forget(await self._run(partial(self._keep, in_use)))
+            except Overloaded:
+                continue  # the log has the reason
+
+    def _keep(self, in_use: list[str], ledger: Ledger) -> list[str]:
+        """Have the ledger know which sessions are in use; returns those that have ended."""
+        now_s = monotonic()
+        ended = ledger.touch(in_use, now_s)
+        return ended + self._ring_out(ledger.expire(now_s - self._idle_s))
+
+    def _ring_out(self, ended: list[str]) -> list[str]:
+        """Have the other workers know of sessions that have ended."""
+        if self._bell is not None:
+            for id_ in ended:
+                self._bell.ring_others(_ENDED + id_.encode())
+        return ended
+
+    async def _run(self, use: Callable[[Ledger], _Found]) -> _Found:
+        """Use the ledger, on its thread.
+
+        Raises:
+            Overloaded: It cannot be used.
+        """
+        try:
+            found, self.count = await self._thread.run(self._use, use)
+        except (sqlite3.Error, OSError) as error:
+            log.exception("the sessions' ledger cannot be used")
+            raise Overloaded("Sessions cannot be kept at the moment; go on without one.") from error
+        if self._tending is None:
+            self._tending = asyncio.create_task(self._tend(), name="carrel-sessions")
+        self._on_count()
+        return found
+
+    def _use(self, use: Callable[[Ledger], _Found]) -> tuple[_Found, int]:
+        if self._ledger is None:
+            path = IN_MEMORY if self._directory is None else self._directory / _LEDGER
+            self._ledger = Ledger(path, self._max_sessions, MAX_URIS)
+        found = use(self._ledger)
+        return found, self._ledger.count()
+
+    def _close(self) -> None:
+        if self._ledger is not None:
+            self._ledger.close()
+            self._ledger = None
+        if self._bell is not None:
+            self._bell.close()
+            self._bell = None
+
+    @property
+    def _name(self) -> str:
+        """This worker's, in the ledger."""
+        return self._bell.name if self._bell is not None else "only"
+
+    def _is_alive(self, worker: str) -> bool:
+        return self._bell is not None and self._bell.ring(worker, _PROBE)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.create_task(_swallow(coroutine))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class HttpSession:
+    """One session, as methods see it."""
+
+    def __init__(self, sessions: Sessions, id_: str) -> None:
+        self._sessions = sessions
+        self._id = id_
+
+    async def subscribe(self, uri: str) -> None:
+        """See `Session.subscribe`."""
+        await self._sessions.subscribe(self._id, uri)
+
+    async def unsubscribe(self, uri: str) -> None:
+        """See `Session.unsubscribe`."""
+        await self._sessions.unsubscribe(self._id, uri)
+
+
+def _accepts_events(headers: Headers) -> bool:
+    accept = ", ".join(headers.get_all("accept")).lower()
+    return events.MEDIA_TYPE in accept or "text/*" in accept
+
+
+def _ready(answer: Answer) -> Response:
+    assert isinstance(answer, Response), "initialize waits for nothing"
+    return answer
+
+
+async def _swallow(coroutine: Coroutine[Any, Any, object]) -> None:
+    """Await what nobody waits for; its failure is in the log already."""
+    try:
+        await coroutine
+    except RequestError as error:
+        log.info("a stream's session was not brought up to date: %s", error.message)

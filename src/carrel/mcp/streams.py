@@ -1,0 +1,372 @@
+"""The open streams of one worker: who is told of which change, and when a stream ends.
+
+Everything here runs on the event loop and waits for no client. What a client cannot take yet is kept
+as the set of URIs that changed, so a slow reader costs no more memory than its subscription, and is
+told once of what changed ten times. A stream has no task of its own: five thousand of them are five
+thousand objects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from itertools import islice
+
+from carrel.catalog import Catalog
+from carrel.errors import Era, Overloaded
+from carrel.http.exchange import Loss, Outlet
+from carrel.mcp.notifications import list_changed, updated
+from carrel.model import Change
+
+SLICE = 64
+"""Streams told before others get the loop: about a millisecond of work."""
+
+PAUSE_S = 0.001
+"""What others get then. Without it they would have the loop, but not the processor's time to use it."""
+
+BATCH = 64
+"""Notifications sent at once to one client; it is asked after each whether it keeps up."""
+
+MAX_WATCHED = 500_000
+"""URIs watched by all streams of a worker together, which bounds their memory to some 100 MB."""
+
+_LIST = ""
+"""Stands for the listing among the URIs that changed; no URI is empty."""
+
+
+class Ending(StrEnum):
+    """Why a stream ended: a closed set, as it labels a metric."""
+
+    CLIENT = "client"
+    """The client hung up or took its request back."""
+    SLOW = "slow"
+    """The client did not take what was sent."""
+    SESSION = "session"
+    """The stream's session ended."""
+    SHUTDOWN = "shutdown"
+    """The server ends."""
+
+
+class Stream:
+    """One client's stream.
+
+    Args:
+        streams: Where it is kept while it is open.
+        era: See `Era`.
+        id_: The subscription's id as raw JSON; None in the handshake era.
+        wants_list: Whether it is told when resources come or go.
+        opening: Messages sent first.
+        closing: Messages sent last, if the end is the server's wish.
+    """
+
+    __slots__ = (
+        "_changed",
+        "_closing",
+        "_is_blocked",
+        "_opening",
+        "_outlet",
+        "_streams",
+        "ended",
+        "era",
+        "id",
+        "on_end",
+        "sent_s",
+        "wants_list",
+        "watched",
+    )
+
+    def __init__(
+        self,
+        streams: Streams,
+        era: Era,
+        id_: bytes | None,
+        *,
+        wants_list: bool,
+        opening: tuple[bytes, ...] = (),
+        closing: tuple[bytes, ...] = (),
+    ) -> None:
+        self._streams = streams
+        self._outlet: Outlet | None = None
+        self._opening = opening
+        self._closing = closing
+        self._is_blocked = False
+        self._changed: dict[str, None] | None = None
+        self.era = era
+        self.id = id_
+        self.wants_list = wants_list
+        self.watched: dict[str, tuple[str, ...]] = {}
+        """Catalog's URI -> the client's spellings of it."""
+        self.sent_s = 0.0
+        """When something was sent last, by the loop's clock."""
+        self.ended: Ending | None = None
+        self.on_end: Callable[[], None] | None = None
+        """Called once, when the stream has ended, whether it was ever open or not."""
+
+    def watch(self, key: str, spelling: str) -> None:
+        """Have changes of a resource told.
+
+        Args:
+            key: The URI under which the catalog knows it.
+            spelling: The URI that the client knows it by.
+        """
+        spellings = self.watched.get(key, ())
+        if spelling not in spellings:
+            self.watched[key] = (*spellings, spelling)
+            if self._outlet is not None:
+                self._streams.index(self, key)
+
+    def unwatch(self, spelling: str) -> None:
+        """Take a `watch` back."""
+        for key, spellings in list(self.watched.items()):
+            if spelling in spellings:
+                rest = tuple(other for other in spellings if other != spelling)
+                if rest:
+                    self.watched[key] = rest
+                else:
+                    del self.watched[key]
+                    self._streams.unindex(self, key)
+        if self._changed is not None:
+            self._changed.pop(spelling, None)
+
+    def open(self, outlet: Outlet) -> None:
+        """See `carrel.http.exchange.Stream`."""
+        if self.ended is not None:
+            outlet.end()
+            return
+        self._outlet = outlet
+        self._streams.add(self)
+        opening, self._opening = self._opening, ()
+        if opening:
+            self._is_blocked = not outlet.send(opening)
+        else:
+            # So that the client sees the stream begin, and not just the head of the response.
+            outlet.keep_alive()
+
+    def resume(self) -> None:
+        """See `carrel.http.exchange.Stream`."""
+        self._is_blocked = False
+        self.flush()
+
+    def lost(self, loss: Loss) -> None:
+        """See `carrel.http.exchange.Stream`."""
+        self._finish(Ending.SLOW if loss is Loss.SLOW else Ending.CLIENT)
+
+    def end(self, why: Ending) -> None:
+        """End the stream by the server's wish."""
+        outlet = self._outlet
+        self._finish(why)
+        if outlet is not None:
+            if self._closing:
+                outlet.send(self._closing)
+            outlet.end()
+
+    def note(self, key: str) -> None:
+        """Keep in mind that a resource changed, or with an empty key the listing."""
+        if self._changed is None:
+            self._changed = {}
+        for spelling in self.watched.get(key, ()) if key else (_LIST,):
+            self._changed[spelling] = None
+
+    def flush(self) -> None:
+        """Tell the client what it was not told yet, as far as it keeps up."""
+        outlet = self._outlet
+        while self._changed and not self._is_blocked and outlet is not None:
+            uris = list(islice(self._changed, BATCH))
+            for uri in uris:
+                del self._changed[uri]
+            messages = [updated(uri, self.id) if uri else list_changed(self.id) for uri in uris]
+            self._streams.note_sent(self, len(messages))
+            self._is_blocked = not outlet.send(messages)
+        if not self._changed:
+            self._changed = None
+
+    def keep_alive(self) -> None:
+        """Show that the stream is alive; a client that does not read is spared more to read."""
+        if self._outlet is not None and not self._is_blocked:
+            self._outlet.keep_alive()
+
+    def _finish(self, why: Ending) -> None:
+        if self.ended is not None:
+            return
+        self.ended = why
+        was_open, self._outlet = self._outlet is not None, None
+        self._changed = None
+        if was_open:
+            self._streams.discard(self)
+        if self.on_end is not None:
+            self.on_end()
+
+
+class Streams:
+    """All of a worker's open streams.
+
+    Args:
+        catalog: Whose changes are told.
+        max_streams: How many may be open.
+        keep_alive_s: For how long a stream is silent at most.
+        on_count: Called when a stream was opened or has ended.
+    """
+
+    def __init__(
+        self, catalog: Catalog, max_streams: int, keep_alive_s: float, on_count: Callable[[], None]
+    ) -> None:
+        self._max_streams = max_streams
+        self._keep_alive_s = keep_alive_s
+        self._on_count = on_count
+        self._open: OrderedDict[Stream, None] = OrderedDict()
+        self._by_uri: dict[str, set[Stream]] = {}
+        self.watched = 0
+        """URIs that streams watch, each counted for each stream."""
+        self._changes: deque[Change] = deque()
+        self._telling: asyncio.Task[None] | None = None
+        self._tending: asyncio.Task[None] | None = None
+        self._is_closed = False
+        self.open_by_era: Counter[Era] = Counter()
+        self.sent = 0
+        """Notifications sent, since the start."""
+        self.ended: Counter[Ending] = Counter()
+        """Streams that ended, since the start."""
+        catalog.listen(self._hear)
+
+    def __len__(self) -> int:
+        """Return the number of open streams."""
+        return len(self._open)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every change so far was told, or is kept for a client that is slow."""
+        return self._telling is None
+
+    def admit(self, watched: int = 0) -> None:
+        """Check that one more stream may be opened.
+
+        Args:
+            watched: How many URIs it watches.
+
+        Raises:
+            Overloaded: It may not.
+        """
+        if self._is_closed:
+            raise Overloaded("The server is about to end. Try again in a few seconds.")
+        if len(self._open) >= self._max_streams or self.watched + watched > MAX_WATCHED:
+            raise Overloaded("As many streams are open as this server holds. Try again later.")
+
+    def add(self, stream: Stream) -> None:
+        """Take in a stream that was opened."""
+        stream.sent_s = asyncio.get_running_loop().time()
+        self._open[stream] = None
+        self.open_by_era[stream.era] += 1
+        for key in stream.watched:
+            self.index(stream, key)
+        if self._tending is None:
+            self._tending = asyncio.create_task(self._tend(), name="carrel-keep-alive")
+        self._on_count()
+
+    def discard(self, stream: Stream) -> None:
+        """Let go of a stream that has ended."""
+        assert stream.ended is not None, "only a stream that has ended is let go"
+        del self._open[stream]
+        self.open_by_era[stream.era] -= 1
+        self.ended[stream.ended] += 1
+        for key in stream.watched:
+            self.unindex(stream, key)
+        self._on_count()
+
+    def index(self, stream: Stream, key: str) -> None:
+        """Note that a stream watches a URI of the catalog."""
+        watchers = self._by_uri.setdefault(key, set())
+        if stream not in watchers:
+            watchers.add(stream)
+            self.watched += 1
+
+    def unindex(self, stream: Stream, key: str) -> None:
+        """Take an `index` back."""
+        watchers = self._by_uri.get(key)
+        if watchers is not None and stream in watchers:
+            watchers.discard(stream)
+            self.watched -= 1
+            if not watchers:
+                del self._by_uri[key]
+
+    def note_sent(self, stream: Stream, count: int) -> None:
+        """Note that notifications are sent over a stream."""
+        self.sent += count
+        self._postpone(stream)
+
+    def start(self) -> None:
+        """Let streams be opened, after a `close` too."""
+        self._is_closed = False
+
+    def close(self) -> None:
+        """End all streams as they should be, and open no further ones."""
+        self._is_closed = True
+        for stream in list(self._open):
+            stream.end(Ending.SHUTDOWN)
+        for task in (self._telling, self._tending):
+            if task is not None:
+                task.cancel()
+
+    def _postpone(self, stream: Stream) -> None:
+        stream.sent_s = asyncio.get_running_loop().time()
+        self._open.move_to_end(stream)
+
+    def _hear(self, change: Change) -> None:
+        if not self._open:
+            return
+        self._changes.append(change)
+        if self._telling is None:
+            self._telling = asyncio.create_task(self._tell(), name="carrel-notify")
+
+    async def _tell(self) -> None:
+        try:
+            while self._changes:
+                await self._tell_one(self._changes.popleft())
+        finally:
+            self._telling = None
+
+    async def _tell_one(self, change: Change) -> None:
+        concerned: dict[Stream, None] = {}
+        pairs = 0
+        for key in _keys(change):
+            for stream in self._watchers(key):
+                stream.note(key)
+                concerned[stream] = None
+                pairs += 1
+                if pairs % (SLICE * BATCH) == 0:
+                    await asyncio.sleep(PAUSE_S)
+        for count, stream in enumerate(concerned, start=1):
+            stream.flush()
+            if count % SLICE == 0:
+                await asyncio.sleep(PAUSE_S)
+
+    def _watchers(self, key: str) -> Iterable[Stream]:
+        """Return those to be told, as a copy: streams come and go while they are."""
+        if key == _LIST:
+            return [stream for stream in self._open if stream.wants_list]
+        return list(self._by_uri.get(key, ()))
+
+    async def _tend(self) -> None:
+        loop = asyncio.get_running_loop()
+        count = 0
+        try:
+            # The one that was silent longest comes first.
+            while (stream := next(iter(self._open), None)) is not None:
+                pause_s = stream.sent_s + self._keep_alive_s - loop.time()
+                if pause_s > 0:
+                    await asyncio.sleep(pause_s)
+                    continue
+                self._postpone(stream)
+                stream.keep_alive()
+                count += 1
+                if count % SLICE == 0:
+                    await asyncio.sleep(PAUSE_S)
+        finally:
+            self._tending = None
+
+
+def _keys(change: Change) -> list[str]:
+    """Return what changed, as keys of streams; the listing last, as it is the least to a reader."""
+    listing = [_LIST] if change.added or change.removed else []
+    return [*change.updated, *change.added, *change.removed, *listing]
