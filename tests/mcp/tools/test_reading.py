@@ -137,10 +137,10 @@ async def test_an_image_is_shown_and_linked(served: Served, era: str) -> None:
 async def test_the_second_read_is_a_hit_and_touches_no_file(library: Path, era: str) -> None:
     source = CountingSource(library)
     async with serving(library, source=source) as served:
-        await call_tool(served, era, "read", uri=CORE)
-        reads = source.reads
-        await call_tool(served, era, "read", uri=CORE)
-        assert source.reads == reads
+        # Without listing the tools, which has the index of the search built: that reads as well.
+        for _ in range(2):
+            await result(served, era, "tools/call", name="read", arguments={"uri": CORE})
+        assert source.reads == 1
         metrics = await served.metrics()
         assert 'mcp_resource_cache_hits_total{resource_type="sdlc"} 1.0' in metrics
         assert 'mcp_resource_cache_misses_total{resource_type="sdlc"} 1.0' in metrics
