@@ -10,7 +10,10 @@ from functools import partial
 from pathlib import Path
 
 from carrel import __version__
+from carrel.cache.keys import Keys
 from carrel.cache.memory import MemoryCache
+from carrel.cache.redis_link import RedisLink
+from carrel.cache.shared import SharedLevel
 from carrel.catalog import Catalog
 from carrel.freshness import Freshness
 from carrel.http.admin import Admin
@@ -43,6 +46,7 @@ from carrel.observe.metrics import Recorder
 from carrel.observe.observer import Observer
 from carrel.observe.pushing import record_pushing
 from carrel.preloading import Preloading
+from carrel.redis_url import parse_redis_url
 from carrel.rendering import Stamp
 from carrel.search.searching import Search
 from carrel.servers.asgi import AsgiServer, Scope
@@ -105,7 +109,8 @@ class Application:
             rescan_s=settings.rescan_s,
             watch=settings.watch,
         )
-        self.library = Library(source, catalog, freshness, memory, self._threads, stamp)
+        level = _shared_level(settings, catalog.rules.name, stamp)
+        self.library = Library(source, catalog, freshness, memory, self._threads, stamp, level)
         access_log = AccessLog(writer) if settings.access_log else None
         self._observer = Observer(access_log, self.library, writer)
         self.record = self._observer.record
@@ -228,6 +233,13 @@ class Application:
         return await self._threads.run(exposition, self._cells)
 
 
+def _shared_level(settings: Settings, library: str, stamp: Stamp) -> SharedLevel | None:
+    if not settings.redis_url:
+        return None
+    link = RedisLink(parse_redis_url(settings.redis_url))
+    return SharedLevel(link, Keys(library, stamp), settings.cache_ttl_s)
+
+
 def create_app(settings: Settings | None = None) -> Application:
     """Make the app of a library.
 
@@ -236,7 +248,8 @@ def create_app(settings: Settings | None = None) -> Application:
 
     Raises:
         InvalidLibrary: The library's directory or rules cannot be used.
+        ExtraMissing: Redis is asked for, and its client library is not installed.
     """
     settings = settings or Settings()
-    source, rules = open_library(settings.root, settings.max_document_bytes)
+    source, rules = open_library(settings.root, settings.max_document_bytes, is_near=settings.source_is_near)
     return Application(settings, source, Catalog(rules), Cells(), LineWriter())

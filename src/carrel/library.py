@@ -10,11 +10,12 @@ import logging
 from collections import deque
 from collections.abc import Coroutine
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from carrel.cache.flights import Flights
 from carrel.cache.memory import MemoryCache
 from carrel.cache.outlines import Outlines
+from carrel.cache.shared import SharedLevel
 from carrel.catalog import Catalog
 from carrel.errors import InvalidUri, NotReady, ResourceUnreadable, SectionNotFound
 from carrel.freshness import Freshness
@@ -52,6 +53,13 @@ MAX_LOOKUPS = 4096
 _Key = tuple[ResourceInfo, Form]
 
 
+class _Landed(NamedTuple):
+    """What a flight came to."""
+
+    representation: Representation
+    served_from: ServedFrom
+
+
 class Library:
     """One root of content, ready to be read.
 
@@ -62,6 +70,7 @@ class Library:
         memory: The in-process cache.
         threads: Where blocking calls run.
         stamp: What goes into replies beside the documents.
+        shared: The level that all workers and hosts share; None for none.
     """
 
     def __init__(
@@ -72,8 +81,10 @@ class Library:
         memory: MemoryCache,
         threads: Threads,
         stamp: Stamp,
+        shared: SharedLevel | None = None,
     ) -> None:
         self.catalog = catalog
+        self.shared = shared
         self.memory = memory
         self.freshness = freshness
         self.stamp = stamp
@@ -86,7 +97,7 @@ class Library:
         self._get = memory.get
         self._find = catalog.find
         self._note_hit = self.hit_lookups_s.append
-        self._flights: Flights[_Key, Representation] = Flights()
+        self._flights: Flights[_Key, _Landed] = Flights()
         self._outlines = Outlines()
         self._parses: Flights[ResourceInfo, Outline] = Flights()
         self._etags: dict[str, tuple[ResourceInfo, dict[Form, str]]] = {}
@@ -99,6 +110,8 @@ class Library:
 
     def start(self) -> None:
         """Begin to follow the source, on the running event loop."""
+        if self.shared is not None:
+            self.shared.start()
         self.freshness.start()
 
     async def stop(self) -> None:
@@ -106,6 +119,8 @@ class Library:
         await self.freshness.stop()
         await self._flights.close()
         await self._parses.close()
+        if self.shared is not None:
+            await self.shared.stop()
 
     async def wait_ready(self) -> None:
         """Wait for the first survey.
@@ -221,8 +236,8 @@ class Library:
             try:
                 if isinstance(info, SectionInfo):
                     info = await self._resolved(info)
-                representation = await self._fly(info, form)
-                return Reading(info, representation, ServedFrom.MISS)
+                landed = await self._fly(info, form)
+                return Reading(info, landed.representation, landed.served_from)
             except (SourceChanged, SourceGone) as error:
                 remaining_s = deadline_s - monotonic()
                 settled = remaining_s > 0 and await self.freshness.settled(info.path, remaining_s)
@@ -235,21 +250,35 @@ class Library:
             except SourceError as error:
                 return self._fall_back(info, form, error)
 
-    async def _fly(self, info: ResourceInfo, form: Form) -> Representation:
+    async def _fly(self, info: ResourceInfo, form: Form) -> _Landed:
         key = (info, form)
         return await self._flights.join(key, lambda: self._lead(info, form))
 
-    async def _lead(self, info: ResourceInfo, form: Form) -> Representation:
+    async def _lead(self, info: ResourceInfo, form: Form) -> _Landed:
         # Between this waiter's look-up and its flight another flight may have landed.
         held = self.memory.get(info, form, monotonic())
         if held is not None:
-            return held.representation
-        representation = await self._threads.run(self._read_and_render, info, form)
-        self.memory.put(info, form, representation)
+            return _Landed(held.representation, ServedFrom.MISS)
+        landed = await self._obtain(info, form)
+        self.memory.put(info, form, landed.representation)
         if not isinstance(info, SectionInfo):
             # Sections come and go with every edit, and nothing says which: theirs would be kept for ever.
-            self._remember_etag(info, form, representation.etag)
-        return representation
+            self._remember_etag(info, form, landed.representation.etag)
+        return landed
+
+    async def _obtain(self, info: ResourceInfo, form: Form) -> _Landed:
+        """Have the bytes from the nearest place that has them."""
+        shared = self.shared
+        # Where a section is, is known from its document, which was read from the source just now.
+        if shared is None or self._source.is_near or isinstance(info, SectionInfo):
+            return _Landed(await self._threads.run(self._read_and_render, info, form), ServedFrom.MISS)
+        key = shared.key(info, form, self._source.portable(info.version))
+        found = await shared.get(key)
+        if found is not None:
+            return _Landed(found, ServedFrom.SHARED)
+        representation = await self._threads.run(self._read_and_render, info, form)
+        shared.offer(key, representation)
+        return _Landed(representation, ServedFrom.MISS)
 
     def _read_and_render(self, info: ResourceInfo, form: Form) -> Representation:
         content = self._source.read(info.path, info.version)
