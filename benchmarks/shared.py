@@ -25,6 +25,7 @@ import msgspec
 
 from benchmarks.processes import free_port
 from benchmarks.sampling import machine
+from carrel.cache.feed import Feed
 from carrel.cache.framing import pack
 from carrel.cache.keys import Keys
 from carrel.cache.redis_link import RedisLink
@@ -66,11 +67,13 @@ async def measure(root: Path, url: str, rounds: int) -> list[Row]:
     source, rules = await asyncio.to_thread(open_library, root, _MAX_BYTES)
     catalog, _ = await asyncio.to_thread(load_catalog, source, rules)
     threads = Threads(1)
-    link = RedisLink(parse_redis_url(url))
-    shared = SharedLevel(link, Keys(rules.name, STAMP), 300.0)
+    keys = Keys(rules.name, STAMP)
+    feed = Feed(RedisLink(parse_redis_url(url)), keys)
+    shared = SharedLevel(feed, keys, 300.0)
     shared.start()
     try:
-        await asyncio.wait_for(link.wait_up(), START_DEADLINE_S)
+        async with asyncio.timeout(START_DEADLINE_S):
+            await feed.wait_up()
         return [await _measure_form(source, catalog, threads, shared, form, rounds) for form in FORMS]
     finally:
         await shared.stop()

@@ -51,7 +51,7 @@ async def test_every_form_comes_back_as_it_was_made(
 
 async def test_a_source_that_is_near_is_asked_at_once(library: Path, redis_server: RedisServer) -> None:
     async with serving(library, redis_url=redis_server.url) as served:
-        await eventually(lambda: shared_of(served.library).link.is_up)
+        await eventually(lambda: shared_of(served.library).is_usable)
         assert (await read(served.library)).served_from is ServedFrom.MISS
         assert shared_of(served.library).lookups == {}
     assert redis_server.keys("*:resource:*") == []

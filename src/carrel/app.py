@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from carrel import __version__
+from carrel.cache.feed import Feed
 from carrel.cache.keys import Keys
 from carrel.cache.memory import MemoryCache
 from carrel.cache.redis_link import RedisLink
@@ -54,6 +55,7 @@ from carrel.servers.asgi_streams import Receive, Send
 from carrel.servers.rsgi import RsgiServer
 from carrel.servers.stopping import StopWatch
 from carrel.settings import Settings
+from carrel.sharing import Sharing
 from carrel.surveying import open_library
 from carrel.threads import Threads
 
@@ -112,6 +114,7 @@ class Application:
         level = _shared_level(settings, catalog.rules.name, stamp)
         self.library = Library(source, catalog, freshness, memory, self._threads, stamp, level)
         access_log = AccessLog(writer) if settings.access_log else None
+        self._sharing = Sharing(self.library, level.feed, source) if level is not None else None
         self._observer = Observer(access_log, self.library, writer)
         self.record = self._observer.record
         """Take note of a response that was sent; see `Observer.record`."""
@@ -149,6 +152,8 @@ class Application:
         self.streams.start()
         await self.sessions.start()
         self._stop_watch.start()
+        if self._sharing is not None:
+            self._sharing.start()
         if self._preloading is not None:
             self._preloading.start()
 
@@ -160,6 +165,8 @@ class Application:
         if self._preloading is not None:
             await self._preloading.stop()
         await self.search.stop()
+        if self._sharing is not None:
+            await self._sharing.stop()
         await self.library.stop()
         self._observer.stop()
         self._is_up = False
@@ -236,8 +243,9 @@ class Application:
 def _shared_level(settings: Settings, library: str, stamp: Stamp) -> SharedLevel | None:
     if not settings.redis_url:
         return None
-    link = RedisLink(parse_redis_url(settings.redis_url))
-    return SharedLevel(link, Keys(library, stamp), settings.cache_ttl_s)
+    keys = Keys(library, stamp)
+    feed = Feed(RedisLink(parse_redis_url(settings.redis_url)), keys)
+    return SharedLevel(feed, keys, settings.cache_ttl_s)
 
 
 def create_app(settings: Settings | None = None) -> Application:

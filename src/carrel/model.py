@@ -169,6 +169,14 @@ class Change(msgspec.Struct, frozen=True):
     removed: tuple[str, ...] = ()
 
 
+class Invalidation(msgspec.Struct, frozen=True):
+    """What caches are to forget: one resource, those of a type, or with neither all."""
+
+    uri: str | None = None
+    """Canonical."""
+    type: str | None = None
+
+
 class SourceError(Exception):
     """A document could not be read; the text is for the operator's log, not for a client."""
 

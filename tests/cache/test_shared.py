@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from carrel.cache.feed import Feed
 from carrel.cache.keys import Keys
 from carrel.cache.redis_link import Reason, RedisLink
 from carrel.cache.shared import MAX_BODY_BYTES, SharedLevel
@@ -34,11 +35,11 @@ BYTES = Representation(b"text", '"abc"', [("etag", '"abc"')], "0" * 64, [])
 
 @asynccontextmanager
 async def level(server: RedisServer, ttl_s: float = 300.0, **options: Any) -> AsyncIterator[SharedLevel]:
-    link = RedisLink(parse_redis_url(server.url), **options)
-    shared = SharedLevel(link, Keys("team", "stamp"), ttl_s)
+    link, keys = RedisLink(parse_redis_url(server.url), **options), Keys("team", "stamp")
+    shared = SharedLevel(Feed(link, keys), keys, ttl_s)
     shared.start()
     try:
-        await eventually(lambda: link.is_up)
+        await eventually(lambda: shared.is_usable)
         yield shared
     finally:
         await shared.stop()
@@ -150,7 +151,7 @@ async def test_what_is_offered_while_redis_is_away_is_not_kept(redis_server: Red
         assert not shared.link.is_up
         shared.offer("any", BYTES)
         redis_server.start()
-        await eventually(lambda: shared.link.is_up)
+        await eventually(lambda: shared.is_usable)
         await write(shared, "later")
     assert redis_server.keys("*") == ["later"]
 

@@ -26,7 +26,7 @@ async def serving_far(root: Path, redis: RedisServer, **options: Any) -> AsyncIt
     """Serve a directory that counts as far away, once Redis is connected."""
     settings = {"redis_url": redis.url, "shared_reads": "always", **options}
     async with serving(root, **settings) as served:
-        await eventually(lambda: shared_of(served.library).link.is_up)
+        await eventually(lambda: shared_of(served.library).is_usable)
         yield served
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from carrel.cache.feed import Feed
 from carrel.cache.framing import Corrupt, pack, unpack
 from carrel.cache.keys import Keys
-from carrel.cache.redis_link import LinkError, Reason, RedisLink
+from carrel.cache.redis_link import LinkError, Reason
 from carrel.model import Form, Representation, ResourceInfo
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -33,21 +35,28 @@ LOOKUPS = ("hit", "miss", "corrupt", "error")
 
 
 class _Offer(NamedTuple):
-    key: str
-    representation: Representation
+    keys: tuple[str, ...]
+    representation: Representation | None
+    """What is written under the only key; None removes all of them."""
+
+    @property
+    def size_bytes(self) -> int:
+        return 0 if self.representation is None else len(self.representation.body)
 
 
 class SharedLevel:
     """Representations by key.
 
     Args:
-        link: The way to Redis.
-        keys: The library's names there.
+        feed: How the workers tell each other what changed. While it is down nothing is shared: what the
+            others have dropped is not known.
+        keys: The library's names in Redis.
         ttl_s: After which Redis forgets a value, in seconds.
     """
 
-    def __init__(self, link: RedisLink, keys: Keys, ttl_s: float) -> None:
-        self.link = link
+    def __init__(self, feed: Feed, keys: Keys, ttl_s: float) -> None:
+        self.feed = feed
+        self.link = feed.link
         self._keys = keys
         self._ttl_ms = max(1, int(ttl_s * 1000))
         self._offers: deque[_Offer] = deque()
@@ -64,6 +73,7 @@ class SharedLevel:
     def start(self) -> None:
         """Begin to connect, and to write what is offered, on the running event loop."""
         self.link.start()
+        self.feed.start()
         self._task = asyncio.create_task(self._write_offers(), name="carrel-shared-writes")
 
     async def stop(self) -> None:
@@ -71,14 +81,23 @@ class SharedLevel:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self.feed.stop()
         await self.link.stop()
 
     def key(self, info: ResourceInfo, form: Form, portable: str) -> str:
         """Return the key of one form; see `Keys.resource`."""
-        return self._keys.resource(info, form, portable, 0)
+        return self._keys.resource(info, form, portable, self.feed.epoch(info.type))
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether there is any use in asking."""
+        return self.link.is_up and self.feed.is_up
 
     async def get(self, key: str) -> Representation | None:
         """Return the value of a key, or None when there is none that can be had in time and believed."""
+        if not self.is_usable:
+            self.lookups["error"] += 1
+            return None
         try:
             # A range, so that a foreign value of any length costs no more than one of ours.
             found = await self.link.call(
@@ -95,32 +114,45 @@ class SharedLevel:
     def offer(self, key: str, representation: Representation) -> None:
         """Have a value written soon, unless it is too long, too many wait, or Redis cannot be used."""
         size_bytes = len(representation.body)
-        if not self.link.is_up or size_bytes > MAX_BODY_BYTES:
+        if not self.is_usable or size_bytes > MAX_BODY_BYTES:
             return
         if self._queued_bytes + size_bytes > MAX_QUEUED_BYTES:
             self.dropped += 1
             return
-        self._offers.append(_Offer(key, representation))
+        self._offers.append(_Offer((key,), representation))
         self._queued_bytes += size_bytes
         self._wake.set()
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """Have values removed, after all that was offered before has been written."""
+        if self.is_usable:
+            self._offers.append(_Offer(tuple(keys), None))
+            self._wake.set()
 
     async def _write_offers(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             while self._offers:
-                key, representation = self._offers.popleft()
-                self._queued_bytes -= len(representation.body)
-                value = pack(key, representation)
+                offer = self._offers.popleft()
+                self._queued_bytes -= offer.size_bytes
                 try:
-                    await self.link.call("SET", key, value, "PX", self._ttl_ms, parse=_expect_ok)
-                    self.writes += 1
+                    await self._write(offer)
                 except LinkError:
-                    self._give_up()
+                    self._give_up(offer)
                     await asyncio.sleep(WRITE_PAUSE_S)
 
-    def _give_up(self) -> None:
-        self.dropped += 1 + len(self._offers)
+    async def _write(self, offer: _Offer) -> None:
+        if offer.representation is None:
+            await self.link.call("UNLINK", *offer.keys, parse=lambda _: None)
+            return
+        (key,) = offer.keys
+        value = pack(key, offer.representation)
+        await self.link.call("SET", key, value, "PX", self._ttl_ms, parse=_expect_ok)
+        self.writes += 1
+
+    def _give_up(self, offer: _Offer) -> None:
+        self.dropped += sum(each.representation is not None for each in (offer, *self._offers))
         self._offers.clear()
         self._queued_bytes = 0
 

@@ -26,6 +26,8 @@ from carrel.observe.metrics import (
     DROPPED_LINES,
     EVICTIONS,
     FAILED_SURVEYS,
+    FEED_LOSSES,
+    FEED_UP,
     REDIS_ERRORS,
     SHARED_LOOKUPS,
     SHARED_UP,
@@ -75,6 +77,7 @@ class Observer:
         library.catalog.listen(lambda _: self.refresh_gauges())
         if library.shared is not None:
             library.shared.link.listen(self.refresh_gauges)
+            library.shared.feed.on_turn(self.refresh_gauges)
 
     def start(self, recorder: Recorder) -> None:
         """Begin to watch, in the process that serves.
@@ -161,6 +164,8 @@ class Observer:
 
 def _refresh_shared(shared: SharedLevel, recorder: Recorder) -> None:
     recorder.gauge(SHARED_UP, float(shared.link.is_up))
+    recorder.gauge(FEED_UP, float(shared.feed.is_up))
+    recorder.counter(FEED_LOSSES, shared.feed.losses)
     for result in LOOKUPS:
         recorder.counter(SHARED_LOOKUPS, shared.lookups[result], result=result)
     recorder.counter(SHARED_WRITES, shared.writes, result="written")
