@@ -12,6 +12,7 @@ from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
 from tests.support.apps import Served, serving
+from tests.support.redis import RedisServer, running_redis
 from tests.support.trees import plant, sdlc_tree
 
 # A busy machine is slow, not wrong: no test fails for the time that an example took.
@@ -44,6 +45,13 @@ async def served(library: Path) -> AsyncIterator[Served]:
     """Serve `library` in this process."""
     async with serving(library) as app:
         yield app
+
+
+@pytest.fixture
+def redis_server(tmp_path: Path) -> Iterator[RedisServer]:
+    """Run a Redis of the test's own."""
+    with running_redis(tmp_path / "redis") as server:
+        yield server
 
 
 def _fail_if_skipped(report: Any) -> None:

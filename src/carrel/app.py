@@ -10,7 +10,11 @@ from functools import partial
 from pathlib import Path
 
 from carrel import __version__
+from carrel.cache.feed import Feed
+from carrel.cache.keys import Keys
 from carrel.cache.memory import MemoryCache
+from carrel.cache.redis_link import RedisLink
+from carrel.cache.shared import SharedLevel
 from carrel.catalog import Catalog
 from carrel.freshness import Freshness
 from carrel.http.admin import Admin
@@ -43,6 +47,7 @@ from carrel.observe.metrics import Recorder
 from carrel.observe.observer import Observer
 from carrel.observe.pushing import record_pushing
 from carrel.preloading import Preloading
+from carrel.redis_url import parse_redis_url
 from carrel.rendering import Stamp
 from carrel.search.searching import Search
 from carrel.servers.asgi import AsgiServer, Scope
@@ -50,6 +55,7 @@ from carrel.servers.asgi_streams import Receive, Send
 from carrel.servers.rsgi import RsgiServer
 from carrel.servers.stopping import StopWatch
 from carrel.settings import Settings
+from carrel.sharing import Sharing
 from carrel.surveying import open_library
 from carrel.threads import Threads
 
@@ -105,8 +111,10 @@ class Application:
             rescan_s=settings.rescan_s,
             watch=settings.watch,
         )
-        self.library = Library(source, catalog, freshness, memory, self._threads, stamp)
+        level = _shared_level(settings, catalog.rules.name, stamp)
+        self.library = Library(source, catalog, freshness, memory, self._threads, stamp, level)
         access_log = AccessLog(writer) if settings.access_log else None
+        self._sharing = Sharing(self.library, level.feed, source) if level is not None else None
         self._observer = Observer(access_log, self.library, writer)
         self.record = self._observer.record
         """Take note of a response that was sent; see `Observer.record`."""
@@ -144,6 +152,8 @@ class Application:
         self.streams.start()
         await self.sessions.start()
         self._stop_watch.start()
+        if self._sharing is not None:
+            self._sharing.start()
         if self._preloading is not None:
             self._preloading.start()
 
@@ -155,6 +165,8 @@ class Application:
         if self._preloading is not None:
             await self._preloading.stop()
         await self.search.stop()
+        if self._sharing is not None:
+            await self._sharing.stop()
         await self.library.stop()
         self._observer.stop()
         self._is_up = False
@@ -228,6 +240,14 @@ class Application:
         return await self._threads.run(exposition, self._cells)
 
 
+def _shared_level(settings: Settings, library: str, stamp: Stamp) -> SharedLevel | None:
+    if not settings.redis_url:
+        return None
+    keys = Keys(library, stamp)
+    feed = Feed(RedisLink(parse_redis_url(settings.redis_url)), keys)
+    return SharedLevel(feed, keys, settings.cache_ttl_s)
+
+
 def create_app(settings: Settings | None = None) -> Application:
     """Make the app of a library.
 
@@ -236,7 +256,8 @@ def create_app(settings: Settings | None = None) -> Application:
 
     Raises:
         InvalidLibrary: The library's directory or rules cannot be used.
+        ExtraMissing: Redis is asked for, and its client library is not installed.
     """
     settings = settings or Settings()
-    source, rules = open_library(settings.root, settings.max_document_bytes)
+    source, rules = open_library(settings.root, settings.max_document_bytes, is_near=settings.source_is_near)
     return Application(settings, source, Catalog(rules), Cells(), LineWriter())

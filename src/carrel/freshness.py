@@ -131,6 +131,10 @@ class Freshness:
         self._survey_wanted = True
         self._wake.set()
 
+    def look_soon(self, paths: set[str]) -> None:
+        """Have files looked at now, as if the system had told that they changed."""
+        self._touch({path for path in paths if self._may_matter(path)})
+
     def _touch(self, paths: set[str]) -> None:
         self._dirty |= paths
         self._wake.set()

@@ -8,19 +8,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from math import inf
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from carrel.cache.flights import Flights
 from carrel.cache.memory import MemoryCache
 from carrel.cache.outlines import Outlines
+from carrel.cache.shared import SharedLevel
 from carrel.catalog import Catalog
-from carrel.errors import InvalidUri, NotReady, ResourceUnreadable, SectionNotFound
+from carrel.errors import InvalidParams, InvalidUri, NotReady, ResourceUnreadable, SectionNotFound
 from carrel.freshness import Freshness
 from carrel.model import (
     Change,
     Form,
+    Invalidation,
     Reading,
     Representation,
     ResourceInfo,
@@ -49,7 +52,22 @@ SETTLE_DEADLINE_S = 2.0
 MAX_LOOKUPS = 4096
 """Durations of look-ups that wait to be collected. Observers do so far earlier; nobody has to."""
 
-_Key = tuple[ResourceInfo, Form]
+RECHECK_S = 4.0
+"""Age from which a hit is compared with the source while nobody tells of changes: content is older than the
+five seconds that Carrel promises at no time."""
+
+_FORGET_AT_ONCE = 500
+"""URIs that are forgotten before others have their turn."""
+
+_Key = tuple[ResourceInfo, Form, int]
+"""A reader who comes after an invalidation waits for no load that began before."""
+
+
+class _Landed(NamedTuple):
+    """What a flight came to."""
+
+    representation: Representation
+    served_from: ServedFrom
 
 
 class Library:
@@ -62,6 +80,7 @@ class Library:
         memory: The in-process cache.
         threads: Where blocking calls run.
         stamp: What goes into replies beside the documents.
+        shared: The level that all workers and hosts share; None for none.
     """
 
     def __init__(
@@ -72,8 +91,10 @@ class Library:
         memory: MemoryCache,
         threads: Threads,
         stamp: Stamp,
+        shared: SharedLevel | None = None,
     ) -> None:
         self.catalog = catalog
+        self.shared = shared
         self.memory = memory
         self.freshness = freshness
         self.stamp = stamp
@@ -86,10 +107,13 @@ class Library:
         self._get = memory.get
         self._find = catalog.find
         self._note_hit = self.hit_lookups_s.append
-        self._flights: Flights[_Key, Representation] = Flights()
+        self._flights: Flights[_Key, _Landed] = Flights()
         self._outlines = Outlines()
         self._parses: Flights[ResourceInfo, Outline] = Flights()
         self._etags: dict[str, tuple[ResourceInfo, dict[Form, str]]] = {}
+        self._rechecks = False
+        self._invalidations = 0
+        self._listeners: list[Callable[[Invalidation], None]] = []
         catalog.listen(self._on_change)
 
     @property
@@ -99,6 +123,8 @@ class Library:
 
     def start(self) -> None:
         """Begin to follow the source, on the running event loop."""
+        if self.shared is not None:
+            self.shared.start()
         self.freshness.start()
 
     async def stop(self) -> None:
@@ -106,6 +132,8 @@ class Library:
         await self.freshness.stop()
         await self._flights.close()
         await self._parses.close()
+        if self.shared is not None:
+            await self.shared.stop()
 
     async def wait_ready(self) -> None:
         """Wait for the first survey.
@@ -194,6 +222,88 @@ class Library:
             return None
         return document
 
+    async def invalidate(self, scope: Invalidation) -> int:
+        """Have content read from the source again, here and by every worker that shares a feed with this one.
+
+        What is forgotten stays as the last good content until the source has answered.
+
+        Args:
+            scope: A resource by any of its URIs, those of a type, or all.
+
+        Returns:
+            How many URIs were in this process's memory.
+
+        Raises:
+            InvalidUri: No resource could have the URI.
+            ResourceNotFound: No resource has it.
+            InvalidParams: There is no such type.
+        """
+        types = self.catalog.rules.types
+        if scope.type is not None and scope.type not in types:
+            raise InvalidParams(f"There is no type {scope.type[:32]!r}. The types are: {', '.join(types)}.")
+        if scope.uri is not None:
+            scope = Invalidation(uri=self.catalog.locate(scope.uri).canonical_uri)
+        forgotten = await self.forget(scope)
+        for listener in self._listeners:
+            listener(scope)
+        return forgotten
+
+    def on_invalidation(self, listener: Callable[[Invalidation], None]) -> None:
+        """Have a function called with each scope that was invalidated here."""
+        self._listeners.append(listener)
+
+    async def forget(self, scope: Invalidation) -> int:
+        """Do what `invalidate` does, in this process only; a scope that names nothing is nothing to do.
+
+        Returns:
+            How many URIs were in memory.
+        """
+        self._invalidations += 1
+        if scope.uri is not None:
+            uris = self._forget_shared(scope.uri)
+        else:
+            held = [info for info in self.memory.infos() if scope.type in {None, info.type}]
+            uris = [info.uri for info in held]
+            self._etags = {
+                uri: known
+                for uri, known in self._etags.items()
+                if scope.type is not None and known[0].type != scope.type
+            }
+            self.freshness.survey_soon()
+        for number, uri in enumerate(uris, start=1):
+            self._forget_uri(uri)
+            if number % _FORGET_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return len(uris)
+
+    def _forget_uri(self, uri: str) -> None:
+        self.memory.expire(uri)
+        self._etags.pop(uri, None)
+        outline = self._outlines.discard(uri)
+        for section in outline.sections if outline is not None else ():
+            self.memory.expire(section_uri(uri, section.slug))
+
+    def _forget_shared(self, uri: str) -> list[str]:
+        """Have a resource looked at and its shared values removed; returns its URIs, aliases too."""
+        info = self.catalog.find(uri)
+        if info is None:
+            return []
+        self.freshness.look_soon({info.path})
+        claim = self.catalog.rules.claim(info.path)
+        uris = [uri] if claim is None else [claim.uri, *claim.aliases]
+        named = [named for each in uris if (named := self.catalog.find(each)) and named.path == info.path]
+        if self.shared is not None and not self._source.is_near:
+            portable = self._source.portable(info.version)
+            self.shared.forget([self.shared.key(each, form, portable) for each in named for form in Form])
+        return [each.uri for each in named]
+
+    def recheck(self, *, rechecks: bool) -> None:
+        """Have hits compared with the source every `RECHECK_S`, or no longer; costs a hit nothing."""
+        self._rechecks = rechecks
+        self.memory.limit_ttl(RECHECK_S if rechecks else inf)
+        if rechecks:
+            self._etags.clear()
+
     def etag(self, info: ResourceInfo, form: Form) -> str | None:
         """Return the validator of a form, when it was ever made for this version; touches no cache."""
         known = self._etags.get(info.uri)
@@ -221,8 +331,8 @@ class Library:
             try:
                 if isinstance(info, SectionInfo):
                     info = await self._resolved(info)
-                representation = await self._fly(info, form)
-                return Reading(info, representation, ServedFrom.MISS)
+                landed = await self._fly(info, form)
+                return Reading(info, landed.representation, landed.served_from)
             except (SourceChanged, SourceGone) as error:
                 remaining_s = deadline_s - monotonic()
                 settled = remaining_s > 0 and await self.freshness.settled(info.path, remaining_s)
@@ -235,21 +345,41 @@ class Library:
             except SourceError as error:
                 return self._fall_back(info, form, error)
 
-    async def _fly(self, info: ResourceInfo, form: Form) -> Representation:
-        key = (info, form)
+    async def _fly(self, info: ResourceInfo, form: Form) -> _Landed:
+        key = (info, form, self._invalidations)
         return await self._flights.join(key, lambda: self._lead(info, form))
 
-    async def _lead(self, info: ResourceInfo, form: Form) -> Representation:
+    async def _lead(self, info: ResourceInfo, form: Form) -> _Landed:
         # Between this waiter's look-up and its flight another flight may have landed.
         held = self.memory.get(info, form, monotonic())
         if held is not None:
-            return held.representation
-        representation = await self._threads.run(self._read_and_render, info, form)
-        self.memory.put(info, form, representation)
+            return _Landed(held.representation, ServedFrom.MISS)
+        began = self._invalidations
+        landed = await self._obtain(info, form)
+        if began != self._invalidations:
+            # These waiters asked before what they get was called into question; nobody after them gets it.
+            return landed
+        self.memory.put(info, form, landed.representation)
         if not isinstance(info, SectionInfo):
             # Sections come and go with every edit, and nothing says which: theirs would be kept for ever.
-            self._remember_etag(info, form, representation.etag)
-        return representation
+            self._remember_etag(info, form, landed.representation.etag)
+        return landed
+
+    async def _obtain(self, info: ResourceInfo, form: Form) -> _Landed:
+        """Have the bytes from the nearest place that has them."""
+        shared = self.shared
+        # Where a section is, is known from its document, which was read from the source just now.
+        if shared is None or self._source.is_near or isinstance(info, SectionInfo):
+            return _Landed(await self._threads.run(self._read_and_render, info, form), ServedFrom.MISS)
+        began = self._invalidations
+        key = shared.key(info, form, self._source.portable(info.version))
+        found = await shared.get(key)
+        if found is not None:
+            return _Landed(found, ServedFrom.SHARED)
+        representation = await self._threads.run(self._read_and_render, info, form)
+        if began == self._invalidations:
+            shared.offer(key, representation)
+        return _Landed(representation, ServedFrom.MISS)
 
     def _read_and_render(self, info: ResourceInfo, form: Form) -> Representation:
         content = self._source.read(info.path, info.version)
@@ -302,6 +432,9 @@ class Library:
         return Reading(info, last_good, ServedFrom.STALE)
 
     def _remember_etag(self, info: ResourceInfo, form: Form, etag: str) -> None:
+        if self._rechecks:
+            # A validator would answer for content that was not looked at.
+            return
         known = self._etags.get(info.uri)
         if known is None or known[0] != info:
             known = self._etags[info.uri] = (info, {})

@@ -169,6 +169,14 @@ class Change(msgspec.Struct, frozen=True):
     removed: tuple[str, ...] = ()
 
 
+class Invalidation(msgspec.Struct, frozen=True):
+    """What caches are to forget: one resource, those of a type, or with neither all."""
+
+    uri: str | None = None
+    """Canonical."""
+    type: str | None = None
+
+
 class SourceError(Exception):
     """A document could not be read; the text is for the operator's log, not for a client."""
 
@@ -183,6 +191,17 @@ class SourceChanged(SourceError):
 
 class Source(Protocol):
     """Where documents come from. Blocking calls: run them on a thread, never on the event loop."""
+
+    @property
+    def is_near(self) -> bool:
+        """Whether reading a document costs less than asking Redis for it (see docs/adr/0007).
+
+        Then a miss goes to the source at once. One that is not near is asked after Redis, by one process
+        for all.
+        """
+
+    def portable(self, version: Version) -> str:
+        """Return what of a version is the same on every host that sees the same document; memory only."""
 
     def list(self) -> tuple[Iterable[SourceEntry], Iterable[SourceProblem]]:
         """Return every document, and those that cannot be served.

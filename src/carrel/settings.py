@@ -11,12 +11,14 @@ import math
 import os
 import tomllib
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from carrel.errors import InvalidSettings
+from carrel.redis_url import parse_redis_url
 
 STARTER_LIBRARY = Path(__file__).parent / "starter"
 
@@ -28,6 +30,15 @@ _MAX_PAGE_SIZE = 10_000
 _MIN_BODY_BYTES = 1024
 _MAX_STREAMS = 100_000
 _MAX_SESSIONS = 1_000_000
+
+
+class SharedReads(StrEnum):
+    """Which misses ask Redis before the source."""
+
+    AUTO = "auto"
+    """Those of a library on a network file system."""
+    ALWAYS = "always"
+    NEVER = "never"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,6 +87,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Read the library into the cache after the first survey, in the background."""
     tools: bool = True
     """Offer read-only tools over MCP, for clients whose model cannot read resources."""
+    redis_url: str = ""
+    """Of the Redis that all workers and hosts share; empty for none. It may hold a password: never log it."""
+    shared_reads: SharedReads = SharedReads.AUTO
+    """Whether a document is asked of Redis before it is read from the library."""
 
     def __post_init__(self) -> None:
         """Check what types cannot say.
@@ -103,6 +118,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             0 <= self.max_sessions <= _MAX_SESSIONS, "max_sessions", f"a number from 0 to {_MAX_SESSIONS}"
         )
         _require(0 < self.session_idle_s < math.inf, "session_idle_s", "more than 0 seconds")
+        if self.redis_url:
+            parse_redis_url(self.redis_url)
+
+    @property
+    def source_is_near(self) -> bool | None:
+        """What `shared_reads` says of the source; None leaves it to the source."""
+        return None if self.shared_reads is SharedReads.AUTO else self.shared_reads is SharedReads.NEVER
 
     def is_loopback(self) -> bool:
         """Tell whether the host can be reached from this machine only."""
@@ -120,7 +142,11 @@ def _require(holds: object, field: str, wanted: str) -> None:
 
 
 # Variables that the field already uses, beside CARREL_<FIELD> for every field.
-_ENVIRONMENT_ALIASES = {"CACHE_TTL": "cache_ttl_s", "CACHE_MAX_SIZE": "cache_max_resources"}
+_ENVIRONMENT_ALIASES = {
+    "CACHE_TTL": "cache_ttl_s",
+    "CACHE_MAX_SIZE": "cache_max_resources",
+    "REDIS_URL": "redis_url",
+}
 
 
 def load(

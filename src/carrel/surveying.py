@@ -24,6 +24,7 @@ from carrel.rules import RULES_FILE, Rules, default_rules, parse_rules
 from carrel.settling import QUIET_S
 from carrel.sources.beneath import Directory, is_regular
 from carrel.sources.filesystem import FilesystemSource
+from carrel.sources.mounts import is_on_local_disk
 
 MAX_RULES_BYTES = 1024 * 1024
 
@@ -46,8 +47,15 @@ class Differences(NamedTuple):
     cost_s: float
 
 
-def open_library(root: Path, max_document_bytes: int) -> tuple[FilesystemSource, Rules]:
+def open_library(
+    root: Path, max_document_bytes: int, *, is_near: bool | None = None
+) -> tuple[FilesystemSource, Rules]:
     """Open a directory and read its rules.
+
+    Args:
+        root: The directory.
+        max_document_bytes: A longer document is not served.
+        is_near: See `Source.is_near`; None goes by the kind of file system that the root is on.
 
     Raises:
         InvalidLibrary: The directory or its `carrel.toml` cannot be used; the message says why.
@@ -60,7 +68,10 @@ def open_library(root: Path, max_document_bytes: int) -> tuple[FilesystemSource,
     rules = rules_from(text, root)
     try:
         source = FilesystemSource(
-            root, max_document_bytes=max_document_bytes, follow_links=rules.follow_links
+            root,
+            max_document_bytes=max_document_bytes,
+            follow_links=rules.follow_links,
+            is_near=is_on_local_disk(root) if is_near is None else is_near,
         )
     except OSError as error:
         raise InvalidLibrary(f"The directory {root} cannot be opened: {error.strerror}.") from error

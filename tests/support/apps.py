@@ -65,7 +65,7 @@ def application(
     The catalog is an empty one when None.
     """
     chosen = Settings(root=root, **{"watch": False, "rescan_s": 60.0, **settings})
-    own, rules = open_library(root, chosen.max_document_bytes)
+    own, rules = open_library(root, chosen.max_document_bytes, is_near=chosen.source_is_near)
     catalog, writer = catalog or Catalog(rules), writer or LineWriter(_NOWHERE)
     return Application(chosen, source or own, catalog, cells or Cells(), writer, shared)
 

@@ -17,8 +17,8 @@ def directory(root: Path, *, follow_links: bool = False) -> FilesystemSource:
 class CountingSource(FilesystemSource):
     """Counts reads and looks."""
 
-    def __init__(self, root: Path, max_document_bytes: int = 8 * MIB) -> None:
-        super().__init__(root, max_document_bytes=max_document_bytes)
+    def __init__(self, root: Path, max_document_bytes: int = 8 * MIB, *, is_near: bool = True) -> None:
+        super().__init__(root, max_document_bytes=max_document_bytes, is_near=is_near)
         self.reads = 0
         self.heads = 0
         self.stats = 0
@@ -61,8 +61,8 @@ class FailingSource(CountingSource):
 class SlowSource(CountingSource):
     """Reads that wait until they are let go."""
 
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
+    def __init__(self, root: Path, *, is_near: bool = True) -> None:
+        super().__init__(root, is_near=is_near)
         self.gate = threading.Event()
 
     def read(self, path: str, version: Version) -> Content:

@@ -8,6 +8,8 @@ expires everything nor makes an entry immortal.
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import islice
+from math import inf
 from time import monotonic
 
 from carrel.model import Form, Reading, Representation, ResourceInfo, ServedFrom
@@ -43,7 +45,7 @@ class MemoryCache:
     def __init__(self, max_resources: int, max_bytes: int, ttl_s: float, last_good_s: float) -> None:
         self._max_resources = max_resources
         self._max_bytes = max_bytes
-        self._ttl_s = ttl_s
+        self._longest_ttl_s = self._ttl_s = ttl_s
         self._last_good_s = last_good_s
         self._slots: OrderedDict[str, dict[Form, _Entry]] = OrderedDict()
         self.size_bytes = 0
@@ -119,6 +121,19 @@ class MemoryCache:
         """Drop all forms of a URI, its last good content too."""
         for entry in self._slots.pop(uri, {}).values():
             self._forget(entry)
+
+    def expire(self, uri: str) -> None:
+        """Have all forms of a URI loaded again; until they are, they stay as the last good content."""
+        for entry in self._slots.get(uri, {}).values():
+            entry.loaded_s = -inf
+
+    def infos(self) -> list[ResourceInfo]:
+        """Return what is known of every URI held."""
+        return [entry.info for forms in self._slots.values() for entry in islice(forms.values(), 1)]
+
+    def limit_ttl(self, limit_s: float = inf) -> None:
+        """Have entries loaded again from this age, in seconds, where the TTL is longer."""
+        self._ttl_s = min(self._longest_ttl_s, limit_s)
 
     def clear(self) -> None:
         """Drop everything."""

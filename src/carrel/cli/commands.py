@@ -82,13 +82,16 @@ def serve(
         bool | None, typer.Option("--preload", help="Read the library into memory after the start.")
     ] = None,
     tools: Switch = None,
+    redis: Annotated[
+        str | None, typer.Option(metavar="URL", help="Redis that all workers and hosts share: redis://HOST.")
+    ] = None,
 ) -> None:
     """Serve a library over MCP and HTTP."""
     from carrel.cli.serving import serve as run
 
     flags = _flags(directory, host=host, port=port, workers=workers, public=public, access_log=access_log)
     flags["allowed_hosts"] = tuple(allowed_host) if allowed_host else None
-    flags |= {"preload": preload, "tools": _is_on(tools)}
+    flags |= {"preload": preload, "tools": _is_on(tools), "redis_url": redis}
     flags["allowed_origins"] = tuple(allowed_origin) if allowed_origin else None
     run(_settings(flags, config))
 

@@ -33,7 +33,7 @@ def serve_stdio(settings: Settings) -> None:
     os.dup2(2, 1)
     writer = LineWriter()
     operator_log.install(writer)
-    source, rules = open_library(settings.root, settings.max_document_bytes)
+    source, rules = open_library(settings.root, settings.max_document_bytes, is_near=settings.source_is_near)
     catalog, _ = load_catalog(source, rules)
     app = Application(settings, source, catalog, Cells(), writer)
     with open(0, "rb", buffering=0, closefd=False) as protocol_in:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from carrel.app import Application
+from carrel.cache.redis_link import require_client_library
 from carrel.catalog import Catalog
 from carrel.cli import hosting
 from carrel.cli.greeting import greet
@@ -54,7 +55,10 @@ def serve(settings: Settings) -> None:
         settings = msgspec.structs.replace(
             settings, allowed_hosts=(*LOOPBACK_HOSTS, *(settings.allowed_hosts or ()))
         )
-    source, rules = open_library(settings.root, settings.max_document_bytes)
+    if settings.redis_url:
+        # Here, as the workers make the link, and each would fail for itself.
+        require_client_library()
+    source, rules = open_library(settings.root, settings.max_document_bytes, is_near=settings.source_is_near)
     catalog, problems = load_catalog(source, rules)
     if not len(catalog):
         raise InvalidLibrary(

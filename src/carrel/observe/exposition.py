@@ -9,14 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from carrel.observe.cells import Cells, Series
-from carrel.observe.metrics import BUCKETS_S, CATALOG_SIZE, METRICS, SESSIONS, SUM_CELL, WATCHING
+from carrel.observe.metrics import (
+    BUCKETS_S,
+    CATALOG_SIZE,
+    FEED_UP,
+    METRICS,
+    SESSIONS,
+    SHARED_UP,
+    SUM_CELL,
+    WATCHING,
+)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _GREATEST = frozenset({SESSIONS})
 """Gauges of what the workers have together, and some have not looked at yet."""
 
-_LEAST = frozenset({CATALOG_SIZE, WATCHING})
+_LEAST = frozenset({CATALOG_SIZE, WATCHING, SHARED_UP, FEED_UP})
 """Gauges of what every worker has whole: their sum would say nothing, the least is the worst case."""
 
 _Labels = tuple[tuple[str, str], ...]

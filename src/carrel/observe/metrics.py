@@ -31,6 +31,12 @@ CATALOG_SIZE = "carrel_catalog_resources"
 WATCHING = "carrel_watch_up"
 FAILED_SURVEYS = "carrel_failed_surveys_total"
 SEARCH = "carrel_search_latency_seconds"
+SHARED_UP = "carrel_shared_cache_up"
+FEED_UP = "carrel_feed_up"
+FEED_LOSSES = "carrel_feed_losses_total"
+SHARED_LOOKUPS = "carrel_shared_cache_lookups_total"
+SHARED_WRITES = "carrel_shared_cache_writes_total"
+REDIS_ERRORS = "carrel_redis_errors_total"
 DROPPED_LINES = "carrel_access_log_dropped_lines_total"
 OPEN_STREAMS = "carrel_open_streams"
 SESSIONS = "carrel_sessions"
@@ -60,6 +66,12 @@ METRICS = {
     ),
     FAILED_SURVEYS: _Metric("counter", "Surveys of the library that failed."),
     SEARCH: _Metric("histogram", "Time of a search, the wait for its turn and for the index included."),
+    SHARED_UP: _Metric("gauge", "Whether Redis is used (1) or left alone because it fails (0)."),
+    FEED_UP: _Metric("gauge", "Whether changes seen by other workers and hosts arrive (1) or not (0)."),
+    FEED_LOSSES: _Metric("counter", "How often messages of other workers were lost, and all was re-checked."),
+    SHARED_LOOKUPS: _Metric("counter", "Look-ups in the shared level by what they came to."),
+    SHARED_WRITES: _Metric("counter", "Values for the shared level, written or dropped."),
+    REDIS_ERRORS: _Metric("counter", "Calls of Redis that failed, by reason."),
     DROPPED_LINES: _Metric("counter", "Access log lines dropped because stderr did not take them."),
     OPEN_STREAMS: _Metric("gauge", "Streams of notifications that are open, by era of the protocol."),
     SESSIONS: _Metric("gauge", "Sessions of the handshake era, of all workers together."),

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from time import monotonic, time
 from typing import NamedTuple
 
+from carrel.cache.redis_link import Reason
+from carrel.cache.shared import LOOKUPS, SharedLevel
 from carrel.http.exchange import FailedRead, Read, Response, Revalidation
 from carrel.library import Library
 from carrel.model import Reading, ServedFrom
@@ -24,6 +26,12 @@ from carrel.observe.metrics import (
     DROPPED_LINES,
     EVICTIONS,
     FAILED_SURVEYS,
+    FEED_LOSSES,
+    FEED_UP,
+    REDIS_ERRORS,
+    SHARED_LOOKUPS,
+    SHARED_UP,
+    SHARED_WRITES,
     WATCHING,
     Recorder,
 )
@@ -67,6 +75,9 @@ class Observer:
         self._further: list[Callable[[Recorder], None]] = []
         self._refreshing: asyncio.TimerHandle | None = None
         library.catalog.listen(lambda _: self.refresh_gauges())
+        if library.shared is not None:
+            library.shared.link.listen(self.refresh_gauges)
+            library.shared.feed.on_turn(self.refresh_gauges)
 
     def start(self, recorder: Recorder) -> None:
         """Begin to watch, in the process that serves.
@@ -141,12 +152,26 @@ class Observer:
         counter(DROPPED_LINES, self._writer.dropped_lines)
         for write in self._further:
             write(self._recorder)
+        if self._library.shared is not None:
+            _refresh_shared(self._library.shared, self._recorder)
 
     def _count_lookups(self, recorder: Recorder) -> None:
         library = self._library
         for durations_s, is_hit in ((library.hit_lookups_s, True), (library.missed_lookups_s, False)):
             recorder.lookups(list(durations_s), is_hit=is_hit)
             durations_s.clear()
+
+
+def _refresh_shared(shared: SharedLevel, recorder: Recorder) -> None:
+    recorder.gauge(SHARED_UP, float(shared.link.is_up))
+    recorder.gauge(FEED_UP, float(shared.feed.is_up))
+    recorder.counter(FEED_LOSSES, shared.feed.losses)
+    for result in LOOKUPS:
+        recorder.counter(SHARED_LOOKUPS, shared.lookups[result], result=result)
+    recorder.counter(SHARED_WRITES, shared.writes, result="written")
+    recorder.counter(SHARED_WRITES, shared.dropped, result="dropped")
+    for reason in Reason:
+        recorder.counter(REDIS_ERRORS, shared.link.errors[reason], reason=reason.value)
 
 
 def _group(batch: list[_Pending]) -> tuple[list[ReadLine], dict[Read, _Told]]:

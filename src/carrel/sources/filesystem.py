@@ -44,16 +44,30 @@ class FilesystemSource:
         max_document_bytes: A longer file is listed as a problem and never read.
         follow_links: Serve files behind symbolic links that stay beneath the root.
 
+        is_near: See `Source.is_near`.
+
     Raises:
         OSError: The root cannot be opened.
     """
 
-    def __init__(self, root: Path, *, max_document_bytes: int, follow_links: bool = False) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        max_document_bytes: int,
+        follow_links: bool = False,
+        is_near: bool = True,
+    ) -> None:
         self._root = root
+        self.is_near = is_near
         self._max_document_bytes = max_document_bytes
         self._follow_links = follow_links
         self._directory = Directory(str(root), follow_links=follow_links)
         self._ignore = ignore_from(None)
+
+    def portable(self, version: Version) -> str:
+        """See `Source.portable`: all but the inode, which some network file systems number host by host."""
+        return version.partition(".")[2]
 
     def list(self) -> tuple[_Entries, _Problems]:
         """See `Source.list`."""

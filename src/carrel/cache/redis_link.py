@@ -1,0 +1,308 @@
+"""The way to one Redis: deadlines, a breaker, reconnecting in the background. Only this names redis-py.
+
+Every call ends within `DEADLINE_S`, connecting included, or is refused at once while the breaker is open.
+The client library is imported when the link opens, on a thread: it takes half a second, and neither the
+start nor a server without Redis waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import math
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from enum import StrEnum
+from importlib.util import find_spec
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from carrel.cache.breaker import Breaker
+from carrel.cache.framing import Corrupt
+from carrel.errors import ExtraMissing
+from carrel.redis_url import RedisUrl
+
+if TYPE_CHECKING:
+    from redis.asyncio import BlockingConnectionPool
+    from redis.asyncio.connection import AbstractConnection
+
+log = logging.getLogger("carrel.redis")
+
+DEADLINE_S = 0.05
+"""Of one call: what a Redis that does not answer costs a reader, once, until the breaker is open."""
+
+MAX_CONNECTIONS = 8
+"""Of a process: calls take well below a millisecond, so that few of them are ever under way together."""
+
+
+class Reason(StrEnum):
+    """Why a call failed: a closed set, as it becomes a label."""
+
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    AUTH = "auth"
+    LOADING = "loading"
+    READ_ONLY = "read_only"
+    FULL = "full"
+    PROTOCOL = "protocol"
+    REPLY = "reply"
+    CORRUPT = "corrupt"
+    OPEN = "open"
+
+
+_HARMLESS = frozenset({Reason.READ_ONLY, Reason.FULL, Reason.REPLY, Reason.CORRUPT, Reason.OPEN})
+"""Failures of one command, after which the next one may well succeed."""
+
+
+class LinkError(Exception):
+    """A call that failed; its text may be logged."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+Command = str | bytes | int
+
+Result = TypeVar("Result")
+
+
+class RedisLink:
+    """A link to one Redis.
+
+    Args:
+        url: Where it is.
+        deadline_s: Of one call, in seconds.
+
+    Raises:
+        ExtraMissing: The client library is not installed.
+    """
+
+    def __init__(self, url: RedisUrl, deadline_s: float = DEADLINE_S) -> None:
+        require_client_library()
+        self.url = url
+        self._deadline_s = deadline_s
+        self._breaker = Breaker()
+        self._pool: BlockingConnectionPool | None = None
+        self._up = asyncio.Event()
+        self._down = asyncio.Event()
+        self._down.set()
+        self._task: asyncio.Task[None] | None = None
+        self._is_told = False
+        self._listeners: list[Callable[[], None]] = []
+        self.errors: Counter[Reason] = Counter()
+        """Calls and probes that failed, since the start; what the open breaker refused is not counted."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether calls are let through."""
+        return self._breaker.is_closed
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Have a function called whenever `is_up` has changed."""
+        self._listeners.append(listener)
+
+    def start(self) -> None:
+        """Begin to connect, on the running event loop."""
+        self._task = asyncio.create_task(self._keep(), name="carrel-redis")
+
+    async def stop(self) -> None:
+        """End the task and close all connections."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._breaker.is_closed = False
+        if self._pool is not None:
+            with suppress(Exception):
+                await self._pool.disconnect()
+            self._pool = None
+
+    async def wait_up(self) -> None:
+        """Wait until calls are let through."""
+        await self._up.wait()
+
+    async def wait_down(self) -> None:
+        """Wait until they no longer are."""
+        await self._down.wait()
+
+    async def call(self, *command: Command, parse: Callable[[Any], Result]) -> Result:
+        """Send one command and return what its reply says.
+
+        Args:
+            command: Its name and arguments.
+            parse: Makes the result of the reply, or raises `Corrupt`. Then the connection is given up as
+                well: it may be out of step, and answer each command with the reply to another.
+
+        Raises:
+            LinkError: There was no reply in time, it was an error, or it was not what it should be.
+        """
+        if not self._breaker.is_closed:
+            raise LinkError(Reason.OPEN)
+        return await self._call(command, parse)
+
+    @asynccontextmanager
+    async def subscribe(self, channel: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Subscribe to a channel on a connection of its own; the context is entered once that is confirmed.
+
+        Raises:
+            LinkError: It could not be, or the iteration met the end of the connection.
+        """
+        if self._pool is None or not self._breaker.is_closed:
+            raise LinkError(Reason.OPEN)
+        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        try:
+            with self._mapped():
+                async with asyncio.timeout(self._deadline_s):
+                    await connection.connect()  # type: ignore[no-untyped-call]
+                    await connection.send_command("SUBSCRIBE", channel)
+                    await connection.read_response(push_request=True)
+            yield self._messages(connection)
+        finally:
+            with suppress(Exception):
+                await connection.disconnect(nowait=True)
+
+    async def _messages(self, connection: AbstractConnection) -> AsyncIterator[bytes]:
+        while True:
+            with self._mapped():
+                reply = await connection.read_response(timeout=math.inf, push_request=True)
+            match reply:
+                case [b"message", _, bytes() as message]:
+                    yield message
+                case _:
+                    raise self._failed(Reason.CORRUPT)
+
+    async def _call(self, command: tuple[Command, ...], parse: Callable[[Any], Result]) -> Result:
+        pool = self._pool
+        assert pool is not None, "the breaker closes after the pool was made"
+        with self._mapped():
+            async with asyncio.timeout(self._deadline_s):
+                connection: AbstractConnection = await pool.get_connection()  # type: ignore[no-untyped-call]
+                try:
+                    await connection.send_command(*command)
+                    reply = await connection.read_response()
+                    try:
+                        return parse(reply)
+                    except Corrupt:
+                        await connection.disconnect(nowait=True)
+                        raise
+                finally:
+                    await pool.release(connection)
+
+    def _mapped(self) -> _Mapped:
+        return _Mapped(self._failed)
+
+    def _failed(self, reason: Reason) -> LinkError:
+        self.errors[reason] += 1
+        if reason not in _HARMLESS and self._breaker.fail(monotonic()):
+            self._tell_listeners()
+        return LinkError(reason)
+
+    def _tell_listeners(self) -> None:
+        is_up = self._breaker.is_closed
+        (self._up if is_up else self._down).set()
+        (self._down if is_up else self._up).clear()
+        for listener in self._listeners:
+            listener()
+
+    async def _keep(self) -> None:
+        """Connect, and probe whenever the breaker is open."""
+        pool = self._pool = await asyncio.to_thread(_make_pool, self.url, self._deadline_s)
+        while True:
+            await self._down.wait()
+            await asyncio.sleep(max(0.0, self._breaker.next_probe_s - monotonic()))
+            try:
+                # Those of a Redis that is gone would fail one by one.
+                await pool.disconnect(inuse_connections=False)
+                await self._call(("PING",), _expect_pong)
+            except LinkError as error:
+                self._breaker.fail(monotonic())
+                if not self._is_told:
+                    self._is_told = True
+                    log.warning(
+                        "Redis at %s cannot be used (%s), reads go on without it", self.url.place, error
+                    )
+                continue
+            self._breaker.heal(monotonic())
+            self._tell_listeners()
+            if self._is_told:
+                self._is_told = False
+                log.warning("Redis at %s is used again", self.url.place)
+
+
+def require_client_library() -> None:
+    """See that redis-py is installed, without the time that importing it takes.
+
+    Raises:
+        ExtraMissing: It is not.
+    """
+    if find_spec("redis") is None:
+        raise ExtraMissing("--redis needs redis-py, which is not installed. Run: pip install 'carrel[redis]'")
+
+
+def _expect_pong(reply: Any) -> None:
+    if reply != b"PONG":
+        raise Corrupt("not the answer to a ping")
+
+
+class _Mapped:
+    """Turns what the client library raises into `LinkError`, at the boundary."""
+
+    def __init__(self, failed: Callable[[Reason], LinkError]) -> None:
+        self._failed = failed
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        # Cancelling is no failure; anything else may come of parsing bytes that are not Redis's.
+        if isinstance(error, Exception) and not isinstance(error, LinkError):
+            raise self._failed(_reason_of(error)) from error
+
+
+def _reason_of(error: Exception) -> Reason:
+    from redis import exceptions
+
+    table: list[tuple[tuple[type[Exception], ...], Reason]] = [
+        ((Corrupt,), Reason.CORRUPT),
+        ((TimeoutError, exceptions.TimeoutError), Reason.TIMEOUT),
+        ((exceptions.AuthenticationError, exceptions.NoPermissionError), Reason.AUTH),
+        ((exceptions.AuthorizationError,), Reason.AUTH),
+        ((exceptions.BusyLoadingError,), Reason.LOADING),
+        ((exceptions.ReadOnlyError,), Reason.READ_ONLY),
+        ((exceptions.OutOfMemoryError,), Reason.FULL),
+        ((exceptions.ResponseError,), Reason.REPLY),
+        ((exceptions.ConnectionError, OSError), Reason.CONNECTION),
+    ]
+    return next((reason for kinds, reason in table if isinstance(error, kinds)), Reason.PROTOCOL)
+
+
+def _make_pool(url: RedisUrl, deadline_s: float) -> BlockingConnectionPool:
+    redis = importlib.import_module("redis.asyncio")
+    notices = importlib.import_module("redis.maint_notifications")
+    options: dict[str, Any] = {
+        "db": url.database,
+        "username": url.username,
+        "password": url.password,
+        "protocol": 3,
+        "socket_timeout": deadline_s,
+        "socket_connect_timeout": deadline_s,
+        "driver_info": None,
+        "maint_notifications_config": notices.MaintNotificationsConfig(enabled=False),
+    }
+    if url.socket:
+        options |= {"connection_class": redis.UnixDomainSocketConnection, "path": url.socket}
+    else:
+        options |= {"host": url.host, "port": url.port}
+    if url.tls:
+        options |= {
+            "connection_class": redis.SSLConnection,
+            "ssl_ca_certs": url.ca_file,
+            "ssl_certfile": url.cert_file,
+            "ssl_keyfile": url.key_file,
+        }
+    pool: BlockingConnectionPool = redis.BlockingConnectionPool(
+        max_connections=MAX_CONNECTIONS, timeout=deadline_s, **options
+    )
+    return pool

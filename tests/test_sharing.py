@@ -1,0 +1,286 @@
+"""What one worker sees, the others come to know; here they share a Redis and no watcher."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from carrel.errors import InvalidParams, ResourceNotFound
+from carrel.model import Form, Invalidation, ServedFrom
+from tests.support.apps import Served
+from tests.support.metering import value
+from tests.support.redis import RedisServer
+from tests.support.sharing import URI, read, serving_far, shared_of, written
+from tests.support.sources import CountingSource
+from tests.support.trees import CORE, replace
+from tests.support.waiting import eventually, never
+
+INVALIDATED_WITHIN_S = 0.25
+STALE_AT_MOST_S = 5.0
+ALIAS = "mcp://resources/patterns/core"
+
+
+@asynccontextmanager
+async def hosts(library: Path, redis: RedisServer, **options: Any) -> AsyncIterator[tuple[Served, Served]]:
+    """Two hosts of one tree, of which nothing but the feed tells the second."""
+    async with (
+        serving_far(library, redis, **{"watch": True, **options}) as one,
+        serving_far(library, redis, **options) as two,
+    ):
+        await eventually(lambda: one.library.freshness.watching)
+        yield one, two
+
+
+async def cached(served: Served, uri: str = URI) -> None:
+    await read(served.library, uri)
+    assert (await read(served.library, uri)).served_from is ServedFrom.HIT
+
+
+async def body(served: Served, uri: str = URI) -> bytes:
+    return (await read(served.library, uri)).representation.body
+
+
+async def test_an_edit_that_one_watcher_saw_shows_on_a_host_without_a_watcher(
+    library: Path, redis_server: RedisServer
+) -> None:
+    async with hosts(library, redis_server) as (one, two):
+        await cached(two)
+        replace(library / "sdlc-core.md", "# Edited\n")
+        await eventually(lambda: two.library.find(URI).size == 9, deadline_s=1.0)
+        assert await body(two) == await body(one) == b"# Edited\n"
+
+
+async def test_new_and_deleted_documents_show_there_too(library: Path, redis_server: RedisServer) -> None:
+    async with hosts(library, redis_server) as (_, two):
+        replace(library / "new.md", "# New\n")
+        await eventually(lambda: two.library.catalog.find("mcp://resources/files/new.md"))
+        (library / "new.md").unlink()
+        await eventually(lambda: not two.library.catalog.find("mcp://resources/files/new.md"))
+
+
+async def test_many_edits_at_once_are_told_as_one(library: Path, redis_server: RedisServer) -> None:
+    async with hosts(library, redis_server) as (_, two):
+        for number in range(300):
+            (library / f"many-{number}.md").write_text("# One of many\n")
+        await eventually(lambda: len(two.library.catalog) == 305)
+
+
+async def test_an_edit_is_told_once_and_not_back(library: Path, redis_server: RedisServer) -> None:
+    async with hosts(library, redis_server) as (one, two):
+        replace(library / "sdlc-core.md", "# Edited\n")
+        await eventually(lambda: two.library.find(URI).size == one.library.find(URI).size == 9)
+        await never(lambda: _generation(redis_server) > 1, for_s=0.3)
+        assert _generation(redis_server) == 1
+
+
+def _generation(redis: RedisServer) -> int:
+    with redis.client() as client:
+        return int(client.hget("carrel:library:feed", "generation") or 0)
+
+
+@pytest.mark.parametrize(
+    "scope", [Invalidation(uri=URI), Invalidation(type="sdlc"), Invalidation()], ids=["uri", "type", "all"]
+)
+async def test_an_invalidation_reaches_the_other_host_in_time(
+    library: Path, redis_server: RedisServer, scope: Invalidation
+) -> None:
+    ours, theirs = CountingSource(library, is_near=False), CountingSource(library, is_near=False)
+    async with (
+        serving_far(library, redis_server, source=ours) as one,
+        serving_far(library, redis_server, source=theirs) as two,
+    ):
+        for served in (one, two):
+            await cached(served)
+        await written(one.library, 1)
+        before = ours.reads + theirs.reads
+        assert await one.library.invalidate(scope) == 1
+        start_s = time.monotonic()
+        await eventually(lambda: _is_forgotten(two), deadline_s=INVALIDATED_WITHIN_S)
+        assert time.monotonic() - start_s <= INVALIDATED_WITHIN_S
+        await asyncio.gather(read(one.library), read(two.library))
+        assert ours.reads + theirs.reads > before, "the shared value was forgotten too"
+
+
+def _is_forgotten(served: Served) -> bool:
+    info = served.library.find(URI)
+    return served.library.memory.get(info, Form.RAW, time.monotonic()) is None
+
+
+async def test_an_invalidation_leaves_the_rest_alone(library: Path, redis_server: RedisServer) -> None:
+    async with hosts(library, redis_server) as (one, two):
+        other = "mcp://resources/patterns/go/core"
+        for served in (one, two):
+            await cached(served)
+            await cached(served, other)
+        await one.library.invalidate(Invalidation(type="sdlc"))
+        await eventually(lambda: _is_forgotten(two))
+        for served in (one, two):
+            assert (await read(served.library, other)).served_from is ServedFrom.HIT
+
+
+async def test_an_invalidation_is_of_all_spellings_and_forms(
+    library: Path, redis_server: RedisServer
+) -> None:
+    async with serving_far(library, redis_server) as served:
+        canonical = served.library.find(ALIAS).canonical_uri
+        for uri in (ALIAS, canonical):
+            await cached(served, uri)
+            await read(served.library, uri, Form.JSON)
+        await written(served.library, 4)
+        assert await served.library.invalidate(Invalidation(uri=ALIAS)) == 2
+        await eventually(lambda: not redis_server.keys("*:resource:*"))
+        for uri in (ALIAS, canonical):
+            assert (await read(served.library, uri, Form.JSON)).served_from is ServedFrom.MISS
+
+
+async def test_content_that_changed_behind_an_unchanged_version_is_not_revalidated_after_an_invalidation(
+    library: Path, redis_server: RedisServer
+) -> None:
+    async with serving_far(library, redis_server) as served:
+        await cached(served)
+        info = served.library.find(URI)
+        assert served.library.etag(info, Form.RAW) is not None
+        await served.library.invalidate(Invalidation())
+        assert served.library.etag(info, Form.RAW) is None
+
+
+@pytest.mark.parametrize(
+    ("scope", "error"),
+    [
+        (Invalidation(uri="mcp://resources/sdlc/none"), ResourceNotFound),
+        (Invalidation(type="none"), InvalidParams),
+    ],
+)
+async def test_what_names_nothing_cannot_be_invalidated(
+    served: Served, scope: Invalidation, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        await served.library.invalidate(scope)
+
+
+async def test_an_invalidation_while_redis_is_away_arrives_once_it_is_back(
+    library: Path, redis_server: RedisServer
+) -> None:
+    async with hosts(library, redis_server) as (one, two):
+        redis_server.kill()
+        await eventually(lambda: not (shared_of(one.library).feed.is_up or shared_of(two.library).feed.is_up))
+        await one.library.invalidate(Invalidation(type="sdlc"))
+        redis_server.start()
+        await eventually(lambda: _epoch(redis_server) > 0)
+        await eventually(lambda: shared_of(two.library).feed.epoch("sdlc") > 0)
+
+
+def _epoch(redis: RedisServer) -> int:
+    with redis.client() as client:
+        return int(client.hget("carrel:library:feed", "epoch:sdlc") or 0)
+
+
+async def test_a_lost_message_is_noticed_and_made_good(library: Path, redis_server: RedisServer) -> None:
+    async with serving_far(library, redis_server) as served:
+        await cached(served)
+        replace(library / "sdlc-core.md", "# Edited\n")
+        with redis_server.client() as client:
+            client.hincrby("carrel:library:feed", "generation", 1)
+        await eventually(lambda: served.library.find(URI).size == 9, deadline_s=STALE_AT_MOST_S)
+        assert await body(served) == b"# Edited\n"
+        assert value(await served.metrics(), "carrel_feed_losses_total") == 1
+
+
+async def test_an_edit_while_the_feed_was_cut_shows(library: Path, redis_server: RedisServer) -> None:
+    async with hosts(library, redis_server) as (one, two):
+        for number in range(5):
+            text = f"# Edition {number}\n"
+            with redis_server.client() as client:
+                client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+            replace(library / "sdlc-core.md", text)
+            for served in (one, two):
+                await _shows(served, text)
+
+
+async def _shows(served: Served, text: str) -> None:
+    async def shows() -> bool:
+        return await body(served) == text.encode()
+
+    await eventually(shows, deadline_s=STALE_AT_MOST_S)
+
+
+async def test_while_the_feed_is_down_hits_are_compared_with_the_source(
+    library: Path, redis_server: RedisServer
+) -> None:
+    source = CountingSource(library, is_near=False)
+    async with serving_far(library, redis_server, source=source) as served:
+        await cached(served)
+        assert served.library.etag(served.library.find(URI), Form.RAW) is not None
+        redis_server.kill()
+        await eventually(lambda: not shared_of(served.library).feed.is_up)
+        assert value(await served.metrics(), "carrel_feed_up") == 0
+        assert served.library.etag(served.library.find(URI), Form.RAW) is None
+        before, start_s = source.reads, time.monotonic()
+        await eventually(lambda: _reads_again(served, source, before), deadline_s=STALE_AT_MOST_S)
+        assert time.monotonic() - start_s <= STALE_AT_MOST_S
+        redis_server.start()
+        await eventually(lambda: shared_of(served.library).feed.is_up)
+
+
+async def _reads_again(served: Served, source: CountingSource, before: int) -> bool:
+    assert (await body(served)) == CORE.encode()
+    return source.reads > before
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"hello",
+        b"7",
+        b"7 {}",
+        b"-1 {}",
+        b"7 \xff",
+        b'x {"sender":"a","news":{"type":"edit","documents":null}}',
+        b'7 {"sender":"a","news":{"type":"edit","documents":{"a":1}}}',
+        b'7 {"sender":"a","news":{"type":"shutdown"}}',
+        b"7 " + b"x" * 100_000,
+    ],
+)
+async def test_a_hostile_message_is_counted_and_passed_over(
+    library: Path, redis_server: RedisServer, message: bytes
+) -> None:
+    async with hosts(library, redis_server) as (_, two):
+        with redis_server.client() as client:
+            client.publish("carrel:library:changes", message)
+        await eventually(lambda: sum(shared_of(two.library).link.errors.values()) == 1)
+        replace(library / "sdlc-core.md", "# Edited\n")
+        await eventually(lambda: two.library.find(URI).size == 9)
+        assert shared_of(two.library).feed.is_up
+
+
+async def test_a_state_of_the_feed_that_is_not_one_leaves_reads_alone(
+    library: Path, redis_server: RedisServer
+) -> None:
+    async with hosts(library, redis_server) as (_, two):
+        with redis_server.client() as client:
+            client.hset("carrel:library:feed", "generation", "many")
+        await eventually(lambda: not shared_of(two.library).feed.is_up)
+        assert await body(two) == CORE.encode()
+        with redis_server.client() as client:
+            client.delete("carrel:library:feed")
+        await eventually(lambda: shared_of(two.library).is_usable)
+
+
+async def test_a_redis_that_was_emptied_is_a_loss_and_no_more(
+    library: Path, redis_server: RedisServer
+) -> None:
+    async with hosts(library, redis_server) as (one, two):
+        await one.library.invalidate(Invalidation())
+        await eventually(lambda: shared_of(two.library).feed.epoch("sdlc") == 1)
+        with redis_server.client() as client:
+            client.flushall()
+        await eventually(lambda: shared_of(two.library).feed.losses == 1)
+        assert shared_of(two.library).feed.epoch("sdlc") == 0
+        await one.library.invalidate(Invalidation())
+        await eventually(lambda: shared_of(two.library).feed.epoch("sdlc") == 1)
+        assert await body(two) == CORE.encode()
