@@ -77,6 +77,7 @@ OUT_OF_RANGE: dict[str, list[float]] = {
     "max_document_bytes": [0],
     "page_size": [0, 10001],
     "rescan_s": [0, float("nan")],
+    "max_waiting_reads": [0],
     "max_streams": [-1, 100_001],
     "keep_alive_s": [0, float("inf")],
     "stall_s": [0, float("inf")],

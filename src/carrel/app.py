@@ -112,7 +112,16 @@ class Application:
             watch=settings.watch,
         )
         level = _shared_level(settings, catalog.rules.name, stamp)
-        self.library = Library(source, catalog, freshness, memory, self._threads, stamp, level)
+        self.library = Library(
+            source,
+            catalog,
+            freshness,
+            memory,
+            self._threads,
+            stamp,
+            level,
+            max_waiting=settings.max_waiting_reads,
+        )
         access_log = AccessLog(writer) if settings.access_log else None
         self._sharing = Sharing(self.library, level.feed, source) if level is not None else None
         self._observer = Observer(access_log, self.library, writer)

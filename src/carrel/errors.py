@@ -146,7 +146,7 @@ class StreamTaken(RequestError):
 
 
 class Overloaded(RequestError):
-    """As many streams or subscriptions are open as this worker holds."""
+    """As many streams are open, or as many reads wait, as this worker holds."""
 
 
 class MethodNotAllowed(RequestError):
@@ -213,7 +213,7 @@ TABLE: dict[type[RequestError], Outcome] = {
     UnsupportedVersion: Outcome("Unsupported protocol version", 400, (400, -32602), (400, -32022)),
     SessionNotFound: Outcome("Session not found", 404, (404, -32600), (404, -32600)),
     StreamTaken: Outcome("Stream is open already", 409, (409, -32600), (409, -32600)),
-    Overloaded: Outcome("Too much is open", 503, (503, -32603), (503, -32603)),
+    Overloaded: Outcome("Too busy", 503, (503, -32603), (503, -32603)),
     MethodNotAllowed: Outcome("Method not allowed", 405, (405, -32600), (405, -32600)),
     NotAcceptable: Outcome("Not acceptable", 406, (406, -32600), (406, -32600)),
     UnsupportedMediaType: Outcome("Unsupported media type", 415, (415, -32600), (415, -32600)),

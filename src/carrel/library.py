@@ -18,7 +18,14 @@ from carrel.cache.memory import MemoryCache
 from carrel.cache.outlines import Outlines
 from carrel.cache.shared import SharedLevel
 from carrel.catalog import Catalog
-from carrel.errors import InvalidParams, InvalidUri, NotReady, ResourceUnreadable, SectionNotFound
+from carrel.errors import (
+    InvalidParams,
+    InvalidUri,
+    NotReady,
+    Overloaded,
+    ResourceUnreadable,
+    SectionNotFound,
+)
 from carrel.freshness import Freshness
 from carrel.model import (
     Change,
@@ -81,6 +88,7 @@ class Library:
         threads: Where blocking calls run.
         stamp: What goes into replies beside the documents.
         shared: The level that all workers and hosts share; None for none.
+        max_waiting: Reads that may wait for the source at once; further ones are turned away.
     """
 
     def __init__(
@@ -92,6 +100,8 @@ class Library:
         threads: Threads,
         stamp: Stamp,
         shared: SharedLevel | None = None,
+        *,
+        max_waiting: int,
     ) -> None:
         self.catalog = catalog
         self.shared = shared
@@ -111,6 +121,8 @@ class Library:
         self._outlines = Outlines()
         self._parses: Flights[ResourceInfo, Outline] = Flights()
         self._etags: dict[str, tuple[ResourceInfo, dict[Form, str]]] = {}
+        self._max_waiting = max_waiting
+        self._waiting = 0
         self._rechecks = False
         self._invalidations = 0
         self._listeners: list[Callable[[Invalidation], None]] = []
@@ -316,6 +328,7 @@ class Library:
             ResourceNotFound: The document is gone.
             ResourceUnreadable: It cannot be read, and there is no last good content.
             SectionNotFound: The document has no such section.
+            Overloaded: As many reads wait as may.
         """
         start_s = monotonic()
         reading = self._get(info, form, start_s)
@@ -326,6 +339,17 @@ class Library:
         return reading
 
     async def _load(self, info: ResourceInfo, form: Form) -> Reading:
+        if self._waiting >= self._max_waiting:
+            raise Overloaded(
+                "So many reads wait for documents already that this one was not begun. Try again."
+            )
+        self._waiting += 1
+        try:
+            return await self._load_now(info, form)
+        finally:
+            self._waiting -= 1
+
+    async def _load_now(self, info: ResourceInfo, form: Form) -> Reading:
         deadline_s = monotonic() + SETTLE_DEADLINE_S
         while True:
             try:

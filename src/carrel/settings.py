@@ -72,6 +72,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     watch: bool = True
     rescan_s: float = 3.0
     """Pause between full scans, which find what the watcher missed."""
+    max_waiting_reads: int = 2048
+    """Reads of a process that wait for the source at once; further ones are told to come again."""
     max_streams: int = 8192
     """Streams of notifications that a process keeps open."""
     keep_alive_s: float = 15.0
@@ -111,6 +113,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         _require(self.max_document_bytes >= 1, "max_document_bytes", "at least 1 byte")
         _require(1 <= self.page_size <= _MAX_PAGE_SIZE, "page_size", f"a number from 1 to {_MAX_PAGE_SIZE}")
         _require(0 < self.rescan_s < math.inf, "rescan_s", "more than 0 seconds")
+        _require(self.max_waiting_reads >= 1, "max_waiting_reads", "at least 1")
         _require(0 <= self.max_streams <= _MAX_STREAMS, "max_streams", f"a number from 0 to {_MAX_STREAMS}")
         _require(0 < self.keep_alive_s < math.inf, "keep_alive_s", "more than 0 seconds")
         _require(0 < self.stall_s < math.inf, "stall_s", "more than 0 seconds")

@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import hashlib
 import json
@@ -12,7 +13,8 @@ from carrel.encodings import Coding
 from carrel.http.rest import MAX_LIMIT
 from carrel.uri import path_of
 from tests.support.apps import Served, serving
-from tests.support.sources import EIO, FailingSource
+from tests.support.mcp import handshake
+from tests.support.sources import EIO, FailingSource, SlowSource
 from tests.support.trees import CORE, GO_CORE, PIXEL, PRD, PYTHON_CORE, plant, replace
 from tests.support.waiting import eventually
 from tests.test_encodings import decompress
@@ -452,3 +454,33 @@ async def test_only_what_was_found_is_served(library: Path) -> None:
     async with serving(library) as served:
         for path in (".hidden.md", ".git/config", "drafts/a.md", "link.md", "carrel.toml", ".carrelignore"):
             problem(await served.get(f"/mcp/resources/files/{path}"), 404)
+
+
+async def test_reads_beyond_those_that_may_wait_are_told_to_come_again(library: Path) -> None:
+    source = SlowSource(library)
+    async with serving(library, source=source, max_waiting_reads=2) as served:
+        warm = asyncio.create_task(served.get("/mcp/resources/patterns/core"))
+        await eventually(lambda: source.reads == 1)
+        waiting = asyncio.create_task(served.get("/mcp/resources/sdlc/core"))
+        await eventually(lambda: source.reads == 2)
+        refused = await served.get("/mcp/resources/templates/prd-template")
+        assert (refused.status_code, refused.json()["title"]) == (503, "Too busy")
+        assert refused.headers["retry-after"] == "2"
+        assert (await handshake(served, "resources/read", uri="mcp://resources/sdlc/core")).status_code == 503
+        source.gate.set()
+        assert [(await task).status_code for task in (warm, waiting)] == [200, 200]
+        assert (await served.get("/mcp/resources/templates/prd-template")).status_code == 200
+        assert 'mcp_resource_failed_reads_total{reason="Overloaded"} 2.0' in await served.metrics()
+
+
+async def test_a_hit_is_answered_however_many_reads_wait(library: Path) -> None:
+    source = SlowSource(library)
+    source.gate.set()
+    async with serving(library, source=source, max_waiting_reads=1) as served:
+        await served.get("/mcp/resources/sdlc/core")
+        source.gate.clear()
+        waiting = asyncio.create_task(served.get("/mcp/resources/patterns/core"))
+        await eventually(lambda: source.reads == 2)
+        assert (await served.get("/mcp/resources/sdlc/core")).headers["x-cache"] == "hit"
+        source.gate.set()
+        assert (await waiting).status_code == 200
