@@ -7,8 +7,8 @@ for a test that does not exist.
 
 Pages of revision 2026-07-28 come first, then what 2025-11-25 and its predecessors ask beyond that. What asks
 something of clients alone, of intermediaries, or of features that this server does not have (sampling,
-elicitation, logging, progress, `x-mcp-header`, icons) is left out. `DEPARTURES` has what applies and is not
-done, with the reason.
+elicitation, logging, progress, icons) is left out. What only the tools of an app around Carrel can have
+(`x-mcp-header`, needed capabilities) is here. `DEPARTURES` has what applies and is not done, with the reason.
 """
 
 from __future__ import annotations
@@ -170,8 +170,9 @@ _BASE = _page(
     _row(
         "_meta",
         MUST_NOT,
-        "Nothing relies on a capability that the client did not declare; this server needs none.",
+        "Nothing relies on a capability that the client did not declare; -32021 says which one it is.",
         "mcp/test_requirements.py::test_any_request_may_be_the_first",
+        "mcp/tools/test_own_tools.py::test_a_tool_answers_only_clients_that_declare_what_it_needs",
     ),
     _row(
         "_meta",
@@ -308,6 +309,32 @@ _HTTP = _page(
         "Mcp-Name is decoded from its Base64 form before it is compared.",
         "mcp/test_protocol.py::test_blanks_and_base64_are_taken_off_a_name",
         "mcp/test_protocol.py::test_any_name_can_be_sent_in_base64",
+    ),
+    _row(
+        "Server Behavior for Custom Headers",
+        MUST,
+        "A header that repeats an argument agrees with it, decoded; one with other characters is refused.",
+        "mcp/tools/test_mirrors.py::test_a_header_that_says_what_the_argument_says_is_taken",
+        "mcp/tools/test_mirrors.py::test_any_other_header_is_refused_by_name",
+        "mcp/tools/test_own_tools.py::test_a_mirrored_argument_agrees_with_its_header",
+    ),
+    _row(
+        "Server Behavior for Custom Headers",
+        MUST_NOT,
+        "No header is expected for an argument that is null or left out.",
+        "mcp/tools/test_mirrors.py::test_an_argument_left_out_needs_no_header",
+    ),
+    _row(
+        "Server Validation",
+        SHOULD,
+        "Whole numbers are compared as numbers.",
+        "mcp/tools/test_mirrors.py::test_a_header_that_says_what_the_argument_says_is_taken",
+    ),
+    _row(
+        "Schema Extension",
+        MUST,
+        "An x-mcp-header is a token, used once, of a text, a whole number or a truth value.",
+        "mcp/tools/test_mirrors.py::test_a_definition_that_clients_would_leave_out_is_refused",
     ),
     _row(
         "Case Sensitivity",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,7 @@ from carrel.mcp.tools.listing import list_tool
 from carrel.mcp.tools.outlining import outline_tool
 from carrel.mcp.tools.reading import read_tool
 from carrel.mcp.tools.searching import search_tool
+from carrel.mcp.tools.tool import Tool
 from carrel.model import Source
 from carrel.observe.access_log import AccessLog
 from carrel.observe.cells import Cells
@@ -71,6 +72,12 @@ TOOLS_INSTRUCTIONS = (
     "read one section instead of a long document where that is enough."
 )
 
+ToolMaker = Callable[[Library], Tool]
+"""Makes a tool over the library that is served."""
+
+FeatureMaker = Callable[[Library], Feature]
+"""Makes a feature over it. Its methods stand in for those of the same name."""
+
 
 class Application:
     """One library, served. The same object is an RSGI and an ASGI app.
@@ -82,6 +89,8 @@ class Application:
         cells: Where metrics go, shared with the other workers.
         writer: Where log lines go.
         shared: A directory of this server's workers alone; None where there is one process only.
+        tools: Read-only tools beside Carrel's own, also where those are switched off.
+        features: Further parts of the protocol.
     """
 
     def __init__(
@@ -92,6 +101,9 @@ class Application:
         cells: Cells,
         writer: LineWriter,
         shared: Path | None = None,
+        *,
+        tools: Sequence[ToolMaker] = (),
+        features: Sequence[FeatureMaker] = (),
     ) -> None:
         self.settings = settings
         self._source = source
@@ -133,7 +145,7 @@ class Application:
             catalog, settings.max_streams, settings.keep_alive_s, self._observer.refresh_soon
         )
         self._stop_watch = StopWatch(self.streams.close)
-        self.dispatcher = Dispatcher(self._features())
+        self.dispatcher = Dispatcher(self._features(tools, features))
         self.sessions = Sessions(
             self.library,
             self.streams,
@@ -210,7 +222,10 @@ class Application:
         """Bring it down after Granian has answered the last request."""
         loop.run_until_complete(self.stop())
 
-    def _features(self) -> list[Feature]:
+    def _features(
+        self, more_tools: Sequence[ToolMaker], more_features: Sequence[FeatureMaker]
+    ) -> list[Feature]:
+        library = self.library
         prompts = Prompts(self.library, self._threads, self.settings.page_size)
         instructions = INSTRUCTIONS
         features: list[Feature] = [
@@ -218,12 +233,16 @@ class Application:
             prompts,
             Completion(self.library, self._threads, prompts),
         ]
+        tools: list[Tool] = []
         if self.settings.tools:
             instructions += TOOLS_INSTRUCTIONS
-            library = self.library
             search = search_tool(self.search, library.stamp)
             tools = [list_tool(library), search, read_tool(library), outline_tool(library)]
-            features.append(Tools(tools, library, self.search.prepare))
+        tools += [make(library) for make in more_tools]
+        if tools:
+            prepare = self.search.prepare if self.settings.tools else None
+            features.append(Tools(tools, library, prepare))
+        features += [make(library) for make in more_features]
         pushing: list[Feature] = [Subscriptions(self.library, self.streams)]
         lifecycle = Lifecycle(features, pushing, self.library.stamp, instructions)
         return [*features, *pushing, lifecycle]
@@ -257,16 +276,26 @@ def _shared_level(settings: Settings, library: str, stamp: Stamp) -> SharedLevel
     return SharedLevel(feed, keys, settings.cache_ttl_s)
 
 
-def create_app(settings: Settings | None = None) -> Application:
+def create_app(
+    settings: Settings | None = None,
+    *,
+    tools: Sequence[ToolMaker] = (),
+    features: Sequence[FeatureMaker] = (),
+) -> Application:
     """Make the app of a library.
 
     Args:
         settings: The defaults when None.
+        tools: Read-only tools of your own beside Carrel's, as in `examples/own_tool.py`.
+        features: Further parts of the protocol.
 
     Raises:
         InvalidLibrary: The library's directory or rules cannot be used.
         ExtraMissing: Redis is asked for, and its client library is not installed.
+        ValueError: A tool's name is taken, or a client could not use its definition.
     """
     settings = settings or Settings()
     source, rules = open_library(settings.root, settings.max_document_bytes, is_near=settings.source_is_near)
-    return Application(settings, source, Catalog(rules), Cells(), LineWriter())
+    return Application(
+        settings, source, Catalog(rules), Cells(), LineWriter(), tools=tools, features=features
+    )

@@ -12,7 +12,7 @@ The tree::
         ├── InvalidUri, ResourceNotFound, SectionNotFound, ResourceUnreadable, NotReady
         ├── InvalidParams, InvalidCursor, SearchUnavailable
         ├── ParseFailed, InvalidRequest, MethodNotFound
-        ├── MetaMissing, HeaderMismatch, UnsupportedVersion
+        ├── MetaMissing, HeaderMismatch, UnsupportedVersion, CapabilityMissing
         ├── SessionNotFound, StreamTaken, Overloaded
         └── MethodNotAllowed, NotAcceptable, UnsupportedMediaType, BodyTooLarge,
             BodyTimeout, OriginForbidden, HostMisdirected, RangeNotSatisfiable
@@ -137,6 +137,10 @@ class UnsupportedVersion(RequestError):
     """A protocol revision that this server does not serve."""
 
 
+class CapabilityMissing(RequestError):
+    """The client did not declare what the request needs; `data["requiredCapabilities"]` says what that is."""
+
+
 class SessionNotFound(RequestError):
     """A session id that was never given out, or has ended (handshake era)."""
 
@@ -194,7 +198,7 @@ class Outcome(NamedTuple):
 
 
 # JSON-RPC codes: https://www.jsonrpc.org/specification#error_object; -32002 is the handshake era's
-# "resource not found", -32020 and -32022 are the modern era's. In the modern era a missing resource
+# "resource not found", -32020 to -32022 are the modern era's. In the modern era a missing resource
 # travels with HTTP 200: a 400 would make clients fall back to the older era.
 TABLE: dict[type[RequestError], Outcome] = {
     InvalidUri: Outcome("Invalid URI", 400, (200, -32602), (200, -32602)),
@@ -211,6 +215,7 @@ TABLE: dict[type[RequestError], Outcome] = {
     MetaMissing: Outcome("Missing request metadata", 400, (400, -32602), (400, -32602)),
     HeaderMismatch: Outcome("Header mismatch", 400, (400, -32020), (400, -32020)),
     UnsupportedVersion: Outcome("Unsupported protocol version", 400, (400, -32602), (400, -32022)),
+    CapabilityMissing: Outcome("Client capability missing", 400, (400, -32600), (400, -32021)),
     SessionNotFound: Outcome("Session not found", 404, (404, -32600), (404, -32600)),
     StreamTaken: Outcome("Stream is open already", 409, (409, -32600), (409, -32600)),
     Overloaded: Outcome("Too busy", 503, (503, -32603), (503, -32603)),

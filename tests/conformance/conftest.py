@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.servers import Server, rsgi_command, running
+from tests.support.servers import Server, running
 
 HERE = Path(__file__).parent
+COMMAND = [sys.executable, "-m", "tests.conformance.server"]
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(rsgi_command(HERE / "library"), tmp_path_factory.mktemp("conformance")) as server:
+    with running(COMMAND, tmp_path_factory.mktemp("conformance")) as server:
         yield server

@@ -71,8 +71,9 @@ def error_of(outcome: Call | Fault) -> type[Exception]:
 
 
 def test_a_request_with_everything_is_a_modern_call() -> None:
-    assert accept_posted(message(meta=META), routing()) == Call(
-        b"7", "resources/read", message(meta=META).params, Era.MODERN, message(meta=META).source
+    sent, headers = message(meta=META), routing()
+    assert accept_posted(sent, headers) == Call(
+        b"7", "resources/read", sent.params, Era.MODERN, sent.source, None, headers
     )
 
 

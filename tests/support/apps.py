@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from carrel.app import Application
+from carrel.app import Application, FeatureMaker, ToolMaker
 from carrel.catalog import Catalog
 from carrel.library import Library
 from carrel.model import Source
@@ -58,6 +58,8 @@ def application(
     cells: Cells | None = None,
     writer: LineWriter | None = None,
     shared: Path | None = None,
+    more_tools: Sequence[ToolMaker] = (),
+    more_features: Sequence[FeatureMaker] = (),
     **settings: Any,
 ) -> Application:
     """Compose an app whose log goes nowhere; `source` stands in for the directory's own.
@@ -67,7 +69,16 @@ def application(
     chosen = Settings(root=root, **{"watch": False, "rescan_s": 60.0, **settings})
     own, rules = open_library(root, chosen.max_document_bytes, is_near=chosen.source_is_near)
     catalog, writer = catalog or Catalog(rules), writer or LineWriter(_NOWHERE)
-    return Application(chosen, source or own, catalog, cells or Cells(), writer, shared)
+    return Application(
+        chosen,
+        source or own,
+        catalog,
+        cells or Cells(),
+        writer,
+        shared,
+        tools=more_tools,
+        features=more_features,
+    )
 
 
 @asynccontextmanager

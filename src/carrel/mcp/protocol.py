@@ -66,6 +66,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     """See `Message`."""
     session: Session | None = None
     """Whose subscriptions it is about; only with methods that are about them."""
+    headers: Headers | None = None
+    """What the client repeats parts of the message in; only over HTTP, in the modern era."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -84,7 +86,7 @@ def accept_posted(message: Message, headers: Headers) -> Call | Fault:
         headers: Those that repeat parts of it decide too, see "Headers" in the revision 2026-07-28.
     """
     if _is_consistent(message, headers):
-        return Call(message.id, message.method, message.params, Era.MODERN, message.source)
+        return Call(message.id, message.method, message.params, Era.MODERN, message.source, None, headers)
     era = _era_of_message(message.params, version_headers(headers))
     if era is Era.HANDSHAKE:
         return Call(message.id, message.method, message.params, era, message.source)
@@ -93,7 +95,7 @@ def accept_posted(message: Message, headers: Headers) -> Call | Fault:
         error = _header_fault(message, headers) or _version_fault(message.params)
     if error is not None:
         return Fault(error, era, message.id)
-    return Call(message.id, message.method, message.params, era, message.source)
+    return Call(message.id, message.method, message.params, era, message.source, None, headers)
 
 
 def accept_piped(message: Message) -> Call | Fault:
@@ -207,11 +209,11 @@ def _version_fault(params: Params) -> RequestError | None:
 def _header_fault(message: Message, headers: Headers) -> RequestError | None:
     meta = message.params.meta
     claimed = meta.protocol_version if meta is not UNSET else UNSET
-    fault = _compare("MCP-Protocol-Version", version_headers(headers), claimed)
+    fault = mismatch("MCP-Protocol-Version", version_headers(headers), claimed)
     # The revision defines the other headers for requests only.
     if fault is not None or message.id is None:
         return fault
-    fault = _compare("Mcp-Method", headers.get_all("mcp-method"), message.method)
+    fault = mismatch("Mcp-Method", headers.get_all("mcp-method"), message.method)
     if fault is not None:
         return fault
     parameter = _NAMED_METHODS.get(message.method)
@@ -219,10 +221,17 @@ def _header_fault(message: Message, headers: Headers) -> RequestError | None:
         return None
     expected = message.params.uri if parameter == "uri" else message.params.name
     # A request without the parameter gets its own error, from the method.
-    return None if expected is UNSET else _compare("Mcp-Name", headers.get_all("mcp-name"), expected)
+    return None if expected is UNSET else mismatch("Mcp-Name", headers.get_all("mcp-name"), expected)
 
 
-def _compare(header: str, values: list[str], expected: Any) -> RequestError | None:
+def mismatch(header: str, values: list[str], expected: Any) -> HeaderMismatch | None:
+    """Compare a header with the part of the body that it repeats.
+
+    Args:
+        header: Its name, for the message.
+        values: Every value of it, as sent; the one there should be may be in the Base64 form.
+        expected: What the body has.
+    """
     if len(values) == 1:
         value = values[0]
         if value == expected or _decoded(value.strip()) == expected:

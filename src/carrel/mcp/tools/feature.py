@@ -1,10 +1,11 @@
 """`tools/list` and `tools/call`, in both eras.
 
 Which failure is which follows the specification (2026-07-28, server/tools, "Error Handling"). What breaks
-the form of a request is a protocol error: an unknown tool, and arguments that the tool's schema has no place
-or no type for. What only the library can tell is an error of the tool, in a result with `isError` that the
-model gets to see: an unknown URI, section or type, a number out of range, a cursor that does not fit, a
-document that cannot be read, a search that cannot be done. A server that is not ready is a protocol error.
+the form of a request is a protocol error: an unknown tool, arguments that the tool's schema has no place or
+no type for, headers that differ from them, a client that lacks what the tool needs. What only the library can
+tell is an error of the tool, in a result with `isError` that the model gets to see: an unknown URI, section
+or type, a number out of range, a cursor that does not fit, a document that cannot be read, a search that
+cannot be done. A server that is not ready is a protocol error.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from carrel.errors import (
+    CapabilityMissing,
     Era,
     InvalidParams,
     InvalidUri,
@@ -27,8 +29,10 @@ from carrel.errors import (
 )
 from carrel.http.exchange import failed_read
 from carrel.library import Library
+from carrel.mcp.messages import CLIENT_CAPABILITIES, parameters
 from carrel.mcp.protocol import Call
 from carrel.mcp.results import Method, Outcome, Result, finish
+from carrel.mcp.tools.mirrors import Mirror, check_mirrors, mirrors_of
 from carrel.mcp.tools.tool import Arguments, Tool, definition, failure_members
 from carrel.paging import decode_cursor
 
@@ -52,21 +56,47 @@ class _Request(msgspec.Struct, frozen=True):
     params: _Params = _Params()
 
 
+class _DeclaringMeta(msgspec.Struct, frozen=True):
+    capabilities: dict[str, Any] = msgspec.field(default={}, name=CLIENT_CAPABILITIES)
+
+
+class _Declaring(msgspec.Struct, frozen=True):
+    meta: _DeclaringMeta = msgspec.field(default=_DeclaringMeta(), name="_meta")
+
+
+class _Known(msgspec.Struct, frozen=True):
+    tool: Tool
+    decoder: msgspec.json.Decoder[Arguments]
+    mirrors: tuple[Mirror, ...]
+
+
 class Tools:
     """The methods over some tools.
 
     Args:
         tools: In the order in which they are listed.
         library: Which has to be ready.
-        prepare: Called when tools are listed: calls are likely to follow.
+        prepare: Called when tools are listed, if anything: calls are likely to follow.
+
+    Raises:
+        ValueError: Two tools have the same name, or one has a header that cannot be (see `mirrors_of`).
     """
 
-    def __init__(self, tools: Iterable[Tool], library: Library, prepare: Callable[[], None]) -> None:
+    def __init__(self, tools: Iterable[Tool], library: Library, prepare: Callable[[], None] | None) -> None:
         self._prepare = prepare
         self._library = library
-        self._tools = {tool.name: (tool, msgspec.json.Decoder(tool.arguments)) for tool in tools}
+        self._tools: dict[str, _Known] = {}
         self._request = msgspec.json.Decoder(_Request)
-        listed = b'"tools":' + msgspec.json.encode([definition(tool) for tool, _ in self._tools.values()])
+        definitions = []
+        for tool in tools:
+            if tool.name in self._tools:
+                msg = f"There are two tools of the name {tool.name!r}. Give one of them another name."
+                raise ValueError(msg)
+            defined = definition(tool)
+            mirrors = mirrors_of(defined["inputSchema"])
+            self._tools[tool.name] = _Known(tool, msgspec.json.Decoder(tool.arguments), mirrors)
+            definitions.append(defined)
+        listed = b'"tools":' + msgspec.json.encode(definitions)
         self._lists = {era: finish(listed, era, library.stamp) for era in Era}
 
     def methods(self, _: Era) -> Mapping[str, Method]:
@@ -82,7 +112,8 @@ class Tools:
         if call.params.cursor is not UNSET:
             decode_cursor(call.params.cursor)
             return finish(b'"tools":[]', call.era, self._library.stamp)
-        self._prepare()
+        if self._prepare is not None:
+            self._prepare()
         return self._lists[call.era]
 
     def _call(self, call: Call) -> Outcome:
@@ -96,6 +127,8 @@ class Tools:
 
         Raises:
             InvalidParams: There is no such tool, or the arguments are not what its schema says.
+            HeaderMismatch: Headers are not what its arguments are.
+            CapabilityMissing: The client did not declare what it needs.
         """
         try:
             params = self._request.decode(call.source).params
@@ -108,15 +141,21 @@ class Tools:
             raise InvalidParams(
                 f"There is no tool {params.name[:64]!r} here. The tools are: {', '.join(self._tools)}."
             )
-        tool, decoder = known
+        tool = known.tool
         given = b"{}" if params.arguments is UNSET or bytes(params.arguments) == b"null" else params.arguments
         try:
-            return tool, decoder.decode(given)
+            arguments = known.decoder.decode(given)
+            written = msgspec.json.decode(given) if known.mirrors else {}
         except msgspec.ValidationError as fault:
             properties = ", ".join(tool.arguments.__struct_fields__)
             raise InvalidParams(
                 f"The arguments of the tool {tool.name} do not fit: {fault}. It takes: {properties}."
             ) from None
+        if known.mirrors and call.headers is not None:
+            check_mirrors(known.mirrors, written, call.headers)
+        if tool.needs and call.era is Era.MODERN:
+            _check_capabilities(tool, call)
+        return tool, arguments
 
     def _carry_out(self, tool: Tool, arguments: Arguments, era: Era) -> Outcome:
         try:
@@ -143,3 +182,22 @@ class Tools:
         if tool.reads is None:
             return result
         return Result(result.body, failure=failed_read(tool.reads(arguments), error))
+
+
+def _check_capabilities(tool: Tool, call: Call) -> None:
+    """Compare what a tool needs with what the client declared; handshake-era requests do not say.
+
+    Source: revision 2026-07-28, basic/index, "Error Codes".
+    """
+    if _lacks(parameters(call.source, _Declaring).meta.capabilities, tool.needs):
+        raise CapabilityMissing(
+            f"The tool {tool.name} needs a client that declares: {', '.join(tool.needs)}.",
+            {"requiredCapabilities": tool.needs},
+        )
+
+
+def _lacks(declared: Any, needed: Mapping[str, Any]) -> bool:
+    return any(
+        not isinstance(declared, dict) or name not in declared or _lacks(declared[name], members)
+        for name, members in needed.items()
+    )

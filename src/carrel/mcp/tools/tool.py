@@ -6,7 +6,7 @@ pass over members that they do not know, and find the same in the text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -28,19 +28,23 @@ class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
 
 class Tool(msgspec.Struct, frozen=True):
-    """One tool."""
+    """One tool. It only reads, and says so."""
 
     name: str
     title: str
     description: str
     """For the model that decides whether to call it."""
     arguments: type[Arguments]
-    output: type[msgspec.Struct]
-    """Of its structured content."""
     call: Callable[[Any, Era], Outcome]
     """Takes arguments; raises `RequestError`, as does the coroutine that it may return."""
+    output: type[msgspec.Struct] | None = None
+    """Of its structured content; None where it has none."""
     reads: Callable[[Any], str] | None = None
     """Returns the URI that a call is about; None where the tool reads no document."""
+    schema: Mapping[str, Any] = {}
+    """Members of its input schema that no type of arguments can say, such as `allOf`; `call` sees to them."""
+    needs: Mapping[str, Any] = {}
+    """Capabilities without which a client cannot use it, as a `ClientCapabilities` object."""
 
 
 def definition(tool: Tool) -> dict[str, Any]:
@@ -49,12 +53,13 @@ def definition(tool: Tool) -> dict[str, Any]:
     Source: revision 2026-07-28, server/tools, "Tool". The key in `_meta` is Claude Code's, and is looked for
     at each tool of the list.
     """
+    output = {} if tool.output is None else {"outputSchema": _schema(tool.output, {})}
     return {
         "name": tool.name,
         "title": tool.title,
         "description": tool.description,
-        "inputSchema": _schema(tool.arguments),
-        "outputSchema": _schema(tool.output),
+        "inputSchema": _schema(tool.arguments, tool.schema),
+        **output,
         "annotations": {
             "title": tool.title,
             "readOnlyHint": True,
@@ -98,8 +103,13 @@ def described(text: str, **schema: Any) -> msgspec.Meta:
 Uri = Annotated[str, described("URI of the document, such as mcp://resources/sdlc/core.")]
 
 
-def _schema(type_: type[msgspec.Struct]) -> dict[str, Any]:
-    """Return a struct's JSON Schema (2020-12), its own members at the root as the protocol asks."""
+def _schema(type_: type[msgspec.Struct], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a struct's JSON Schema (2020-12), its own members at the root as the protocol asks.
+
+    Args:
+        type_: Of the values.
+        more: Members that are put over those of the struct; definitions are put beside them.
+    """
     (reference,), parts = msgspec.json.schema_components([type_], ref_template="#/$defs/{name}")
     for part in parts.values():
         # What a class says of itself is for those who read its code.
@@ -108,7 +118,8 @@ def _schema(type_: type[msgspec.Struct]) -> dict[str, Any]:
         for name, member in part["properties"].items():
             part["properties"][name] = _plain(member)
     schema: dict[str, Any] = parts.pop(reference["$ref"].rpartition("/")[2])
-    return {**schema, "$defs": parts} if parts else schema
+    parts |= more.get("$defs", {})
+    return {**schema, **more, **({"$defs": parts} if parts else {})}
 
 
 def _plain(member: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,28 @@
+"""Carrel over the suite's library, with its tools and prompts, under Granian as `carrel serve` runs it.
+
+Run as a program: `python -m tests.conformance.server`.
+"""
+
+from __future__ import annotations
+
+from carrel.app import create_app
+from carrel.cli import hosting
+from carrel.cli.listening import listen, port_of
+from carrel.http.edge import LOOPBACK_HOSTS
+from carrel.settings import load
+from tests.conformance.fixtures import HERE, TOOLS, FixturePrompts
+
+
+def serve() -> None:
+    """Serve on a port that the system chooses; blocks until a signal."""
+    settings = load({"root": HERE / "library", "allowed_hosts": LOOPBACK_HOSTS})
+    sockets = listen("127.0.0.1", 0, settings.workers)
+    print(f"http://127.0.0.1:{port_of(sockets)}/mcp", flush=True)
+    hosting.run(
+        hosting.make_server("carrel", sockets),
+        lambda: create_app(settings, tools=TOOLS, features=[FixturePrompts]),
+    )
+
+
+if __name__ == "__main__":
+    serve()
