@@ -29,10 +29,11 @@ from carrel.mcp.messages import (
     PROTOCOL_VERSION,
     Malformed,
     Message,
+    Meta,
     Params,
     PostedResponse,
 )
-from carrel.mcp.revisions import ASSUMED, MODERN, SERVED, era_of
+from carrel.mcp.revisions import ASSUMED, HANDSHAKE, MODERN, SERVED, era_of
 
 _NAMED_METHODS = {"resources/read": "uri", "tools/call": "name", "prompts/get": "name"}
 """Methods with an `Mcp-Name` header, and the parameter it repeats."""
@@ -85,7 +86,11 @@ def accept_posted(message: Message, headers: Headers) -> Call | Fault:
         message: What was posted.
         headers: Those that repeat parts of it decide too, see "Headers" in the revision 2026-07-28.
     """
-    if _is_consistent(message, headers):
+    meta = message.params.meta
+    if meta is UNSET:
+        if _is_handshake_header(version_headers(headers)):
+            return Call(message.id, message.method, message.params, Era.HANDSHAKE, message.source)
+    elif _is_consistent(message, meta, headers):
         return Call(message.id, message.method, message.params, Era.MODERN, message.source, None, headers)
     era = _era_of_message(message.params, version_headers(headers))
     if era is Era.HANDSHAKE:
@@ -156,13 +161,13 @@ def version_headers(headers: Headers) -> list[str]:
     return headers.get_all("mcp-protocol-version")
 
 
-def _is_consistent(message: Message, headers: Headers) -> bool:
+def _is_consistent(message: Message, meta: Meta, headers: Headers) -> bool:
     """Tell at one glance whether a modern request passes all checks, as nearly all do.
 
     What this says no to is looked at check by check, and may still be right (a header in Base64).
     """
-    meta, method = message.params.meta, message.method
-    if meta is UNSET or meta.client_capabilities is UNSET or meta.protocol_version not in MODERN:
+    method = message.method
+    if meta.client_capabilities is UNSET or meta.protocol_version not in MODERN:
         return False
     values_of = headers.get_all
     if values_of("mcp-protocol-version") != [meta.protocol_version] or values_of("mcp-method") != [method]:
@@ -180,7 +185,9 @@ def _era_of_message(params: Params, versions: list[str]) -> Era:
 
 
 def _is_handshake_header(values: list[str]) -> bool:
-    return not values or (len(values) == 1 and era_of(values[0].strip()) is Era.HANDSHAKE)
+    if len(values) == 1:
+        return values[0] in HANDSHAKE or era_of(values[0].strip()) is Era.HANDSHAKE
+    return not values
 
 
 def _modern_meta_fault(params: Params) -> RequestError | None:
