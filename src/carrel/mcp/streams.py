@@ -207,19 +207,27 @@ class Streams:
         max_streams: How many may be open.
         keep_alive_s: For how long a stream is silent at most.
         on_count: Called when a stream was opened or has ended.
+        head_start_s: For how long a change is kept back, in seconds: a client that is told of it reads at
+            once, and may reach another worker, which has to have seen the change by then.
     """
 
     def __init__(
-        self, catalog: Catalog, max_streams: int, keep_alive_s: float, on_count: Callable[[], None]
+        self,
+        catalog: Catalog,
+        max_streams: int,
+        keep_alive_s: float,
+        on_count: Callable[[], None],
+        head_start_s: float = 0.0,
     ) -> None:
         self._max_streams = max_streams
         self._keep_alive_s = keep_alive_s
         self._on_count = on_count
+        self._head_start_s = head_start_s
         self._open: OrderedDict[Stream, None] = OrderedDict()
         self._by_uri: dict[str, set[Stream]] = {}
         self.watched = 0
         """URIs that streams watch, each counted for each stream."""
-        self._changes: deque[Change] = deque()
+        self._changes: deque[tuple[float, Change]] = deque()
         self._telling: asyncio.Task[None] | None = None
         self._tending: asyncio.Task[None] | None = None
         self._is_closed = False
@@ -315,14 +323,16 @@ class Streams:
     def _hear(self, change: Change) -> None:
         if not self._open:
             return
-        self._changes.append(change)
+        self._changes.append((asyncio.get_running_loop().time() + self._head_start_s, change))
         if self._telling is None:
             self._telling = asyncio.create_task(self._tell(), name="carrel-notify")
 
     async def _tell(self) -> None:
         try:
             while self._changes:
-                await self._tell_one(self._changes.popleft())
+                due_s, change = self._changes.popleft()
+                await asyncio.sleep(max(0.0, due_s - asyncio.get_running_loop().time()))
+                await self._tell_one(change)
         finally:
             self._telling = None
 

@@ -92,7 +92,8 @@ def _target(conversation: Conversation, library: Path, directory: Path) -> Itera
         stdio = {"command": command, "args": arguments, "env": VARIABLES, "cwd": str(directory)}
         yield {"url": None, "stdio": stdio}
     else:
-        with running(rsgi_command(library), directory / "server", VARIABLES) as server:
+        # Two, as a client that is told of an edit by one worker may read at the other.
+        with running(rsgi_command(library, "--workers", "2"), directory / "server", VARIABLES) as server:
             yield {"url": server.mcp_url, "stdio": None}
 
 
