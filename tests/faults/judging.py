@@ -25,6 +25,8 @@ class Wrong(Exception):
     def __init__(self, kind: str, what: str) -> None:
         super().__init__(what)
         self.kind = kind
+        self.is_first = True
+        """Whether nothing had come over the connection before."""
 
 
 class Judge:

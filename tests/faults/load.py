@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from tests.faults.connection import LATE, Connection
+from tests.faults.connection import LATE, LOST, Connection
 from tests.faults.documents import path_of, uri_of
 from tests.faults.judging import FORMS, HANDSHAKE, JSON, MODERN, RAW, Judge, Wrong
 from tests.support.servers import DEADLINE_S, REPOSITORY, environment, message
@@ -45,6 +45,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     fresh: bool = False
     """Use a connection of its own for each request."""
     timeout_s: float = 10.0
+    resend: bool = False
+    """Ask again, once, over a new connection when one that was used before ends without an answer, as HTTP
+    clients do: the server may have closed it while the request was on its way (RFC 9110, 9.2.2)."""
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -53,6 +56,8 @@ class Failure(msgspec.Struct, frozen=True):
     kind: str
     asked_s: float
     ended_s: float
+    is_first: bool
+    """Whether nothing had come over its connection before."""
 
 
 class Sighting(msgspec.Struct):
@@ -78,6 +83,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Answers that said `X-Cache: stale`."""
     connections: int
     """Opened in all."""
+    resent: int
+    """Requests that were sent again, see `Plan.resend`."""
 
     def count(self, *kinds: str) -> int:
         """Return how many requests failed in some ways, in any when none is named."""
@@ -139,7 +146,7 @@ class Client:
         self._examples: defaultdict[str, list[str]] = defaultdict(list)
         self._failed: list[Failure] = []
         self._sightings: defaultdict[str, dict[int, Sighting]] = defaultdict(dict)
-        self._requests = self._stale = self._opened = 0
+        self._requests = self._stale = self._opened = self._resent = 0
 
     async def run(self, stop: asyncio.Event) -> Summary:
         """Load until told to stop, and wait for what is under way."""
@@ -180,17 +187,26 @@ class Client:
             async with self._room, asyncio.timeout(plan.timeout_s):
                 await self._exchange(form, name, tag)
         except Wrong as error:
-            self._fail(error.kind, str(error), asked_s)
+            self._fail(error.kind, str(error), asked_s, is_first=error.is_first)
         except TimeoutError:
-            self._fail(LATE, f"{form} {name}: not within {plan.timeout_s:g} s", asked_s)
+            self._fail(LATE, f"{form} {name}: not within {plan.timeout_s:g} s", asked_s, is_first=False)
         else:
             self._latencies_s.append(time.monotonic() - due_s)
 
     async def _exchange(self, form: str, name: str, tag: str | None) -> None:
         connection = await self._take()
-        # From here on the server is asked: a version that others saw before is the least to expect.
+        try:
+            await self._ask(connection, form, name, tag)
+        except Wrong as error:
+            error.is_first = not connection.floors
+            if error.kind != LOST or error.is_first or not self._plan.resend:
+                raise
+            self._resent += 1
+            await self._ask(await self._open(), form, name, tag)
+
+    async def _ask(self, connection: Connection, form: str, name: str, tag: str | None) -> None:
         floor, asked_s = connection.floors.get(name, 0), time.monotonic()
-        returned = False
+        is_kept = False
         try:
             answer = await connection.exchange(request_bytes(form, name, tag, close=self._plan.fresh))
             version, seen_tag = self._judge.judge(form, name, answer, tag)
@@ -200,9 +216,9 @@ class Client:
             self._tags[form, name] = seen_tag
             self._stale += answer.headers.get("x-cache") == "stale"
             self._see(name, version, asked_s)
-            returned = connection.is_open and not self._plan.fresh
+            is_kept = connection.is_open and not self._plan.fresh
         finally:
-            if returned:
+            if is_kept:
                 self._idle.append(connection)
             else:
                 await connection.close()
@@ -211,12 +227,12 @@ class Client:
         seen = self._sightings[name].setdefault(version, Sighting(time.monotonic(), asked_s))
         seen.last_asked_s = max(seen.last_asked_s, asked_s)
 
-    def _fail(self, kind: str, what: str, asked_s: float) -> None:
+    def _fail(self, kind: str, what: str, asked_s: float, *, is_first: bool) -> None:
         self._kinds[kind] += 1
         if len(self._examples[kind]) < MAX_EXAMPLES:
             self._examples[kind].append(what)
         if len(self._failed) < MAX_FAILURES_KEPT:
-            self._failed.append(Failure(kind, asked_s, time.monotonic()))
+            self._failed.append(Failure(kind, asked_s, time.monotonic(), is_first))
 
     def _summary(self) -> Summary:
         ordered_ms = sorted(each * 1000 for each in self._latencies_s) or [0.0]
@@ -233,6 +249,7 @@ class Client:
             sightings=dict(self._sightings),
             stale=self._stale,
             connections=self._opened,
+            resent=self._resent,
         )
 
 

@@ -101,6 +101,14 @@ async def test_wrong_answer_is_found_out(what: str) -> None:
     assert len(summary.examples[kind]) == min(3, summary.count())
 
 
+async def test_request_over_a_connection_that_ended_is_sent_again_once() -> None:
+    summary = await load(lambda n, _: b"" if n % 2 else answer(compose(NAME, 1)), resend=True)
+
+    # Each new connection answers once, ends at the next request, which is then the first of another.
+    assert summary.failures == {}
+    assert summary.resent == summary.requests - 1
+
+
 async def test_answer_that_does_not_come_is_late() -> None:
     summary = await load(lambda *_: b"HTTP/1.1 200 OK\r\n", requests=2, timeout_s=0.2)
 
@@ -145,6 +153,7 @@ def test_staleness_is_counted_from_when_the_writer_was_done() -> None:
         sightings={NAME: {1: Sighting(9.0, 10.25), 2: Sighting(10.1, 11.0), 3: Sighting(12.0, 12.0)}},
         stale=0,
         connections=1,
+        resent=0,
     )
 
     assert summary.staleness_ms({NAME: {2: 10.0, 3: 11.5}}) == [250.0, 0.0]
