@@ -29,6 +29,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     test: str
     """As pytest names it, from the root of the checkout."""
+    is_whole: bool
+    """Whether the test took its full time."""
 
 
 class Figures:
@@ -56,6 +58,7 @@ class Figures:
             at_most=at_most,
             unit=unit,
             test=self._test,
+            is_whole=IS_WHOLE,
         )
         self._figures.append(figure)
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,8 @@
 """Make `docs/reliability.md` of its template and the figures kept beside it.
 
 Run as a program: `python -m tests.faults.page` makes the page anew, with `--keep` of what the tests saw last,
-which replaces what was kept. A line `{{ promise 4 }}` of the template becomes the table of that promise.
+which replaces what was kept. `{{ promise 4 }}` in the template is the table of that promise, and
+`{{ machine }}` where the tests ran.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import msgspec
 from carrel_perf.environment import environment
 from carrel_perf.results import Environment
 from carrel_perf.runbook.markdown import code, table
-from tests.faults.figures import IS_WHOLE, RESULTS, ROOT, Figure, read_all
+from tests.faults.figures import RESULTS, ROOT, Figure, read_all
 
 PAGE = ROOT / "docs" / "reliability.md"
 TEMPLATE = ROOT / "docs" / "reliability" / "reliability.template.md"
@@ -25,7 +26,9 @@ KEPT = ROOT / "docs" / "reliability" / "figures.json"
 _NOTE = (
     "<!-- Made by `task faults:page` of reliability/reliability.template.md and the figures beside it. -->"
 )
-_DIRECTIVE = re.compile(r"^\{\{ (promise (?P<number>\d+)|machine) \}\}$", re.MULTILINE)
+_DIRECTIVE = re.compile(r"\{\{ (promise (?P<number>\d+)|machine) \}\}")
+_ROUND = 100
+"""From here on, figures are told without fractions."""
 _HEAD = ["fault", "measured", "seen", "at most", "test"]
 
 
@@ -33,8 +36,6 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of one run of the fault tests."""
 
     environment: Environment
-    is_whole: bool
-    """Whether the tests took their full time."""
     figures: list[Figure]
 
 
@@ -71,7 +72,7 @@ def keep(figures: Sequence[Figure]) -> None:
     """
     if not figures:
         raise ValueError(f"{RESULTS.name} has no figures: run `task test:faults` first.")
-    kept = Kept(environment=environment(("carrel", "granian")), is_whole=IS_WHOLE, figures=list(figures))
+    kept = Kept(environment=environment(("carrel", "granian")), figures=list(figures))
     KEPT.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=1) + b"\n")
 
 
@@ -88,25 +89,18 @@ def _table(number: int, figures: Sequence[Figure]) -> str:
 
 def _row(figure: Figure) -> list[str]:
     file, _, name = figure.test.rpartition("::")
+    fault = figure.fault if figure.is_whole else f"{figure.fault} (short run)"
     at_most = "" if figure.at_most is None else _spell(figure.at_most, figure.unit)
-    seen = _spell(figure.seen, figure.unit)
-    return [figure.fault, figure.measure, seen, at_most, f"[{code(name)}](../{file})"]
+    return [fault, figure.measure, _spell(figure.seen, figure.unit), at_most, f"[{code(name)}](../{file})"]
 
 
 def _spell(value: float, unit: str) -> str:
-    return f"{value:,.0f} {unit}" if value >= 100 or value == int(value) else f"{value:.2g} {unit}"
+    return f"{value:,.0f} {unit}" if value >= _ROUND or value == int(value) else f"{value:.2g} {unit}"
 
 
 def _machine(kept: Kept) -> str:
     seen = kept.environment
-    run = (
-        "with their full times (`task test:faults`)"
-        if kept.is_whole
-        else "with the short times of an ordinary run"
-    )
-    return (
-        f"On {seen.cpu}, {seen.cores} cores, Linux {seen.kernel}, Python {seen.python}; the tests ran {run}."
-    )
+    return f"{seen.cpu}, {seen.cores} cores, Linux {seen.kernel}, Python {seen.python}"
 
 
 def main() -> None:

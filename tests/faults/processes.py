@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.support.servers import DEADLINE_S, wait_for
 
-WITHOUT_PRIVILEGES = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+UNMEASURED = ("env", "-u", "COVERAGE_PROCESS_START", "-u", "COVERAGE_PROCESS_CONFIG")
+"""Runs a command of which no coverage is taken: one that may not write to the checkout."""
+
+WITHOUT_PRIVILEGES = (*UNMEASURED, "setpriv", "--bounding-set=-dac_override,-dac_read_search")
 """Runs a command to which permissions apply, though root runs it."""
+
+
+def need(tool: str, *arguments: str) -> None:
+    """Skip a test on a system that lacks a tool, or where it may not do what it is needed for.
+
+    Args:
+        tool: A command.
+        arguments: Have it do so; it is not tried without.
+    """
+    if shutil.which(tool) is None:
+        pytest.skip(f"{tool} is not installed; scripts/install brings it on Debian")
+    if arguments:
+        tried = subprocess.run([tool, *arguments], capture_output=True, text=True, check=False)
+        if tried.returncode != 0:
+            pytest.skip(f"{tool} may not do this here: {tried.stderr.strip()}")
 
 
 def exists(pid: int) -> bool:
@@ -64,6 +85,7 @@ def failing(pid: int, calls: str, error: str, paths: Sequence[Path] = ()) -> Ite
         error: Such as "EIO".
         paths: Only calls on these files; all when there are none.
     """
+    need("strace")
     inject = ["-e", f"trace={calls}", "-e", f"inject={calls}:error={error}"]
     only = [word for path in paths for word in ("-P", str(path))]
     tracer = subprocess.Popen(
@@ -82,7 +104,7 @@ def failing(pid: int, calls: str, error: str, paths: Sequence[Path] = ()) -> Ite
 def _is_traced(pid: int, tracer: subprocess.Popen[bytes]) -> bool:
     if tracer.poll() is not None:
         assert tracer.stderr is not None
-        raise AssertionError(f"strace cannot attach: {tracer.stderr.read().decode()}")
+        pytest.skip(f"strace may not attach to a process here: {tracer.stderr.read().decode().strip()}")
     tracers = []
     for task in Path(f"/proc/{pid}/task").iterdir():
         lines = (task / "status").read_text("utf-8").splitlines()

@@ -16,7 +16,7 @@ from tests.faults.conftest import NAMES, Serve
 from tests.faults.documents import compose, path_of
 from tests.faults.figures import IS_WHOLE, Figures
 from tests.faults.load import describe, loading
-from tests.faults.processes import WITHOUT_PRIVILEGES, failing, without_descriptors
+from tests.faults.processes import WITHOUT_PRIVILEGES, failing, need, without_descriptors
 from tests.servers.metrics import metrics, total
 from tests.support import trees
 from tests.support.servers import RawConnection, Server, wait_for
@@ -85,7 +85,10 @@ def serve_few(serve: Serve) -> Callable[..., AbstractContextManager[Server]]:
     """Serve without the privileges that permissions do not hold for."""
 
     def serve_few(**variables: str) -> AbstractContextManager[Server]:
-        wrapper = WITHOUT_PRIVILEGES if os.geteuid() == 0 else ()
+        is_root = os.geteuid() == 0
+        if is_root:
+            need("setpriv")
+        wrapper = WITHOUT_PRIVILEGES if is_root else ()
         return serve(wrapper=wrapper, CACHE_TTL=str(TTL_S), **variables)
 
     return serve_few
