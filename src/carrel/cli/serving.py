@@ -8,7 +8,7 @@ import resource
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -30,14 +30,14 @@ from carrel.surveying import load_catalog, open_library
 if TYPE_CHECKING:
     import socket
 
-    from granian.server.common import AbstractServer
+    from carrel.cli.supervising import InheritingServer
 
 log = logging.getLogger("carrel.cli.serving")
 
 FILES_BESIDE_STREAMS = BACKLOG + 512
 """Connections of other requests, and what a worker has open itself."""
 
-_KILLING = re.compile(r"Killing worker-(\d+) after")
+_KILLING = re.compile(r"Killing (old )?worker-(\d+) after")
 
 
 def serve(settings: Settings) -> None:
@@ -121,14 +121,17 @@ def _run(
             parent_writer.close()
 
 
-def _is_true(record: logging.LogRecord, server: AbstractServer[Any]) -> bool:
+def _is_true(record: logging.LogRecord, server: InheritingServer) -> bool:
     """Tell whether a line of Granian's is so.
 
     It says that it kills a worker which did not stop, also when the worker had just ended: two of its
     threads wait for one process, and the one that comes second takes it for alive.
     """
     match = _KILLING.match(record.getMessage())
-    return match is None or _runs(server.wrks[int(match[1]) - 1].inner.pid)
+    if match is None:
+        return True
+    idx = int(match[2]) - 1
+    return _runs((server.replaced[idx] if match[1] else server.wrks[idx]).inner.pid)
 
 
 def _runs(pid: int) -> bool:

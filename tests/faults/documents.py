@@ -1,0 +1,68 @@
+"""Documents that prove themselves: each carries its version, its length and a checksum of the rest.
+
+A reader who has one whole knows that it is of one version, whoever served it and however.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from tests.support.trees import plant
+
+_HEAD = re.compile(r"# (?P<name>[\w-]+)\n\nversion: (?P<version>\d+)\nbytes: (?P<size>\d{8})\nsha256: ")
+_DIGEST_CHARACTERS = 64
+_LINE = "Version {version} of {name}: line {number}, in which naïve readers find nothing of another.\n"
+
+
+class Torn(Exception):
+    """What was read is no whole document; says which version it claims to be, if it says so."""
+
+    def __init__(self, why: str, version: int | None = None) -> None:
+        super().__init__(why)
+        self.version = version
+
+
+def compose(name: str, version: int, lines: int = 60) -> bytes:
+    """Make a document; its length changes with its version."""
+    text = "".join(_LINE.format(version=version, name=name, number=number) for number in range(lines))
+    body = (text + "." * (version % 7) + "\n").encode()
+    head = f"# {name}\n\nversion: {version}\nbytes: {{:08}}\nsha256: "
+    size = len(head.format(0)) + _DIGEST_CHARACTERS + 1 + len(body)
+    return (head.format(size) + hashlib.sha256(body).hexdigest() + "\n").encode() + body
+
+
+def verify(content: bytes, name: str) -> int:
+    """Return the version of a document that is whole.
+
+    Raises:
+        Torn: It is not, or it is another document.
+    """
+    found = _HEAD.match(content[:256].decode("utf-8", "replace"))
+    if found is None:
+        raise Torn(f"{len(content)} bytes that do not begin as a document: {content[:40]!r}")
+    version = int(found["version"])
+    if found["name"] != name:
+        raise Torn(f"asked for {name}, got {found['name']}", version)
+    if len(content) != int(found["size"]):
+        raise Torn(f"version {version} has {found['size']} bytes, not {len(content)}", version)
+    at = found.end() + _DIGEST_CHARACTERS
+    if hashlib.sha256(content[at + 1 :]).hexdigest().encode() != content[found.end() : at]:
+        raise Torn(f"the checksum of version {version} does not fit", version)
+    return version
+
+
+def plant_documents(root: Path, names: list[str]) -> Path:
+    """Write version 1 of each document, old enough to be believed at once, and return the root."""
+    return plant(root, {f"{name}.md": compose(name, 1) for name in names})
+
+
+def uri_of(name: str) -> str:
+    """Return the URI of a document's file."""
+    return f"mcp://resources/files/{name}.md"
+
+
+def path_of(name: str) -> str:
+    """Return the path that it has over HTTP."""
+    return f"/mcp/resources/files/{name}.md"

@@ -1,0 +1,114 @@
+"""Make `docs/reliability.md` of its template and the figures kept beside it.
+
+Run as a program: `python -m tests.faults.page` makes the page anew, with `--keep` of what the tests saw last,
+which replaces what was kept. `{{ promise 4 }}` in the template is the table of that promise, and
+`{{ machine }}` where the tests ran.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from carrel_perf.environment import environment
+from carrel_perf.results import Environment
+from carrel_perf.runbook.markdown import code, table
+from tests.faults.figures import RESULTS, ROOT, Figure, read_all
+
+PAGE = ROOT / "docs" / "reliability.md"
+TEMPLATE = ROOT / "docs" / "reliability" / "reliability.template.md"
+KEPT = ROOT / "docs" / "reliability" / "figures.json"
+
+_NOTE = (
+    "<!-- Made by `task faults:page` of reliability/reliability.template.md and the figures beside it. -->"
+)
+_DIRECTIVE = re.compile(r"\{\{ (promise (?P<number>\d+)|machine) \}\}")
+_ROUND = 100
+"""From here on, figures are told without fractions."""
+_HEAD = ["fault", "measured", "seen", "at most", "test"]
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of one run of the fault tests."""
+
+    environment: Environment
+    figures: list[Figure]
+
+
+def render(template: str, kept: Kept) -> str:
+    """Make the page.
+
+    Raises:
+        ValueError: The template asks for a promise without figures, or leaves one with figures out.
+    """
+    shown: set[int] = set()
+
+    def made(found: re.Match[str]) -> str:
+        if found["number"] is None:
+            return _machine(kept)
+        number = int(found["number"])
+        shown.add(number)
+        return _table(number, [figure for figure in kept.figures if figure.promise == number])
+
+    page = _DIRECTIVE.sub(made, template)
+    if left_out := {figure.promise for figure in kept.figures} - shown:
+        raise ValueError(f"{TEMPLATE.name} has no table for promises {sorted(left_out)}: add one for each.")
+    if "{{" in page:
+        raise ValueError(
+            f"{TEMPLATE.name} has a directive that nothing makes: {page[page.index('{{') :][:40]!r}"
+        )
+    return f"{_NOTE}\n\n{page}"
+
+
+def keep(figures: Sequence[Figure]) -> None:
+    """Keep figures in place of those that were kept before.
+
+    Raises:
+        ValueError: There are none.
+    """
+    if not figures:
+        raise ValueError(f"{RESULTS.name} has no figures: run `task test:faults` first.")
+    kept = Kept(environment=environment(("carrel", "granian")), figures=list(figures))
+    KEPT.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=1) + b"\n")
+
+
+def load(path: Path = KEPT) -> Kept:
+    """Return what was kept."""
+    return msgspec.json.decode(path.read_bytes(), type=Kept)
+
+
+def _table(number: int, figures: Sequence[Figure]) -> str:
+    if not figures:
+        raise ValueError(f"{TEMPLATE.name} asks for promise {number}, and no test told a figure of it.")
+    return table(_HEAD, [_row(figure) for figure in figures], texts=2)
+
+
+def _row(figure: Figure) -> list[str]:
+    file, _, name = figure.test.rpartition("::")
+    fault = figure.fault if figure.is_whole else f"{figure.fault} (short run)"
+    at_most = "" if figure.at_most is None else _spell(figure.at_most, figure.unit)
+    return [fault, figure.measure, _spell(figure.seen, figure.unit), at_most, f"[{code(name)}](../{file})"]
+
+
+def _spell(value: float, unit: str) -> str:
+    return f"{value:,.0f} {unit}" if value >= _ROUND or value == int(value) else f"{value:.2g} {unit}"
+
+
+def _machine(kept: Kept) -> str:
+    seen = kept.environment
+    return f"{seen.cpu}, {seen.cores} cores, Linux {seen.kernel}, Python {seen.python}"
+
+
+def main() -> None:
+    """Make the page."""
+    if "--keep" in sys.argv[1:]:
+        keep(read_all())
+    PAGE.write_text(render(TEMPLATE.read_text("utf-8"), load()), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

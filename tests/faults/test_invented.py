@@ -1,0 +1,51 @@
+"""Promise 9: what clients invent leaves nothing behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+
+from tests.faults.conftest import Serve
+from tests.faults.documents import path_of
+from tests.faults.figures import IS_WHOLE, Figures
+from tests.faults.pipelining import ask, get, mcp_read
+from tests.faults.processes import memory_bytes
+from tests.servers.metrics import Sample, metrics
+
+MIB = 1024 * 1024
+URIS = 100_000 if IS_WHOLE else 12_000
+KINDS: dict[str, Callable[[int], bytes]] = {
+    "raw": lambda n: get(f"/mcp/resources/files/invented-{n}.md?format=raw"),
+    "JSON": lambda n: get(f"/mcp/resources/invented-{n}/a/b"),
+    "section": lambda n: get(f"{path_of('ash')}?section=invented-{n}"),
+    "language": lambda n: get(f"/mcp/resources/patterns/core?language=invented-{n}"),
+    "search": lambda n: get(f"/mcp/search?q=invented{n}"),
+    "MCP": lambda n: mcp_read(f"mcp://resources/files/invented-{n}.md"),
+    "scheme": lambda n: mcp_read(f"invented-{n}://x"),
+}
+
+
+def series(client: httpx.Client) -> set[tuple[str, tuple[tuple[str, str], ...]]]:
+    def key(sample: Sample) -> tuple[str, tuple[tuple[str, str], ...]]:
+        return sample.name, tuple(sorted(sample.labels.items()))
+
+    return {key(sample) for sample in metrics(client)}
+
+
+def test_invented_uris_cost_nothing_lasting(serve: Serve, figures: Figures) -> None:
+    each = URIS // len(KINDS)
+    with serve() as server, server.client() as client:
+        (worker,) = server.workers()
+        for kind in KINDS.values():
+            ask(server.port, map(kind, range(each, each + 200)))
+        known, before = series(client), memory_bytes(worker)
+        for name, kind in KINDS.items():
+            statuses = ask(server.port, map(kind, range(each)))
+            assert max(statuses) < 500, f"{name}: {statuses}"
+        grown_mib = max(0, memory_bytes(worker) - before) / MIB
+        new = series(client) - known
+
+    fault = f"{each * len(KINDS):,} invented URIs of {len(KINDS)} kinds"
+    figures.hold(9, fault, "memory of the worker, more than before", grown_mib, "MiB", at_most=32.0)
+    figures.hold(9, fault, "new metric series", len(new), "series", at_most=0, why=str(new))
