@@ -198,6 +198,19 @@ async def test_a_task_that_is_told_to_stop_in_the_middle_of_a_call_stops(redis_s
             assert task.cancelled()
 
 
+async def test_a_level_that_was_stopped_can_be_started_again(redis_server: RedisServer) -> None:
+    async with level(redis_server) as shared:
+        await write(shared, "key")
+        await shared.stop()
+        assert not shared.is_usable
+        assert await shared.get("key") is None
+        with redis_server.client() as client:
+            assert len(client.client_list()) == 1
+        shared.start()
+        await eventually(lambda: shared.is_usable)
+        assert await shared.get("key") is not None
+
+
 async def test_nothing_of_a_url_with_a_password_is_told(
     redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -116,7 +116,9 @@ class RedisLink:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        self._breaker.is_closed = False
+        self._breaker = Breaker()
+        self._up.clear()
+        self._down.set()
         if self._pool is not None:
             with suppress(Exception):
                 await self._pool.disconnect()
@@ -125,10 +127,6 @@ class RedisLink:
     async def wait_up(self) -> None:
         """Wait until calls are let through."""
         await self._up.wait()
-
-    async def wait_down(self) -> None:
-        """Wait until they no longer are."""
-        await self._down.wait()
 
     async def call(self, *command: Command, parse: Callable[[Any], Result]) -> Result:
         """Send one command and return what its reply says.
