@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from math import inf
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any
 
 from carrel.cache.flights import Flights
 from carrel.cache.memory import MemoryCache
@@ -27,12 +27,12 @@ from carrel.errors import (
     SectionNotFound,
 )
 from carrel.freshness import Freshness
+from carrel.loading import Landed, Loading
 from carrel.model import (
     Change,
     Form,
     Invalidation,
     Reading,
-    Representation,
     ResourceInfo,
     SectionInfo,
     ServedFrom,
@@ -41,8 +41,8 @@ from carrel.model import (
     SourceError,
     SourceGone,
 )
-from carrel.rendering import Stamp, render
-from carrel.sections.addressing import cut, section_info, section_uri, split_section
+from carrel.rendering import Stamp
+from carrel.sections.addressing import section_info, section_uri, split_section
 from carrel.sections.outline import Outline
 from carrel.sections.parsing import outline_of
 from carrel.threads import Threads
@@ -68,13 +68,6 @@ _FORGET_AT_ONCE = 500
 
 _Key = tuple[ResourceInfo, Form, int]
 """A reader who comes after an invalidation waits for no load that began before."""
-
-
-class _Landed(NamedTuple):
-    """What a flight came to."""
-
-    representation: Representation
-    served_from: ServedFrom
 
 
 class Library:
@@ -113,18 +106,18 @@ class Library:
         self.missed_lookups_s: deque[float] = deque(maxlen=MAX_LOOKUPS)
         """And those that did not; the load is not included."""
         self._source = source
+        self._loading = Loading(source, threads, stamp, shared)
         self._threads = threads
         self._get = memory.get
         self._find = catalog.find
         self._note_hit = self.hit_lookups_s.append
-        self._flights: Flights[_Key, _Landed] = Flights()
+        self._flights: Flights[_Key, Landed] = Flights()
         self._outlines = Outlines()
         self._parses: Flights[ResourceInfo, Outline] = Flights()
         self._etags: dict[str, tuple[ResourceInfo, dict[Form, str]]] = {}
         self._max_waiting = max_waiting
         self._waiting = 0
         self._rechecks = False
-        self._invalidations = 0
         self._listeners: list[Callable[[Invalidation], None]] = []
         catalog.listen(self._on_change)
 
@@ -270,7 +263,7 @@ class Library:
         Returns:
             How many URIs were in memory.
         """
-        self._invalidations += 1
+        self._loading.invalidations += 1
         if scope.uri is not None:
             uris = self._forget_shared(scope.uri)
         else:
@@ -304,9 +297,7 @@ class Library:
         claim = self.catalog.rules.claim(info.path)
         uris = [uri] if claim is None else [claim.uri, *claim.aliases]
         named = [named for each in uris if (named := self.catalog.find(each)) and named.path == info.path]
-        if self.shared is not None and not self._source.is_near:
-            portable = self._source.portable(info.version)
-            self.shared.forget([self.shared.key(each, form, portable) for each in named for form in Form])
+        self._loading.forget(named)
         return [each.uri for each in named]
 
     def recheck(self, *, rechecks: bool) -> None:
@@ -369,18 +360,18 @@ class Library:
             except SourceError as error:
                 return self._fall_back(info, form, error)
 
-    async def _fly(self, info: ResourceInfo, form: Form) -> _Landed:
-        key = (info, form, self._invalidations)
+    async def _fly(self, info: ResourceInfo, form: Form) -> Landed:
+        key = (info, form, self._loading.invalidations)
         return await self._flights.join(key, lambda: self._lead(info, form))
 
-    async def _lead(self, info: ResourceInfo, form: Form) -> _Landed:
+    async def _lead(self, info: ResourceInfo, form: Form) -> Landed:
         # Between this waiter's look-up and its flight another flight may have landed.
         held = self.memory.get(info, form, monotonic())
         if held is not None:
-            return _Landed(held.representation, ServedFrom.MISS)
-        began = self._invalidations
-        landed = await self._obtain(info, form)
-        if began != self._invalidations:
+            return Landed(held.representation, ServedFrom.MISS)
+        began = self._loading.invalidations
+        landed = await self._loading.load(info, form)
+        if began != self._loading.invalidations:
             # These waiters asked before what they get was called into question; nobody after them gets it.
             return landed
         self.memory.put(info, form, landed.representation)
@@ -388,29 +379,6 @@ class Library:
             # Sections come and go with every edit, and nothing says which: theirs would be kept for ever.
             self._remember_etag(info, form, landed.representation.etag)
         return landed
-
-    async def _obtain(self, info: ResourceInfo, form: Form) -> _Landed:
-        """Have the bytes from the nearest place that has them."""
-        shared = self.shared
-        # Where a section is, is known from its document, which was read from the source just now.
-        if shared is None or self._source.is_near or isinstance(info, SectionInfo):
-            return _Landed(await self._threads.run(self._read_and_render, info, form), ServedFrom.MISS)
-        began = self._invalidations
-        key = shared.key(info, form, self._source.portable(info.version))
-        found = await shared.get(key)
-        if found is not None:
-            return _Landed(found, ServedFrom.SHARED)
-        representation = await self._threads.run(self._read_and_render, info, form)
-        if began == self._invalidations:
-            shared.offer(key, representation)
-        return _Landed(representation, ServedFrom.MISS)
-
-    def _read_and_render(self, info: ResourceInfo, form: Form) -> Representation:
-        content = self._source.read(info.path, info.version)
-        if isinstance(info, SectionInfo):
-            assert info.section is not None, "a section is read once it is known where it is"
-            content = cut(content, info.section)
-        return render(info, content, form, self.stamp)
 
     async def _parsed(self, info: ResourceInfo) -> Outline:
         known = self._outlines.get(info)

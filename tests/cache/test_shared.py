@@ -11,7 +11,7 @@ import pytest
 from carrel.cache.feed import Feed
 from carrel.cache.keys import Keys
 from carrel.cache.redis_link import Reason, RedisLink
-from carrel.cache.shared import MAX_BODY_BYTES, SharedLevel
+from carrel.cache.shared import MAX_BODY_BYTES, SharedLevel, Turn
 from carrel.model import Form, Representation, ResourceInfo, Version
 from carrel.redis_url import parse_redis_url
 from tests.support.redis import RedisServer
@@ -47,7 +47,7 @@ async def level(server: RedisServer, ttl_s: float = 300.0, **options: Any) -> As
 
 async def write(shared: SharedLevel, key: str, representation: Representation = BYTES) -> None:
     written = shared.writes
-    shared.offer(key, representation)
+    shared.offer(Turn(key), representation)
     await eventually(lambda: shared.writes > written)
 
 
@@ -130,7 +130,7 @@ async def test_no_more_of_a_huge_foreign_value_is_read_than_of_ours(redis_server
 async def test_a_body_that_is_too_long_is_not_offered(redis_server: RedisServer) -> None:
     async with level(redis_server) as shared:
         key = shared.key(INFO, Form.RAW, "4.1.1")
-        shared.offer(key, Representation(b"x" * (MAX_BODY_BYTES + 1), '"a"', [], "0" * 64, []))
+        shared.offer(Turn(key), Representation(b"x" * (MAX_BODY_BYTES + 1), '"a"', [], "0" * 64, []))
         await write(shared, f"{key}2")
     assert redis_server.keys() == [f"{key}2"]
 
@@ -149,7 +149,7 @@ async def test_what_is_offered_while_redis_is_away_is_not_kept(redis_server: Red
         redis_server.kill()
         assert await shared.get("any") is None
         assert not shared.link.is_up
-        shared.offer("any", BYTES)
+        shared.offer(Turn("any"), BYTES)
         redis_server.start()
         await eventually(lambda: shared.is_usable)
         await write(shared, "later")
@@ -161,7 +161,7 @@ async def test_a_redis_that_cannot_be_written_to_is_still_read(redis_server: Red
         await write(shared, "before")
         with redis_server.client() as client:
             client.config_set("maxmemory", 1)
-        shared.offer("after", BYTES)
+        shared.offer(Turn("after"), BYTES)
         await eventually(lambda: shared.dropped == 1)
         assert shared.link.errors == {"full": 1}
         assert await shared.get("before") is not None
@@ -180,6 +180,35 @@ async def test_a_reader_who_hangs_up_leaves_no_connection_out_of_step(redis_serv
         for number in range(20):
             assert await shared.get(f"key-{number}") is not None
         assert shared.lookups["corrupt"] == 0
+
+
+async def test_a_task_that_is_told_to_stop_in_the_middle_of_a_call_stops(redis_server: RedisServer) -> None:
+    async with level(redis_server) as shared:
+
+        async def ask_for_ever() -> None:
+            while True:
+                await shared.get("any")
+
+        for steps in range(200):
+            task = asyncio.create_task(ask_for_ever())
+            for _ in range(steps % 40):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait({task}, timeout=5)
+            assert task.cancelled()
+
+
+async def test_a_level_that_was_stopped_can_be_started_again(redis_server: RedisServer) -> None:
+    async with level(redis_server) as shared:
+        await write(shared, "key")
+        await shared.stop()
+        assert not shared.is_usable
+        assert await shared.get("key") is None
+        with redis_server.client() as client:
+            assert len(client.client_list()) == 1
+        shared.start()
+        await eventually(lambda: shared.is_usable)
+        assert await shared.get("key") is not None
 
 
 async def test_nothing_of_a_url_with_a_password_is_told(

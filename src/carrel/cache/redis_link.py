@@ -33,6 +33,9 @@ log = logging.getLogger("carrel.redis")
 DEADLINE_S = 0.05
 """Of one call: what a Redis that does not answer costs a reader, once, until the breaker is open."""
 
+PROBES_UNTIL_TOLD = 2
+"""A single one may fail for a stall of this process; the operator is told of what lasts."""
+
 MAX_CONNECTIONS = 8
 """Of a process: calls take well below a millisecond, so that few of them are ever under way together."""
 
@@ -90,7 +93,7 @@ class RedisLink:
         self._down = asyncio.Event()
         self._down.set()
         self._task: asyncio.Task[None] | None = None
-        self._is_told = False
+        self._failed_probes = 0
         self._listeners: list[Callable[[], None]] = []
         self.errors: Counter[Reason] = Counter()
         """Calls and probes that failed, since the start; what the open breaker refused is not counted."""
@@ -113,7 +116,9 @@ class RedisLink:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        self._breaker.is_closed = False
+        self._breaker = Breaker()
+        self._up.clear()
+        self._down.set()
         if self._pool is not None:
             with suppress(Exception):
                 await self._pool.disconnect()
@@ -122,10 +127,6 @@ class RedisLink:
     async def wait_up(self) -> None:
         """Wait until calls are let through."""
         await self._up.wait()
-
-    async def wait_down(self) -> None:
-        """Wait until they no longer are."""
-        await self._down.wait()
 
     async def call(self, *command: Command, parse: Callable[[Any], Result]) -> Result:
         """Send one command and return what its reply says.
@@ -218,17 +219,17 @@ class RedisLink:
                 await self._call(("PING",), _expect_pong)
             except LinkError as error:
                 self._breaker.fail(monotonic())
-                if not self._is_told:
-                    self._is_told = True
+                self._failed_probes += 1
+                if self._failed_probes == PROBES_UNTIL_TOLD:
                     log.warning(
                         "Redis at %s cannot be used (%s), reads go on without it", self.url.place, error
                     )
                 continue
             self._breaker.heal(monotonic())
             self._tell_listeners()
-            if self._is_told:
-                self._is_told = False
+            if self._failed_probes >= PROBES_UNTIL_TOLD:
                 log.warning("Redis at %s is used again", self.url.place)
+            self._failed_probes = 0
 
 
 def require_client_library() -> None:
@@ -286,7 +287,9 @@ def _make_pool(url: RedisUrl, deadline_s: float) -> BlockingConnectionPool:
         "username": url.username,
         "password": url.password,
         "protocol": 3,
-        "socket_timeout": deadline_s,
+        # With one, redis-py sends under `asyncio.wait_for`, which before Python 3.12 loses a cancellation
+        # that comes as the sending ends: a task that is told to stop goes on. Calls have their own deadline.
+        "socket_timeout": None,
         "socket_connect_timeout": deadline_s,
         "driver_info": None,
         "maint_notifications_config": notices.MaintNotificationsConfig(enabled=False),

@@ -7,8 +7,10 @@ by a task of its own, so no reader waits for it.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import Counter, deque
 from collections.abc import Sequence
+from time import monotonic
 from typing import NamedTuple
 
 from carrel.cache.feed import Feed
@@ -34,10 +36,34 @@ LOOKUPS = ("hit", "miss", "corrupt", "error")
 """What a look-up can come to."""
 
 
-class _Offer(NamedTuple):
-    keys: tuple[str, ...]
-    representation: Representation | None
-    """What is written under the only key; None removes all of them."""
+LEASE_S = 1.0
+"""How long a process that loads a key keeps the others waiting, when it dies over it."""
+
+WAIT_S = 1.5
+"""How long they wait at most; then each loads for itself."""
+
+_FIRST_POLL_S = 0.005
+_LONGEST_POLL_S = 0.05
+
+# Only the one who holds a lease gives it back: it may have passed to another meanwhile.
+_GIVE_BACK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+
+class Turn(NamedTuple):
+    """That it is for this process to load a key."""
+
+    key: str
+    token: str = ""
+    """Of the lease; "" where there is none, and every process loads for itself."""
+
+
+class _Task(NamedTuple):
+    """Something to be done in Redis in the background."""
+
+    turn: Turn
+    representation: Representation | None = None
+    """What is written under the key before the lease is given back."""
+    removed: tuple[str, ...] = ()
 
     @property
     def size_bytes(self) -> int:
@@ -59,7 +85,8 @@ class SharedLevel:
         self.link = feed.link
         self._keys = keys
         self._ttl_ms = max(1, int(ttl_s * 1000))
-        self._offers: deque[_Offer] = deque()
+        self._token = secrets.token_hex(8)
+        self._tasks: deque[_Task] = deque()
         self._queued_bytes = 0
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -74,7 +101,7 @@ class SharedLevel:
         """Begin to connect, and to write what is offered, on the running event loop."""
         self.link.start()
         self.feed.start()
-        self._task = asyncio.create_task(self._write_offers(), name="carrel-shared-writes")
+        self._task = asyncio.create_task(self._work(), name="carrel-shared-writes")
 
     async def stop(self) -> None:
         """End the tasks; what was not written yet is forgotten."""
@@ -99,10 +126,7 @@ class SharedLevel:
             self.lookups["error"] += 1
             return None
         try:
-            # A range, so that a foreign value of any length costs no more than one of ours.
-            found = await self.link.call(
-                "GETRANGE", key, 0, MAX_VALUE_BYTES, parse=lambda reply: _value_of(key, reply)
-            )
+            found = await self._fetch(key)
         except LinkError as error:
             # An error as the reply: the key holds something of another kind.
             foreign = error.reason in {Reason.CORRUPT, Reason.REPLY}
@@ -111,50 +135,95 @@ class SharedLevel:
         self.lookups["miss" if found is None else "hit"] += 1
         return found
 
-    def offer(self, key: str, representation: Representation) -> None:
+    async def take_turn(self, key: str) -> Representation | Turn:
+        """Wait until another process has loaded a key, or until it is for this one to load it.
+
+        Whoever takes the turn calls `offer` or `give_back`. Where Redis fails it is everybody's turn.
+        """
+        end_s = monotonic() + WAIT_S
+        pause_s = _FIRST_POLL_S
+        lease_ms = int(LEASE_S * 1000)
+        try:
+            while monotonic() < end_s:
+                lease = self._keys.lease(key)
+                taken = await self.link.call(
+                    "SET", lease, self._token, "NX", "PX", lease_ms, parse=lambda reply: reply is not None
+                )
+                if taken:
+                    return Turn(key, self._token)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_POLL_S)
+                found = await self._fetch(key)
+                if found is not None:
+                    self.lookups["hit"] += 1
+                    return found
+        except LinkError:
+            pass
+        return Turn(key)
+
+    def offer(self, turn: Turn, representation: Representation) -> None:
         """Have a value written soon, unless it is too long, too many wait, or Redis cannot be used."""
         size_bytes = len(representation.body)
-        if not self.is_usable or size_bytes > MAX_BODY_BYTES:
+        fits = self._queued_bytes + size_bytes <= MAX_QUEUED_BYTES
+        self.dropped += not fits
+        if not fits or size_bytes > MAX_BODY_BYTES:
+            self.give_back(turn)
             return
-        if self._queued_bytes + size_bytes > MAX_QUEUED_BYTES:
-            self.dropped += 1
-            return
-        self._offers.append(_Offer((key,), representation))
-        self._queued_bytes += size_bytes
-        self._wake.set()
+        self._do_soon(_Task(turn, representation))
+
+    def give_back(self, turn: Turn) -> None:
+        """Leave the loading of a key to others."""
+        if turn.token:
+            self._do_soon(_Task(turn))
 
     def forget(self, keys: Sequence[str]) -> None:
         """Have values removed, after all that was offered before has been written."""
+        self._do_soon(_Task(Turn(""), removed=tuple(keys)))
+
+    def _do_soon(self, task: _Task) -> None:
         if self.is_usable:
-            self._offers.append(_Offer(tuple(keys), None))
+            self._tasks.append(task)
+            self._queued_bytes += task.size_bytes
             self._wake.set()
 
-    async def _write_offers(self) -> None:
+    async def _fetch(self, key: str) -> Representation | None:
+        # A range, so that a foreign value of any length costs no more than one of ours.
+        return await self.link.call(
+            "GETRANGE", key, 0, MAX_VALUE_BYTES, parse=lambda reply: _value_of(key, reply)
+        )
+
+    async def _work(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._offers:
-                offer = self._offers.popleft()
-                self._queued_bytes -= offer.size_bytes
+            while self._tasks:
+                task = self._tasks.popleft()
+                self._queued_bytes -= task.size_bytes
                 try:
-                    await self._write(offer)
+                    await self._do(task)
                 except LinkError:
-                    self._give_up(offer)
+                    self._give_up(task)
                     await asyncio.sleep(WRITE_PAUSE_S)
 
-    async def _write(self, offer: _Offer) -> None:
-        if offer.representation is None:
-            await self.link.call("UNLINK", *offer.keys, parse=lambda _: None)
-            return
-        (key,) = offer.keys
-        value = pack(key, offer.representation)
-        await self.link.call("SET", key, value, "PX", self._ttl_ms, parse=_expect_ok)
-        self.writes += 1
+    async def _do(self, task: _Task) -> None:
+        if task.removed:
+            await self.link.call("UNLINK", *task.removed, parse=_ignore)
+        key, token = task.turn
+        if task.representation is not None:
+            value = pack(key, task.representation)
+            await self.link.call("SET", key, value, "PX", self._ttl_ms, parse=_expect_ok)
+            self.writes += 1
+        if token:
+            await self.link.call("EVAL", _GIVE_BACK, 1, self._keys.lease(key), token, parse=_ignore)
 
-    def _give_up(self, offer: _Offer) -> None:
-        self.dropped += sum(each.representation is not None for each in (offer, *self._offers))
-        self._offers.clear()
+    def _give_up(self, task: _Task) -> None:
+        self.dropped += sum(each.representation is not None for each in (task, *self._tasks))
+        self._tasks.clear()
         self._queued_bytes = 0
+
+
+def _ignore(_: object) -> None:
+    """Take any reply for good."""
 
 
 def _value_of(key: str, reply: object) -> Representation | None:

@@ -1,0 +1,94 @@
+"""Have the bytes of a form from the nearest place that has them: the shared level, or the source.
+
+The rule is the source's (`Source.is_near`, docs/adr/0007). Knows neither memory nor catalog; a flight of
+the library calls it, so that in one process it is asked once for one key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from carrel.cache.shared import MAX_BODY_BYTES, SharedLevel, Turn
+from carrel.model import Form, Representation, ResourceInfo, SectionInfo, ServedFrom, Source
+from carrel.rendering import Stamp, render
+from carrel.sections.addressing import cut
+from carrel.threads import Threads
+
+
+class Landed(NamedTuple):
+    """What a load came to."""
+
+    representation: Representation
+    served_from: ServedFrom
+
+
+class Loading:
+    """The way past memory.
+
+    Args:
+        source: Where documents come from.
+        threads: Where blocking calls run.
+        stamp: What goes into replies beside the documents.
+        shared: The level that all workers and hosts share; None for none.
+    """
+
+    def __init__(self, source: Source, threads: Threads, stamp: Stamp, shared: SharedLevel | None) -> None:
+        self._source = source
+        self._threads = threads
+        self._stamp = stamp
+        self._shared = shared
+        self.invalidations = 0
+        """Since the start. What began to load before the last one is not to be kept."""
+
+    async def load(self, info: ResourceInfo, form: Form) -> Landed:
+        """Load one form.
+
+        Raises:
+            SourceError: See `Source.read`.
+        """
+        shared = self._shared_for(info)
+        if shared is None:
+            return await self._from_source(info, form)
+        key = shared.key(info, form, self._source.portable(info.version))
+        found = await shared.get(key) or await shared.take_turn(key)
+        if isinstance(found, Representation):
+            return Landed(found, ServedFrom.SHARED)
+        return await self._in_turn(shared, found, info, form)
+
+    def forget(self, infos: Iterable[ResourceInfo]) -> None:
+        """Have the shared values of some URIs removed, in all forms."""
+        for info in infos:
+            shared = self._shared_for(info)
+            if shared is not None:
+                portable = self._source.portable(info.version)
+                shared.forget([shared.key(info, form, portable) for form in Form])
+
+    def _shared_for(self, info: ResourceInfo) -> SharedLevel | None:
+        shared = self._shared
+        if shared is None or self._source.is_near or not shared.is_usable or info.size > MAX_BODY_BYTES:
+            return None
+        # Where a section is, is known from its document, which was read from the source just now.
+        return None if isinstance(info, SectionInfo) else shared
+
+    async def _in_turn(self, shared: SharedLevel, turn: Turn, info: ResourceInfo, form: Form) -> Landed:
+        began = self.invalidations
+        landed = None
+        try:
+            landed = await self._from_source(info, form)
+        finally:
+            if landed is None or began != self.invalidations:
+                shared.give_back(turn)
+            else:
+                shared.offer(turn, landed.representation)
+        return landed
+
+    async def _from_source(self, info: ResourceInfo, form: Form) -> Landed:
+        return Landed(await self._threads.run(self._read_and_render, info, form), ServedFrom.MISS)
+
+    def _read_and_render(self, info: ResourceInfo, form: Form) -> Representation:
+        content = self._source.read(info.path, info.version)
+        if isinstance(info, SectionInfo):
+            assert info.section is not None, "a section is read once it is known where it is"
+            content = cut(content, info.section)
+        return render(info, content, form, self._stamp)
