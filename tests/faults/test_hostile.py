@@ -66,8 +66,10 @@ def send(port: int, seed: int) -> tuple[float, bytes]:
             connection.shutdown(socket.SHUT_WR)
             while part := connection.recv(65536):
                 received += part
-        except ConnectionError:
-            pass
+        except TimeoutError:
+            raise
+        except OSError:
+            pass  # it was reset, or is no longer connected
     return time.monotonic() - begun_s, received
 
 
