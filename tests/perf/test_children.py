@@ -54,12 +54,12 @@ def test_an_error_in_the_context_ends_the_process_too() -> None:
 
 
 def test_an_interrupt_while_a_process_starts_leaves_none_behind() -> None:
-    mark = uuid.uuid4().hex
+    mark, handler = uuid.uuid4().hex, signal.getsignal(signal.SIGINT)
     command = [sys.executable, "-c", WAITS, mark]
     with pytest.raises(KeyboardInterrupt), child(command, settings=InterruptedWhileStarting()):
         pytest.fail("the interrupt was lost")
     assert not runs(mark)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) == handler
 
 
 def test_an_interrupt_while_a_process_is_waited_for_ends_it() -> None:
