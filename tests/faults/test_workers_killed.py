@@ -19,7 +19,7 @@ from tests.support.servers import Server, wait_for
 Counters = dict[tuple[str, str], float]
 
 WORKERS = 2
-KILLS = 20 if IS_WHOLE else 3
+KILLS = 8 if IS_WHOLE else 3
 NOTICE_S = 0.1
 """For a client on a busy machine to be told that its connection ended."""
 
@@ -78,7 +78,7 @@ def test_killed_worker_loses_only_what_is_in_flight(serve: Serve, figures: Figur
             gone_s, victim = kill(server, victim)
             deaths_s.append(gone_s)
             counted.append(counters(server))
-            wait_for(partial(is_past, gone_s + 1.0), "the load went on")
+            wait_for(partial(is_past, time.monotonic() + 1.0), "the load went on")
         counted.append(counters(server))
         old, new = kept_alive.finish(), fresh.finish()
 
