@@ -39,6 +39,8 @@ def test_without_watches_edits_still_show_and_a_metric_says_so(
     with serve(wrapper=wrapper) as server, server.client() as client:
         wait_for(lambda: count(metrics(client), "carrel_watch_up") == 0, "the metric shows it", SHOWN_S)
         shown_s = time.monotonic() - begun_s
+        # In memory, so that no read meets the new version by itself.
+        assert shows(client, 1)
         edited_s = time.monotonic()
         trees.replace(root / "ash.md", compose("ash", 2))
         wait_for(partial(shows, client, 2), "the edit shows")

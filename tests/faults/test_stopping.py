@@ -76,8 +76,9 @@ def test_rolling_restart_fails_no_request(serve: Serve, root: Path, figures: Fig
         # The parent's catalog is of before: new workers have to find out by themselves.
         trees.replace(root / "ash.md", compose("ash", 2))
         for _ in range(ROLLS):
+            before = set(server.workers())
             server.process.send_signal(signal.SIGHUP)
-            wait_for(partial(is_renewed, server, set(server.workers())), "all workers are renewed")
+            wait_for(partial(is_renewed, server, before), "all workers are renewed")
         old, new = kept_alive.finish(), fresh.finish()
 
     fault = "SIGHUP: workers renewed one after the other"
