@@ -49,6 +49,8 @@ class Directory:
         OSError: The directory cannot be opened.
     """
 
+    _descriptor = _CLOSED
+
     def __init__(self, path: str, *, follow_links: bool = False, use_openat2: bool | None = None) -> None:
         self._path = path
         self._follow_links = follow_links
@@ -103,6 +105,10 @@ class Directory:
         if self._descriptor != _CLOSED:
             os.close(self._descriptor)
             self._descriptor = _CLOSED
+
+    def __del__(self) -> None:
+        """Let the root go with the last who holds this: a source that nobody closed keeps no descriptor."""
+        self.close()
 
     def _has_openat2(self) -> bool:
         try:
