@@ -62,7 +62,7 @@ class Values:
         return self._nearest(folded, limit)
 
     def _nearest(self, folded: str, limit: int) -> Matches:
-        # 20 ms to import, and most of what is typed is the beginning of something.
+        # Slow to import, and most of what is typed is the beginning of something.
         from rapidfuzz import fuzz, process
 
         middle = bisect_left(self._folded, folded)

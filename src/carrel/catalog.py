@@ -126,7 +126,7 @@ class Catalog:
 
     def nearest(self, uri: str, limit: int = 3) -> tuple[str, ...]:
         """Return the URIs most like one that is not there."""
-        # 20 ms to import, and a library without typing errors never needs it.
+        # Slow to import, and a library without typing errors never needs it.
         from rapidfuzz import fuzz, process
 
         ordered = self._tables.ordered[None]

@@ -116,7 +116,7 @@ def _etag(digest: str) -> str:
 
 def _contents(info: ResourceInfo, content: Content, digest: str) -> bytes:
     item: dict[str, Any] = {"uri": info.uri, "mimeType": info.media_type}
-    text = _text_of(info, content.data)
+    text = text_of(info, content.data)
     if text is None:
         item["blob"] = base64.b64encode(content.data).decode()
     else:
@@ -129,7 +129,7 @@ def _contents(info: ResourceInfo, content: Content, digest: str) -> bytes:
     return msgspec.json.encode([item])
 
 
-def _text_of(info: ResourceInfo, data: bytes) -> str | None:
+def text_of(info: ResourceInfo, data: bytes) -> str | None:
     """Return the text of a textual document, or None: what is not UTF-8 travels as bytes, whole."""
     if not is_textual(info.media_type):
         return None
@@ -140,14 +140,14 @@ def _text_of(info: ResourceInfo, data: bytes) -> str | None:
 
 
 def _raw(info: ResourceInfo, content: Content, digest: str, stamp: Stamp) -> Representation:
-    charset = "; charset=utf-8" if _text_of(info, content.data) is not None else ""
+    charset = "; charset=utf-8" if text_of(info, content.data) is not None else ""
     etag = _etag(digest)
     headers = _headers(info.media_type + charset, etag, content.entry.modified_ns, stamp)
     return _representation(content.data, etag, [*headers, ("accept-ranges", "bytes")], digest)
 
 
 def _envelope(info: ResourceInfo, content: Content, digest: str, stamp: Stamp) -> Representation:
-    text = _text_of(info, content.data)
+    text = text_of(info, content.data)
     members: dict[str, Any] = {
         "uri": info.canonical_uri,
         "name": info.name,

@@ -2,8 +2,7 @@
 
 Recording is a write into a worker's own slot, so it needs no lock; reading sums the slots, so any
 worker can answer for all. A slot outlives its worker, and the worker's replacement goes on
-counting in it: counters stay monotone over a death. Costs 0.2 us for a histogram, where the
-multiprocess mode of the official client library costs 3.3.
+counting in it: counters stay monotone over a death (docs/adr/0002).
 """
 
 from __future__ import annotations

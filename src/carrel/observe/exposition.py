@@ -70,7 +70,7 @@ def _number(value: float) -> str:
 
 
 def _of_the_process() -> bytes:
-    # 77 ms to import, which the start and the first reads need not wait for.
+    # Slow to import, which the start and the first reads need not wait for.
     from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from carrel.media import is_textual
 from carrel.model import ResourceInfo
+from carrel.rendering import text_of
 from carrel.sections.parsing import outline_of
 
 MAX_PIECE = 64 * 1024
@@ -31,7 +31,7 @@ def parts_of(info: ResourceInfo, data: bytes) -> list[Part]:
         info: Of the document.
         data: All of it; what is not text has one part without text, found by its title.
     """
-    text = _text_of(info, data)
+    text = text_of(info, data)
     if text is None:
         return [Part(None, (), "", len(data))]
     sections = outline_of(info.media_type, data).sections
@@ -50,15 +50,6 @@ def parts_of(info: ResourceInfo, data: bytes) -> list[Part]:
     outside.append(data[cursor:])
     rest = b"\n".join(piece for piece in outside if piece.strip()).decode("utf-8", "ignore")
     return [*(Part(None, (), piece, len(data)) for piece in _pieces(rest)), *found]
-
-
-def _text_of(info: ResourceInfo, data: bytes) -> str | None:
-    if not is_textual(info.media_type):
-        return None
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
 
 
 def _pieces(text: str) -> Iterator[str]:

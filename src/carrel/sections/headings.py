@@ -108,7 +108,7 @@ def _text(token: Token) -> str:
 
 @cache
 def _parsers() -> _Parsers:
-    # 50 ms to import, and a server whose sections nobody reads never needs it.
+    # Slow to import, and a server whose sections nobody reads never needs it.
     from markdown_it import MarkdownIt
 
     blocks = MarkdownIt()

@@ -20,7 +20,7 @@ from carrel.rules import Rules
 from carrel.uri import MAX_URI_BYTES
 
 PAGE_SIZE = 50
-"""Documents in one result: about 3,000 tokens."""
+"""Documents in one result: a model has to read them all."""
 
 AUTHORITY = "mcp://resources/"
 
