@@ -17,6 +17,7 @@ from carrel.cache.redis_link import require_client_library
 from carrel.catalog import Catalog
 from carrel.cli import hosting
 from carrel.cli.greeting import greet
+from carrel.cli.heap import keep_freed_memory
 from carrel.cli.listening import BACKLOG, listen, port_of
 from carrel.errors import InvalidLibrary, InvalidSettings
 from carrel.http.edge import LOOPBACK_HOSTS
@@ -110,6 +111,7 @@ def _run(
     with TemporaryDirectory(prefix="carrel-", ignore_cleanup_errors=True) as shared:
 
         def load_app() -> Application:
+            keep_freed_memory()
             # In the worker: threads do not survive a fork, so the writer is made here.
             writer = LineWriter()
             operator_log.install(writer)
