@@ -3,6 +3,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -40,6 +41,19 @@ def test_what_is_written_arrives_in_order(pipe: tuple[int, int]) -> None:
     drain(reading, found)
     assert found == b"".join(b"%d\n" % number for number in range(1000))
     assert writer.dropped_lines == 0
+
+
+def test_two_workers_lines_do_not_mix_in_a_file(tmp_path: Path) -> None:
+    block = b"".join(b"%04d %s\n" % (number, b"x" * 200) for number in range(1000))
+    with (tmp_path / "log").open("wb") as file:
+        writers = [LineWriter(file.fileno()) for _ in range(2)]
+        for writer in writers:
+            for _ in range(5):
+                writer.write(block)
+        for writer in writers:
+            writer.close()
+    lines = (tmp_path / "log").read_bytes().splitlines()
+    assert sorted(lines) == sorted(block.splitlines() * 10)
 
 
 def test_a_pipe_that_nobody_reads_holds_nobody_up_and_what_does_not_fit_is_counted(

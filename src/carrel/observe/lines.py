@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import queue
+import stat
 import threading
 
 MAX_BUFFERED_BYTES = 4 * 1024 * 1024
 
 PIPE_BUF_BYTES = 4096
-"""POSIX keeps writes up to this size whole, so that workers' lines do not mix."""
+"""POSIX keeps writes to a pipe up to this size whole, so that workers' lines do not mix."""
 
 
 class LineWriter:
@@ -55,8 +56,11 @@ class LineWriter:
             self._starting.release()
 
     def _run(self) -> None:
+        is_file = _is_file(self._descriptor)
         while (block := self._blocks.get()) is not None:
-            for piece in pieces(block, PIPE_BUF_BYTES):
+            # The system keeps any write to a file whole, and each write has this thread and the event loop
+            # change places.
+            for piece in [block] if is_file else pieces(block, PIPE_BUF_BYTES):
                 self._write_all(piece)
             self._done_bytes += len(block)
 
@@ -67,6 +71,13 @@ class LineWriter:
         except OSError:
             # stderr is gone, and there is no better place to say so.
             self.dropped_lines += piece.count(b"\n")
+
+
+def _is_file(descriptor: int) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(descriptor).st_mode)
+    except OSError:
+        return False
 
 
 def pieces(block: bytes, size: int) -> list[bytes]:
