@@ -43,6 +43,46 @@ async def test_the_first_read_is_a_miss_and_the_second_a_hit_without_an_await(se
     assert second.representation.body == CORE.encode()
 
 
+def stages(reading: Reading) -> list[str]:
+    return [stage.name for stage in reading.stages]
+
+
+LOADED = ["cache.memory", "queue", "source.read", "render"]
+
+
+async def test_a_miss_says_what_it_was_made_of_and_a_hit_has_nothing_to_say(served: Served) -> None:
+    before_s = monotonic()
+    miss = await read(served.library)
+    after_s = monotonic()
+    assert stages(miss) == LOADED
+    ends_s = [stage.start_s + stage.duration_s for stage in miss.stages]
+    starts_s = [stage.start_s for stage in miss.stages]
+    assert [before_s, *ends_s] <= [*starts_s, after_s]
+    assert sorted(starts_s + ends_s) == [at for pair in zip(starts_s, ends_s, strict=True) for at in pair]
+    assert (await read(served.library)).stages == ()
+
+
+async def test_all_who_wait_for_one_load_are_told_of_it_behind_their_own_look_up(library: Path) -> None:
+    source = SlowSource(library)
+    async with serving(library, source=source) as served:
+        readers = [asyncio.create_task(read(served.library)) for _ in range(3)]
+        await eventually(lambda: source.reads == 1)
+        source.gate.set()
+        readings = await asyncio.gather(*readers)
+    assert [stages(reading) for reading in readings] == [LOADED] * 3
+    assert len({reading.stages[0] for reading in readings}) == 3
+    assert len({reading.stages[1:] for reading in readings}) == 1
+
+
+async def test_a_section_that_was_never_asked_for_is_looked_for_first(library: Path) -> None:
+    (library / "sdlc-core.md").write_text("# One\n\n## Two\n\nText.\n")
+    async with serving(library) as served:
+        section = served.library.section(served.library.find(URI), "two")
+        reading = served.library.read(section, Form.RAW)
+        assert not isinstance(reading, Reading)
+        assert stages(await reading) == ["cache.memory", "outline", *LOADED[1:]]
+
+
 async def test_a_uri_is_found_in_any_spelling(served: Served) -> None:
     assert served.library.find("MCP://Resources/%73dlc/core") == served.library.find(URI)
 
@@ -132,6 +172,7 @@ async def test_a_failed_read_is_answered_with_the_last_good_content(library: Pat
         source.error = EIO
         stale = await eventually(lambda: _stale(served.library))
         assert stale.representation is good.representation
+        assert stages(stale) == ["cache.memory", "source.read"]
         source.error = None
         assert (await read(served.library)).served_from in {ServedFrom.MISS, ServedFrom.HIT}
 

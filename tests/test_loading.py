@@ -39,6 +39,9 @@ async def test_of_several_processes_one_loads_and_the_others_wait(
         assert {reading.representation.body for reading in readings} == {CORE.encode()}
         assert readings[0].served_from is ServedFrom.MISS
         assert {reading.served_from for reading in readings[1:]} == {ServedFrom.SHARED}
+        made_of = [[stage.name for stage in reading.stages] for reading in readings]
+        assert made_of[0] == ["cache.memory", "cache.shared", "queue", "source.read", "render"]
+        assert made_of[1:] == [["cache.memory", "cache.shared"]] * 20
         assert (slow.reads, other.reads) == (1, 0)
         await eventually(lambda: not redis_server.keys(LEASES))
 

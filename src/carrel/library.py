@@ -40,6 +40,9 @@ from carrel.model import (
     SourceChanged,
     SourceError,
     SourceGone,
+    Stage,
+    StageName,
+    stage_since,
 )
 from carrel.rendering import Stamp
 from carrel.sections.addressing import section_info, section_uri, split_section
@@ -324,41 +327,48 @@ class Library:
         start_s = monotonic()
         reading = self._get(info, form, start_s)
         if reading is None:
-            self.missed_lookups_s.append(monotonic() - start_s)
-            return self._load(info, form)
+            looked = stage_since(StageName.CACHE_MEMORY, start_s)
+            self.missed_lookups_s.append(looked.duration_s)
+            return self._load(info, form, looked)
         self._note_hit(monotonic() - start_s)
         return reading
 
-    async def _load(self, info: ResourceInfo, form: Form) -> Reading:
+    async def _load(self, info: ResourceInfo, form: Form, looked: Stage) -> Reading:
         if self._waiting >= self._max_waiting:
             raise Overloaded(
                 "So many reads wait for documents already that this one was not begun. Try again."
             )
         self._waiting += 1
         try:
-            return await self._load_now(info, form)
+            return await self._load_now(info, form, [looked])
         finally:
             self._waiting -= 1
 
-    async def _load_now(self, info: ResourceInfo, form: Form) -> Reading:
+    async def _load_now(self, info: ResourceInfo, form: Form, stages: list[Stage]) -> Reading:
         deadline_s = monotonic() + SETTLE_DEADLINE_S
         while True:
             try:
-                if isinstance(info, SectionInfo):
+                if isinstance(info, SectionInfo) and info.section is None:
+                    began_s = monotonic()
                     info = await self._resolved(info)
+                    stages.append(stage_since(StageName.OUTLINE, began_s))
+                began_s = monotonic()
                 landed = await self._fly(info, form)
-                return Reading(info, landed.representation, landed.served_from)
+                return Reading(info, landed.representation, landed.served_from, (*stages, *landed.stages))
             except (SourceChanged, SourceGone) as error:
-                remaining_s = deadline_s - monotonic()
+                stages.append(stage_since(StageName.SOURCE_READ, began_s))
+                remaining_s = deadline_s - (began_s := monotonic())
                 settled = remaining_s > 0 and await self.freshness.settled(info.path, remaining_s)
+                stages.append(stage_since(StageName.SETTLE, began_s))
                 now = self._present(info)
                 if now is None:
                     raise self.catalog.not_found(info.uri) from error
                 if not settled or now.version == info.version:
-                    return self._fall_back(now, form, error)
+                    return self._fall_back(now, form, error, stages)
                 info = now
             except SourceError as error:
-                return self._fall_back(info, form, error)
+                stages.append(stage_since(StageName.SOURCE_READ, began_s))
+                return self._fall_back(info, form, error, stages)
 
     async def _fly(self, info: ResourceInfo, form: Form) -> Landed:
         key = (info, form, self._loading.invalidations)
@@ -411,7 +421,7 @@ class Library:
         document = self.catalog.find(info.document.uri)
         return None if document is None else section_info(document, info.wanted, None)
 
-    def _fall_back(self, info: ResourceInfo, form: Form, error: SourceError) -> Reading:
+    def _fall_back(self, info: ResourceInfo, form: Form, error: SourceError, stages: list[Stage]) -> Reading:
         """Serve the last good content, or raise.
 
         Raises:
@@ -421,7 +431,7 @@ class Library:
         last_good = self.memory.last_good(info.uri, form)
         if last_good is None:
             raise _unreadable(info) from error
-        return Reading(info, last_good, ServedFrom.STALE)
+        return Reading(info, last_good, ServedFrom.STALE, tuple(stages))
 
     def _remember_etag(self, info: ResourceInfo, form: Form, etag: str) -> None:
         if self._rechecks:

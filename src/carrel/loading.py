@@ -7,10 +7,21 @@ the library calls it, so that in one process it is asked once for one key.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from time import monotonic
 from typing import NamedTuple
 
 from carrel.cache.shared import MAX_BODY_BYTES, SharedLevel, Turn
-from carrel.model import Form, Representation, ResourceInfo, SectionInfo, ServedFrom, Source
+from carrel.model import (
+    Form,
+    Representation,
+    ResourceInfo,
+    SectionInfo,
+    ServedFrom,
+    Source,
+    Stage,
+    StageName,
+    stage_since,
+)
 from carrel.rendering import Stamp, render
 from carrel.sections.addressing import cut
 from carrel.threads import Threads
@@ -21,6 +32,8 @@ class Landed(NamedTuple):
 
     representation: Representation
     served_from: ServedFrom
+    stages: tuple[Stage, ...] = ()
+    """What was done for it, in order."""
 
 
 class Loading:
@@ -51,10 +64,13 @@ class Loading:
         if shared is None:
             return await self._from_source(info, form)
         key = shared.key(info, form, self._source.portable(info.version))
+        asked_s = monotonic()
         found = await shared.get(key) or await shared.take_turn(key)
+        asked = stage_since(StageName.CACHE_SHARED, asked_s)
         if isinstance(found, Representation):
-            return Landed(found, ServedFrom.SHARED)
-        return await self._in_turn(shared, found, info, form)
+            return Landed(found, ServedFrom.SHARED, (asked,))
+        landed = await self._in_turn(shared, found, info, form)
+        return landed._replace(stages=(asked, *landed.stages))
 
     def forget(self, infos: Iterable[ResourceInfo]) -> None:
         """Have the shared values of some URIs removed, in all forms."""
@@ -84,11 +100,18 @@ class Loading:
         return landed
 
     async def _from_source(self, info: ResourceInfo, form: Form) -> Landed:
-        return Landed(await self._threads.run(self._read_and_render, info, form), ServedFrom.MISS)
+        return await self._threads.run(self._read_and_render, info, form, monotonic())
 
-    def _read_and_render(self, info: ResourceInfo, form: Form) -> Representation:
+    def _read_and_render(self, info: ResourceInfo, form: Form, asked_s: float) -> Landed:
+        queued = stage_since(StageName.QUEUE, asked_s)
+        read_s = monotonic()
         content = self._source.read(info.path, info.version)
+        read = stage_since(StageName.SOURCE_READ, read_s)
+        render_s = monotonic()
         if isinstance(info, SectionInfo):
             assert info.section is not None, "a section is read once it is known where it is"
             content = cut(content, info.section)
-        return render(info, content, form, self._stamp)
+        representation = render(info, content, form, self._stamp)
+        return Landed(
+            representation, ServedFrom.MISS, (queued, read, stage_since(StageName.RENDER, render_s))
+        )

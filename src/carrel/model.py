@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
 from enum import StrEnum
+from time import monotonic
 from typing import NewType, Protocol
 
 import msgspec
@@ -152,12 +153,52 @@ class Representation(msgspec.Struct, frozen=True, gc=False):
     """`headers` and `X-Cache: hit`, made once as nearly all reads are hits."""
 
 
+class StageName(StrEnum):
+    """What a read that is no hit is made of."""
+
+    CACHE_MEMORY = "cache.memory"
+    """The look-up in memory that found nothing."""
+    OUTLINE = "outline"
+    """Finding out where the section is that was asked for."""
+    CACHE_SHARED = "cache.shared"
+    """Asking Redis, and waiting there for another process that loads the same."""
+    QUEUE = "queue"
+    """Waiting for a thread."""
+    SOURCE_READ = "source.read"
+    RENDER = "render"
+    SETTLE = "settle"
+    """Waiting for the end of a change to the document."""
+
+
+class Stage(msgspec.Struct, frozen=True, gc=False):
+    """One part of the time that a read took."""
+
+    name: str
+    """One of `StageName`."""
+    start_s: float
+    """Of the monotonic clock."""
+    duration_s: float
+
+
+def stage_since(name: StageName, start_s: float) -> Stage:
+    """Return a stage that ends now.
+
+    Args:
+        name: What was done.
+        start_s: When it began, of the monotonic clock.
+    """
+    return Stage(name, start_s, monotonic() - start_s)
+
+
 class Reading(msgspec.Struct, frozen=True, eq=False, gc=False):
     """What a read returns. Hits of one cached form are one object, by which observers put them together."""
 
     info: ResourceInfo
     representation: Representation
     served_from: ServedFrom
+    stages: tuple[Stage, ...] = ()
+    """What was done for it, in order; nothing for a hit. The first is this reader's own look-up; a load that
+    several readers waited for is told to each of them, and may have begun before some of them came."""
 
 
 class Change(msgspec.Struct, frozen=True):
