@@ -39,8 +39,9 @@ from carrel.mcp.tools.outlining import outline_tool
 from carrel.mcp.tools.reading import read_tool
 from carrel.mcp.tools.searching import search_tool
 from carrel.mcp.tools.tool import Tool
-from carrel.model import Source
+from carrel.model import Change, Source
 from carrel.observe.access_log import AccessLog
+from carrel.observe.attribution import Attribution, stating
 from carrel.observe.cells import Cells
 from carrel.observe.exposition import exposition
 from carrel.observe.lines import LineWriter
@@ -59,6 +60,8 @@ from carrel.settings import Settings
 from carrel.sharing import Sharing
 from carrel.surveying import open_library
 from carrel.threads import Threads
+from carrel.usage.ledger import UsageLedger
+from carrel.usage.store import FILE_NAME, IN_MEMORY, require_place
 
 HEAD_START_S = 0.15
 """What other workers get to see a change in, before this one tells clients of it: all look at the same time,
@@ -141,9 +144,11 @@ class Application:
         access_log = AccessLog(writer) if settings.access_log else None
         self._sharing = Sharing(self.library, level.feed, source) if level is not None else None
         self._observer = Observer(access_log, self.library, writer)
+        self.usage = _usage_ledger(settings, shared)
+        """What is read, and by whom."""
         self.record = self._observer.record
         """Take note of a response that was sent; see `Observer.record`."""
-        self.search = Search(self.library, source, self._observer.record_search)
+        self.search = Search(self.library, source, self._observer.record_search, self.usage.note_empty_search)
         self._preloading = Preloading(self.library, self._observer.flush) if settings.preload else None
         self.streams = Streams(
             catalog,
@@ -162,11 +167,14 @@ class Application:
             settings.max_sessions,
             settings.session_idle_s,
             self._observer.refresh_soon,
+            knows_clients=settings.counts_clients,
         )
+        self._observer.also_reads(Attribution(self.usage, self.sessions).take)
+        catalog.listen(self._note_change)
         self._observer.also(partial(record_pushing, self.streams, self.sessions))
         self._router = self._route()
         limits = (settings.max_body_bytes, settings.body_timeout_s, settings.stall_s)
-        self.respond = self._router.respond
+        self.respond = stating(self._router.respond) if settings.counts_clients else self._router.respond
         # Granian takes the attribute as it is; a method here would add a coroutine to every request.
         self.__rsgi__ = RsgiServer(self.respond, self.record, *limits).serve
         self._asgi = AsgiServer(self.respond, self.record, self.start, self.stop, *limits)
@@ -177,6 +185,8 @@ class Application:
             return
         self._is_up = True
         self._observer.start(Recorder(self._cells.claim(), self.library.catalog.rules.types))
+        self.usage.note_library(self.library.catalog.uris())
+        self.usage.start()
         self.library.start()
         self.streams.start()
         await self.sessions.start()
@@ -211,6 +221,7 @@ class Application:
             await self.stop()
 
     def _close(self) -> None:
+        self.usage.close()
         self._threads.close()
         self._source.close()
         self._writer.close()
@@ -270,6 +281,13 @@ class Application:
         edge = Edge(self.settings.allowed_hosts, self.settings.allowed_origins)
         return Router(edge, routes, Subtree(PREFIX, rest.read))
 
+    def _note_change(self, change: Change) -> None:
+        find = self.library.catalog.find
+        added = (info for uri in change.added if (info := find(uri)) is not None)
+        # Under its alias a document would be there twice.
+        documents = tuple(info.uri for info in added if info.uri == info.canonical_uri)
+        self.usage.note_change(documents, change.removed)
+
     async def _expose(self) -> tuple[bytes, str]:
         self._observer.flush()
         # It reads /proc, and the first time it imports what spells the text.
@@ -282,6 +300,11 @@ def _shared_level(settings: Settings, library: str, stamp: Stamp) -> SharedLevel
     keys = Keys(library, stamp)
     feed = Feed(RedisLink(parse_redis_url(settings.redis_url)), keys)
     return SharedLevel(feed, keys, settings.cache_ttl_s)
+
+
+def _usage_ledger(settings: Settings, shared: Path | None) -> UsageLedger:
+    path = settings.usage or (IN_MEMORY if shared is None else shared / FILE_NAME)
+    return UsageLedger(path, is_kept=settings.usage is not None, counts_clients=settings.counts_clients)
 
 
 def create_app(
@@ -299,10 +322,12 @@ def create_app(
 
     Raises:
         InvalidLibrary: The library's directory or rules cannot be used.
+        InvalidSettings: The usage file cannot be where it should.
         ExtraMissing: Redis is asked for, and its client library is not installed.
         ValueError: A tool's name is taken, or a client could not use its definition.
     """
     settings = settings or Settings()
+    require_place(settings.usage)
     source, rules = open_library(settings.root, settings.max_document_bytes, is_near=settings.source_is_near)
     return Application(
         settings, source, Catalog(rules), Cells(), LineWriter(), tools=tools, features=features

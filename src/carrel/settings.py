@@ -85,6 +85,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     session_idle_s: float = 1800.0
     """A session without a request or an open stream for so long has ended."""
     access_log: bool = True
+    usage: Path | None = None
+    """Where it is kept what is read; None keeps it in the server's own directory, for as long as it runs."""
+    usage_clients: bool | None = None
+    """Whether it is kept who reads, and what is searched for in vain; None does so where `usage` is given."""
     preload: bool = False
     """Read the library into the cache after the first survey, in the background."""
     tools: bool = True
@@ -123,6 +127,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         _require(0 < self.session_idle_s < math.inf, "session_idle_s", "more than 0 seconds")
         if self.redis_url:
             parse_redis_url(self.redis_url)
+
+    @property
+    def counts_clients(self) -> bool:
+        """Whether it is kept who reads."""
+        return self.usage is not None if self.usage_clients is None else self.usage_clients
 
     @property
     def source_is_near(self) -> bool | None:
@@ -224,7 +233,7 @@ def _from_environment(variables: Mapping[str, str], where: str) -> dict[str, Any
 def _parse(text: str, kind: Any) -> Any:
     if "tuple" in str(kind):
         return tuple(part.strip() for part in text.split(",") if part.strip())
-    if kind in {bool, "bool"}:
+    if kind in {bool, bool | None}:
         text = {"on": "true", "off": "false"}.get(text.lower(), text)
     return msgspec.convert(text, kind, strict=False, dec_hook=_decode_path)
 

@@ -32,6 +32,14 @@ Switch = Annotated[
     Literal["on", "off"] | None,
     typer.Option("--tools", help="Read-only tools, for clients that cannot read resources.  [default: on]"),
 ]
+Usage = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Keep there what is read and by whom, from one start to the next."),
+]
+Clients = Annotated[
+    Literal["on", "off"] | None,
+    typer.Option("--usage-clients", help="Whether that is by client.  [default: on with --usage]"),
+]
 Config = Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file with settings.")]
 
 
@@ -85,6 +93,8 @@ def serve(
     redis: Annotated[
         str | None, typer.Option(metavar="URL", help="Redis that all workers and hosts share: redis://HOST.")
     ] = None,
+    usage: Usage = None,
+    usage_clients: Clients = None,
 ) -> None:
     """Serve a library over MCP and HTTP."""
     from carrel.cli.serving import serve as run
@@ -92,16 +102,24 @@ def serve(
     flags = _flags(directory, host=host, port=port, workers=workers, public=public, access_log=access_log)
     flags["allowed_hosts"] = tuple(allowed_host) if allowed_host else None
     flags |= {"preload": preload, "tools": _is_on(tools), "redis_url": redis}
+    flags |= {"usage": usage, "usage_clients": _is_on(usage_clients)}
     flags["allowed_origins"] = tuple(allowed_origin) if allowed_origin else None
     run(_settings(flags, config))
 
 
 @app.command()
-def stdio(directory: Directory = None, config: Config = None, tools: Switch = None) -> None:
+def stdio(
+    directory: Directory = None,
+    config: Config = None,
+    tools: Switch = None,
+    usage: Usage = None,
+    usage_clients: Clients = None,
+) -> None:
     """Speak MCP over stdin and stdout, for agents that start their servers."""
     from carrel.cli.piping import serve_stdio
 
-    serve_stdio(_settings(_flags(directory, tools=_is_on(tools)), config))
+    flags = _flags(directory, tools=_is_on(tools), usage=usage, usage_clients=_is_on(usage_clients))
+    serve_stdio(_settings(flags, config))
 
 
 @app.command(name="list")
@@ -130,6 +148,22 @@ def check(directory: Directory = None, json: Json = False) -> None:
 
     if not check_library(_settings(_flags(directory), None), as_json=json):
         raise typer.Exit(1)
+
+
+@app.command()
+def usage(
+    path: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="A server's file; that of the one that runs when left out."),
+    ] = None,
+    form: Annotated[
+        Literal["table", "csv", "json"], typer.Option("--format", help="How to print it.")
+    ] = "table",
+) -> None:
+    """Show what is read, what never is, and by whom."""
+    from carrel.cli.usage import print_usage
+
+    print_usage(path or _settings({}, None).usage, form)
 
 
 @app.command(hidden=True)

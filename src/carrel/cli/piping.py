@@ -16,6 +16,7 @@ from carrel.observe.cells import Cells
 from carrel.observe.lines import LineWriter
 from carrel.settings import Settings
 from carrel.surveying import load_catalog, open_library
+from carrel.usage.store import require_place
 
 CLOSE_S = 5.0
 """How long a client may take its last answers in; it waits for them if it wants them."""
@@ -27,6 +28,7 @@ def serve_stdio(settings: Settings) -> None:
     Raises:
         StartupError: Settings or library cannot be used.
     """
+    require_place(settings.usage)
     # Whatever prints in this process, now or later, must not get between the protocol's lines: the
     # protocol keeps the real stdout, and everybody else's stdout becomes stderr.
     protocol_out = os.fdopen(os.dup(1), "wb")

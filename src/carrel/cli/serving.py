@@ -27,6 +27,7 @@ from carrel.observe.lines import LineWriter
 from carrel.settings import Settings
 from carrel.sources.filesystem import FilesystemSource
 from carrel.surveying import load_catalog, open_library
+from carrel.usage.store import require_place
 
 if TYPE_CHECKING:
     import socket
@@ -59,6 +60,7 @@ def serve(settings: Settings) -> None:
     if settings.redis_url:
         # Here, as the workers make the link, and each would fail for itself.
         require_client_library()
+    require_place(settings.usage)
     source, rules = open_library(settings.root, settings.max_document_bytes, is_near=settings.source_is_near)
     catalog, problems = load_catalog(source, rules)
     if not len(catalog):

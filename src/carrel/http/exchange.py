@@ -78,6 +78,8 @@ class Response(msgspec.Struct, gc=False):
     headers: list[Header]
     body: bytes = b""
     reads: tuple[Read, ...] = ()
+    stated: Request | bytes | None = None
+    """Where the client says who it is, where somebody asks: its request or, over a pipe, its message."""
 
 
 class Loss(StrEnum):

@@ -24,7 +24,8 @@ _SCHEMA = """
 create table if not exists session (
     id text primary key,
     used_s real not null,
-    holder text
+    holder text,
+    client text
 ) without rowid;
 create index if not exists by_use on session (used_s);
 create table if not exists subscription (
@@ -56,14 +57,19 @@ class Ledger:
             self._connection.execute(f"pragma {pragma}")
         self._connection.executescript(_SCHEMA)
 
-    def begin(self, id_: str, now_s: float) -> list[str]:
+    def begin(self, id_: str, now_s: float, client: str | None = None) -> list[str]:
         """Add a session.
+
+        Args:
+            id_: The session's.
+            now_s: When it begins.
+            client: What is to be known of who began it.
 
         Returns:
             The ids of those that had to end for it.
         """
         with self._transaction():
-            self._connection.execute("insert into session values (?, ?, null)", (id_, now_s))
+            self._connection.execute("insert into session values (?, ?, null, ?)", (id_, now_s, client))
             (count,) = self._connection.execute("select count(*) from session").fetchone()
             # Those with a stream go last: somebody waits at its other end.
             put_out = self._connection.execute(
@@ -71,6 +77,11 @@ class Ledger:
                 (id_, max(0, count - self._max_sessions)),
             ).fetchall()
             return self._end_all(row[0] for row in put_out)
+
+    def client(self, id_: str) -> str | None:
+        """Return what is known of who began a session."""
+        row = self._connection.execute("select client from session where id = ?", (id_,)).fetchone()
+        return None if row is None else row[0]
 
     def end(self, id_: str) -> bool:
         """End a session; tells whether there was one."""

@@ -34,6 +34,7 @@ from carrel.http.exchange import Answer, Headers, Request, Response, Streaming
 from carrel.library import Library
 from carrel.mcp.bell import Bell
 from carrel.mcp.dispatch import Dispatcher, failed
+from carrel.mcp.introduction import Introduction, introduced
 from carrel.mcp.ledger import IN_MEMORY, Ledger, no_session, stream_taken
 from carrel.mcp.protocol import Call, Fault, Session
 from carrel.mcp.revisions import era_of
@@ -60,9 +61,10 @@ _Found = TypeVar("_Found")
 class _Known:
     """A session that this worker has found in the ledger."""
 
-    __slots__ = ("is_used",)
+    __slots__ = ("introduction", "is_used")
 
-    def __init__(self) -> None:
+    def __init__(self, introduction: Introduction | None) -> None:
+        self.introduction = introduction
         self.is_used = True
 
 
@@ -77,6 +79,7 @@ class Sessions:
         max_sessions: How many there may be; 0 gives out none.
         idle_s: For how long one may go unused.
         on_count: Called when their number may have changed.
+        knows_clients: Whether it is kept who began a session.
     """
 
     def __init__(
@@ -88,7 +91,10 @@ class Sessions:
         max_sessions: int,
         idle_s: float,
         on_count: Callable[[], None],
+        *,
+        knows_clients: bool = False,
     ) -> None:
+        self._knows_clients = knows_clients
         self._library = library
         self._streams = streams
         self._dispatcher = dispatcher
@@ -140,6 +146,11 @@ class Sessions:
             call = msgspec.structs.replace(call, session=HttpSession(self, id_))
         return self._dispatcher.carry_out(call)
 
+    def introduction(self, id_: str | None) -> Introduction | None:
+        """Return what the client of a session that this worker knows said of itself; memory only."""
+        known = None if id_ is None else self._known.get(id_)
+        return None if known is None else known.introduction
+
     def within(self, headers: Headers, proceed: Callable[[Session | None], Answer]) -> Answer:
         """Answer what is no call, within its session if it names one; never raises."""
         id_ = headers.get(HEADER)
@@ -190,13 +201,15 @@ class Sessions:
 
     async def _begin(self, call: Call) -> Response:
         id_ = secrets.token_urlsafe(24)
+        introduction = introduced(call.source) if self._knows_clients else None
+        kept = None if introduction is None else msgspec.json.encode(introduction).decode()
         try:
-            put_out = await self._run(lambda ledger: self._ring_out(ledger.begin(id_, monotonic())))
+            put_out = await self._run(lambda ledger: self._ring_out(ledger.begin(id_, monotonic(), kept)))
         except Overloaded:
             # The log has the reason. A client does without a session better than without a server.
             return _ready(self._dispatcher.carry_out(call))
         self._forget(put_out)
-        self._known[id_] = _Known()
+        self._known[id_] = _Known(introduction)
         session = HttpSession(self, id_)
         response = _ready(self._dispatcher.carry_out(msgspec.structs.replace(call, session=session)))
         return msgspec.structs.replace(response, headers=[*response.headers, (HEADER, id_)])
@@ -217,10 +230,10 @@ class Sessions:
         """
         if len(id_) > MAX_ID_CHARACTERS:
             raise no_session()
-        ended = await self._run(lambda ledger: ledger.touch([id_], monotonic()))
+        ended, kept = await self._run(lambda ledger: (ledger.touch([id_], monotonic()), ledger.client(id_)))
         if ended:
             raise no_session()
-        self._known[id_] = _Known()
+        self._known[id_] = _Known(None if kept is None else msgspec.json.decode(kept, type=Introduction))
 
     async def _told(self, answering: Coroutine[Any, Any, Response | Streaming]) -> Response | Streaming:
         try:

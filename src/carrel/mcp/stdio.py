@@ -102,6 +102,7 @@ class StdioServer:
         self._max_line_bytes = max_line_bytes
         self._observe = observe
         self._revision: str | None = None
+        self._initialize = b""
         self._calls: dict[bytes, asyncio.Task[None]] = {}
         self._room = threading.Semaphore(MAX_IN_FLIGHT)
         self._outbox: queue.SimpleQueue[_Line | None] = queue.SimpleQueue()
@@ -169,14 +170,14 @@ class StdioServer:
         start_s = monotonic()
         answer = self._answer(line)
         if isinstance(answer, Response):
-            self._finish(answer, start_s)
+            self._finish(answer, line, start_s)
             return
         key, coroutine = answer
-        task = asyncio.create_task(self._wait(key, coroutine, start_s))
+        task = asyncio.create_task(self._wait(key, coroutine, line, start_s))
         self._calls[key] = task
         task.add_done_callback(lambda done: self._end(key, done))
 
-    async def _wait(self, key: bytes, coroutine: _Answering, start_s: float) -> None:
+    async def _wait(self, key: bytes, coroutine: _Answering, line: bytes, start_s: float) -> None:
         try:
             response = await coroutine
         except asyncio.CancelledError:
@@ -186,14 +187,17 @@ class StdioServer:
         if isinstance(response, Streaming):
             self._streams.open(key, response.stream)
             response = Response(response.status, response.headers)
-        self._finish(response, start_s)
+        self._finish(response, line, start_s)
 
     def _end(self, key: bytes, task: asyncio.Task[None]) -> None:
         if self._calls.get(key) is task:
             del self._calls[key]
 
-    def _finish(self, response: Response, start_s: float) -> None:
+    def _finish(self, response: Response, line: bytes, start_s: float) -> None:
         self._answer_with(response.body)
+        if response.reads:
+            # A client of the modern era says in each message who it is, an older one in its first.
+            response.stated = self._initialize or line
         self._observe(response, start_s)
 
     def _answer(self, line: bytes) -> Response | tuple[bytes, _Answering]:
@@ -227,6 +231,7 @@ class StdioServer:
         if call.method == "initialize" and call.params.protocol_version is not UNSET:
             asked = call.params.protocol_version
             self._revision = asked if asked in HANDSHAKE else NEWEST_HANDSHAKE
+            self._initialize = message.source
         answer = self._dispatcher.carry_out(call)
         return answer if isinstance(answer, Response) else (call.id or b"", answer)
 

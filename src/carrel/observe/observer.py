@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic, time
 from typing import NamedTuple
 
@@ -44,7 +44,7 @@ MAX_PENDING = 512
 
 _FROM_A_CACHE = frozenset({ServedFrom.HIT, ServedFrom.SHARED})
 
-_Pending = tuple[Response, float, float]
+Recorded = tuple[Response, float, float]
 """A response, when its request was whole, and when it was sent; in seconds of the monotonic clock."""
 
 
@@ -71,8 +71,9 @@ class Observer:
         self._access_log = access_log
         self._library = library
         self._writer = writer
-        self._pending: list[_Pending] = []
+        self._pending: list[Recorded] = []
         self._further: list[Callable[[Recorder], None]] = []
+        self._takers: list[Callable[[Sequence[Recorded]], None]] = []
         self._refreshing: asyncio.TimerHandle | None = None
         library.catalog.listen(lambda _: self.refresh_gauges())
         if library.shared is not None:
@@ -123,7 +124,13 @@ class Observer:
             self._count_lookups(recorder)
             if self._access_log is not None and lines:
                 self._access_log.write(lines)
+            for take in self._takers:
+                take(batch)
         self.refresh_gauges()
+
+    def also_reads(self, take: Callable[[Sequence[Recorded]], None]) -> None:
+        """Have a function take every batch of responses too, on the event loop: once in `FLUSH_S` at most."""
+        self._takers.append(take)
 
     def also(self, write: Callable[[Recorder], None]) -> None:
         """Have a function write further gauges and counters, whenever the others are written."""
@@ -174,7 +181,7 @@ def _refresh_shared(shared: SharedLevel, recorder: Recorder) -> None:
         recorder.counter(REDIS_ERRORS, shared.link.errors[reason], reason=reason.value)
 
 
-def _group(batch: list[_Pending]) -> tuple[list[ReadLine], dict[Read, _Told]]:
+def _group(batch: list[Recorded]) -> tuple[list[ReadLine], dict[Read, _Told]]:
     """Make the lines of a batch, and put together what is the same read.
 
     Hits of one document are one object, so that what is said of it is found out once a batch.

@@ -124,9 +124,17 @@ class Search:
         library: Whose catalog is followed.
         source: Where documents are read.
         observe: Told on the event loop how long each search took, in seconds.
+        observe_empty: Told there of each query for which a whole library has nothing.
     """
 
-    def __init__(self, library: Library, source: Source, observe: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        library: Library,
+        source: Source,
+        observe: Callable[[float], None],
+        observe_empty: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._observe_empty = observe_empty
         self._library = library
         self._catalog = library.catalog
         self._source = source
@@ -190,6 +198,8 @@ class Search:
         answer = await self._ask(words, type_, limit + 1)
         hits = [hit for found in answer.found if (hit := self._hit(found)) is not None]
         self._observe(monotonic() - start_s)
+        if not hits and answer.complete:
+            self._observe_empty(query)
         return Results(tuple(hits[:limit]), len(answer.found) > limit, answer.complete)
 
     async def stop(self) -> None:
