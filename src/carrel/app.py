@@ -19,6 +19,7 @@ from carrel.catalog import Catalog
 from carrel.freshness import Freshness
 from carrel.http.admin import Admin
 from carrel.http.edge import Edge
+from carrel.http.negotiation import Exposition
 from carrel.http.rest import LISTING, PREFIX, Rest
 from carrel.http.router import Router, Subtree, get_only
 from carrel.http.search import SEARCH, SearchRoute
@@ -44,9 +45,9 @@ from carrel.observe.access_log import AccessLog
 from carrel.observe.cells import Cells
 from carrel.observe.exposition import exposition
 from carrel.observe.lines import LineWriter
-from carrel.observe.metrics import Recorder
 from carrel.observe.observer import Observer
 from carrel.observe.pushing import record_pushing
+from carrel.observe.recorder import Recorder
 from carrel.preloading import Preloading
 from carrel.redis_url import parse_redis_url
 from carrel.rendering import Stamp
@@ -270,10 +271,10 @@ class Application:
         edge = Edge(self.settings.allowed_hosts, self.settings.allowed_origins)
         return Router(edge, routes, Subtree(PREFIX, rest.read))
 
-    async def _expose(self) -> tuple[bytes, str]:
+    async def _expose(self, format_: Exposition) -> bytes:
         self._observer.flush()
         # It reads /proc, and the first time it imports what spells the text.
-        return await self._threads.run(exposition, self._cells)
+        return await self._threads.run(exposition, self._cells, format_)
 
 
 def _shared_level(settings: Settings, library: str, stamp: Stamp) -> SharedLevel | None:

@@ -17,8 +17,8 @@ from carrel.observe.metrics import (
     CATALOG_SIZE,
     EVICTIONS,
     METRICS,
-    Recorder,
 )
+from carrel.observe.recorder import Recorder
 from carrel.servers.asgi import AsgiHeaders
 from tests.support.apps import Served, serving
 from tests.support.mcp import handshake, modern
@@ -61,7 +61,7 @@ def series(text: str) -> set[str]:
 
 
 def shown(cells: Cells) -> str:
-    return exposition(cells)[0].decode()
+    return exposition(cells).decode()
 
 
 def hit(recorder: Recorder, type_: str, latency_s: float) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import time
 import weakref
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -39,6 +40,8 @@ class Cells:
 
     def __init__(self, workers: int = 1) -> None:
         self._slots = 2 * workers
+        self.started_s = time.time()
+        """When counting began, in seconds of Unix time."""
         self._map = mmap.mmap(-1, self._slots * _SLOT_BYTES)
         # Record locks belong to a process and end with it: a claimed slot is free again after any death.
         self._locks = os.memfd_create("carrel-slots")

@@ -1,21 +1,12 @@
-"""The metrics of the interface: their names, and how they are recorded in cells.
-
-Labels take values from the library's rules and from closed sets only, never from client text, so
-the number of series is known at the start.
-"""
+"""The metrics of the interface: each one declared, and nothing recorded."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import NamedTuple
-
-from carrel.errors import TABLE
-from carrel.observe.cells import Slot
 
 BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.010, 0.025, 0.050, 0.100, 0.200, 0.500, 1.000)
 SUM_CELL = len(BUCKETS_S) + 1
-_HISTOGRAM_CELLS = len(BUCKETS_S) + 2
 
 LOADING = "mcp_resource_loading_latency_seconds"
 LOOKUP = "mcp_resource_cache_latency_seconds"
@@ -44,133 +35,79 @@ NOTIFICATIONS = "carrel_notifications_total"
 ENDED_STREAMS = "carrel_ended_streams_total"
 
 
-class _Metric(NamedTuple):
-    kind: str
+class Kind(StrEnum):
+    """What a metric's figures are."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Whole(StrEnum):
+    """What the figures of all workers come to."""
+
+    SUM = "sum"
+    LEAST = "least"
+    """Of what every worker has whole: their sum would say nothing, the least is the worst case."""
+    GREATEST = "greatest"
+    """Of what the workers have together, and some have not looked at yet."""
+
+
+class Metric(NamedTuple):
+    """One metric."""
+
+    kind: Kind
     help: str
+    """One line, shown beside the figures."""
+    unit: str = ""
+    """`seconds` or `bytes`, with which the name ends before `_total`; "" for what is counted."""
+    whole: Whole = Whole.SUM
 
 
 METRICS = {
-    LOADING: _Metric("histogram", "Time from a request to its response, reads of resources only."),
-    LOOKUP: _Metric("histogram", "Time of the look-up in the in-process cache."),
-    HITS: _Metric("counter", "Reads answered from a cache, revalidations included."),
-    MISSES: _Metric("counter", "Reads that went to the source."),
-    STALE: _Metric("counter", "Reads answered with the last good content because the source failed."),
-    FAILED: _Metric("counter", "Reads that ended in an error."),
-    RESPONSES: _Metric("counter", "HTTP responses by class of status."),
-    CACHE_SIZE: _Metric("gauge", "Resources held by a level of the cache, over all workers."),
-    CACHE_BYTES: _Metric("gauge", "Bytes held by a level of the cache, keys counted, over all workers."),
-    EVICTIONS: _Metric("counter", "Resources put out of a level of the cache to keep its bounds."),
-    CATALOG_SIZE: _Metric("gauge", "Resources that the library serves."),
-    WATCHING: _Metric(
-        "gauge", "Whether the system tells of changes to the library (1) or surveys find them (0)."
+    LOADING: Metric(
+        Kind.HISTOGRAM, "Time from a request to its response, reads of resources only.", "seconds"
     ),
-    FAILED_SURVEYS: _Metric("counter", "Surveys of the library that failed."),
-    SEARCH: _Metric("histogram", "Time of a search, the wait for its turn and for the index included."),
-    SHARED_UP: _Metric("gauge", "Whether Redis is used (1) or left alone because it fails (0)."),
-    FEED_UP: _Metric("gauge", "Whether changes seen by other workers and hosts arrive (1) or not (0)."),
-    FEED_LOSSES: _Metric("counter", "How often messages of other workers were lost, and all was re-checked."),
-    SHARED_LOOKUPS: _Metric("counter", "Look-ups in the shared level by what they came to."),
-    SHARED_WRITES: _Metric("counter", "Values for the shared level, written or dropped."),
-    REDIS_ERRORS: _Metric("counter", "Calls of Redis that failed, by reason."),
-    DROPPED_LINES: _Metric("counter", "Access log lines dropped because stderr did not take them."),
-    OPEN_STREAMS: _Metric("gauge", "Streams of notifications that are open, by era of the protocol."),
-    SESSIONS: _Metric("gauge", "Sessions of the handshake era, of all workers together."),
-    NOTIFICATIONS: _Metric("counter", "Notifications sent to clients."),
-    ENDED_STREAMS: _Metric("counter", "Streams that ended, by the reason."),
+    LOOKUP: Metric(Kind.HISTOGRAM, "Time of the look-up in the in-process cache.", "seconds"),
+    HITS: Metric(Kind.COUNTER, "Reads answered from a cache, revalidations included."),
+    MISSES: Metric(Kind.COUNTER, "Reads that went to the source."),
+    STALE: Metric(Kind.COUNTER, "Reads answered with the last good content because the source failed."),
+    FAILED: Metric(Kind.COUNTER, "Reads that ended in an error."),
+    RESPONSES: Metric(Kind.COUNTER, "HTTP responses by class of status."),
+    CACHE_SIZE: Metric(Kind.GAUGE, "Resources held by a level of the cache, over all workers."),
+    CACHE_BYTES: Metric(
+        Kind.GAUGE, "Bytes held by a level of the cache, keys counted, over all workers.", "bytes"
+    ),
+    EVICTIONS: Metric(Kind.COUNTER, "Resources put out of a level of the cache to keep its bounds."),
+    CATALOG_SIZE: Metric(Kind.GAUGE, "Resources that the library serves.", whole=Whole.LEAST),
+    WATCHING: Metric(
+        Kind.GAUGE,
+        "Whether the system tells of changes to the library (1) or surveys find them (0).",
+        whole=Whole.LEAST,
+    ),
+    FAILED_SURVEYS: Metric(Kind.COUNTER, "Surveys of the library that failed."),
+    SEARCH: Metric(
+        Kind.HISTOGRAM, "Time of a search, the wait for its turn and for the index included.", "seconds"
+    ),
+    SHARED_UP: Metric(
+        Kind.GAUGE, "Whether Redis is used (1) or left alone because it fails (0).", whole=Whole.LEAST
+    ),
+    FEED_UP: Metric(
+        Kind.GAUGE,
+        "Whether changes seen by other workers and hosts arrive (1) or not (0).",
+        whole=Whole.LEAST,
+    ),
+    FEED_LOSSES: Metric(
+        Kind.COUNTER, "How often messages of other workers were lost, and all was re-checked."
+    ),
+    SHARED_LOOKUPS: Metric(Kind.COUNTER, "Look-ups in the shared level by what they came to."),
+    SHARED_WRITES: Metric(Kind.COUNTER, "Values for the shared level, written or dropped."),
+    REDIS_ERRORS: Metric(Kind.COUNTER, "Calls of Redis that failed, by reason."),
+    DROPPED_LINES: Metric(Kind.COUNTER, "Access log lines dropped because stderr did not take them."),
+    OPEN_STREAMS: Metric(Kind.GAUGE, "Streams of notifications that are open, by era of the protocol."),
+    SESSIONS: Metric(
+        Kind.GAUGE, "Sessions of the handshake era, of all workers together.", whole=Whole.GREATEST
+    ),
+    NOTIFICATIONS: Metric(Kind.COUNTER, "Notifications sent to clients."),
+    ENDED_STREAMS: Metric(Kind.COUNTER, "Streams that ended, by the reason."),
 }
-
-
-class _TypeCells(NamedTuple):
-    """First cells of the series of one resource type."""
-
-    hit: int
-    miss: int
-    hits: int
-    misses: int
-    stale: int
-
-
-class Recorder:
-    """Records into one worker's slot."""
-
-    def __init__(self, slot: Slot, types: Iterable[str]) -> None:
-        self._slot = slot
-        self._cells = slot.cells
-        self._lookup_hit = slot.series(_name(LOOKUP, cache_result="hit"), _HISTOGRAM_CELLS)
-        self._lookup_miss = slot.series(_name(LOOKUP, cache_result="miss"), _HISTOGRAM_CELLS)
-        self._responses = {kind: slot.series(_name(RESPONSES, status=f"{kind}xx"), 1) for kind in range(2, 6)}
-        self._search = slot.series(_name(SEARCH), _HISTOGRAM_CELLS)
-        for error in TABLE:
-            # From the start, so that the first failure is an increase and not a new series.
-            slot.series(_name(FAILED, reason=error.__name__), 1)
-        self._inherited: dict[str, float] = {}
-        self._types: dict[str, _TypeCells] = {}
-        for type_ in types:
-            self._cells_of(type_)
-
-    def reads(self, type_: str, latencies_s: list[float], *, is_hit: bool, is_stale: bool = False) -> None:
-        """Count reads of one type that one kind of place answered."""
-        of_type = self._types.get(type_) or self._cells_of(type_)
-        self._cells[of_type.hits if is_hit else of_type.misses] += len(latencies_s)
-        if is_stale:
-            self._cells[of_type.stale] += len(latencies_s)
-        self._observe(of_type.hit if is_hit else of_type.miss, latencies_s)
-
-    def lookups(self, durations_s: list[float], *, is_hit: bool) -> None:
-        """Count look-ups in the cache."""
-        self._observe(self._lookup_hit if is_hit else self._lookup_miss, durations_s)
-
-    def search(self, latency_s: float) -> None:
-        """Count a search that was answered."""
-        self._observe(self._search, [latency_s])
-
-    def failure(self, reason: str) -> None:
-        """Count a read that ended in an error; the reason is the name of an error class."""
-        self._cells[self._slot.series(_name(FAILED, reason=reason), 1)] += 1
-
-    def responses(self, by_class: Mapping[int, int]) -> None:
-        """Count HTTP responses by the first digit of their status."""
-        for digit, count in by_class.items():
-            self._cells[self._responses[digit]] += count
-
-    def gauge(self, metric: str, value: float, **labels: str) -> None:
-        """Set a gauge."""
-        self._cells[self._slot.series(_name(metric, **labels), 1)] = value
-
-    def counter(self, metric: str, since_start: float, **labels: str) -> None:
-        """Set a counter that is kept elsewhere; what the worker's predecessor counted stays in it."""
-        name = _name(metric, **labels)
-        cell = self._slot.series(name, 1)
-        inherited = self._inherited.setdefault(name, self._cells[cell])
-        self._cells[cell] = inherited + since_start
-
-    def _observe(self, at: int, values_s: list[float]) -> None:
-        """Put values into a histogram: sorted once, each bucket is then one step."""
-        cells = self._cells
-        values_s.sort()
-        below = 0
-        for bucket, bound_s in enumerate(BUCKETS_S):
-            up_to = bisect_right(values_s, bound_s)
-            if up_to > below:
-                cells[at + bucket] += up_to - below
-                below = up_to
-            if below == len(values_s):
-                break
-        cells[at + len(BUCKETS_S)] += len(values_s) - below
-        cells[at + SUM_CELL] += sum(values_s)
-
-    def _cells_of(self, type_: str) -> _TypeCells:
-        series = self._slot.series
-        found = _TypeCells(
-            series(_name(LOADING, resource_type=type_, cache_result="hit"), _HISTOGRAM_CELLS),
-            series(_name(LOADING, resource_type=type_, cache_result="miss"), _HISTOGRAM_CELLS),
-            series(_name(HITS, resource_type=type_), 1),
-            series(_name(MISSES, resource_type=type_), 1),
-            series(_name(STALE, resource_type=type_), 1),
-        )
-        self._types[type_] = found
-        return found
-
-
-def _name(metric: str, **labels: str) -> str:
-    return "\x1f".join([metric, *(f"{key}={value}" for key, value in labels.items())])

@@ -33,8 +33,8 @@ from carrel.observe.metrics import (
     SHARED_UP,
     SHARED_WRITES,
     WATCHING,
-    Recorder,
 )
+from carrel.observe.recorder import Recorder
 
 FLUSH_S = 0.05
 """How long a read waits to be recorded at most; a killed worker takes that much with it."""
