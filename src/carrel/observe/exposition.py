@@ -1,7 +1,6 @@
 """The metrics of all workers as Prometheus text, or as OpenMetrics.
 
-Own families are spelled here, so that their labels stand in the order of the interface; those of the
-process and the platform come from the client library.
+Spelled here, so that labels stand in the order of the interface.
 
 Source: https://prometheus.io/docs/instrumenting/exposition_formats and
 https://prometheus.io/docs/specs/om/open_metrics_spec (1.0.0).
@@ -10,28 +9,30 @@ https://prometheus.io/docs/specs/om/open_metrics_spec (1.0.0).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 
 from carrel.http.negotiation import Exposition
 from carrel.observe.cells import Cells, Series
-from carrel.observe.metrics import BUCKETS_S, METRICS, SUM_CELL, Kind, Metric, Whole
+from carrel.observe.metrics import METRICS, Kind, Metric, Whole
+from carrel.observe.processes import figures
 
 TOTAL = "_total"
 
 _Labels = tuple[tuple[str, str], ...]
-_BOUNDS = (*(repr(bound_s) for bound_s in BUCKETS_S), "+Inf")
 
 
 def exposition(cells: Cells, format_: Exposition = Exposition.TEXT) -> bytes:
-    """Show all workers' metrics.
+    """Show all workers' metrics. Blocking: it looks at their processes.
 
     Args:
         cells: Where they are.
         format_: How they are spelled.
     """
     is_open = format_ is Exposition.OPENMETRICS
+    found = _sum(cells) | {key: [value] for key, value in figures(cells).items()}
     lines: list[str] = []
     shown = ""
-    for (metric, labels), values in sorted(_sum(cells).items()):
+    for (metric, labels), values in sorted(found.items()):
         about = METRICS[metric]
         if metric != shown:
             shown = metric
@@ -40,7 +41,9 @@ def exposition(cells: Cells, format_: Exposition = Exposition.TEXT) -> bytes:
         # What a dead worker counted stays, so every series began with the server.
         if is_open and about.kind is not Kind.GAUGE:
             lines.append(f"{_family(metric)}_created{_spell(labels)} {_number(cells.started_s)}")
-    return "\n".join(lines).encode() + b"\n" + _of_the_process(format_)
+    if is_open:
+        lines.append("# EOF")
+    return "\n".join(lines).encode() + b"\n"
 
 
 def _plain_head(metric: str, about: Metric) -> Iterator[str]:
@@ -66,33 +69,20 @@ def _samples(metric: str, about: Metric, labels: _Labels, values: list[float]) -
         yield f"{metric}{_spell(labels)} {_number(values[0])}"
         return
     cumulative = 0.0
-    for bound, count in zip(_BOUNDS, values, strict=False):
+    for bound, count in zip((*about.bounds, inf), values, strict=False):
         cumulative += count
-        yield f"{metric}_bucket{_spell((*labels, ('le', bound)))} {_number(cumulative)}"
+        yield f"{metric}_bucket{_spell((*labels, ('le', _number(bound))))} {_number(cumulative)}"
     yield f"{metric}_count{_spell(labels)} {_number(cumulative)}"
-    yield f"{metric}_sum{_spell(labels)} {_number(values[SUM_CELL])}"
+    yield f"{metric}_sum{_spell(labels)} {_number(values[-1])}"
 
 
 def _spell(labels: _Labels) -> str:
-    # No value needs an escape: types are a-z, 0-9, '-' and '_', everything else is a constant.
+    # No value needs an escape: types are a-z, 0-9, '-' and '_', everything else is the server's own.
     return "{" + ",".join(f'{name}="{value}"' for name, value in labels) + "}" if labels else ""
 
 
 def _number(value: float) -> str:
-    return repr(float(value))
-
-
-def _of_the_process(format_: Exposition) -> bytes:
-    # Slow to import, which the start and the first reads need not wait for.
-    from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
-    from prometheus_client.openmetrics import exposition as openmetrics
-
-    registry = CollectorRegistry(auto_describe=False)
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    if format_ is Exposition.OPENMETRICS:
-        return openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call, no-any-return]
-    return generate_latest(registry)
+    return "+Inf" if value == inf else repr(float(value))
 
 
 def _sum(cells: Cells) -> dict[tuple[str, _Labels], list[float]]:
