@@ -93,7 +93,7 @@ async def test_it_keeps_to_the_number_of_resources(tmp_path: Path) -> None:
         state = await preloaded(app)
         assert state["preloaded"] == 3
         assert len(app.library.memory) == 3
-        assert app.library.memory.evictions == 0
+        assert app.library.memory.evictions.total() == 0
 
 
 async def test_it_keeps_to_the_bytes(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ async def test_it_keeps_to_the_bytes(tmp_path: Path) -> None:
         state = await preloaded(app)
         assert 0 < state["preloaded"] < len(app.library.catalog.infos())
         assert app.library.memory.size_bytes <= MIB
-        assert app.library.memory.evictions == 0
+        assert app.library.memory.evictions.total() == 0
 
 
 async def test_a_document_that_went_away_is_passed_over(tmp_path: Path) -> None:

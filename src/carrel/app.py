@@ -19,6 +19,8 @@ from carrel.catalog import Catalog
 from carrel.freshness import Freshness
 from carrel.http.admin import Admin
 from carrel.http.edge import Edge
+from carrel.http.exchange import Operation, Response
+from carrel.http.negotiation import Exposition
 from carrel.http.rest import LISTING, PREFIX, Rest
 from carrel.http.router import Router, Subtree, get_only
 from carrel.http.search import SEARCH, SearchRoute
@@ -45,9 +47,10 @@ from carrel.observe.attribution import Attribution, stating
 from carrel.observe.cells import Cells
 from carrel.observe.exposition import exposition
 from carrel.observe.lines import LineWriter
-from carrel.observe.metrics import Recorder
 from carrel.observe.observer import Observer
 from carrel.observe.pushing import record_pushing
+from carrel.observe.recorder import Recorder
+from carrel.observe.vitals import Vitals
 from carrel.preloading import Preloading
 from carrel.redis_url import parse_redis_url
 from carrel.rendering import Stamp
@@ -146,7 +149,10 @@ class Application:
         self._observer = Observer(access_log, self.library, writer)
         self.usage = _usage_ledger(settings, shared)
         """What is read, and by whom."""
-        self.record = self._observer.record
+        self._vitals = Vitals(self._observer.refresh_gauges)
+        # Where nothing is to be told, nothing is noted: no read asks whether it should be.
+        is_counted = settings.metrics or settings.usage is not None or settings.counts_clients
+        self.record = self._observer.record if is_counted or access_log else _pass_over
         """Take note of a response that was sent; see `Observer.record`."""
         self.search = Search(self.library, source, self._observer.record_search, self.usage.note_empty_search)
         self._preloading = Preloading(self.library, self._observer.flush) if settings.preload else None
@@ -158,7 +164,9 @@ class Application:
             HEAD_START_S if settings.workers > 1 else 0.0,
         )
         self._stop_watch = StopWatch(self.streams.close)
+        self._operations: tuple[Operation, ...] = ()
         self.dispatcher = Dispatcher(self._features(tools, features))
+        self._operations += self.dispatcher.operations
         self.sessions = Sessions(
             self.library,
             self.streams,
@@ -184,7 +192,11 @@ class Application:
         if self._is_up:
             return
         self._is_up = True
-        self._observer.start(Recorder(self._cells.claim(), self.library.catalog.rules.types))
+        if self.settings.metrics:
+            types = self.library.catalog.rules.types
+            recorder = Recorder(self._cells.claim(), types, self._operations)
+            self._observer.start(recorder)
+            self._vitals.start(recorder)
         self.usage.note_library(self.library.catalog.uris())
         self.usage.start()
         self.library.start()
@@ -207,6 +219,7 @@ class Application:
         if self._sharing is not None:
             await self._sharing.stop()
         await self.library.stop()
+        self._vitals.stop()
         self._observer.stop()
         self._is_up = False
         await asyncio.to_thread(self._close)
@@ -260,7 +273,9 @@ class Application:
         tools += [make(library) for make in more_tools]
         if tools:
             prepare = self.search.prepare if self.settings.tools else None
-            features.append(Tools(tools, library, prepare))
+            offered = Tools(tools, library, prepare)
+            self._operations += offered.operations
+            features.append(offered)
         features += [make(library) for make in more_features]
         pushing: list[Feature] = [Subscriptions(self.library, self.streams)]
         lifecycle = Lifecycle(features, pushing, self.library.stamp, instructions)
@@ -275,9 +290,10 @@ class Application:
             ENDPOINT: StreamableHttp(self.dispatcher, self.sessions).respond,
             "/healthz": get_only(admin.healthz),
             "/readyz": get_only(admin.readyz),
-            "/metrics": get_only(admin.metrics),
             "/openapi.json": get_only(admin.openapi),
         }
+        if self.settings.metrics:
+            routes["/metrics"] = get_only(admin.metrics)
         edge = Edge(self.settings.allowed_hosts, self.settings.allowed_origins)
         return Router(edge, routes, Subtree(PREFIX, rest.read))
 
@@ -288,10 +304,15 @@ class Application:
         documents = tuple(info.uri for info in added if info.uri == info.canonical_uri)
         self.usage.note_change(documents, change.removed)
 
-    async def _expose(self) -> tuple[bytes, str]:
+    async def _expose(self, format_: Exposition) -> bytes:
+        self._vitals.write()
         self._observer.flush()
-        # It reads /proc, and the first time it imports what spells the text.
-        return await self._threads.run(exposition, self._cells)
+        # It reads /proc.
+        return await self._threads.run(exposition, self._cells, format_)
+
+
+def _pass_over(_: Response, __: float) -> None:
+    """Take no note of a response."""
 
 
 def _shared_level(settings: Settings, library: str, stamp: Stamp) -> SharedLevel | None:

@@ -84,6 +84,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Sessions of the handshake era, over all processes; 0 gives out none."""
     session_idle_s: float = 1800.0
     """A session without a request or an open stream for so long has ended."""
+    metrics: bool = True
+    """Record metrics, and show them at `/metrics`."""
     access_log: bool = True
     usage: Path | None = None
     """Where it is kept what is read; None keeps it in the server's own directory, for as long as it runs."""

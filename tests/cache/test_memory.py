@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from carrel.cache.memory import ENTRY_OVERHEAD_BYTES, MemoryCache
+from carrel.cache.memory import ENTRY_OVERHEAD_BYTES, Bound, MemoryCache
 from carrel.model import Form, Representation, ResourceInfo, ServedFrom, Version
 from tests.support.waiting import eventually_sync
 
@@ -103,7 +103,7 @@ def test_the_least_recently_used_resource_goes_first() -> None:
     assert found(held, info("b", ONE), RAW) is None
     assert found(held, info("a", ONE), RAW)
     assert found(held, info("c", ONE), RAW)
-    assert held.evictions == 1
+    assert held.evictions == {Bound.RESOURCES: 1}
 
 
 def test_a_resource_counts_once_whatever_its_forms() -> None:
@@ -120,7 +120,7 @@ def test_what_is_larger_than_the_whole_budget_is_not_kept() -> None:
     held.put(info("a", ONE), RAW, bytes_of(5000))
     assert found(held, info("a", ONE), RAW) is None
     assert found(held, info("b", ONE), RAW) is not None
-    assert (len(held), held.size_bytes, held.evictions) == (1, 1 + ENTRY_OVERHEAD_BYTES, 0)
+    assert (len(held), held.size_bytes, held.evictions) == (1, 1 + ENTRY_OVERHEAD_BYTES, {})
 
 
 def test_a_resource_that_grew_beyond_the_budget_leaves_nothing_behind() -> None:
@@ -225,3 +225,15 @@ def test_invented_uris_hold_no_memory(number: int) -> None:
         assert found(held, info(f"mcp://resources/{index}", ONE), RAW) is None
         assert held.last_good(f"mcp://resources/{index}", RAW) is None
     assert (len(held), held.size_bytes) == (0, 0)
+
+
+def test_bytes_are_charged_to_the_form_they_are_of() -> None:
+    held = cache(max_bytes=5000)
+    held.put(info("a", ONE), RAW, bytes_of(100))
+    held.put(info("a", ONE), Form.JSON, bytes_of(200))
+    assert held.form_bytes == {RAW: 100 + ENTRY_OVERHEAD_BYTES, Form.JSON: 200 + ENTRY_OVERHEAD_BYTES}
+    held.put(info("b", ONE), RAW, bytes_of(3000))
+    assert held.evictions == {Bound.BYTES: 1}
+    assert +held.form_bytes == {RAW: 3000 + ENTRY_OVERHEAD_BYTES}
+    held.discard("b")
+    assert +held.form_bytes == {}

@@ -4,7 +4,13 @@ from hypothesis import strategies as st
 
 from carrel.encodings import Coding
 from carrel.errors import InvalidParams, NotAcceptable
-from carrel.http.negotiation import MAX_HEADER_CHARACTERS, negotiate, preferences
+from carrel.http.negotiation import (
+    MAX_HEADER_CHARACTERS,
+    Exposition,
+    choose_exposition,
+    negotiate,
+    preferences,
+)
 from carrel.model import Form
 from carrel.rendering import CODING_FORMS
 
@@ -168,3 +174,31 @@ def test_qualities_are_between_nothing_and_one(header: str) -> None:
 def test_a_header_that_is_too_long_to_be_remembered_is_read_all_the_same() -> None:
     padding = ", ".join(f"text/x-{number}" for number in range(MAX_HEADER_CHARACTERS // 8))
     assert negotiate(f"{padding}, text/markdown", None, None, MARKDOWN) is Form.RAW
+
+
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        (None, Exposition.TEXT),
+        ("", Exposition.TEXT),
+        ("*/*", Exposition.TEXT),
+        ("text/plain", Exposition.TEXT),
+        ("application/openmetrics-text", Exposition.OPENMETRICS),
+        ("application/openmetrics-text; version=1.0.0; charset=utf-8", Exposition.OPENMETRICS),
+        ('Application/OpenMetrics-Text; Version="1.0.0"', Exposition.OPENMETRICS),
+        ("application/openmetrics-text; version=0.0.1", Exposition.TEXT),
+        ("application/openmetrics-text; version=2.0.0", Exposition.TEXT),
+        ("application/openmetrics-text; q=0", Exposition.TEXT),
+        ("application/openmetrics-text; q=0.3, text/plain; q=0.7", Exposition.TEXT),
+        ("application/openmetrics-text; q=0.7, text/plain; q=0.3", Exposition.OPENMETRICS),
+        ("image/png", Exposition.TEXT),
+        (";;,=,q", Exposition.TEXT),
+    ],
+)
+def test_metrics_are_spelled_as_the_scraper_prefers(accept: str | None, chosen: Exposition) -> None:
+    assert choose_exposition(accept) is chosen
+
+
+@given(st.text(max_size=200))
+def test_whatever_a_scraper_accepts_it_gets_metrics(accept: str) -> None:
+    assert choose_exposition(accept) in Exposition

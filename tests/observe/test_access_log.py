@@ -123,3 +123,9 @@ async def test_a_full_batch_is_handed_over_at_once(file: tuple[Path, int], libra
         await asyncio.gather(*requests)
         await eventually(lambda: len(lines_of(file[0])) >= MAX_PENDING)
     assert len(lines_of(file[0])) == MAX_PENDING + 1
+
+
+async def test_without_metrics_the_log_goes_on(file: tuple[Path, int], library: Path) -> None:
+    async with logging_to(file, library, metrics=False) as served:
+        await served.get(CORE_PATH)
+    assert [line["resource_uri"] for line in lines_of(file[0])] == [URI]

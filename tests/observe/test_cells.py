@@ -93,7 +93,7 @@ def test_more_workers_than_were_announced_are_refused() -> None:
 
 def test_a_full_slot_says_so() -> None:
     slot = Cells().claim()
-    slot.series("large", SLOT_CELLS - 1)
+    slot.series("large", SLOT_CELLS - 2)
     with pytest.raises(RuntimeError, match="no room"):
         slot.series("one more", 1)
 

@@ -17,8 +17,8 @@ from carrel.observe.metrics import (
     CATALOG_SIZE,
     EVICTIONS,
     METRICS,
-    Recorder,
 )
+from carrel.observe.recorder import Recorder
 from carrel.servers.asgi import AsgiHeaders
 from tests.support.apps import Served, serving
 from tests.support.mcp import handshake, modern
@@ -61,7 +61,7 @@ def series(text: str) -> set[str]:
 
 
 def shown(cells: Cells) -> str:
-    return exposition(cells)[0].decode()
+    return exposition(cells).decode()
 
 
 def hit(recorder: Recorder, type_: str, latency_s: float) -> None:
@@ -246,7 +246,8 @@ async def test_evictions_are_counted(library: Path) -> None:
         await served.get("/mcp/resources/patterns/go/core")
         text = await served.metrics()
     assert value(text, "mcp_resource_cache_size", level="memory") == 1
-    assert value(text, "mcp_resource_cache_evictions_total", level="memory") == 1
+    assert value(text, "mcp_resource_cache_evictions_total", level="memory", reason="resources") == 1
+    assert value(text, "mcp_resource_cache_evictions_total", level="memory", reason="bytes") == 0
 
 
 async def test_no_text_of_a_client_becomes_a_label(served: Served) -> None:
@@ -260,10 +261,11 @@ async def test_no_text_of_a_client_becomes_a_label(served: Served) -> None:
     for number in range(100):
         await handshake(served, "resources/read", uri=f"mcp://resources/invented/{number}")
         await modern(served, f"invented/{number}")
+        await handshake(served, "tools/call", name=f"invented{number}")
         await served.client.request(f"INVENTED{number}", f"/mcp/resources?type=invented{number}")
         await served.get(CORE_PATH, accept=f"text/x-invented-{number}")
     after = series(await served.metrics())
-    assert {each for each in after - before if "reason=" not in each} == set()
+    assert {each for each in after - before if "reason=" not in each and "error_type=" not in each} == set()
     assert not any("nvented" in each for each in after)
     assert value(await served.metrics(), "mcp_resource_cache_size", level="memory") <= 2
     assert len(served.library.memory) <= 2

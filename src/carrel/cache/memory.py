@@ -7,7 +7,8 @@ expires everything nor makes an entry immortal.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from enum import StrEnum
 from itertools import islice
 from math import inf
 from time import monotonic
@@ -16,6 +17,13 @@ from carrel.model import Form, Reading, Representation, ResourceInfo, ServedFrom
 
 ENTRY_OVERHEAD_BYTES = 1024
 """Charged for each entry beside its body: headers, strings, dictionary slots, measured generously."""
+
+
+class Bound(StrEnum):
+    """What is not to be exceeded, and has URIs put out: a closed set, as it becomes a label."""
+
+    RESOURCES = "resources"
+    BYTES = "bytes"
 
 
 class _Entry:
@@ -50,7 +58,9 @@ class MemoryCache:
         self._slots: OrderedDict[str, dict[Form, _Entry]] = OrderedDict()
         self.size_bytes = 0
         """Bytes charged now."""
-        self.evictions = 0
+        self.form_bytes: Counter[Form] = Counter()
+        """The same by form."""
+        self.evictions: Counter[Bound] = Counter()
         """URIs put out to keep the bounds, since the start."""
 
     def __len__(self) -> int:
@@ -93,7 +103,7 @@ class MemoryCache:
         cost = len(representation.body) + ENTRY_OVERHEAD_BYTES
         forms = self._slots.get(uri)
         if forms is not None and form in forms:
-            self._forget(forms.pop(form))
+            self._forget(form, forms.pop(form))
             if not forms:
                 del self._slots[uri]
                 forms = None
@@ -104,8 +114,11 @@ class MemoryCache:
         forms[form] = _Entry(info, representation, monotonic())
         self._slots.move_to_end(uri)
         self.size_bytes += cost
-        while self.size_bytes > self._max_bytes or len(self._slots) > self._max_resources:
-            self._evict_oldest()
+        self.form_bytes[form] += cost
+        while self.size_bytes > self._max_bytes:
+            self._evict_oldest(Bound.BYTES)
+        while len(self._slots) > self._max_resources:
+            self._evict_oldest(Bound.RESOURCES)
 
     def last_good(self, uri: str, form: Form) -> Representation | None:
         """Return the newest bytes of any version while the resource has not failed for too long."""
@@ -119,8 +132,8 @@ class MemoryCache:
 
     def discard(self, uri: str) -> None:
         """Drop all forms of a URI, its last good content too."""
-        for entry in self._slots.pop(uri, {}).values():
-            self._forget(entry)
+        for form, entry in self._slots.pop(uri, {}).items():
+            self._forget(form, entry)
 
     def expire(self, uri: str) -> None:
         """Have all forms of a URI loaded again; until they are, they stay as the last good content."""
@@ -139,12 +152,15 @@ class MemoryCache:
         """Drop everything."""
         self._slots.clear()
         self.size_bytes = 0
+        self.form_bytes.clear()
 
-    def _evict_oldest(self) -> None:
+    def _evict_oldest(self, bound: Bound) -> None:
         _, forms = self._slots.popitem(last=False)
-        self.evictions += 1
-        for entry in forms.values():
-            self._forget(entry)
+        self.evictions[bound] += 1
+        for form, entry in forms.items():
+            self._forget(form, entry)
 
-    def _forget(self, entry: _Entry) -> None:
-        self.size_bytes -= len(entry.hit.representation.body) + ENTRY_OVERHEAD_BYTES
+    def _forget(self, form: Form, entry: _Entry) -> None:
+        cost = len(entry.hit.representation.body) + ENTRY_OVERHEAD_BYTES
+        self.size_bytes -= cost
+        self.form_bytes[form] -= cost

@@ -97,6 +97,8 @@ class RedisLink:
         self._listeners: list[Callable[[], None]] = []
         self.errors: Counter[Reason] = Counter()
         """Calls and probes that failed, since the start; what the open breaker refused is not counted."""
+        self.openings = 0
+        """How often the breaker opened, since the start."""
 
     @property
     def is_up(self) -> bool:
@@ -197,6 +199,7 @@ class RedisLink:
     def _failed(self, reason: Reason) -> LinkError:
         self.errors[reason] += 1
         if reason not in _HARMLESS and self._breaker.fail(monotonic()):
+            self.openings += 1
             self._tell_listeners()
         return LinkError(reason)
 

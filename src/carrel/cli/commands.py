@@ -86,6 +86,9 @@ def serve(
     access_log: Annotated[
         bool | None, typer.Option("--access-log/--no-access-log", help="One JSON line per read on stderr.")
     ] = None,
+    metrics: Annotated[
+        Literal["on", "off"] | None, typer.Option(help="Prometheus metrics at /metrics.  [default: on]")
+    ] = None,
     preload: Annotated[
         bool | None, typer.Option("--preload", help="Read the library into memory after the start.")
     ] = None,
@@ -101,7 +104,7 @@ def serve(
 
     flags = _flags(directory, host=host, port=port, workers=workers, public=public, access_log=access_log)
     flags["allowed_hosts"] = tuple(allowed_host) if allowed_host else None
-    flags |= {"preload": preload, "tools": _is_on(tools), "redis_url": redis}
+    flags |= {"preload": preload, "tools": _is_on(tools), "metrics": _is_on(metrics), "redis_url": redis}
     flags |= {"usage": usage, "usage_clients": _is_on(usage_clients)}
     flags["allowed_origins"] = tuple(allowed_origin) if allowed_origin else None
     run(_settings(flags, config))

@@ -32,8 +32,8 @@ from carrel.model import Form, Reading
 from carrel.observe.access_log import AccessLog, ReadLine
 from carrel.observe.cells import Cells
 from carrel.observe.lines import LineWriter
-from carrel.observe.metrics import Recorder
 from carrel.observe.observer import Observer
+from carrel.observe.recorder import Recorder
 from carrel.rendering import render
 from carrel.sources.beneath import Directory
 from carrel.sources.filesystem import FilesystemSource

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from carrel.http.exchange import Request, Response
+from carrel.http.negotiation import Exposition, choose_exposition
 from carrel.http.openapi import openapi_document
 from carrel.http.problems import NO_SNIFF, NO_STORE, RETRY_AFTER_S
 from carrel.library import Library
@@ -22,7 +23,7 @@ class Admin:
 
     Args:
         library: Whose readiness is told.
-        expose: Returns the metrics of all workers as text, and its content type.
+        expose: Returns the metrics of all workers, spelled as asked for.
         version: Of the server.
         preloading: What reads the library ahead; None when nothing does.
     """
@@ -30,7 +31,7 @@ class Admin:
     def __init__(
         self,
         library: Library,
-        expose: Callable[[], Awaitable[tuple[bytes, str]]],
+        expose: Callable[[Exposition], Awaitable[bytes]],
         version: str,
         preloading: Preloading | None = None,
     ) -> None:
@@ -61,10 +62,12 @@ class Admin:
             state["preloading"] = self._preloading.is_running
         return Response(200, _JSON, msgspec.json.encode(state))
 
-    async def metrics(self, _: Request) -> Response:
+    async def metrics(self, request: Request) -> Response:
         """Show the metrics of all workers."""
-        body, content_type = await self._expose()
-        return Response(200, [("content-type", content_type), NO_STORE, NO_SNIFF], body)
+        chosen = choose_exposition(",".join(request.headers.get_all("accept")))
+        body = await self._expose(chosen)
+        headers = [("content-type", chosen.value), ("vary", "accept"), NO_STORE, NO_SNIFF]
+        return Response(200, headers, body)
 
     def openapi(self, _: Request) -> Response:
         """Describe the HTTP interface."""

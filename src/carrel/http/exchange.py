@@ -71,13 +71,24 @@ def failed_read(uri: str, error: RequestError) -> FailedRead:
 Read = Reading | Revalidation | FailedRead
 
 
+class Operation(msgspec.Struct, frozen=True, gc=False):
+    """A message of MCP that was answered. All names are from closed sets, as they become labels."""
+
+    method: str
+    error: str = ""
+    """What it ended in, "" if all went well."""
+    tool: str = ""
+    """The tool that was called, if one was."""
+
+
 class Response(msgspec.Struct, gc=False):
-    """What a client gets. `reads` tells the observers what was read on the way."""
+    """What a client gets. `reads` and `operations` tell the observers what was done on the way."""
 
     status: int
     headers: list[Header]
     body: bytes = b""
     reads: tuple[Read, ...] = ()
+    operations: tuple[Operation, ...] = ()
     stated: Request | bytes | None = None
     """Where the client says who it is, where somebody asks: its request or, over a pipe, its message."""
 
@@ -130,6 +141,8 @@ class Streaming(msgspec.Struct):
     status: int
     headers: list[Header]
     stream: Stream
+    operations: tuple[Operation, ...] = ()
+    """What opened it, as of a `Response`."""
 
 
 Answer = Response | Coroutine[Any, Any, Response | Streaming]

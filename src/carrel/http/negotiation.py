@@ -6,6 +6,7 @@ and is remembered, since clients repeat theirs with every request.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -19,11 +20,19 @@ MAX_HEADER_CHARACTERS = 1024
 """Longer headers are read, but not remembered: clients decide what is in them."""
 
 
+class Exposition(StrEnum):
+    """How metrics are spelled; the values are content types."""
+
+    TEXT = "text/plain; version=0.0.4; charset=utf-8"
+    OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
 class Preference(NamedTuple):
     """One element of an Accept header."""
 
     value: str
     quality: float
+    version: str = ""
 
 
 def negotiate(accept: str | None, accept_encoding: str | None, format_: str | None, media_type: str) -> Form:
@@ -51,13 +60,32 @@ def preferences(header: str) -> list[Preference]:
     found = []
     for element in header.split(","):
         value, *parameters = (part.strip().lower() for part in element.split(";"))
-        quality = 1.0
+        quality, version = 1.0, ""
         for parameter in parameters:
             if parameter.startswith("q="):
                 quality = _quality(parameter[2:])
+            elif parameter.startswith("version="):
+                version = parameter[8:].strip('"')
         if value:
-            found.append(Preference(value, quality))
+            found.append(Preference(value, quality, version))
     return found
+
+
+def choose_exposition(accept: str | None) -> Exposition:
+    """Choose how metrics are spelled: plain, unless a client would rather have OpenMetrics 1.0.0.
+
+    A header that rules out both, or makes no sense, gets the plain text: a scraper that is refused is blind.
+    """
+    wanted = preferences(accept or "")
+    openmetrics = [
+        each.quality
+        for each in wanted
+        if each.value == "application/openmetrics-text" and each.version in {"", "1.0.0"}
+    ]
+    if not openmetrics or max(openmetrics) == 0:
+        return Exposition.TEXT
+    plain = [each.quality for each in wanted if each.value == "text/plain" and each.version in {"", "0.0.4"}]
+    return Exposition.OPENMETRICS if max(openmetrics) >= max(plain, default=0.0) else Exposition.TEXT
 
 
 def _quality(text: str) -> float:

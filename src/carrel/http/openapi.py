@@ -71,7 +71,15 @@ def openapi_document(version: str) -> dict[str, Any]:
             "/metrics": _path(
                 "metrics",
                 "Metrics of all workers",
-                {"200": {"description": "Prometheus text", "content": {"text/plain": {"schema": _STRING}}}},
+                {
+                    "200": {
+                        "description": "Prometheus text, or OpenMetrics 1.0.0 where Accept asks for it",
+                        "content": {
+                            "text/plain": {"schema": _STRING},
+                            "application/openmetrics-text": {"schema": _STRING},
+                        },
+                    }
+                },
             ),
             "/openapi.json": _path(
                 "openapi", "This description", {"200": _json("OpenAPI", {"type": "object"})}

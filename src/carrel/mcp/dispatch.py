@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
-from carrel.errors import Era, InvalidRequest, MethodNotFound, RequestError, ResourceNotFound
+from carrel.errors import Era, InvalidRequest, MethodNotFound, RequestError, ResourceNotFound, mcp_outcome
 from carrel.http import events
-from carrel.http.exchange import Answer, Read, Response, Streaming, failed_read
+from carrel.http.exchange import Answer, Operation, Read, Response, Streaming, failed_read
 from carrel.http.problems import NO_SNIFF, headers_for
 from carrel.mcp.messages import Batch, Malformed, Message, PostedResponse
+from carrel.mcp.operations import NOTIFICATIONS, OTHER, Operations, failed_with, succeeded
 from carrel.mcp.protocol import Call, Fault, Session, error_reply, reply
 from carrel.mcp.results import Feature, Method, Result
 from carrel.model import X_CACHE, Header
@@ -17,32 +18,49 @@ from carrel.model import X_CACHE, Header
 _HEADERS: list[Header] = [("content-type", "application/json"), NO_SNIFF]
 _READ_HEADERS = {origin: [*_HEADERS, header] for origin, header in X_CACHE.items()}
 ACCEPTED = Response(202, [])
-"""The answer to a notification."""
+"""The answer to what asks for none."""
+
+_NOTED = {name: Response(202, [], operations=succeeded(name)) for name in (*NOTIFICATIONS, OTHER)}
+
+
+class _Known(NamedTuple):
+    """A method that there is."""
+
+    carry_out: Method
+    succeeded: Operations
+    """What is told of a call that went well: ready, so that a read pays nothing for it."""
 
 
 class Dispatcher:
     """Carries out calls by the methods of all features, which make one table for each era."""
 
     def __init__(self, features: Iterable[Feature]) -> None:
-        self._tables: dict[Era, dict[str, Method]] = {era: {} for era in Era}
+        self._tables: dict[Era, dict[str, _Known]] = {era: {} for era in Era}
+        told: dict[str, Operations] = {}
         for feature in features:
             for era, table in self._tables.items():
-                table.update(feature.methods(era))
+                for name, method in feature.methods(era).items():
+                    table[name] = _Known(method, told.setdefault(name, succeeded(name)))
+        self.operations = (
+            *(operations for (operations,) in told.values()),
+            *(Operation(name) for name in NOTIFICATIONS),
+        )
+        """Messages that it knows, as they are told of when they go well."""
 
     def carry_out(self, call: Call) -> Answer:
         """Answer a call; never raises."""
         if call.id is None:
-            return ACCEPTED
-        method = self._tables[call.era].get(call.method)
-        if method is None:
-            return _failed_call(call, self._no_method(call))
+            return _NOTED.get(call.method) or _NOTED[OTHER]
+        known = self._tables[call.era].get(call.method)
+        if known is None:
+            return _failed_call(call, self._no_method(call), OTHER)
         try:
-            outcome = method(call)
+            outcome = known.carry_out(call)
         except RequestError as error:
             return _failed_call(call, error)
         if isinstance(outcome, Result):
-            return _succeeded(call.id, outcome)
-        return self._await(call, call.id, outcome)
+            return _succeeded(call.id, outcome, known.succeeded)
+        return self._await(call, call.id, outcome, known.succeeded)
 
     async def carry_out_batch(
         self, batch: Batch, refuse: Callable[[Malformed], Fault], session: Session | None = None
@@ -56,29 +74,32 @@ class Dispatcher:
         """
         bodies: list[bytes] = []
         reads: list[Read] = []
+        operations: list[Operation] = []
         for item in batch.items:
             answer = self._answer_item(item, refuse, session)
             response = answer if isinstance(answer, Response) else await answer
             assert isinstance(response, Response), "the era with batches has no requests that stream"
             reads += response.reads
+            operations += response.operations
             if response.body:
                 bodies.append(response.body)
         if not bodies:
-            return ACCEPTED
-        return Response(200, _HEADERS, b"[" + b",".join(bodies) + b"]", tuple(reads))
+            return Response(202, [], operations=tuple(operations))
+        body = b"[" + b",".join(bodies) + b"]"
+        return Response(200, _HEADERS, body, tuple(reads), tuple(operations))
 
     def _no_method(self, call: Call) -> MethodNotFound:
         known = ", ".join(self._tables[call.era])
         return MethodNotFound(f"There is no method {call.method[:64]!r} here. The methods are: {known}.")
 
     async def _await(
-        self, call: Call, id_: bytes, outcome: Coroutine[Any, Any, Result]
+        self, call: Call, id_: bytes, outcome: Coroutine[Any, Any, Result], told: Operations
     ) -> Response | Streaming:
         try:
             result = await outcome
             if result.stream is not None:
-                return Streaming(200, events.HEADERS, result.stream)
-            return _succeeded(id_, result)
+                return Streaming(200, events.HEADERS, result.stream, told)
+            return _succeeded(id_, result, told)
         except RequestError as error:
             return _failed_call(call, error)
 
@@ -99,25 +120,32 @@ class Dispatcher:
         return self.carry_out(Call(item.id, item.method, item.params, Era.HANDSHAKE, item.source, session))
 
 
-def failed(fault: Fault, reads: tuple[Read, ...] = ()) -> Response:
-    """Make the response that tells of a fault."""
+def failed(fault: Fault, reads: tuple[Read, ...] = (), method: str = OTHER) -> Response:
+    """Make the response that tells of a fault.
+
+    Args:
+        fault: What is wrong.
+        reads: What was to be read.
+        method: What was called, if it is one that there is.
+    """
     status, body = error_reply(fault)
-    return Response(status, [*_HEADERS, *headers_for(fault.error)], body, reads)
+    told = failed_with(method, mcp_outcome(fault.error, fault.era)[1])
+    return Response(status, [*_HEADERS, *headers_for(fault.error)], body, reads, told)
 
 
-def _succeeded(id_: bytes, result: Result) -> Response:
+def _succeeded(id_: bytes, result: Result, told: Operations) -> Response:
     if result.reading is None:
         reads = () if result.failure is None else (result.failure,)
-        return Response(200, _HEADERS, reply(id_, result.body), reads)
+        return Response(200, _HEADERS, reply(id_, result.body), reads, result.operations or told)
     headers = _READ_HEADERS[result.reading.served_from]
-    return Response(200, headers, reply(id_, result.body), (result.reading,))
+    return Response(200, headers, reply(id_, result.body), (result.reading,), result.operations or told)
 
 
-def _failed_call(call: Call, error: RequestError) -> Response:
+def _failed_call(call: Call, error: RequestError, method: str = "") -> Response:
     reads: tuple[Read, ...] = ()
     if call.method == "resources/read" and isinstance(call.params.uri, str):
         reads = (failed_read(call.params.uri, error),)
-    return failed(Fault(_for_client(error), call.era, call.id), reads)
+    return failed(Fault(_for_client(error), call.era, call.id), reads, method or call.method)
 
 
 def _for_client(error: RequestError) -> RequestError:

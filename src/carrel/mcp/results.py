@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from carrel.errors import Era
-from carrel.http.exchange import FailedRead, Stream
+from carrel.http.exchange import FailedRead, Operation, Stream
 from carrel.mcp.protocol import Call
 from carrel.model import Reading
 from carrel.rendering import Stamp, modern_result
@@ -24,6 +24,8 @@ class Result(msgspec.Struct, frozen=True, gc=False):
     """What could not be read, where the result is about that."""
     stream: Stream | None = None
     """Answers instead of the body, for as long as it lasts. Only a coroutine returns one."""
+    operations: tuple[Operation, ...] = ()
+    """What observers are told of the call; where there is nothing, that its method went well."""
 
 
 Outcome = Result | Coroutine[Any, Any, Result]

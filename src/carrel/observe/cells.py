@@ -10,16 +10,20 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import time
 import weakref
 from collections.abc import Iterator
 from typing import NamedTuple
 
-SLOT_CELLS = 4096
-SLOT_NAMES_BYTES = 32 * 1024
+SLOT_CELLS = 16 * 1024
+SLOT_NAMES_BYTES = 128 * 1024
+"""Room for some 300 types, or for every method with every error; what is not used takes no memory."""
+
 _CELL_BYTES = 8
 _SLOT_BYTES = SLOT_CELLS * _CELL_BYTES + SLOT_NAMES_BYTES
 _PID_CELL = 0
-_FIRST_CELL = 1
+_CLAIMS_CELL = 1
+_FIRST_CELL = 2
 
 
 class Series(NamedTuple):
@@ -38,7 +42,11 @@ class Cells:
     """
 
     def __init__(self, workers: int = 1) -> None:
+        self.workers = workers
+        """Processes that record at once."""
         self._slots = 2 * workers
+        self.started_s = time.time()
+        """When counting began, in seconds of Unix time."""
         self._map = mmap.mmap(-1, self._slots * _SLOT_BYTES)
         # Record locks belong to a process and end with it: a claimed slot is free again after any death.
         self._locks = os.memfd_create("carrel-slots")
@@ -57,6 +65,16 @@ class Cells:
                 continue
             return Slot(self._view(index), self._names(index))
         raise RuntimeError("no free slot for metrics: more workers run than were announced")
+
+    def pids(self) -> list[int]:
+        """Return the processes that record now."""
+        claimed = [int(self._view(index)[_PID_CELL]) for index in range(self._slots)]
+        return [pid for pid in claimed if pid and _is_alive(pid)]
+
+    def respawns(self) -> int:
+        """Return how many processes came after the first ones, to take the place of others."""
+        claims = sum(int(self._view(index)[_CLAIMS_CELL]) for index in range(self._slots))
+        return max(0, claims - self.workers)
 
     def slots(self) -> Iterator[tuple[bool, list[Series]]]:
         """Yield, for each slot in use, whether its worker is alive, and its series."""
@@ -87,6 +105,7 @@ class Slot:
         self._next_cell = max((at + size for _, at, size in _decode_names(names)), default=_FIRST_CELL)
         self._next_name = bytes(names).index(b"\0")
         cells[_PID_CELL] = os.getpid()
+        cells[_CLAIMS_CELL] += 1
 
     def series(self, name: str, size: int) -> int:
         """Return the index of the first cell of a series, making it when it is new.

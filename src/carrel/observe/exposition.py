@@ -1,82 +1,88 @@
-"""The metrics of all workers as Prometheus text.
+"""The metrics of all workers as Prometheus text, or as OpenMetrics.
 
-Own families are spelled here, so that their labels stand in the order of the interface; those of the
-process and the platform come from the client library.
+Spelled here, so that labels stand in the order of the interface.
+
+Source: https://prometheus.io/docs/instrumenting/exposition_formats and
+https://prometheus.io/docs/specs/om/open_metrics_spec (1.0.0).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 
+from carrel.http.negotiation import Exposition
 from carrel.observe.cells import Cells, Series
-from carrel.observe.metrics import (
-    BUCKETS_S,
-    CATALOG_SIZE,
-    FEED_UP,
-    METRICS,
-    SESSIONS,
-    SHARED_UP,
-    SUM_CELL,
-    WATCHING,
-)
+from carrel.observe.metrics import METRICS, Kind, Metric, Whole
+from carrel.observe.processes import figures
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-_GREATEST = frozenset({SESSIONS})
-"""Gauges of what the workers have together, and some have not looked at yet."""
-
-_LEAST = frozenset({CATALOG_SIZE, WATCHING, SHARED_UP, FEED_UP})
-"""Gauges of what every worker has whole: their sum would say nothing, the least is the worst case."""
+TOTAL = "_total"
 
 _Labels = tuple[tuple[str, str], ...]
-_BOUNDS = (*(repr(bound_s) for bound_s in BUCKETS_S), "+Inf")
 
 
-def exposition(cells: Cells) -> tuple[bytes, str]:
-    """Show all workers' metrics.
+def exposition(cells: Cells, format_: Exposition = Exposition.TEXT) -> bytes:
+    """Show all workers' metrics. Blocking: it looks at their processes.
 
-    Returns:
-        The text (https://prometheus.io/docs/instrumenting/exposition_formats) and its content type.
+    Args:
+        cells: Where they are.
+        format_: How they are spelled.
     """
+    is_open = format_ is Exposition.OPENMETRICS
+    found = _sum(cells) | {key: [value] for key, value in figures(cells).items()}
     lines: list[str] = []
     shown = ""
-    for (metric, labels), values in sorted(_sum(cells).items()):
+    for (metric, labels), values in sorted(found.items()):
+        about = METRICS[metric]
         if metric != shown:
             shown = metric
-            lines += [f"# HELP {metric} {METRICS[metric].help}", f"# TYPE {metric} {METRICS[metric].kind}"]
-        lines += _samples(metric, labels, values)
-    return "\n".join(lines).encode() + b"\n" + _of_the_process(), CONTENT_TYPE
+            lines += _head(metric, about) if is_open else _plain_head(metric, about)
+        lines += _samples(metric, about, labels, values)
+        # What a dead worker counted stays, so every series began with the server.
+        if is_open and about.kind is not Kind.GAUGE:
+            lines.append(f"{_family(metric)}_created{_spell(labels)} {_number(cells.started_s)}")
+    if is_open:
+        lines.append("# EOF")
+    return "\n".join(lines).encode() + b"\n"
 
 
-def _samples(metric: str, labels: _Labels, values: list[float]) -> Iterator[str]:
-    if METRICS[metric].kind != "histogram":
+def _plain_head(metric: str, about: Metric) -> Iterator[str]:
+    yield f"# HELP {metric} {about.help}"
+    yield f"# TYPE {metric} {about.kind.value}"
+
+
+def _head(metric: str, about: Metric) -> Iterator[str]:
+    family = _family(metric)
+    yield f"# TYPE {family} {about.kind.value}"
+    if about.unit:
+        yield f"# UNIT {family} {about.unit}"
+    yield f"# HELP {family} {about.help}"
+
+
+def _family(metric: str) -> str:
+    """Return what OpenMetrics calls a metric: of a counter, `_total` is the sample's."""
+    return metric.removesuffix(TOTAL)
+
+
+def _samples(metric: str, about: Metric, labels: _Labels, values: list[float]) -> Iterator[str]:
+    if about.kind is not Kind.HISTOGRAM:
         yield f"{metric}{_spell(labels)} {_number(values[0])}"
         return
     cumulative = 0.0
-    for bound, count in zip(_BOUNDS, values, strict=False):
+    for bound, count in zip((*about.bounds, inf), values, strict=False):
         cumulative += count
-        yield f"{metric}_bucket{_spell((*labels, ('le', bound)))} {_number(cumulative)}"
+        yield f"{metric}_bucket{_spell((*labels, ('le', _number(bound))))} {_number(cumulative)}"
     yield f"{metric}_count{_spell(labels)} {_number(cumulative)}"
-    yield f"{metric}_sum{_spell(labels)} {_number(values[SUM_CELL])}"
+    yield f"{metric}_sum{_spell(labels)} {_number(values[-1])}"
 
 
 def _spell(labels: _Labels) -> str:
-    # No value needs an escape: types are a-z, 0-9, '-' and '_', everything else is a constant.
+    # No value needs an escape: types are a-z, 0-9, '-' and '_', everything else is the server's own.
     return "{" + ",".join(f'{name}="{value}"' for name, value in labels) + "}" if labels else ""
 
 
 def _number(value: float) -> str:
-    return repr(float(value))
-
-
-def _of_the_process() -> bytes:
-    # Slow to import, which the start and the first reads need not wait for.
-    from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, generate_latest
-
-    registry = CollectorRegistry(auto_describe=False)
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    return generate_latest(registry)
+    return "+Inf" if value == inf else repr(float(value))
 
 
 def _sum(cells: Cells) -> dict[tuple[str, _Labels], list[float]]:
@@ -85,14 +91,15 @@ def _sum(cells: Cells) -> dict[tuple[str, _Labels], list[float]]:
     for is_alive, found in cells.slots():
         for series in found:
             metric, labels = _split(series)
-            if METRICS[metric].kind == "gauge" and not is_alive:
+            about = METRICS[metric]
+            if about.kind is Kind.GAUGE and not is_alive:
                 continue
             total = totals.get((metric, labels))
             if total is None:
                 totals[metric, labels] = list(series.values)
-            elif metric in _LEAST:
+            elif about.whole is Whole.LEAST:
                 total[0] = min(total[0], series.values[0])
-            elif metric in _GREATEST:
+            elif about.whole is Whole.GREATEST:
                 total[0] = max(total[0], series.values[0])
             else:
                 total[:] = [sum(pair) for pair in zip(total, series.values, strict=True)]

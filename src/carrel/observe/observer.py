@@ -12,14 +12,16 @@ from collections.abc import Callable, Sequence
 from time import monotonic, time
 from typing import NamedTuple
 
+from carrel.cache.memory import Bound
 from carrel.cache.redis_link import Reason
 from carrel.cache.shared import LOOKUPS, SharedLevel
-from carrel.http.exchange import FailedRead, Read, Response, Revalidation
+from carrel.http.exchange import FailedRead, Operation, Read, Response, Revalidation
 from carrel.library import Library
-from carrel.model import Reading, ServedFrom
+from carrel.model import Form, Reading, ServedFrom
 from carrel.observe.access_log import AccessLog, ReadLine
 from carrel.observe.lines import LineWriter
 from carrel.observe.metrics import (
+    BREAKER_OPENINGS,
     CACHE_BYTES,
     CACHE_SIZE,
     CATALOG_SIZE,
@@ -28,13 +30,16 @@ from carrel.observe.metrics import (
     FAILED_SURVEYS,
     FEED_LOSSES,
     FEED_UP,
+    FORM_BYTES,
+    GENERATION,
+    OPEN_BREAKERS,
     REDIS_ERRORS,
     SHARED_LOOKUPS,
     SHARED_UP,
     SHARED_WRITES,
     WATCHING,
-    Recorder,
 )
+from carrel.observe.recorder import Recorder
 
 FLUSH_S = 0.05
 """How long a read waits to be recorded at most; a killed worker takes that much with it."""
@@ -116,12 +121,12 @@ class Observer:
     def flush(self) -> None:
         """Work up what is pending."""
         batch, self._pending = self._pending, []
-        recorder = self._recorder
-        if batch and recorder is not None:
-            recorder.responses(Counter(response.status // 100 for response, _, _ in batch))
+        if batch:
             lines, told = _group(batch)
-            _count(told, recorder)
-            self._count_lookups(recorder)
+            if self._recorder is not None:
+                _count_responses(batch, self._recorder)
+                _count(told, self._recorder)
+                self._count_lookups(self._recorder)
             if self._access_log is not None and lines:
                 self._access_log.write(lines)
             for take in self._takers:
@@ -152,9 +157,13 @@ class Observer:
         memory, gauge, counter = self._library.memory, self._recorder.gauge, self._recorder.counter
         gauge(CACHE_SIZE, len(memory), level="memory")
         gauge(CACHE_BYTES, memory.size_bytes, level="memory")
+        for form in Form:
+            gauge(FORM_BYTES, memory.form_bytes[form], form=form.value)
         gauge(CATALOG_SIZE, len(self._library.catalog))
+        gauge(GENERATION, self._library.catalog.generation)
         gauge(WATCHING, float(self._library.freshness.watching))
-        counter(EVICTIONS, memory.evictions, level="memory")
+        for bound in Bound:
+            counter(EVICTIONS, memory.evictions[bound], level="memory", reason=bound.value)
         counter(FAILED_SURVEYS, self._library.freshness.failed_surveys)
         counter(DROPPED_LINES, self._writer.dropped_lines)
         for write in self._further:
@@ -171,6 +180,8 @@ class Observer:
 
 def _refresh_shared(shared: SharedLevel, recorder: Recorder) -> None:
     recorder.gauge(SHARED_UP, float(shared.link.is_up))
+    recorder.gauge(OPEN_BREAKERS, float(not shared.link.is_up))
+    recorder.counter(BREAKER_OPENINGS, shared.link.openings)
     recorder.gauge(FEED_UP, float(shared.feed.is_up))
     recorder.counter(FEED_LOSSES, shared.feed.losses)
     for result in LOOKUPS:
@@ -203,6 +214,20 @@ def _group(batch: list[Recorded]) -> tuple[list[ReadLine], dict[Read, _Told]]:
             line = ReadLine(sent_s, "read", uri, taken_ms, response.status, size_bytes, cache_result)
             lines.append(line)
     return lines, told
+
+
+def _count_responses(batch: list[Recorded], recorder: Recorder) -> None:
+    recorder.responses(
+        Counter(response.status // 100 for response, _, _ in batch),
+        sum(len(response.body) for response, _, _ in batch),
+    )
+    # Those that went well are one object for each method, so this puts them together by what is at hand.
+    durations_s: defaultdict[tuple[Operation, ...], list[float]] = defaultdict(list)
+    for response, start_s, end_s in batch:
+        durations_s[response.operations].append(end_s - start_s)
+    for operations, values_s in durations_s.items():
+        for operation in operations:
+            recorder.operations(operation, list(values_s))
 
 
 def _count(told: dict[Read, _Told], recorder: Recorder) -> None:

@@ -119,7 +119,8 @@ class AsgiServer:
             log.exception("a request ended in an error that nothing expected")
             response = internal_error()
         if isinstance(response, Streaming):
-            self._record(Response(response.status, response.headers), start_s)
+            opened = Response(response.status, response.headers, operations=response.operations)
+            self._record(opened, start_s)
             del answer, body, headers
             await stream_response(response, receive, send, self._stall_s)
             return

@@ -101,7 +101,8 @@ class RsgiServer:
                 outcome = await answer
                 if isinstance(outcome, Streaming):
                     open_stream(outcome, cast("Peer", scope), cast("Streams", protocol), self._pressure)
-                    self._record(Response(outcome.status, outcome.headers), start_s)
+                    opened = Response(outcome.status, outcome.headers, operations=outcome.operations)
+                    self._record(opened, start_s)
                     return
                 response = outcome
         except RequestError as error:

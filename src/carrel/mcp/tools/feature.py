@@ -27,14 +27,17 @@ from carrel.errors import (
     SearchUnavailable,
     SectionNotFound,
 )
-from carrel.http.exchange import failed_read
+from carrel.http.exchange import Operation, failed_read
 from carrel.library import Library
 from carrel.mcp.messages import CLIENT_CAPABILITIES, parameters
+from carrel.mcp.operations import TOOL_ERROR, Operations, succeeded
 from carrel.mcp.protocol import Call
 from carrel.mcp.results import Method, Outcome, Result, finish
 from carrel.mcp.tools.mirrors import Mirror, check_mirrors, mirrors_of
 from carrel.mcp.tools.tool import Arguments, Tool, definition, failure_members
 from carrel.paging import decode_cursor
+
+_CALL = "tools/call"
 
 _OF_THE_TOOL = (
     InvalidParams,
@@ -68,6 +71,8 @@ class _Known(msgspec.Struct, frozen=True):
     tool: Tool
     decoder: msgspec.json.Decoder[Arguments]
     mirrors: tuple[Mirror, ...]
+    succeeded: Operations
+    failed: Operations
 
 
 class Tools:
@@ -94,14 +99,25 @@ class Tools:
                 raise ValueError(msg)
             defined = definition(tool)
             mirrors = mirrors_of(defined["inputSchema"])
-            self._tools[tool.name] = _Known(tool, msgspec.json.Decoder(tool.arguments), mirrors)
+            self._tools[tool.name] = _Known(
+                tool,
+                msgspec.json.Decoder(tool.arguments),
+                mirrors,
+                succeeded(_CALL, tool.name),
+                (Operation(_CALL, TOOL_ERROR, tool.name),),
+            )
             definitions.append(defined)
         listed = b'"tools":' + msgspec.json.encode(definitions)
         self._lists = {era: finish(listed, era, library.stamp) for era in Era}
 
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """Calls of each tool, as they are told of when they go well."""
+        return tuple(operation for known in self._tools.values() for operation in known.succeeded)
+
     def methods(self, _: Era) -> Mapping[str, Method]:
         """Return the methods that the feature has in an era, by name."""
-        return {"tools/list": self._list, "tools/call": self._call}
+        return {"tools/list": self._list, _CALL: self._call}
 
     def capabilities(self, _: Era) -> Mapping[str, Any]:
         """Return the members it adds to `ServerCapabilities`."""
@@ -117,12 +133,12 @@ class Tools:
         return self._lists[call.era]
 
     def _call(self, call: Call) -> Outcome:
-        tool, arguments = self._understand(call)
+        known, arguments = self._understand(call)
         if not self._library.is_ready:
-            return self._carry_out_when_ready(tool, arguments, call.era)
-        return self._carry_out(tool, arguments, call.era)
+            return self._carry_out_when_ready(known, arguments, call.era)
+        return self._carry_out(known, arguments, call.era)
 
-    def _understand(self, call: Call) -> tuple[Tool, Arguments]:
+    def _understand(self, call: Call) -> tuple[_Known, Arguments]:
         """Return the tool that is called, and its arguments.
 
         Raises:
@@ -155,33 +171,35 @@ class Tools:
             check_mirrors(known.mirrors, written, call.headers)
         if tool.needs and call.era is Era.MODERN:
             _check_capabilities(tool, call)
-        return tool, arguments
+        return known, arguments
 
-    def _carry_out(self, tool: Tool, arguments: Arguments, era: Era) -> Outcome:
+    def _carry_out(self, known: _Known, arguments: Arguments, era: Era) -> Outcome:
         try:
-            outcome = tool.call(arguments, era)
+            outcome = known.tool.call(arguments, era)
         except _OF_THE_TOOL as error:
-            return self._failed(tool, arguments, era, error)
-        return outcome if isinstance(outcome, Result) else self._await(tool, arguments, era, outcome)
+            return self._failed(known, arguments, era, error)
+        if isinstance(outcome, Result):
+            return msgspec.structs.replace(outcome, operations=known.succeeded)
+        return self._await(known, arguments, era, outcome)
 
-    async def _carry_out_when_ready(self, tool: Tool, arguments: Arguments, era: Era) -> Result:
+    async def _carry_out_when_ready(self, known: _Known, arguments: Arguments, era: Era) -> Result:
         await self._library.wait_ready()
-        outcome = self._carry_out(tool, arguments, era)
+        outcome = self._carry_out(known, arguments, era)
         return outcome if isinstance(outcome, Result) else await outcome
 
     async def _await(
-        self, tool: Tool, arguments: Arguments, era: Era, outcome: Coroutine[Any, Any, Result]
+        self, known: _Known, arguments: Arguments, era: Era, outcome: Coroutine[Any, Any, Result]
     ) -> Result:
         try:
-            return await outcome
+            return msgspec.structs.replace(await outcome, operations=known.succeeded)
         except _OF_THE_TOOL as error:
-            return self._failed(tool, arguments, era, error)
+            return self._failed(known, arguments, era, error)
 
-    def _failed(self, tool: Tool, arguments: Arguments, era: Era, error: RequestError) -> Result:
-        result = finish(failure_members(error.message), era, self._library.stamp, cacheable=False)
-        if tool.reads is None:
-            return result
-        return Result(result.body, failure=failed_read(tool.reads(arguments), error))
+    def _failed(self, known: _Known, arguments: Arguments, era: Era, error: RequestError) -> Result:
+        body = finish(failure_members(error.message), era, self._library.stamp, cacheable=False).body
+        reads = known.tool.reads
+        failure = None if reads is None else failed_read(reads(arguments), error)
+        return Result(body, failure=failure, operations=known.failed)
 
 
 def _check_capabilities(tool: Tool, call: Call) -> None:

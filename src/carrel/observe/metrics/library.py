@@ -1,0 +1,143 @@
+"""The metrics of the library, of what follows it, and of what all workers and hosts share."""
+
+from __future__ import annotations
+
+from carrel.cache.redis_link import Reason
+from carrel.cache.shared import LOOKUPS
+from carrel.errors import Era
+from carrel.mcp.streams import Ending
+from carrel.observe.metrics.metric import Kind, Label, Metric, Whole
+
+CATALOG_SIZE = "carrel_catalog_resources"
+GENERATION = "carrel_catalog_generation"
+WATCHING = "carrel_watch_up"
+FAILED_SURVEYS = "carrel_failed_surveys_total"
+SHARED_UP = "carrel_shared_cache_up"
+SHARED_LOOKUPS = "carrel_shared_cache_lookups_total"
+SHARED_WRITES = "carrel_shared_cache_writes_total"
+OPEN_BREAKERS = "carrel_redis_open_breakers"
+BREAKER_OPENINGS = "carrel_redis_breaker_openings_total"
+REDIS_ERRORS = "carrel_redis_errors_total"
+FEED_UP = "carrel_feed_up"
+FEED_LOSSES = "carrel_feed_losses_total"
+OPEN_STREAMS = "carrel_open_streams"
+ENDED_STREAMS = "carrel_ended_streams_total"
+SESSIONS = "carrel_sessions"
+NOTIFICATIONS = "carrel_notifications_total"
+
+WRITES = ("written", "dropped")
+
+_WITH_REDIS = "Only with `--redis`. "
+
+LIBRARY = {
+    CATALOG_SIZE: Metric(
+        Kind.GAUGE,
+        "Resources that the library serves.",
+        "Of all workers the fewest, so that one that lags behind shows.",
+        "0: the directory is empty, or not mounted. Fewer than there should be: run `carrel check`.",
+        whole=Whole.LEAST,
+    ),
+    GENERATION: Metric(
+        Kind.GAUGE,
+        "How often the catalog has changed since the worker began, of all workers the fewest.",
+        "Moves when documents come, go or change: `changes()` of it shows when the library was edited.",
+        "Still, though files change: see `carrel_watch_up` and `carrel_failed_surveys_total`. Moving all "
+        "the time: something rewrites files, and each change empties the cache of them.",
+        whole=Whole.LEAST,
+    ),
+    WATCHING: Metric(
+        Kind.GAUGE,
+        "Whether the system tells of changes to the library (1) or surveys find them (0).",
+        "With 0 an edit shows after `CARREL_RESCAN_S` and not at once.",
+        "Raise `fs.inotify.max_user_watches`; network file systems have no such news.",
+        whole=Whole.LEAST,
+    ),
+    FAILED_SURVEYS: Metric(
+        Kind.COUNTER,
+        "Surveys of the library that failed.",
+        "Until one works again no change is seen; what was known is still served.",
+        "Look at the library's disk and rights.",
+    ),
+    SHARED_UP: Metric(
+        Kind.GAUGE,
+        "Whether Redis is used (1) or left alone because it fails (0).",
+        _WITH_REDIS + "0 as soon as the breaker of one worker is open. Reads go on without it.",
+        "`carrel_redis_errors_total` says why.",
+        whole=Whole.LEAST,
+    ),
+    SHARED_LOOKUPS: Metric(
+        Kind.COUNTER,
+        "Look-ups in the shared level by what they came to.",
+        _WITH_REDIS + "Made by misses, of a library on a local disk only with `CARREL_SHARED_READS=always`.",
+        "`corrupt`: something else writes into this Redis. `error`: see `carrel_redis_errors_total`.",
+        (Label("result", LOOKUPS),),
+    ),
+    SHARED_WRITES: Metric(
+        Kind.COUNTER,
+        "Values for the shared level, written or dropped.",
+        _WITH_REDIS + "A dropped one is loaded from the source by the next process.",
+        "Drops: Redis is slow, full, or read-only.",
+        (Label("result", WRITES),),
+    ),
+    OPEN_BREAKERS: Metric(
+        Kind.GAUGE,
+        "Workers whose breaker is open, so that they leave Redis alone.",
+        _WITH_REDIS + "Each worker has a breaker; one failure opens it, a probe in the background closes it.",
+        "Some of the workers: the network, or the limit of connections. All: Redis itself.",
+    ),
+    BREAKER_OPENINGS: Metric(
+        Kind.COUNTER,
+        "How often a worker's breaker opened.",
+        _WITH_REDIS + "Shows a Redis that comes and goes, which a gauge misses between scrapes.",
+        "Look at the latency of Redis: a call that takes 50 ms counts as failed.",
+    ),
+    REDIS_ERRORS: Metric(
+        Kind.COUNTER,
+        "Calls of Redis that failed, by reason.",
+        _WITH_REDIS + "What an open breaker refuses is not counted.",
+        "`auth`: the password. `full`, `read_only`: the memory or the role of Redis. `timeout`, "
+        "`connection`: the way there. `loading`: it starts. `protocol`, `reply`, `corrupt`: it is no "
+        "Redis, or others write to it.",
+        (Label("reason", tuple(reason.value for reason in Reason)),),
+    ),
+    FEED_UP: Metric(
+        Kind.GAUGE,
+        "Whether changes seen by other workers and hosts arrive (1) or not (0).",
+        _WITH_REDIS + "With 0 hits older than four seconds are compared with the source.",
+        "As `carrel_shared_cache_up`.",
+        whole=Whole.LEAST,
+    ),
+    FEED_LOSSES: Metric(
+        Kind.COUNTER,
+        "How often messages of other workers were lost, and all was re-checked.",
+        _WITH_REDIS + "Some with every interruption of Redis.",
+        "Without interruptions: the output buffer of Redis for subscribers is too small.",
+    ),
+    OPEN_STREAMS: Metric(
+        Kind.GAUGE,
+        "Streams of notifications that are open, by era of the protocol.",
+        "Clients that are told of changes.",
+        "Near `CARREL_MAX_STREAMS` for each worker: raise it and `ulimit -n`.",
+        (Label("era", tuple(era.value for era in Era)),),
+    ),
+    ENDED_STREAMS: Metric(
+        Kind.COUNTER,
+        "Streams that ended, by the reason.",
+        "`client`: it hung up. `session`: its session ended. `shutdown`: the server ended.",
+        "`slow`: clients that do not take what is sent, or a proxy that holds it back.",
+        (Label("reason", tuple(why.value for why in Ending)),),
+    ),
+    SESSIONS: Metric(
+        Kind.GAUGE,
+        "Sessions of the handshake era, of all workers together.",
+        "Each is kept until it ends or was idle for `CARREL_SESSION_IDLE_S`.",
+        "Near `CARREL_MAX_SESSIONS`: clients begin sessions and do not end them; shorten the idle time.",
+        whole=Whole.GREATEST,
+    ),
+    NOTIFICATIONS: Metric(
+        Kind.COUNTER,
+        "Notifications sent to clients.",
+        "One for each change and client that is told of it.",
+        "None though documents change: see `carrel_open_streams` and `carrel_watch_up`.",
+    ),
+}

@@ -1,0 +1,139 @@
+"""The metrics of the workers: their processes, the interpreter, the event loop.
+
+Names beginning with `process_` and `python_` are those of the official client library for Python, so that
+dashboards made for it fit.
+"""
+
+from __future__ import annotations
+
+from carrel.observe.metrics.metric import Kind, Label, Metric, Whole
+
+WORKERS = "carrel_workers"
+WANTED_WORKERS = "carrel_workers_wanted"
+RESPAWNS = "carrel_worker_respawns_total"
+LOOP_LAG = "carrel_event_loop_lag_seconds"
+CPU = "process_cpu_seconds_total"
+RESIDENT = "process_resident_memory_bytes"
+VIRTUAL = "process_virtual_memory_bytes"
+OPEN_FDS = "process_open_fds"
+MAX_FDS = "process_max_fds"
+START = "process_start_time_seconds"
+GC_COLLECTIONS = "python_gc_collections_total"
+GC_COLLECTED = "python_gc_objects_collected_total"
+GC_UNCOLLECTABLE = "python_gc_objects_uncollectable_total"
+PYTHON = "python_info"
+
+_GENERATION = Label("generation", ("0", "1", "2"))
+_GC_REMEDY = (
+    "Many of generation 2 while the lag of the event loop grows: something makes cyclic garbage; report it."
+)
+
+PROCESS = {
+    WORKERS: Metric(
+        Kind.GAUGE,
+        "Worker processes that are alive.",
+        "More than are wanted for the seconds of a rolling restart.",
+        "Fewer than `carrel_workers_wanted` for longer than a second: workers die of their start; see the "
+        "log.",
+    ),
+    WANTED_WORKERS: Metric(
+        Kind.GAUGE,
+        "Worker processes that there should be.",
+        "As `--workers` says.",
+        "Nothing to do.",
+    ),
+    RESPAWNS: Metric(
+        Kind.COUNTER,
+        "Workers that took the place of others, after a death or in a rolling restart.",
+        "0 on a well server that is not restarted.",
+        "Look for the kernel's out-of-memory killer, and at the log around the time.",
+    ),
+    LOOP_LAG: Metric(
+        Kind.HISTOGRAM,
+        "How late the event loop was with what was due.",
+        "Ten times a second each worker notes how late it is. While it is late, no request is answered. "
+        "Below a millisecond it is the grain of the timer.",
+        "Over 10 ms: the process has no CPU, or something blocks the loop; profile with `carrel perf "
+        "profile`.",
+        (),
+        "seconds",
+    ),
+    CPU: Metric(
+        Kind.COUNTER,
+        "Total user and system CPU time of all workers, in seconds.",
+        "Since each began to serve; what a dead worker used stays in it, up to its last second.",
+        "Near one second a second for each worker: add workers.",
+        (),
+        "seconds",
+    ),
+    RESIDENT: Metric(
+        Kind.GAUGE,
+        "Resident memory of all workers, in bytes.",
+        "What workers share counts for each of them.",
+        "Growing without end, with `mcp_resource_cache_bytes` still: report it.",
+        (),
+        "bytes",
+    ),
+    VIRTUAL: Metric(
+        Kind.GAUGE,
+        "Virtual memory of all workers, in bytes.",
+        "Address space, not memory in use; threads reserve much of it.",
+        "Nothing to do, unless `ulimit -v` is set.",
+        (),
+        "bytes",
+    ),
+    OPEN_FDS: Metric(
+        Kind.GAUGE,
+        "Open file descriptors of all workers.",
+        "Connections for the most part.",
+        "Near `process_max_fds` for each worker: raise `ulimit -n`.",
+    ),
+    MAX_FDS: Metric(
+        Kind.GAUGE,
+        "File descriptors that a worker may have open.",
+        "Of all workers the least.",
+        "Raise `ulimit -n` where the server starts.",
+        whole=Whole.LEAST,
+    ),
+    START: Metric(
+        Kind.GAUGE,
+        "When the oldest worker started, in seconds of Unix time.",
+        "`time() -` it is for how long the server has been up.",
+        "Nothing to do.",
+        (),
+        "seconds",
+        Whole.LEAST,
+    ),
+    GC_COLLECTIONS: Metric(
+        Kind.COUNTER,
+        "Runs of the garbage collector by generation.",
+        "Since each worker began to serve. A cached read makes no cyclic garbage.",
+        _GC_REMEDY,
+        (_GENERATION,),
+    ),
+    GC_COLLECTED: Metric(
+        Kind.COUNTER,
+        "Objects that the garbage collector freed, by generation.",
+        "As `python_gc_collections_total`.",
+        _GC_REMEDY,
+        (_GENERATION,),
+    ),
+    GC_UNCOLLECTABLE: Metric(
+        Kind.COUNTER,
+        "Objects that the garbage collector found and could not free, by generation.",
+        "0 always, on a well server.",
+        "Report it: memory is lost.",
+        (_GENERATION,),
+    ),
+    PYTHON: Metric(
+        Kind.GAUGE,
+        "The interpreter that runs the server; always 1.",
+        "For comparing servers.",
+        "Nothing to do.",
+        tuple(
+            Label(name, about="of the interpreter")
+            for name in ("implementation", "major", "minor", "patchlevel", "version")
+        ),
+        whole=Whole.LEAST,
+    ),
+}
