@@ -152,7 +152,6 @@ class Application:
             self._observer.refresh_soon,
             HEAD_START_S if settings.workers > 1 else 0.0,
         )
-        self._stop_watch = StopWatch(self.streams.close)
         self.dispatcher = Dispatcher(self._features(tools, features))
         self.sessions = Sessions(
             self.library,
@@ -168,7 +167,9 @@ class Application:
         limits = (settings.max_body_bytes, settings.body_timeout_s, settings.stall_s)
         self.respond = self._router.respond
         # Granian takes the attribute as it is; a method here would add a coroutine to every request.
-        self.__rsgi__ = RsgiServer(self.respond, self.record, *limits).serve
+        rsgi = RsgiServer(self.respond, self.record, *limits)
+        self.__rsgi__ = rsgi.serve
+        self._stop_watch = StopWatch(rsgi.leave, self.streams.close)
         self._asgi = AsgiServer(self.respond, self.record, self.start, self.stop, *limits)
 
     async def start(self) -> None:
