@@ -163,7 +163,6 @@ class Application:
             self._observer.refresh_soon,
             HEAD_START_S if settings.workers > 1 else 0.0,
         )
-        self._stop_watch = StopWatch(self.streams.close)
         self._operations: tuple[Operation, ...] = ()
         self.dispatcher = Dispatcher(self._features(tools, features))
         self._operations += self.dispatcher.operations
@@ -184,7 +183,9 @@ class Application:
         limits = (settings.max_body_bytes, settings.body_timeout_s, settings.stall_s)
         self.respond = stating(self._router.respond) if settings.counts_clients else self._router.respond
         # Granian takes the attribute as it is; a method here would add a coroutine to every request.
-        self.__rsgi__ = RsgiServer(self.respond, self.record, *limits).serve
+        rsgi = RsgiServer(self.respond, self.record, *limits)
+        self.__rsgi__ = rsgi.serve
+        self._stop_watch = StopWatch(rsgi.leave, self.streams.close)
         self._asgi = AsgiServer(self.respond, self.record, self.start, self.stop, *limits)
 
     async def start(self) -> None:

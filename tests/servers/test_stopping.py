@@ -79,6 +79,23 @@ def test_request_in_flight_is_answered_before_the_end(server: Server) -> None:
     assert "Traceback" not in server.stderr
 
 
+def ask_until_the_last(connection: RawConnection) -> None:
+    """Ask again and again until an answer says that it is the last; fail when the end comes before."""
+    said = ""
+    while said != "close":
+        connection.send(b"GET /mcp/resources/sdlc/core HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        said = connection.receive().headers.get("connection", "")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP], ids=["stopped", "renewed"])
+def test_connection_in_use_is_told_which_answer_is_its_last(server: Server, how: signal.Signals) -> None:
+    with RawConnection(server.port) as connection:
+        connection.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert "connection" not in connection.receive().headers
+        server.process.send_signal(how)
+        ask_until_the_last(connection)
+
+
 def test_stalled_request_does_not_hold_up_the_end(library: Path, tmp_path: Path) -> None:
     with running(rsgi_command(library), tmp_path / "run") as server, RawConnection(server.port) as connection:
         begin_request(connection)

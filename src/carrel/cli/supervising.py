@@ -4,19 +4,28 @@ By itself it has every worker open one of its own on the same port, and what wai
 worker; and it ends as a whole when a worker dies within seconds of its start, whatever killed it. The only
 module that knows insides of Granian: `_init_shared_socket`, `_drop_shared_socket`, `_spawn_worker`,
 `_respawn_workers`, `respawned_wrks`.
+
+Nor does it tell a worker that it is to go before it has it go: a connection that was just accepted, or is
+about to be, is closed without an answer. Here a worker first accepts nothing more, and ends a moment later.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from granian._granian import SocketHolder
 from granian.server.mp import MPServer, WorkerProcess
 
+from carrel.cli.draining import drain, let_go
 from carrel.cli.listening import BACKLOG
+from carrel.servers.stopping import LEAVE
 
 EARLY_S = 5.0
 """A worker that lives no longer may have died of its start."""
@@ -26,6 +35,9 @@ MAX_EARLY_DEATHS = 10
 
 MAX_PAUSE_S = 1.0
 """Before a worker is replaced: others that died meanwhile are still replaced within two seconds."""
+
+LEAVING_S = 0.25
+"""For the requests of connections that a worker accepted last; all answers say that they are the last."""
 
 _FIRST_PAUSE_S = 0.05
 _SLICE_S = 0.02
@@ -51,8 +63,12 @@ class InheritingServer(MPServer):
         self._ssp = self._sso = None
 
     def _drop_shared_socket(self) -> None:
+        drain(self._sockets)
+        _have_leave(self.wrks)
         for each in self._sockets:
             each.close()
+        # From here on connections are refused.
+        time.sleep(LEAVING_S)
 
     def _spawn_worker(  # type: ignore[override] # as Granian's own of processes does
         self, idx: int, target: Callable[..., Any], callback_loader: Callable[[], Any]
@@ -65,7 +81,7 @@ class InheritingServer(MPServer):
             # would leave clients waiting at the copies of the others. Its own is Granian's now.
             for each in self._sockets:
                 if each is own:
-                    each.detach()
+                    signal.signal(LEAVE, partial(_accept_no_more, each.detach()))
                 else:
                     each.close()
             return callback_loader()
@@ -81,6 +97,8 @@ class InheritingServer(MPServer):
             has_died = delay == 0
             if has_died and not self._rests(pause_s(self._count_death(idx))):
                 return  # a signal ends the server
+            if not has_died:
+                _announce_end(self.wrks[idx])
             super()._respawn_workers([idx], spawn_target, target_loader, delay)
             if self._early_deaths[idx] < MAX_EARLY_DEATHS:
                 # What it finds here, it takes for the sign of a loop.
@@ -109,3 +127,28 @@ def pause_s(early_deaths: int) -> float:
     if early_deaths == 0:
         return 0.0
     return min(MAX_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** (early_deaths - 1))
+
+
+def _announce_end(worker: WorkerProcess) -> None:
+    """Have a worker leave before it is ended. What waits in its socket is taken by the one in its place."""
+    end: Callable[[], None] = worker.terminate
+
+    def leave_and_end() -> None:
+        _have_leave([worker])
+        time.sleep(LEAVING_S)
+        end()
+
+    worker.terminate = leave_and_end  # type: ignore[method-assign]
+
+
+def _have_leave(workers: Iterable[WorkerProcess]) -> None:
+    for worker in workers:
+        if worker.inner.is_alive():
+            with suppress(ProcessLookupError):
+                os.kill(worker.inner.pid, LEAVE)
+
+
+def _accept_no_more(descriptor: int, _number: int, _frame: object) -> None:
+    # Without a descriptor to spare it goes on accepting, and what came last is closed with the rest.
+    with suppress(OSError):
+        let_go(descriptor)

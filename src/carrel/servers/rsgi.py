@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from time import monotonic
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from carrel.errors import BodyTimeout, InvalidRequest, RequestError
 from carrel.http.exchange import Answer, Headers, Request, Response, Streaming
@@ -17,6 +17,8 @@ from carrel.servers.rsgi_streams import Peer, Streams, open_stream
 from carrel.servers.uploads import Uploads, Waiter, refuse_long_body, too_long
 
 log = logging.getLogger("carrel.servers.rsgi")
+
+_LAST = ("connection", "close")
 
 
 class RsgiScope(Protocol):
@@ -72,7 +74,21 @@ class RsgiServer:
         self._max_body_bytes = max_body_bytes
         self._digits_to_check = len(str(max_body_bytes))
         self._uploads = Uploads(body_timeout_s)
+        self._is_leaving = False
         self._pressure = Pressure(stall_s)
+
+    def leave(self) -> None:
+        """Have every connection end with the answer that is next on it, so that none ends under a request."""
+        if self._is_leaving:
+            return
+        self._is_leaving = True
+        respond = self._respond
+
+        def respond_last(request: Request) -> Answer:
+            answer = respond(request)
+            return _last(answer) if isinstance(answer, Response) else _last_awaited(answer)
+
+        self._respond = respond_last
 
     async def serve(self, scope: RsgiScope, protocol: RsgiProtocol) -> None:
         """Answer one request."""
@@ -128,3 +144,12 @@ class RsgiServer:
             if len(body) > self._max_body_bytes:
                 raise too_long(self._max_body_bytes)
         return bytes(body)
+
+
+def _last(response: Response) -> Response:
+    return Response(response.status, [*response.headers, _LAST], response.body, response.reads)
+
+
+async def _last_awaited(coming: Coroutine[Any, Any, Response | Streaming]) -> Response | Streaming:
+    outcome = await coming
+    return _last(outcome) if isinstance(outcome, Response) else outcome
