@@ -34,10 +34,14 @@ def root(tmp_path: Path) -> Path:
 def serve(root: Path, tmp_path: Path) -> Serve:
     @contextmanager
     def serve(
-        workers: int = 1, wrapper: tuple[str, ...] = (), options: tuple[str, ...] = (), **variables: str
+        workers: int = 1,
+        wrapper: tuple[str, ...] = (),
+        options: tuple[str, ...] = (),
+        directory: Path = tmp_path / "run",
+        **variables: str,
     ) -> Iterator[Server]:
         command = [*wrapper, *rsgi_command(root, "--workers", str(workers), *options)]
-        with running(command, tmp_path / "run", variables) as server:
+        with running(command, directory, variables) as server:
             wait_for(lambda: len(server.workers()) == workers, "all workers run")
             yield server
 

@@ -7,12 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.support.trees import plant
 
 _HEAD = re.compile(r"# (?P<name>[\w-]+)\n\nversion: (?P<version>\d+)\nbytes: (?P<size>\d{8})\nsha256: ")
 _DIGEST_CHARACTERS = 64
+_LAID_OUT = {
+    "sdlc-core": ("sdlc-core.md", "sdlc/core"),
+    "patterns-core": ("python/patterns-core.md", "patterns/python/core"),
+    **{
+        f"{kind}-template": (f"templates/{kind}-template.xml", f"templates/{kind}-template")
+        for kind in ("prd", "epic", "hls", "backlog-story")
+    },
+}
+"""File and resource of the documents that the built-in rules give a place; others are files of their name."""
+
+MISSION = [*["sdlc-core"] * 12, *["patterns-core"] * 8, *(name for name in _LAID_OUT if "template" in name)]
+"""The mission's mix: of six reads three are of the standards, two of patterns, one of any template."""
+
 _LINE = "Version {version} of {name}: line {number}, in which naïve readers find nothing of another.\n"
 
 
@@ -53,16 +67,26 @@ def verify(content: bytes, name: str) -> int:
     return version
 
 
-def plant_documents(root: Path, names: list[str]) -> Path:
+def plant_documents(root: Path, names: Iterable[str]) -> Path:
     """Write version 1 of each document, old enough to be believed at once, and return the root."""
-    return plant(root, {f"{name}.md": compose(name, 1) for name in names})
+    return plant(root, {file_of(name): compose(name, 1) for name in names})
+
+
+def file_of(name: str) -> str:
+    """Return where a document is beneath the root."""
+    return _LAID_OUT[name][0] if name in _LAID_OUT else f"{name}.md"
+
+
+def resource_of(name: str) -> str:
+    """Return its type and name."""
+    return _LAID_OUT[name][1] if name in _LAID_OUT else f"files/{name}.md"
 
 
 def uri_of(name: str) -> str:
-    """Return the URI of a document's file."""
-    return f"mcp://resources/files/{name}.md"
+    """Return its URI."""
+    return f"mcp://resources/{resource_of(name)}"
 
 
 def path_of(name: str) -> str:
     """Return the path that it has over HTTP."""
-    return f"/mcp/resources/files/{name}.md"
+    return f"/mcp/resources/{resource_of(name)}"

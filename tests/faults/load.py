@@ -2,8 +2,8 @@
 
 An open loop: requests leave when they are due, however long the answers before them take, and latency counts
 from when a request was due. Run as a program with a `Plan` as JSON for its argument, it says `started`, loads
-until its stdin ends, and prints a `Summary` as JSON. Times are those of the monotonic clock, which all
-processes of a machine share.
+until its stdin ends, each line of which names a window, and prints a `Summary` as JSON. Times are those of
+the monotonic clock, which all processes of a machine share.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import msgspec
 from tests.faults.connection import LATE, LOST, Connection
 from tests.faults.documents import path_of, uri_of
 from tests.faults.judging import FORMS, HANDSHAKE, JSON, MODERN, RAW, Judge, Wrong
-from tests.support.servers import DEADLINE_S, REPOSITORY, environment, message
+from tests.support.servers import DEADLINE_S, REPOSITORY, environment, message, wait_for
 
 MAX_EXAMPLES = 3
 MAX_FAILURES_KEPT = 2000
@@ -77,10 +77,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     failed: list[Failure]
     latency_ms: dict[str, float]
     """p50, p95, p99 and max of the requests that were answered well."""
+    windows: dict[str, dict[str, float]]
+    """The same, by the name of the window in which a request was due; see `Load.window`."""
     sightings: dict[str, dict[int, Sighting]]
     """By document and version."""
-    stale: int
-    """Answers that said `X-Cache: stale`."""
+    served: dict[str, int]
+    """Answers by what their `X-Cache` said."""
     connections: int
     """Opened in all."""
     resent: int
@@ -141,12 +143,15 @@ class Client:
         self._idle: deque[Connection] = deque()
         self._room = asyncio.Semaphore(MAX_CONNECTIONS)
         self._tags: dict[tuple[str, str], str] = {}
-        self._latencies_s: list[float] = []
+        self._latencies_s: defaultdict[str, list[float]] = defaultdict(list)
+        self._served: Counter[str] = Counter()
+        self.window = ""
+        """What the requests that are due from now on are told apart by."""
         self._kinds: Counter[str] = Counter()
         self._examples: defaultdict[str, list[str]] = defaultdict(list)
         self._failed: list[Failure] = []
         self._sightings: defaultdict[str, dict[int, Sighting]] = defaultdict(dict)
-        self._requests = self._stale = self._opened = self._resent = 0
+        self._requests = self._opened = self._resent = 0
 
     async def run(self, stop: asyncio.Event) -> Summary:
         """Load until told to stop, and wait for what is under way."""
@@ -159,7 +164,7 @@ class Client:
             while not stop.is_set():
                 due_s = start_s + self._requests / self._plan.rate_per_s
                 await asyncio.sleep(max(0.0, due_s - time.monotonic()))
-                group.create_task(self._request(self._requests, due_s))
+                group.create_task(self._request(self._requests, due_s, self.window))
                 self._requests += 1
         for connection in self._idle:
             await connection.close()
@@ -177,7 +182,7 @@ class Client:
             await connection.close()
         return await self._open()
 
-    async def _request(self, number: int, due_s: float) -> None:
+    async def _request(self, number: int, due_s: float, window: str) -> None:
         plan = self._plan
         form = plan.forms[number % len(plan.forms)]
         name = plan.names[number // len(plan.forms) % len(plan.names)]
@@ -191,7 +196,7 @@ class Client:
         except TimeoutError:
             self._fail(LATE, f"{form} {name}: not within {plan.timeout_s:g} s", asked_s, is_first=False)
         else:
-            self._latencies_s.append(time.monotonic() - due_s)
+            self._latencies_s[window].append(time.monotonic() - due_s)
 
     async def _exchange(self, form: str, name: str, tag: str | None) -> None:
         connection = await self._take()
@@ -214,7 +219,7 @@ class Client:
                 raise Wrong("went back", f"{form} {name}: version {version} after {floor}")
             connection.floors[name] = version
             self._tags[form, name] = seen_tag
-            self._stale += answer.headers.get("x-cache") == "stale"
+            self._served[answer.headers.get("x-cache", "")] += 1
             self._see(name, version, asked_s)
             is_kept = connection.is_open and not self._plan.fresh
         finally:
@@ -235,22 +240,25 @@ class Client:
             self._failed.append(Failure(kind, asked_s, time.monotonic(), is_first))
 
     def _summary(self) -> Summary:
-        ordered_ms = sorted(each * 1000 for each in self._latencies_s) or [0.0]
-        shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
         return Summary(
             requests=self._requests,
             failures=dict(self._kinds),
             examples=dict(self._examples),
             failed=self._failed,
-            latency_ms={
-                name: ordered_ms[min(len(ordered_ms) - 1, int(share * len(ordered_ms)))]
-                for name, share in shares.items()
-            },
+            latency_ms=_shares_ms([each for some in self._latencies_s.values() for each in some]),
+            windows={name: _shares_ms(some) for name, some in self._latencies_s.items()},
             sightings=dict(self._sightings),
-            stale=self._stale,
+            served=dict(self._served),
             connections=self._opened,
             resent=self._resent,
         )
+
+
+def _shares_ms(latencies_s: list[float]) -> dict[str, float]:
+    ordered_ms = sorted(each * 1000 for each in latencies_s) or [0.0]
+    shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+    last = len(ordered_ms) - 1
+    return {name: ordered_ms[min(last, int(share * len(ordered_ms)))] for name, share in shares.items()}
 
 
 class Load:
@@ -259,6 +267,18 @@ class Load:
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
         self._summary: Summary | None = None
+
+    def window(self, name: str) -> None:
+        """Have the requests that are due from now on told apart in `Summary.windows`."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{name}\n".encode())
+
+    def spend(self, seconds: float, window: str = "") -> None:
+        """Let it run for a while."""
+        self.window(window)
+        end_s = time.monotonic() + seconds
+        wait_for(lambda: time.monotonic() > end_s, "the load has run", seconds + 10)
+        assert self._process.poll() is None, "the load client ended by itself; stderr says why"
 
     def finish(self) -> Summary:
         """Have it end, and return what came of it."""
@@ -308,12 +328,15 @@ async def _main(plan: Plan) -> Summary:
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
 
-    async def wait_for_end() -> None:
-        await reader.read()
+    client = Client(plan)
+
+    async def listen() -> None:
+        while line := await reader.readline():
+            client.window = line.decode().strip()
         stop.set()
 
-    ending = asyncio.create_task(wait_for_end())
-    summary = await Client(plan).run(stop)
+    ending = asyncio.create_task(listen())
+    summary = await client.run(stop)
     await ending
     return summary
 

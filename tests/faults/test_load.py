@@ -151,7 +151,8 @@ def test_staleness_is_counted_from_when_the_writer_was_done() -> None:
         failed=[],
         latency_ms={},
         sightings={NAME: {1: Sighting(9.0, 10.25), 2: Sighting(10.1, 11.0), 3: Sighting(12.0, 12.0)}},
-        stale=0,
+        windows={},
+        served={},
         connections=1,
         resent=0,
     )

@@ -122,11 +122,11 @@ def test_last_good_content_is_served_and_says_so(
         wait_for(lambda: "version: 2\n" in client.get(path_of("ash")).json()["content"], "edits show")
         summary = load.finish()
 
-    assert summary.stale > 0
+    assert summary.served["stale"] > 0
     assert set(summary.sightings["ash"]) <= {1, 2}
     assert "Traceback" not in server.stderr
     figures.hold(6, fault, "failed reads", summary.count(), "reads", at_most=0, why=describe(summary))
-    figures.tell(6, fault, "reads answered with the last good content", summary.stale, "reads")
+    figures.tell(6, fault, "reads answered with the last good content", summary.served["stale"], "reads")
     figures.hold(16, fault, "until a metric shows it", shown_s, "s", at_most=15.0)
 
 

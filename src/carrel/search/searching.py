@@ -37,7 +37,13 @@ PATIENCE_S = 1.0
 """How long a search waits for the index to be complete; for some hundred documents that is enough."""
 
 MAX_WAITING = 64
-"""Searches that wait at once; at a few milliseconds each, a further one would wait too long."""
+"""Searches that wait at once, however little each of them takes."""
+
+MAX_WAIT_S = 0.05
+"""For how long a search may wait for those before it; one that would wait longer is refused at once."""
+
+_MEMORY = 0.1
+"""Weight of the latest search in what is typical: some ten of them decide, so one dear query does not."""
 
 _BATCH = 64
 """Documents written together."""
@@ -149,6 +155,7 @@ class Search:
         self._thread: threading.Thread | None = None
         self._index: Index | None = None
         self._gathered = 0
+        self._typical_s = 0.0
         self._catalog.listen(self._on_change)
 
     @property
@@ -238,8 +245,9 @@ class Search:
         with self._changed:
             if self._has_failed:
                 raise SearchUnavailable(_NO_ENGINE)
-            if len(self._asked) >= MAX_WAITING:
-                raise SearchUnavailable(f"{MAX_WAITING} searches wait already. Try again in a few seconds.")
+            waiting = len(self._asked)
+            if waiting >= MAX_WAITING or waiting * self._typical_s > MAX_WAIT_S:
+                raise SearchUnavailable(f"{waiting} searches wait already. Try again in a few seconds.")
             self._asked.append(asked)
             self._changed.notify()
         return await asked.answer
@@ -309,7 +317,10 @@ class Search:
     def _answer(self, index: Index, asked: _Asked) -> None:
         # Only documents that wait are missing: this thread is at none of them now.
         complete = not self._pending and self._library.is_ready
+        start_s = monotonic()
         found = index.find(asked.query, asked.type_, asked.limit)
+        # As the clock has it: what the event loop does meanwhile is a part of how long the next one waits.
+        self._typical_s += _MEMORY * (monotonic() - start_s - self._typical_s)
         self._tell(asked.resolve, _Answer(found, complete))
 
     def _take_in(self, index: Index, task: _Task) -> None:

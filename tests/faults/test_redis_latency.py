@@ -1,0 +1,110 @@
+"""Promises 1 and 2: a Redis that dies under the mission's load delays nobody; hits do not ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from tests.faults.conftest import Serve
+from tests.faults.documents import MISSION, path_of, plant_documents
+from tests.faults.figures import IS_WHOLE, Figures
+from tests.faults.load import Summary, describe, loading
+from tests.faults.pipelining import ask, get
+from tests.servers.metrics import count, metrics
+from tests.support.redis import RedisServer
+from tests.support.servers import Server, wait_for
+
+RATE_PER_S = 300.0
+CONNECTIONS = 100
+WORKERS = 2
+SECONDS = 10.0 if IS_WHOLE else 1.0
+"""Before a fault, as long as it lasts, and after it."""
+ROUNDS = 3
+HITS = 20_000
+
+READING = ("get", "getrange", "set", "eval", "unlink")
+"""Commands by which content is read, written, or its load is shared out."""
+
+WAYS: dict[str, dict[str, str]] = {
+    "hits in memory": {},
+    "all reads ask Redis": {"CARREL_SHARED_READS": "always", "CACHE_MAX_SIZE": "1"},
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return plant_documents(tmp_path / "library", set(MISSION))
+
+
+def load(server: Server, redis: RedisServer | None = None, signal: str = "") -> Summary:
+    """Load a server for three times `SECONDS`; its Redis, if any, is broken for the second of them."""
+    with loading(server.port, MISSION, rate_per_s=RATE_PER_S, connections=CONNECTIONS) as running:
+        running.spend(SECONDS, "before")
+        if redis is None:
+            running.spend(SECONDS, "while")
+        else:
+            (redis.kill if signal == "-9" else redis.freeze)()
+            running.spend(SECONDS, "while")
+            (redis.start if signal == "-9" else redis.thaw)()
+        running.spend(SECONDS, "after")
+        return running.finish()
+
+
+def is_used(server: Server) -> bool:
+    """Tell whether every worker uses Redis; the metric is the least of them all."""
+    with server.client(fresh=True) as client:
+        samples = metrics(client)
+    return count(samples, "carrel_shared_cache_up") == count(samples, "carrel_feed_up") == 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("signal", ["-9", "-STOP"])
+def test_redis_that_dies_or_freezes_under_load_delays_nobody(
+    serve: Serve, tmp_path: Path, redis_server: RedisServer, signal: str, way: str, figures: Figures
+) -> None:
+    without: list[Summary] = []
+    broken: list[Summary] = []
+    options = ("--redis", redis_server.url)
+    # The one beside the other, and in turns, so that what else the machine does meets both.
+    with (
+        serve(workers=WORKERS, **WAYS[way]) as floor,
+        serve(workers=WORKERS, options=options, directory=tmp_path / "with", **WAYS[way]) as server,
+    ):
+        for _ in range(ROUNDS):
+            without.append(load(floor))
+            wait_for(lambda: is_used(server), "Redis is used")
+            broken.append(load(server, redis_server, signal))
+
+    fault = f"kill {signal} of Redis under the mission's load, {way}"
+    failed, why = sum(each.count() for each in broken), "; ".join(map(describe, broken))
+    figures.hold(1, fault, "failed reads", failed, "reads", at_most=0, why=why)
+    figures.tell(1, fault, "verified reads", sum(each.requests for each in broken), "reads")
+    floor_ms = p95_ms(without, lambda each: each.latency_ms)
+    figures.tell(1, fault, "p95 without Redis (B0)", floor_ms, "ms")
+    seen_ms = p95_ms(broken, lambda each: each.windows["while"])
+    figures.hold(1, fault, "p95 while it is gone", seen_ms, "ms", at_most=1.25 * floor_ms + 2.0)
+    seen_ms = p95_ms(broken, lambda each: each.latency_ms)
+    figures.hold(1, fault, "p95 before, while and after", seen_ms, "ms", at_most=1.25 * floor_ms + 2.0)
+
+
+def p95_ms(summaries: list[Summary], window: Callable[[Summary], dict[str, float]]) -> float:
+    """Return what is typical of the rounds: one that something else disturbed does not decide."""
+    return median(window(each)["p95"] for each in summaries)
+
+
+def test_hits_send_no_command(serve: Serve, redis_server: RedisServer, figures: Figures) -> None:
+    names = sorted(set(MISSION))
+    with serve(options=("--redis", redis_server.url)) as server:
+        wait_for(lambda: is_used(server), "Redis is used")
+        ask(server.port, [get(path_of(name)) for name in names])
+        before = redis_server.commands()
+        statuses = ask(server.port, (get(path_of(names[number % len(names)])) for number in range(HITS)))
+        after = redis_server.commands()
+
+    assert statuses == {200: HITS}
+    # The feed looks by itself every second, with other commands.
+    sent = sum(after.get(name, 0) - before.get(name, 0) for name in READING)
+    figures.hold(2, f"{HITS:,} hits", "commands to Redis that read or write", sent, "commands", at_most=0)
