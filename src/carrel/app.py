@@ -122,28 +122,8 @@ class Application:
         self._writer = writer
         self._is_up = False
         stamp = Stamp(int(settings.client_ttl_s * 1000), {"name": "carrel", "version": __version__})
-        memory = MemoryCache(
-            settings.cache_max_resources, settings.cache_max_bytes, settings.cache_ttl_s, settings.last_good_s
-        )
-        freshness = Freshness(
-            source,
-            catalog,
-            settings.root,
-            self._threads,
-            rescan_s=settings.rescan_s,
-            watch=settings.watch,
-        )
         level = _shared_level(settings, catalog.rules.name, stamp)
-        self.library = Library(
-            source,
-            catalog,
-            freshness,
-            memory,
-            self._threads,
-            stamp,
-            level,
-            max_waiting=settings.max_waiting_reads,
-        )
+        self.library = _library(settings, source, catalog, self._threads, stamp, level)
         access_log = AccessLog(writer) if settings.access_log else None
         self._sharing = Sharing(self.library, level.feed, source) if level is not None else None
         self._observer = Observer(access_log, self.library, writer)
@@ -314,6 +294,25 @@ class Application:
 
 def _pass_over(_: Response, __: float) -> None:
     """Take no note of a response."""
+
+
+def _library(
+    settings: Settings,
+    source: Source,
+    catalog: Catalog,
+    threads: Threads,
+    stamp: Stamp,
+    level: SharedLevel | None,
+) -> Library:
+    memory = MemoryCache(
+        settings.cache_max_resources, settings.cache_max_bytes, settings.cache_ttl_s, settings.last_good_s
+    )
+    freshness = Freshness(
+        source, catalog, settings.root, threads, rescan_s=settings.rescan_s, watch=settings.watch
+    )
+    return Library(
+        source, catalog, freshness, memory, threads, stamp, level, max_waiting=settings.max_waiting_reads
+    )
 
 
 def _shared_level(settings: Settings, library: str, stamp: Stamp) -> SharedLevel | None:
