@@ -156,7 +156,11 @@ class Application:
             self._observer.refresh_soon,
             knows_clients=settings.counts_clients,
         )
-        self._observer.also_reads(Attribution(self.usage, self.sessions).take)
+        attribution = Attribution(self.usage, self.sessions)
+        if settings.counts_clients:
+            self._observer.also_reads(attribution.take)
+        else:
+            self._observer.also_tallies(attribution.take_tallies)
         catalog.listen(self._note_change)
         self._observer.also(partial(record_pushing, self.streams, self.sessions))
         self._router = self._route()

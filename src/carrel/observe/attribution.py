@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Coroutine, Sequence
-from itertools import chain
 from time import monotonic, time
 from typing import Any
 
@@ -18,7 +17,7 @@ from carrel.http.exchange import Answer, FailedRead, Handler, Read, Request, Res
 from carrel.mcp.introduction import Introduction, introduced
 from carrel.mcp.sessions import HEADER, Sessions
 from carrel.model import ResourceInfo, SectionInfo
-from carrel.observe.observer import Recorded
+from carrel.observe.tallies import Recorded, Tallies
 from carrel.usage.clients import UNKNOWN, Client, named, of_user_agent
 from carrel.usage.ledger import UsageLedger
 
@@ -43,13 +42,8 @@ class Attribution:
         self._remembered: dict[Introduction | str, Client] = {}
 
     def take(self, batch: Sequence[Recorded]) -> None:
-        """Note what a batch of responses read."""
+        """Note what a batch of responses read, and who did; see `Observer.also_reads`."""
         last_s = time() - monotonic() + batch[-1][2]
-        if not self._ledger.counts_clients:
-            # Hits of one document are one object.
-            for read, count in Counter(chain.from_iterable(each[0].reads for each in batch)).items():
-                self._note(read, count, last_s, None)
-            return
         counts = Counter(
             (self._client(response.stated), read)
             for response, _, _ in batch
@@ -58,6 +52,11 @@ class Attribution:
         )
         for (client, read), count in counts.items():
             self._note(read, count, last_s, client)
+
+    def take_tallies(self, tallies: Tallies, last_s: float) -> None:
+        """Note what a batch of responses read, where it is not to be known who did."""
+        for read, of_read in tallies.reads.items():
+            self._note(read, len(of_read.latencies_s), last_s, None)
 
     def _note(self, read: Read, count: int, last_s: float, client: Client | None) -> None:
         if not isinstance(read, FailedRead):

@@ -10,15 +10,14 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from time import monotonic, time
-from typing import NamedTuple
 
 from carrel.cache.memory import Bound
 from carrel.cache.redis_link import Reason
 from carrel.cache.shared import LOOKUPS, SharedLevel
-from carrel.http.exchange import FailedRead, Operation, Read, Response, Revalidation
+from carrel.http.exchange import FailedRead, Response
 from carrel.library import Library
-from carrel.model import Form, Reading, ServedFrom
-from carrel.observe.access_log import AccessLog, ReadLine
+from carrel.model import Form, ServedFrom
+from carrel.observe.access_log import AccessLog
 from carrel.observe.lines import LineWriter
 from carrel.observe.metrics import (
     BREAKER_OPENINGS,
@@ -40,6 +39,7 @@ from carrel.observe.metrics import (
     WATCHING,
 )
 from carrel.observe.recorder import Recorder
+from carrel.observe.tallies import Recorded, Tallies, served_from, tally
 
 FLUSH_S = 0.05
 """How long a read waits to be recorded at most; a killed worker takes that much with it."""
@@ -48,18 +48,6 @@ MAX_PENDING = 512
 """Responses after which nothing waits any longer: bounds what is held."""
 
 _FROM_A_CACHE = frozenset({ServedFrom.HIT, ServedFrom.SHARED})
-
-Recorded = tuple[Response, float, float]
-"""A response, when its request was whole, and when it was sent; in seconds of the monotonic clock."""
-
-
-class _Told(NamedTuple):
-    """What the lines of one kind of read have in common, and how long each of them took."""
-
-    uri: str
-    size_bytes: int | None
-    cache_result: str
-    latencies_s: list[float]
 
 
 class Observer:
@@ -79,6 +67,8 @@ class Observer:
         self._pending: list[Recorded] = []
         self._further: list[Callable[[Recorder], None]] = []
         self._takers: list[Callable[[Sequence[Recorded]], None]] = []
+        self._takers_of_tallies: list[Callable[[Tallies, float], None]] = []
+        self._flushing: asyncio.TimerHandle | None = None
         self._refreshing: asyncio.TimerHandle | None = None
         library.catalog.listen(lambda _: self.refresh_gauges())
         if library.shared is not None:
@@ -97,6 +87,9 @@ class Observer:
     def stop(self) -> None:
         """Work up what is pending, and watch no longer."""
         self.flush()
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
         self._recorder = None
 
     def record(self, response: Response, start_s: float) -> None:
@@ -108,10 +101,10 @@ class Observer:
         """
         pending = self._pending
         pending.append((response, start_s, monotonic()))
-        if len(pending) == 1:
-            asyncio.get_running_loop().call_later(FLUSH_S, self.flush)
-        elif len(pending) >= MAX_PENDING:
-            self.flush()
+        if len(pending) >= MAX_PENDING:
+            self._work_up()
+        elif self._flushing is None:
+            self._flushing = asyncio.get_running_loop().call_later(FLUSH_S, self._flush_in_time)
 
     def record_search(self, latency_s: float) -> None:
         """Take note of a search that was answered."""
@@ -119,23 +112,37 @@ class Observer:
             self._recorder.search(latency_s)
 
     def flush(self) -> None:
-        """Work up what is pending."""
-        batch, self._pending = self._pending, []
-        if batch:
-            lines, told = _group(batch)
-            if self._recorder is not None:
-                _count_responses(batch, self._recorder)
-                _count(told, self._recorder)
-                self._count_lookups(self._recorder)
-            if self._access_log is not None and lines:
-                self._access_log.write(lines)
-            for take in self._takers:
-                take(batch)
+        """Work up what is pending, and write the state of the worker."""
+        self._work_up()
         self.refresh_gauges()
+
+    def _flush_in_time(self) -> None:
+        self._flushing = None
+        self.flush()
+
+    def _work_up(self) -> None:
+        batch, self._pending = self._pending, []
+        if not batch:
+            return
+        unix_s = time() - monotonic()
+        tallies = tally(batch, unix_s)
+        if self._recorder is not None:
+            _count(tallies, self._recorder)
+            self._count_lookups(self._recorder)
+        if self._access_log is not None and tallies.lines:
+            self._access_log.write(tallies.lines)
+        for take in self._takers:
+            take(batch)
+        for take_tallies in self._takers_of_tallies:
+            take_tallies(tallies, unix_s + batch[-1][2])
 
     def also_reads(self, take: Callable[[Sequence[Recorded]], None]) -> None:
         """Have a function take every batch of responses too, on the event loop: once in `FLUSH_S` at most."""
         self._takers.append(take)
+
+    def also_tallies(self, take: Callable[[Tallies, float], None]) -> None:
+        """As `also_reads`, of what a batch came to, and the Unix time of its last response."""
+        self._takers_of_tallies.append(take)
 
     def also(self, write: Callable[[Recorder], None]) -> None:
         """Have a function write further gauges and counters, whenever the others are written."""
@@ -192,61 +199,20 @@ def _refresh_shared(shared: SharedLevel, recorder: Recorder) -> None:
         recorder.counter(REDIS_ERRORS, shared.link.errors[reason], reason=reason.value)
 
 
-def _group(batch: list[Recorded]) -> tuple[list[ReadLine], dict[Read, _Told]]:
-    """Make the lines of a batch, and put together what is the same read.
-
-    Hits of one document are one object, so that what is said of it is found out once a batch.
-    """
-    unix_s = time() - monotonic()
-    told: dict[Read, _Told] = {}
-    lines: list[ReadLine] = []
-    for response, start_s, end_s in batch:
-        for read in response.reads:
-            of_read = told.get(read)
-            if of_read is None:
-                of_read = told[read] = _tell(read)
-            uri, size_bytes, cache_result, latencies_s = of_read
-            latency_s = end_s - start_s
-            latencies_s.append(latency_s)
-            # Whole microseconds; round() to digits goes by way of text, which is far dearer.
-            taken_ms = int(latency_s * 1e6) / 1000
-            sent_s = unix_s + end_s
-            line = ReadLine(sent_s, "read", uri, taken_ms, response.status, size_bytes, cache_result)
-            lines.append(line)
-    return lines, told
-
-
-def _count_responses(batch: list[Recorded], recorder: Recorder) -> None:
-    recorder.responses(
-        Counter(response.status // 100 for response, _, _ in batch),
-        sum(len(response.body) for response, _, _ in batch),
-    )
-    # Those that went well are one object for each method, so this puts them together by what is at hand.
-    durations_s: defaultdict[tuple[Operation, ...], list[float]] = defaultdict(list)
-    for response, start_s, end_s in batch:
-        durations_s[response.operations].append(end_s - start_s)
-    for operations, values_s in durations_s.items():
+def _count(tallies: Tallies, recorder: Recorder) -> None:
+    by_class: Counter[int] = Counter()
+    for status, count in tallies.responses.items():
+        by_class[status // 100] += count
+    recorder.responses(by_class, tallies.body_bytes)
+    for operations, durations_s in tallies.operations:
         for operation in operations:
-            recorder.operations(operation, list(values_s))
-
-
-def _count(told: dict[Read, _Told], recorder: Recorder) -> None:
+            recorder.operations(operation, list(durations_s))
     latencies_s: defaultdict[tuple[str, ServedFrom], list[float]] = defaultdict(list)
-    for read, of_read in told.items():
+    for read, of_read in tallies.reads.items():
         if isinstance(read, FailedRead):
             recorder.failure(read.reason)
         else:
-            latencies_s[read.info.type, _served_from(read)] += of_read.latencies_s
-    for (type_, served_from), values_s in latencies_s.items():
-        is_hit = served_from in _FROM_A_CACHE
-        recorder.reads(type_, values_s, is_hit=is_hit, is_stale=served_from is ServedFrom.STALE)
-
-
-def _tell(read: Read) -> _Told:
-    if isinstance(read, FailedRead):
-        return _Told(read.uri, None, "none", [])
-    return _Told(read.info.uri, read.info.size, _served_from(read), [])
-
-
-def _served_from(read: Reading | Revalidation) -> ServedFrom:
-    return read.served_from if isinstance(read, Reading) else ServedFrom.HIT
+            latencies_s[read.info.type, served_from(read)] += of_read.latencies_s
+    for (type_, origin), values_s in latencies_s.items():
+        is_hit = origin in _FROM_A_CACHE
+        recorder.reads(type_, values_s, is_hit=is_hit, is_stale=origin is ServedFrom.STALE)

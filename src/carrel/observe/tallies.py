@@ -1,0 +1,92 @@
+"""What a batch of responses comes to: one look at each response, for all who count. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from carrel.http.exchange import FailedRead, Operation, Read, Response, Revalidation
+from carrel.model import Reading, ServedFrom
+from carrel.observe.access_log import ReadLine
+
+Recorded = tuple[Response, float, float]
+"""A response, when its request was whole, and when it was sent; in seconds of the monotonic clock."""
+
+
+class ReadTally(NamedTuple):
+    """What the lines of one kind of read have in common, and how long each of them took."""
+
+    uri: str
+    size_bytes: int | None
+    cache_result: str
+    latencies_s: list[float]
+
+
+class OperationTally(NamedTuple):
+    """Messages of MCP that were answered alike, and how long each of them took."""
+
+    operations: tuple[Operation, ...]
+    """More than one where they came together."""
+    durations_s: list[float]
+
+
+class Tallies(NamedTuple):
+    """A batch, counted."""
+
+    reads: dict[Read, ReadTally]
+    operations: list[OperationTally]
+    responses: dict[int, int]
+    """How many by status."""
+    body_bytes: int
+    lines: list[ReadLine]
+
+
+def tally(batch: Sequence[Recorded], unix_s: float) -> Tallies:
+    """Count a batch.
+
+    Hits of one document are one object, and so are the operations of one method that went well: what is said
+    of them is found out once a batch.
+
+    Args:
+        batch: The responses.
+        unix_s: What to add to the monotonic clock to have Unix time.
+    """
+    reads: dict[Read, ReadTally] = {}
+    operations: dict[int, OperationTally] = {}
+    responses: defaultdict[int, int] = defaultdict(int)
+    body_bytes = 0
+    lines: list[ReadLine] = []
+    for response, start_s, end_s in batch:
+        latency_s = end_s - start_s
+        status = response.status
+        responses[status] += 1
+        body_bytes += len(response.body)
+        told = response.operations
+        if told:
+            # By what it is, not by what it says: looking at all of it costs more than one entry too many.
+            of_operations = operations.get(id(told))
+            if of_operations is None:
+                of_operations = operations[id(told)] = OperationTally(told, [])
+            of_operations.durations_s.append(latency_s)
+        for read in response.reads:
+            of_read = reads.get(read)
+            if of_read is None:
+                of_read = reads[read] = _tell(read)
+            uri, size_bytes, cache_result, latencies_s = of_read
+            latencies_s.append(latency_s)
+            # Whole microseconds; round() to digits goes by way of text, which is far dearer.
+            taken_ms = int(latency_s * 1e6) / 1000
+            lines.append(ReadLine(unix_s + end_s, "read", uri, taken_ms, status, size_bytes, cache_result))
+    return Tallies(reads, list(operations.values()), dict(responses), body_bytes, lines)
+
+
+def served_from(read: Reading | Revalidation) -> ServedFrom:
+    """Return where a read was answered from; what the client has already counts as a hit."""
+    return read.served_from if isinstance(read, Reading) else ServedFrom.HIT
+
+
+def _tell(read: Read) -> ReadTally:
+    if isinstance(read, FailedRead):
+        return ReadTally(read.uri, None, "none", [])
+    return ReadTally(read.info.uri, read.info.size, served_from(read), [])
