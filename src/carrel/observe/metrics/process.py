@@ -40,7 +40,7 @@ PROCESS = {
         Kind.GAUGE,
         "Worker processes that there should be.",
         "As `--workers` says.",
-        "Nothing to do.",
+        "Nothing: it tells, and is neither good nor bad.",
     ),
     RESPAWNS: Metric(
         Kind.COUNTER,
@@ -99,7 +99,7 @@ PROCESS = {
         Kind.GAUGE,
         "When the oldest worker started, in seconds of Unix time.",
         "`time() -` it is for how long the server has been up.",
-        "Nothing to do.",
+        "Nothing: it tells, and is neither good nor bad.",
         (),
         "seconds",
         Whole.LEAST,
@@ -129,7 +129,7 @@ PROCESS = {
         Kind.GAUGE,
         "The interpreter that runs the server; always 1.",
         "For comparing servers.",
-        "Nothing to do.",
+        "Nothing: it tells, and is neither good nor bad.",
         tuple(
             Label(name, about="of the interpreter")
             for name in ("implementation", "major", "minor", "patchlevel", "version")
