@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks import gate
+from benchmarks import gate, observation
 from benchmarks.processes import free_port, running
 from benchmarks.requests import Case, get_json, get_raw, plant, read_handshake, read_modern
 from benchmarks.sampling import SERVER_CORE, Load, check, machine, missing, sample
@@ -105,6 +105,8 @@ def main() -> int:
     options = _options()
     if lacking := missing():
         sys.exit(f"scripts/bench cannot measure: {lacking}")
+    if options.observation:
+        return _observe(options)
     result = measure(options)
     if options.json:
         print(json.dumps(result, indent=2))
@@ -115,6 +117,17 @@ def main() -> int:
     rows = gate.judge({case["case"]: case["cpu_ratios"] for case in result["cases"]}, options.max_ratio)
     print(gate.told(rows, options.max_ratio), file=sys.stderr)
     return gate.outcome_of(rows)
+
+
+def _observe(options: argparse.Namespace) -> int:
+    cases = [CASES[name] for name in options.case or CASES]
+    result = observation.measure(cases, options.rounds, options.seconds, options.connections)
+    print(json.dumps(result, indent=2) if options.json else observation.table(result))
+    if options.max_cost is None:
+        return 0
+    said, outcome = observation.judge(result, options.max_cost)
+    print(said, file=sys.stderr)
+    return outcome
 
 
 def _options() -> argparse.Namespace:
@@ -130,9 +143,26 @@ def _options() -> argparse.Namespace:
         metavar="R",
         help="exit 1 when a case costs over R times its floor, 3 when the rounds scatter too much to say",
     )
+    parser.add_argument(
+        "--observation",
+        action="store_true",
+        help="compare Carrel that is observed with Carrel that is not, instead of with the floor",
+    )
+    parser.add_argument(
+        "--max-cost",
+        type=float,
+        metavar="C",
+        help="with --observation: exit 1 when it takes more than this share of throughput, such as 0.10, "
+        "3 when the rounds scatter too much to say",
+    )
     options = parser.parse_args()
-    if options.max_ratio is not None and options.rounds < gate.ROUNDS_NEEDED:
-        parser.error(f"--max-ratio needs at least {gate.ROUNDS_NEEDED} rounds: fewer cannot say")
+    if options.max_cost is not None and not options.observation:
+        parser.error("--max-cost is about observation: add --observation")
+    if options.max_ratio is not None and options.observation:
+        parser.error("--max-ratio is about the floor: leave out --observation")
+    for flag, limit in (("--max-ratio", options.max_ratio), ("--max-cost", options.max_cost)):
+        if limit is not None and options.rounds < gate.ROUNDS_NEEDED:
+            parser.error(f"{flag} needs at least {gate.ROUNDS_NEEDED} rounds: fewer cannot say")
     return options
 
 

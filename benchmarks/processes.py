@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -27,7 +27,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: Sequence[str], url: str, log: Path, core: int) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: Sequence[str], url: str, log: Path, core: int, variables: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server on one core for as long as the context lasts.
 
     Args:
@@ -35,12 +37,15 @@ def running(command: Sequence[str], url: str, log: Path, core: int) -> Iterator[
         url: Answers once it is up, be it with a 4xx; with a 5xx it is not yet.
         log: Where its output goes.
         core: The core it is pinned to.
+        variables: Of its environment, beside those of this process.
 
     Raises:
         RuntimeError: It ended, or did not answer in time.
     """
     with log.open("wb") as output:
-        process = subprocess.Popen([*pinned(core), *command], stdout=output, stderr=output)
+        process = subprocess.Popen(
+            [*pinned(core), *command], stdout=output, stderr=output, env={**os.environ, **(variables or {})}
+        )
         try:
             _wait_until_up(process, url, log)
             yield process
