@@ -1,4 +1,6 @@
 import re
+import shutil
+import subprocess
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -76,6 +78,15 @@ def test_counters_and_histograms_say_since_when_they_count_and_gauges_do_not() -
     kinds = {(METRICS.get(name) or METRICS[f"{name}_total"]).kind for name, _, _ in own}
     assert kinds == {Kind.COUNTER, Kind.HISTOGRAM}
     assert len({moment for _, _, moment in own}) == 1
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="needs Prometheus: scripts/install")
+def test_promtool_has_nothing_to_say_about_the_text() -> None:
+    text = spelled(Exposition.TEXT)
+    done = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_a_unit_is_what_the_name_ends_with() -> None:

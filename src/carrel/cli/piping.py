@@ -9,6 +9,8 @@ from contextlib import suppress
 from io import RawIOBase
 from typing import BinaryIO
 
+import msgspec
+
 from carrel.app import Application
 from carrel.mcp.stdio import StdioServer
 from carrel.observe import operator_log
@@ -29,6 +31,8 @@ def serve_stdio(settings: Settings) -> None:
         StartupError: Settings or library cannot be used.
     """
     require_place(settings.usage)
+    # Nobody can ask for them here, and an agent's idle servers are not to wake up for them.
+    settings = msgspec.structs.replace(settings, metrics=False)
     # Whatever prints in this process, now or later, must not get between the protocol's lines: the
     # protocol keeps the real stdout, and everybody else's stdout becomes stderr.
     protocol_out = os.fdopen(os.dup(1), "wb")
