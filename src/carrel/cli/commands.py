@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from carrel import __version__
-from carrel.errors import CarrelError, ExtraMissing, StartupError
+from carrel.errors import CarrelError, ExtraMissing
 
 if TYPE_CHECKING:
     from carrel.settings import Settings
@@ -61,7 +61,7 @@ def main() -> None:
         app()
     except CarrelError as error:
         print(f"carrel: {error.message}", file=sys.stderr)
-        sys.exit(error.exit_code if isinstance(error, StartupError) else 1)
+        sys.exit(error.exit_code)
 
 
 def _print_version(wanted: bool) -> None:
@@ -186,6 +186,25 @@ def usage(
     from carrel.cli.usage import print_usage
 
     print_usage(path or _settings({}, None).usage, form)
+
+
+@app.command()
+def top(
+    url: Annotated[
+        str | None,
+        typer.Option(help="Where the server listens.  [default: here, at CARREL_PORT or 8000]"),
+    ] = None,
+    interval_s: Annotated[
+        float, typer.Option("--interval", min=0.1, max=3600, metavar="SECONDS", help="Between two looks.")
+    ] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Show what one interval brings, and end.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON line each time, for programs.")] = False,
+) -> None:
+    """Watch a running server: rates, latencies, cache, and what is not as it should be."""
+    from carrel.cli.top.watching import watch
+
+    url = url or f"http://127.0.0.1:{_settings({}, None).port}"
+    watch(url, interval_s, once=once, as_json=json)
 
 
 @app.command(hidden=True)
