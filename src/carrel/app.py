@@ -48,6 +48,7 @@ from carrel.observe.cells import Cells
 from carrel.observe.exposition import exposition
 from carrel.observe.lines import LineWriter
 from carrel.observe.observer import Observer
+from carrel.observe.operator_log import is_for_people
 from carrel.observe.pushing import record_pushing
 from carrel.observe.recorder import Recorder
 from carrel.observe.vitals import Vitals
@@ -124,15 +125,14 @@ class Application:
         stamp = Stamp(int(settings.client_ttl_s * 1000), {"name": "carrel", "version": __version__})
         level = _shared_level(settings, catalog.rules.name, stamp)
         self.library = _library(settings, source, catalog, self._threads, stamp, level)
-        access_log = AccessLog(writer) if settings.access_log else None
         self._sharing = Sharing(self.library, level.feed, source) if level is not None else None
-        self._observer = Observer(access_log, self.library, writer)
+        self._observer = Observer(_access_log(settings, writer), self.library, writer)
         self.usage = _usage_ledger(settings, shared)
         """What is read, and by whom."""
         self._vitals = Vitals(self._observer.refresh_gauges)
         # Where nothing is to be told, nothing is noted: no read asks whether it should be.
         is_counted = settings.metrics or settings.usage is not None or settings.counts_clients
-        self.record = self._observer.record if is_counted or access_log else _pass_over
+        self.record = self._observer.record if is_counted or settings.access_log else _pass_over
         """Take note of a response that was sent; see `Observer.record`."""
         self.search = Search(self.library, source, self._observer.record_search, self.usage.note_empty_search)
         self._preloading = Preloading(self.library, self._observer.flush) if settings.preload else None
@@ -165,7 +165,8 @@ class Application:
         self._observer.also(partial(record_pushing, self.streams, self.sessions))
         self._router = self._route()
         limits = (settings.max_body_bytes, settings.body_timeout_s, settings.stall_s)
-        self.respond = stating(self._router.respond) if settings.counts_clients else self._router.respond
+        is_stated = settings.counts_clients or settings.access_log
+        self.respond = stating(self._router.respond) if is_stated else self._router.respond
         # Granian takes the attribute as it is; a method here would add a coroutine to every request.
         rsgi = RsgiServer(self.respond, self.record, *limits)
         self.__rsgi__ = rsgi.serve
@@ -325,6 +326,12 @@ def _shared_level(settings: Settings, library: str, stamp: Stamp) -> SharedLevel
     keys = Keys(library, stamp)
     feed = Feed(RedisLink(parse_redis_url(settings.redis_url)), keys)
     return SharedLevel(feed, keys, settings.cache_ttl_s)
+
+
+def _access_log(settings: Settings, writer: LineWriter) -> AccessLog | None:
+    if not settings.access_log:
+        return None
+    return AccessLog(writer, settings.log_hits, for_people=is_for_people(settings.log_format))
 
 
 def _usage_ledger(settings: Settings, shared: Path | None) -> UsageLedger:

@@ -8,6 +8,9 @@ The tree::
     │   ├── InvalidLibrary
     │   ├── AddressUnavailable
     │   └── ExtraMissing
+    ├── CommandError            why a command that asks a running server ends; it exits with `exit_code`
+    │   ├── ServerUnreachable
+    │   └── NotCarrel
     └── RequestError            what a client is told; one row each in `TABLE`
         ├── InvalidUri, ResourceNotFound, SectionNotFound, ResourceUnreadable, NotReady
         ├── InvalidParams, InvalidCursor, SearchUnavailable
@@ -35,6 +38,9 @@ class Era(StrEnum):
 
 class CarrelError(Exception):
     """Root of the tree."""
+
+    exit_code: ClassVar[int] = 1
+    """Of a command that ends with it."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -65,6 +71,22 @@ class ExtraMissing(StartupError):
     """A command needs packages that are installed on request only."""
 
     exit_code = 6
+
+
+class CommandError(CarrelError):
+    """A command asked a running server, and did not get what it wanted."""
+
+
+class ServerUnreachable(CommandError):
+    """Nobody answers where the server should."""
+
+    exit_code = 3
+
+
+class NotCarrel(CommandError):
+    """Somebody else answers there."""
+
+    exit_code = 5
 
 
 class RequestError(CarrelError):

@@ -32,6 +32,24 @@ _MAX_STREAMS = 100_000
 _MAX_SESSIONS = 1_000_000
 
 
+class LogFormat(StrEnum):
+    """What lines on stderr look like."""
+
+    AUTO = "auto"
+    """For people on a terminal, JSON elsewhere."""
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogLevel(StrEnum):
+    """The least of what is told of the server's life; reads are told by `access_log` and `log_hits`."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
 class SharedReads(StrEnum):
     """Which misses ask Redis before the source."""
 
@@ -87,6 +105,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     metrics: bool = True
     """Record metrics, and show them at `/metrics`."""
     access_log: bool = True
+    """Whether reads are told on stderr, a line each."""
+    log_hits: float = 1.0
+    """The part of the hits among them that is told, from 0 to 1; misses and failures are, all of them."""
+    log_format: LogFormat = LogFormat.AUTO
+    log_level: LogLevel = LogLevel.INFO
     usage: Path | None = None
     """Where it is kept what is read; None keeps it in the server's own directory, for as long as it runs."""
     usage_clients: bool | None = None
@@ -118,6 +141,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         _require(0 < self.body_timeout_s < math.inf, "body_timeout_s", "more than 0 seconds")
         _require(self.max_document_bytes >= 1, "max_document_bytes", "at least 1 byte")
         _require(1 <= self.page_size <= _MAX_PAGE_SIZE, "page_size", f"a number from 1 to {_MAX_PAGE_SIZE}")
+        _require(0 <= self.log_hits <= 1, "log_hits", "a number from 0 to 1")
         _require(0 < self.rescan_s < math.inf, "rescan_s", "more than 0 seconds")
         _require(self.max_waiting_reads >= 1, "max_waiting_reads", "at least 1")
         _require(0 <= self.max_streams <= _MAX_STREAMS, "max_streams", f"a number from 0 to {_MAX_STREAMS}")

@@ -10,6 +10,7 @@ import pytest
 
 from carrel.observe.lines import LineWriter
 from carrel.observe.observer import MAX_PENDING
+from carrel.settings import LogFormat
 from tests.support.apps import Served, serving
 from tests.support.mcp import handshake, modern
 from tests.support.sources import EIO, FailingSource
@@ -29,7 +30,8 @@ def file(tmp_path: Path) -> Iterator[tuple[Path, int]]:
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    # The last one may be on its way.
+    return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
 
 
 @asynccontextmanager
@@ -70,6 +72,7 @@ async def test_every_read_is_one_line(file: tuple[Path, int], library: Path) -> 
             "status_code",
             "file_size_bytes",
             "cache_result",
+            "request_id",
         }
         assert line["event"] == "read"
         assert line["latency_ms"] >= 0
@@ -129,3 +132,47 @@ async def test_without_metrics_the_log_goes_on(file: tuple[Path, int], library: 
     async with logging_to(file, library, metrics=False) as served:
         await served.get(CORE_PATH)
     assert [line["resource_uri"] for line in lines_of(file[0])] == [URI]
+
+
+async def test_hits_may_be_left_out_and_nothing_else(file: tuple[Path, int], library: Path) -> None:
+    async with logging_to(file, library, log_hits=0.0) as served:
+        for _ in range(20):
+            await served.get(CORE_PATH)
+        await served.get("/mcp/resources/sdlc/none")
+    assert [line["cache_result"] for line in lines_of(file[0])] == ["miss", "none"]
+
+
+async def test_a_part_of_the_hits_is_written(file: tuple[Path, int], library: Path) -> None:
+    async with logging_to(file, library, log_hits=0.5) as served:
+        for _ in range(200):
+            await served.get(CORE_PATH)
+        page = await served.metrics()
+    # Less likely to be outside than one in 10^9.
+    assert 55 <= len(lines_of(file[0])) <= 145
+    assert 'mcp_resource_cache_hits_total{resource_type="sdlc"} 199.0' in page
+
+
+async def test_a_line_has_the_ids_of_its_request(file: tuple[Path, int], library: Path) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    async with logging_to(file, library) as served:
+        for _ in range(2):
+            await served.get(CORE_PATH, x_request_id="proxy-7", traceparent=f"00-{trace}-00f067aa0ba902b7-01")
+        await served.get(CORE_PATH, x_request_id="not\tan id", traceparent="nonsense")
+        await served.get(CORE_PATH)
+    *proxied, odd, plain = lines_of(file[0])
+    assert {(line["request_id"], line["trace_id"]) for line in proxied} == {("proxy-7", trace)}
+    assert len({"proxy-7", odd["request_id"], plain["request_id"]}) == 3
+    assert "trace_id" not in odd
+
+
+async def test_a_person_gets_lines_that_cannot_harm_the_terminal(
+    file: tuple[Path, int], library: Path
+) -> None:
+    async with logging_to(file, library, log_format=LogFormat.CONSOLE) as served:
+        await served.get(CORE_PATH)
+        await modern(served, "resources/read", uri="mcp://resources/\x1b[2J")
+    first, second = file[0].read_text().splitlines()
+    assert first.split()[1:4] == ["read", "200", "miss"]
+    assert first.endswith(URI)
+    assert "\x1b" not in second
+    assert "\\x1b[2J" in second

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from carrel import __version__
-from carrel.errors import CarrelError, ExtraMissing, StartupError
+from carrel.errors import CarrelError, ExtraMissing
 
 if TYPE_CHECKING:
     from carrel.settings import Settings
@@ -40,6 +40,18 @@ Clients = Annotated[
     Literal["on", "off"] | None,
     typer.Option("--usage-clients", help="Whether that is by client.  [default: on with --usage]"),
 ]
+LogFormat = Annotated[
+    Literal["json", "console"] | None,
+    typer.Option(help="Lines on stderr.  [default: console on a terminal, json elsewhere]"),
+]
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error"] | None,
+    typer.Option(help="The least of what is told of the server's life.  [default: info]"),
+]
+LogHits = Annotated[
+    float | None,
+    typer.Option(metavar="0..1", help="The part of the hits that is told, of reads.  [default: 1]"),
+]
 Config = Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file with settings.")]
 
 
@@ -49,7 +61,7 @@ def main() -> None:
         app()
     except CarrelError as error:
         print(f"carrel: {error.message}", file=sys.stderr)
-        sys.exit(error.exit_code if isinstance(error, StartupError) else 1)
+        sys.exit(error.exit_code)
 
 
 def _print_version(wanted: bool) -> None:
@@ -98,6 +110,9 @@ def serve(
     ] = None,
     usage: Usage = None,
     usage_clients: Clients = None,
+    log_format: LogFormat = None,
+    log_level: LogLevel = None,
+    log_hits: LogHits = None,
 ) -> None:
     """Serve a library over MCP and HTTP."""
     from carrel.cli.serving import serve as run
@@ -106,6 +121,7 @@ def serve(
     flags["allowed_hosts"] = tuple(allowed_host) if allowed_host else None
     flags |= {"preload": preload, "tools": _is_on(tools), "metrics": _is_on(metrics), "redis_url": redis}
     flags |= {"usage": usage, "usage_clients": _is_on(usage_clients)}
+    flags |= {"log_format": log_format, "log_level": log_level, "log_hits": log_hits}
     flags["allowed_origins"] = tuple(allowed_origin) if allowed_origin else None
     run(_settings(flags, config))
 
@@ -117,11 +133,14 @@ def stdio(
     tools: Switch = None,
     usage: Usage = None,
     usage_clients: Clients = None,
+    log_format: LogFormat = None,
+    log_level: LogLevel = None,
 ) -> None:
     """Speak MCP over stdin and stdout, for agents that start their servers."""
     from carrel.cli.piping import serve_stdio
 
     flags = _flags(directory, tools=_is_on(tools), usage=usage, usage_clients=_is_on(usage_clients))
+    flags |= {"log_format": log_format, "log_level": log_level}
     serve_stdio(_settings(flags, config))
 
 
@@ -167,6 +186,25 @@ def usage(
     from carrel.cli.usage import print_usage
 
     print_usage(path or _settings({}, None).usage, form)
+
+
+@app.command()
+def top(
+    url: Annotated[
+        str | None,
+        typer.Option(help="Where the server listens.  [default: here, at CARREL_PORT or 8000]"),
+    ] = None,
+    interval_s: Annotated[
+        float, typer.Option("--interval", min=0.1, max=3600, metavar="SECONDS", help="Between two looks.")
+    ] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Show what one interval brings, and end.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON line each time, for programs.")] = False,
+) -> None:
+    """Watch a running server: rates, latencies, cache, and what is not as it should be."""
+    from carrel.cli.top.watching import watch
+
+    url = url or f"http://127.0.0.1:{_settings({}, None).port}"
+    watch(url, interval_s, once=once, as_json=json)
 
 
 @app.command(hidden=True)

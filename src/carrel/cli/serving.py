@@ -107,7 +107,11 @@ def _run(
     server = hosting.make_server("carrel", sockets, settings.max_streams + BACKLOG)
     sys.stdout.flush()
     parent_writer = LineWriter()
-    operator_log.install(parent_writer)
+    level, for_people = (
+        operator_log.LEVELS[settings.log_level],
+        operator_log.is_for_people(settings.log_format),
+    )
+    operator_log.install(parent_writer, level, for_people=for_people)
     logging.getLogger("_granian").addFilter(lambda record: _is_true(record, server))
 
     with TemporaryDirectory(prefix="carrel-", ignore_cleanup_errors=True) as shared:
@@ -116,7 +120,7 @@ def _run(
             keep_freed_memory()
             # In the worker: threads do not survive a fork, so the writer is made here.
             writer = LineWriter()
-            operator_log.install(writer)
+            operator_log.install(writer, level, for_people=for_people)
             return Application(settings, source, catalog, cells, writer, Path(shared))
 
         try:

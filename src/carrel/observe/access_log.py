@@ -1,9 +1,16 @@
-"""One JSON line for each read, encoded in batches: about half a microsecond a line."""
+"""One line for each read, made in batches: about half a microsecond a line of JSON."""
 
 from __future__ import annotations
 
-import msgspec
+from datetime import datetime
+from random import random
 
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from carrel.escapes import escaped
+from carrel.http.correlation import RequestIds, request_id_of, trace_id_of
+from carrel.http.exchange import Request
 from carrel.observe.lines import LineWriter
 
 
@@ -19,15 +26,52 @@ class ReadLine(msgspec.Struct, gc=False):
     file_size_bytes: int | None
     cache_result: str
     """`hit`, `shared`, `miss`, `stale`, or `none` for a read that failed."""
+    request_id: str = ""
+    """As the client or a proxy gave it (`X-Request-Id`), else made here."""
+    trace_id: str | UnsetType = UNSET
+    """Of the trace that the request is part of, if it is."""
 
 
 class AccessLog:
-    """Encodes lines and hands them to a writer."""
+    """Says of which reads there are lines, and hands these to a writer.
 
-    def __init__(self, writer: LineWriter) -> None:
+    Args:
+        writer: Where they go.
+        hits: The part of the hits that is written, from 0 to 1; other reads are, all of them.
+        for_people: Whether a line is for somebody who looks at a terminal, instead of JSON.
+    """
+
+    def __init__(self, writer: LineWriter, hits: float = 1.0, *, for_people: bool = False) -> None:
         self._writer = writer
+        self._hits = hits
+        self.leaves_out_hits = hits < 1
+        """Whether `leaves_out` is to be asked at all."""
+        self._for_people = for_people
         self._encoder = msgspec.json.Encoder()
+        self._ids = RequestIds()
+
+    def leaves_out(self) -> bool:
+        """Draw whether the next hit has no line."""
+        return random() >= self._hits  # noqa: S311 # nobody gains by knowing
+
+    def correlate(self, stated: Request | bytes | None) -> tuple[str, str | UnsetType]:
+        """Return the id of a request and that of its trace, as far as they are known."""
+        if not isinstance(stated, Request):
+            return self._ids.make(), UNSET
+        headers = stated.headers
+        return request_id_of(headers) or self._ids.make(), trace_id_of(headers) or UNSET
 
     def write(self, lines: list[ReadLine]) -> None:
         """Write a batch of lines."""
-        self._writer.write(self._encoder.encode_lines(lines))
+        if self._for_people:
+            self._writer.write("".join(map(_for_people, lines)).encode())
+        else:
+            self._writer.write(self._encoder.encode_lines(lines))
+
+
+def _for_people(line: ReadLine) -> str:
+    at = datetime.fromtimestamp(line.ts).astimezone()
+    return (
+        f"{at:%H:%M:%S} read {line.status_code} {line.cache_result:<6} {line.latency_ms:9.3f} ms  "
+        f"{escaped(line.resource_uri)}\n"
+    )

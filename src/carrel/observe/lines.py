@@ -10,11 +10,20 @@ import os
 import queue
 import stat
 import threading
+from collections.abc import Callable
+from typing import NamedTuple
 
 MAX_BUFFERED_BYTES = 4 * 1024 * 1024
 
 PIPE_BUF_BYTES = 4096
 """POSIX keeps writes to a pipe up to this size whole, so that workers' lines do not mix."""
+
+
+class _Deferred(NamedTuple):
+    """Lines that are still to be made."""
+
+    make: Callable[[], bytes]
+    size_bytes: int
 
 
 class LineWriter:
@@ -23,7 +32,7 @@ class LineWriter:
     def __init__(self, descriptor: int = 2) -> None:
         self._descriptor = descriptor
         # A SimpleQueue takes no lock that a caller could wait for.
-        self._blocks: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._blocks: queue.SimpleQueue[bytes | _Deferred | None] = queue.SimpleQueue()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         # One side each counts in them. Two producers may lose a count to each other; the next time the queue
@@ -35,16 +44,30 @@ class LineWriter:
 
     def write(self, block: bytes) -> None:
         """Take a block that ends with a line feed; never waits."""
+        if not self._take(block, len(block)):
+            self.dropped_lines += block.count(b"\n")
+
+    def defer(self, make: Callable[[], bytes], size_bytes: int) -> None:
+        """Take a line that is made on the thread; never waits.
+
+        Args:
+            make: Makes it.
+            size_bytes: About how long it will be.
+        """
+        if not self._take(_Deferred(make, size_bytes), size_bytes):
+            self.dropped_lines += 1
+
+    def _take(self, block: bytes | _Deferred, size_bytes: int) -> bool:
         if self._blocks.empty():
             self._taken_bytes = self._done_bytes
-        if self._taken_bytes - self._done_bytes + len(block) > MAX_BUFFERED_BYTES:
-            self.dropped_lines += block.count(b"\n")
-            return
-        self._taken_bytes += len(block)
+        if self._taken_bytes - self._done_bytes + size_bytes > MAX_BUFFERED_BYTES:
+            return False
+        self._taken_bytes += size_bytes
         self._blocks.put(block)
         if self._thread is None and self._starting.acquire(blocking=False):
             self._thread = threading.Thread(target=self._run, name="carrel-lines", daemon=True)
             self._thread.start()
+        return True
 
     def close(self, deadline_s: float = 2.0) -> None:
         """Write what is buffered, waiting no longer than the deadline."""
@@ -58,11 +81,20 @@ class LineWriter:
     def _run(self) -> None:
         is_file = _is_file(self._descriptor)
         while (block := self._blocks.get()) is not None:
+            size_bytes = len(block) if isinstance(block, bytes) else block.size_bytes
+            made = block if isinstance(block, bytes) else self._make(block)
             # The system keeps any write to a file whole, and each write has this thread and the event loop
             # change places.
-            for piece in [block] if is_file else pieces(block, PIPE_BUF_BYTES):
+            for piece in [made] if is_file else pieces(made, PIPE_BUF_BYTES):
                 self._write_all(piece)
-            self._done_bytes += len(block)
+            self._done_bytes += size_bytes
+
+    def _make(self, block: _Deferred) -> bytes:
+        try:
+            return block.make()
+        except Exception:  # noqa: BLE001 # a line that cannot be made must not end those that come after
+            self.dropped_lines += 1
+            return b""
 
     def _write_all(self, piece: bytes) -> None:
         try:

@@ -125,7 +125,7 @@ class Observer:
         if not batch:
             return
         unix_s = time() - monotonic()
-        tallies = tally(batch, unix_s)
+        tallies = tally(batch, unix_s, self._access_log)
         if self._recorder is not None:
             _count(tallies, self._recorder)
             self._count_lookups(self._recorder)

@@ -1,4 +1,4 @@
-"""What a batch of responses comes to: one look at each response, for all who count. Pure."""
+"""What a batch of responses comes to: one look at each response, for all who count."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from msgspec import UNSET, UnsetType
+
 from carrel.http.exchange import FailedRead, Operation, Read, Response, Revalidation
 from carrel.model import Reading, ServedFrom
-from carrel.observe.access_log import ReadLine
+from carrel.observe.access_log import AccessLog, ReadLine
 
 Recorded = tuple[Response, float, float]
 """A response, when its request was whole, and when it was sent; in seconds of the monotonic clock."""
@@ -42,7 +44,7 @@ class Tallies(NamedTuple):
     lines: list[ReadLine]
 
 
-def tally(batch: Sequence[Recorded], unix_s: float) -> Tallies:
+def tally(batch: Sequence[Recorded], unix_s: float, log: AccessLog | None = None) -> Tallies:
     """Count a batch.
 
     Hits of one document are one object, and so are the operations of one method that went well: what is said
@@ -51,6 +53,7 @@ def tally(batch: Sequence[Recorded], unix_s: float) -> Tallies:
     Args:
         batch: The responses.
         unix_s: What to add to the monotonic clock to have Unix time.
+        log: Which says of what there are lines, and whose request it was; None for no lines.
     """
     reads: dict[Read, ReadTally] = {}
     operations: dict[int, OperationTally] = {}
@@ -69,15 +72,24 @@ def tally(batch: Sequence[Recorded], unix_s: float) -> Tallies:
             if of_operations is None:
                 of_operations = operations[id(told)] = OperationTally(told, [])
             of_operations.durations_s.append(latency_s)
+        request_id = ""
+        trace_id: str | UnsetType = UNSET
         for read in response.reads:
             of_read = reads.get(read)
             if of_read is None:
                 of_read = reads[read] = _tell(read)
             uri, size_bytes, cache_result, latencies_s = of_read
             latencies_s.append(latency_s)
+            if log is None or (log.leaves_out_hits and cache_result == "hit" and log.leaves_out()):
+                continue
+            if not request_id:
+                request_id, trace_id = log.correlate(response.stated)
             # Whole microseconds; round() to digits goes by way of text, which is far dearer.
             taken_ms = int(latency_s * 1e6) / 1000
-            lines.append(ReadLine(unix_s + end_s, "read", uri, taken_ms, status, size_bytes, cache_result))
+            at_s = unix_s + end_s
+            lines.append(
+                ReadLine(at_s, "read", uri, taken_ms, status, size_bytes, cache_result, request_id, trace_id)
+            )
     return Tallies(reads, list(operations.values()), dict(responses), body_bytes, lines)
 
 

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any
 
 from carrel.errors import BodyTimeout, RequestError
+from carrel.http.correlation import fields_of
 from carrel.http.exchange import Answer, Request, Response, Streaming
 from carrel.http.problems import internal_error, problem
 from carrel.servers.asgi_streams import Receive, Send, encode_headers, stream_response
@@ -116,7 +117,9 @@ class AsgiServer:
         except RequestError as error:
             response = problem(error)
         except Exception:
-            log.exception("a request ended in an error that nothing expected")
+            log.exception(
+                "a request ended in an error that nothing expected", extra={"fields": fields_of(headers)}
+            )
             response = internal_error()
         if isinstance(response, Streaming):
             opened = Response(response.status, response.headers, operations=response.operations)

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any, Protocol, cast
 
 from carrel.errors import BodyTimeout, InvalidRequest, RequestError
+from carrel.http.correlation import fields_of
 from carrel.http.exchange import Answer, Headers, Request, Response, Streaming
 from carrel.http.problems import internal_error, problem
 from carrel.model import Header
@@ -124,7 +125,9 @@ class RsgiServer:
         except RequestError as error:
             response = problem(error)
         except Exception:
-            log.exception("a request ended in an error that nothing expected")
+            log.exception(
+                "a request ended in an error that nothing expected", extra={"fields": fields_of(headers)}
+            )
             response = internal_error()
         protocol.response_bytes(response.status, response.headers, response.body)
         self._record(response, start_s)

@@ -6,6 +6,8 @@ import re
 
 import msgspec
 
+from carrel.escapes import escaped
+
 MAX_CHARACTERS = 64
 """Of a name, and of a version: more is no name, and clients decide how long it is."""
 
@@ -51,6 +53,4 @@ def printable(text: str, max_characters: int) -> str:
         max_characters: How long the outcome may be.
     """
     words = " ".join(text[: 4 * max_characters].split())
-    # What does not print would move a terminal's cursor, or turn the direction of writing.
-    seen = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)
-    return "".join(seen)[:max_characters]
+    return escaped(words)[:max_characters]

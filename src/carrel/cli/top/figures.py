@@ -1,0 +1,167 @@
+"""From what a server counted at two moments to what an operator wants to know. Pure."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from carrel.cli.top.scraping import Labels, Snapshot
+from carrel.observe.metrics import (
+    CACHE_BYTES,
+    CACHE_SIZE,
+    CATALOG_SIZE,
+    DROPPED_LINES,
+    EVICTIONS,
+    FAILED,
+    FAILED_SURVEYS,
+    FEED_UP,
+    HITS,
+    LOADING,
+    MISSES,
+    OPEN_STREAMS,
+    RESPONSES,
+    SESSIONS,
+    SHARED_UP,
+    STALE,
+    WANTED_WORKERS,
+    WATCHING,
+    WORKERS,
+)
+
+_QUANTILES = (0.5, 0.95, 0.99)
+
+
+class Latencies(msgspec.Struct, frozen=True, rename="camel"):
+    """Reads of one type that one kind of place answered; quantiles are None where there were none."""
+
+    resource_type: str
+    cache_result: str
+    reads_per_s: float
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class Figures(msgspec.Struct, frozen=True, rename="camel"):
+    """What happened between two moments, and what is so at the later one."""
+
+    over_s: float
+    reads_per_s: float
+    requests_per_s: float
+    hit_rate: float | None
+    """Of the reads, from 0 to 1; None where there were none."""
+    failed_reads_per_s: float
+    reads: int
+    """Since the start of the server."""
+    latencies: list[Latencies]
+    cache_resources: int
+    cache_bytes: int
+    evictions_per_s: float
+    resources: int
+    streams: int
+    sessions: int
+    workers: int | None
+    states: list[str]
+    """What is not as it should be, in words."""
+
+
+def figures(before: Snapshot, now: Snapshot) -> Figures:
+    """Work out the figures between two moments."""
+    over_s = max(now.at_s - before.at_s, 1e-3)
+    hits, misses = _grown(before, now, HITS), _grown(before, now, MISSES)
+    reads = hits + misses
+    return Figures(
+        over_s=over_s,
+        reads_per_s=reads / over_s,
+        requests_per_s=_grown(before, now, RESPONSES) / over_s,
+        hit_rate=hits / reads if reads else None,
+        failed_reads_per_s=_grown(before, now, FAILED) / over_s,
+        reads=int(now.total(HITS) + now.total(MISSES)),
+        latencies=_latencies(before, now, over_s),
+        cache_resources=int(now.total(CACHE_SIZE)),
+        cache_bytes=int(now.total(CACHE_BYTES)),
+        evictions_per_s=_grown(before, now, EVICTIONS) / over_s,
+        resources=int(now.total(CATALOG_SIZE)),
+        streams=int(now.total(OPEN_STREAMS)),
+        sessions=int(now.total(SESSIONS)),
+        workers=None if WORKERS not in now.values else int(now.total(WORKERS)),
+        states=_states(before, now),
+    )
+
+
+def _grown(before: Snapshot, now: Snapshot, name: str) -> float:
+    return sum(_increase(before, name, labels, value) for labels, value in now.values.get(name, {}).items())
+
+
+def _increase(before: Snapshot, name: str, labels: Labels, value: float) -> float:
+    earlier = before.values.get(name, {}).get(labels, 0.0)
+    # A counter that went back is one of a server that was started meanwhile.
+    return value - earlier if value >= earlier else value
+
+
+def _latencies(before: Snapshot, now: Snapshot, over_s: float) -> list[Latencies]:
+    buckets: dict[tuple[str, str], dict[float, float]] = {}
+    name = f"{LOADING}_bucket"
+    for labels, value in now.values.get(name, {}).items():
+        named = dict(labels)
+        kind = named.get("resource_type", ""), named.get("cache_result", "")
+        grown = _increase(before, name, labels, value)
+        buckets.setdefault(kind, {})[_bound(named.get("le", ""))] = grown
+    found = []
+    for (type_, result), cumulative in sorted(buckets.items()):
+        count = max(cumulative.values(), default=0.0)
+        if count:
+            p50, p95, p99 = (_quantile(cumulative, q) for q in _QUANTILES)
+            found.append(Latencies(type_, result, count / over_s, p50, p95, p99))
+    return found
+
+
+def _bound(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.inf
+
+
+def _quantile(cumulative: dict[float, float], q: float) -> float | None:
+    """Return a quantile in milliseconds, as Prometheus' `histogram_quantile` does.
+
+    Beyond the last bound nothing is known but that bound.
+    """
+    bounds = sorted(cumulative)
+    rank = q * cumulative[bounds[-1]]
+    lower_s = below = 0.0
+    for bound_s in bounds:
+        up_to = cumulative[bound_s]
+        if up_to >= rank and up_to > below:
+            if math.isinf(bound_s):
+                break
+            return 1000 * (lower_s + (bound_s - lower_s) * (rank - below) / (up_to - below))
+        if not math.isinf(bound_s):
+            lower_s, below = bound_s, up_to
+    return 1000 * lower_s
+
+
+def _states(before: Snapshot, now: Snapshot) -> list[str]:
+    states = []
+    workers, wanted = now.value(WORKERS), now.value(WANTED_WORKERS)
+    if workers is not None and wanted is not None and workers < wanted:
+        states.append(f"Only {workers:.0f} of {wanted:.0f} workers run.")
+    if now.value(WATCHING) == 0:
+        states.append("The system does not tell of changes to the library; surveys find them, seconds later.")
+    if now.value(SHARED_UP) == 0:
+        states.append("Redis is left alone because it fails; reads go on from memory and the library.")
+    if now.value(FEED_UP) == 0:
+        states.append("Changes that other workers and hosts saw do not arrive; all is compared every 4 s.")
+    told = (
+        (FAILED_SURVEYS, "surveys of the library failed"),
+        (STALE, "reads got the last good content, as the source failed"),
+        (DROPPED_LINES, "log lines were dropped, as stderr does not take them"),
+    )
+    states += [f"{count:.0f} {what}." for name, what in told if (count := _grown(before, now, name))]
+    errors = _increase(before, RESPONSES, _FAILURES, now.value(RESPONSES, status="5xx") or 0.0)
+    return states + ([f"{errors:.0f} answers were 5xx."] if errors else [])
+
+
+_FAILURES: Labels = (("status", "5xx"),)

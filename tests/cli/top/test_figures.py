@@ -1,0 +1,116 @@
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carrel.cli.top.figures import Figures, figures
+from carrel.cli.top.scraping import Snapshot
+from carrel.observe.metrics import BUCKETS_S
+
+HITS = "mcp_resource_cache_hits_total"
+MISSES = "mcp_resource_cache_misses_total"
+BUCKET = "mcp_resource_loading_latency_seconds_bucket"
+BOUNDS = [*map(repr, BUCKETS_S), "+Inf"]
+
+
+def snapshot(at_s: float, *samples: tuple[str, dict[str, str], float]) -> Snapshot:
+    values: dict[str, dict[Any, float]] = {}
+    for name, labels, value in samples:
+        values.setdefault(name, {})[tuple(sorted(labels.items()))] = value
+    return Snapshot(at_s, values)
+
+
+def histogram(*counts: float, result: str = "hit") -> list[tuple[str, dict[str, str], float]]:
+    """Samples of a histogram with so many values in each bucket."""
+    padded = [*counts, *[0.0] * (len(BOUNDS) - len(counts))]
+    labels = {"resource_type": "sdlc", "cache_result": result}
+    return [(BUCKET, {**labels, "le": le}, sum(padded[: n + 1])) for n, le in enumerate(BOUNDS)]
+
+
+def states(*now: tuple[str, dict[str, str], float]) -> list[str]:
+    return figures(snapshot(0.0), snapshot(1.0, *now)).states
+
+
+def test_rates_are_of_the_time_between() -> None:
+    before = snapshot(10.0, (HITS, {"resource_type": "a"}, 100.0), (MISSES, {"resource_type": "a"}, 10.0))
+    now = snapshot(
+        15.0,
+        (HITS, {"resource_type": "a"}, 130.0),
+        (HITS, {"resource_type": "b"}, 60.0),
+        (MISSES, {"resource_type": "a"}, 20.0),
+    )
+    found = figures(before, now)
+    assert (found.over_s, found.reads_per_s, found.hit_rate, found.reads) == (5.0, 20.0, 0.9, 210)
+
+
+def test_without_reads_there_is_no_rate_of_hits() -> None:
+    found = figures(snapshot(0.0), snapshot(1.0))
+    assert isinstance(found, Figures)
+    assert (found.reads_per_s, found.hit_rate, found.latencies, found.states) == (0.0, None, [], [])
+    assert found.workers is None
+
+
+def test_a_server_that_was_started_anew_counts_from_nothing() -> None:
+    before = snapshot(0.0, (HITS, {"resource_type": "a"}, 1000.0))
+    now = snapshot(1.0, (HITS, {"resource_type": "a"}, 5.0))
+    assert figures(before, now).reads_per_s == 5.0
+
+
+def test_quantiles_are_of_the_reads_between() -> None:
+    before = snapshot(0.0, *histogram(1000))
+    now = snapshot(2.0, *histogram(1000, 0, 80, 20))
+    (row,) = figures(before, now).latencies
+    assert (row.resource_type, row.cache_result, row.reads_per_s) == ("sdlc", "hit", 50.0)
+    assert row.p50_ms == pytest.approx(0.25 + 0.25 * 50 / 80)
+    assert row.p95_ms == pytest.approx(0.5 + 0.5 * 15 / 20)
+
+
+def test_beyond_the_last_bound_the_bound_is_all_that_is_known() -> None:
+    (row,) = figures(snapshot(0.0), snapshot(1.0, *histogram(*[0] * (len(BOUNDS) - 1), 3))).latencies
+    assert (row.p50_ms, row.p99_ms) == (1000 * BUCKETS_S[-1], 1000 * BUCKETS_S[-1])
+
+
+@given(st.lists(st.integers(0, 1000), min_size=len(BOUNDS), max_size=len(BOUNDS)).filter(any))
+def test_quantiles_rise_and_stay_within_the_bounds(counts: list[int]) -> None:
+    (row,) = figures(snapshot(0.0), snapshot(1.0, *histogram(*counts))).latencies
+    found = [row.p50_ms, row.p95_ms, row.p99_ms]
+    assert all(value is not None and math.isfinite(value) for value in found)
+    assert 0 <= (row.p50_ms or 0) <= (row.p95_ms or 0) <= (row.p99_ms or 0) <= 1000 * BUCKETS_S[-1]
+
+
+@pytest.mark.parametrize(
+    ("sample", "words"),
+    [
+        (("carrel_watch_up", {}, 0.0), "does not tell of changes"),
+        (("carrel_shared_cache_up", {}, 0.0), "Redis is left alone"),
+        (("carrel_feed_up", {}, 0.0), "do not arrive"),
+        (("carrel_failed_surveys_total", {}, 2.0), "2 surveys of the library failed"),
+        (("mcp_resource_stale_reads_total", {"resource_type": "a"}, 7.0), "7 reads got the last good"),
+        (("carrel_access_log_dropped_lines_total", {}, 9.0), "9 log lines were dropped"),
+        (("carrel_http_responses_total", {"status": "5xx"}, 3.0), "3 answers were 5xx"),
+    ],
+)
+def test_what_is_not_as_it_should_be_is_said_in_words(
+    sample: tuple[str, dict[str, str], float], words: str
+) -> None:
+    (state,) = states(sample)
+    assert words in state
+
+
+def test_missing_workers_are_told_of() -> None:
+    assert states(("carrel_workers", {}, 1.0), ("carrel_workers_wanted", {}, 2.0)) == [
+        "Only 1 of 2 workers run."
+    ]
+
+
+def test_a_server_in_order_has_nothing_to_tell() -> None:
+    assert not states(
+        ("carrel_watch_up", {}, 1.0),
+        ("carrel_feed_up", {}, 1.0),
+        ("carrel_workers", {}, 2.0),
+        ("carrel_workers_wanted", {}, 2.0),
+        ("carrel_http_responses_total", {"status": "5xx"}, 0.0),
+        ("carrel_http_responses_total", {"status": "2xx"}, 50.0),
+    )
