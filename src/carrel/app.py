@@ -25,6 +25,7 @@ from carrel.http.negotiation import Exposition
 from carrel.http.rest import LISTING, PREFIX, Rest
 from carrel.http.router import Router, Subtree, get_only
 from carrel.http.search import SEARCH, SearchRoute
+from carrel.http.timing import timed
 from carrel.library import Library
 from carrel.mcp.completion import Completion
 from carrel.mcp.dispatch import Calls, Dispatcher
@@ -309,6 +310,10 @@ class Application:
         respond: Handler = self._router.respond
         if self.settings.counts_clients:
             respond = stating(respond)
+        if self.settings.counts_clients:
+            respond = stating(respond)
+        if self.settings.server_timing:
+            respond = timed(respond)
         if self.tracing is None:
             return respond, self.dispatcher
         return self.tracing.before(respond), self.tracing.before_calls(self.dispatcher)

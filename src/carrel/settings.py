@@ -91,6 +91,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Where it is kept what is read; None keeps it in the server's own directory, for as long as it runs."""
     usage_clients: bool | None = None
     """Whether it is kept who reads, and what is searched for in vain; None does so where `usage` is given."""
+    server_timing: bool = False
+    """Tell HTTP clients where the time went, in the header `Server-Timing`."""
     trace_slow_s: float = 0.1
     """What takes longer is traced in any case, where `OTEL_*` switches traces on."""
     preload: bool = False

@@ -51,7 +51,7 @@ def marked(
     response: Response, request: Request | None, source: bytes = b"", lookup_s: float | None = None
 ) -> Marked:
     note = Note(1, None, 19.0, request, source, lookup_s)
-    return Marked(response.status, response.headers, response.body, response.reads, note=note)
+    return Marked(**{name: getattr(response, name) for name in Response.__struct_fields__}, note=note)
 
 
 def route_of(path: str) -> str | None:

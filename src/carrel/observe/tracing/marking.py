@@ -169,4 +169,4 @@ def _marked(
 ) -> Marked:
     trace_id = new_trace_id() if context is None else context.trace_id
     note = Note(trace_id, context, monotonic(), origin.request, origin.message, lookup_s)
-    return Marked(response.status, response.headers, response.body, response.reads, note=note)
+    return Marked(**{name: getattr(response, name) for name in Response.__struct_fields__}, note=note)
