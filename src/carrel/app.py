@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -19,14 +20,15 @@ from carrel.catalog import Catalog
 from carrel.freshness import Freshness
 from carrel.http.admin import Admin
 from carrel.http.edge import Edge
-from carrel.http.exchange import Operation, Response
+from carrel.http.exchange import Handler, Operation, Response
 from carrel.http.negotiation import Exposition
 from carrel.http.rest import LISTING, PREFIX, Rest
 from carrel.http.router import Router, Subtree, get_only
 from carrel.http.search import SEARCH, SearchRoute
+from carrel.http.timing import timed
 from carrel.library import Library
 from carrel.mcp.completion import Completion
-from carrel.mcp.dispatch import Dispatcher
+from carrel.mcp.dispatch import Calls, Dispatcher
 from carrel.mcp.lifecycle import Lifecycle
 from carrel.mcp.prompts import Prompts
 from carrel.mcp.resources import Resources
@@ -51,6 +53,8 @@ from carrel.observe.observer import Observer
 from carrel.observe.operator_log import is_for_people
 from carrel.observe.pushing import record_pushing
 from carrel.observe.recorder import Recorder
+from carrel.observe.tracing.switch import plan_of
+from carrel.observe.tracing.tracing import Tracing
 from carrel.observe.vitals import Vitals
 from carrel.preloading import Preloading
 from carrel.redis_url import parse_redis_url
@@ -132,7 +136,9 @@ class Application:
         self._vitals = Vitals(self._observer.refresh_gauges)
         # Where nothing is to be told, nothing is noted: no read asks whether it should be.
         is_counted = settings.metrics or settings.usage is not None or settings.counts_clients
-        self.record = self._observer.record if is_counted or settings.access_log else _pass_over
+        self._plan = plan_of(os.environ)
+        is_told = is_counted or settings.access_log or self._plan is not None
+        self.record = self._observer.record if is_told else _pass_over
         """Take note of a response that was sent; see `Observer.record`."""
         self.search = Search(self.library, source, self._observer.record_search, self.usage.note_empty_search)
         self._preloading = Preloading(self.library, self._observer.flush) if settings.preload else None
@@ -165,8 +171,9 @@ class Application:
         self._observer.also(partial(record_pushing, self.streams, self.sessions))
         self._router = self._route()
         limits = (settings.max_body_bytes, settings.body_timeout_s, settings.stall_s)
-        is_stated = settings.counts_clients or settings.access_log
-        self.respond = stating(self._router.respond) if is_stated else self._router.respond
+        self.tracing = self._trace()
+        """Where `OTEL_*` asks for traces; None where it does not."""
+        self.respond, self.calls = self._answering()
         # Granian takes the attribute as it is; a method here would add a coroutine to every request.
         rsgi = RsgiServer(self.respond, self.record, *limits)
         self.__rsgi__ = rsgi.serve
@@ -185,6 +192,8 @@ class Application:
             self._vitals.start(recorder)
         self.usage.note_library(self.library.catalog.uris())
         self.usage.start()
+        if self.tracing is not None:
+            await self.tracing.start()
         self.library.start()
         self.streams.start()
         await self.sessions.start()
@@ -207,6 +216,8 @@ class Application:
         await self.library.stop()
         self._vitals.stop()
         self._observer.stop()
+        if self.tracing is not None:
+            await self.tracing.stop()
         self._is_up = False
         await asyncio.to_thread(self._close)
 
@@ -290,6 +301,25 @@ class Application:
         documents = tuple(info.uri for info in added if info.uri == info.canonical_uri)
         self.usage.note_change(documents, change.removed)
 
+    def _trace(self) -> Tracing | None:
+        if self._plan is None:
+            return None
+        slow_s, route_of = self.settings.trace_slow_s, self._router.route_of
+        tracing = Tracing(self._plan, slow_s, self.library, self._threads, route_of, __version__)
+        self._observer.also_reads(tracing.take)
+        return tracing
+
+    def _answering(self) -> tuple[Handler, Calls]:
+        """Return what answers HTTP requests, and what the calls that come through a pipe."""
+        respond: Handler = self._router.respond
+        if self.settings.counts_clients or self.settings.log_request_ids:
+            respond = stating(respond)
+        if self.settings.server_timing:
+            respond = timed(respond)
+        if self.tracing is None:
+            return respond, self.dispatcher
+        return self.tracing.before(respond), self.tracing.before_calls(self.dispatcher)
+
     async def _expose(self, format_: Exposition) -> bytes:
         self._vitals.write()
         self._observer.flush()
@@ -331,7 +361,12 @@ def _shared_level(settings: Settings, library: str, stamp: Stamp) -> SharedLevel
 def _access_log(settings: Settings, writer: LineWriter) -> AccessLog | None:
     if not settings.access_log:
         return None
-    return AccessLog(writer, settings.log_hits, for_people=is_for_people(settings.log_format))
+    return AccessLog(
+        writer,
+        settings.log_hits,
+        with_ids=settings.log_request_ids,
+        for_people=is_for_people(settings.log_format),
+    )
 
 
 def _usage_ledger(settings: Settings, shared: Path | None) -> UsageLedger:

@@ -108,12 +108,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether reads are told on stderr, a line each."""
     log_hits: float = 1.0
     """The part of the hits among them that is told, from 0 to 1; misses and failures are, all of them."""
+    log_request_ids: bool = False
+    """Whether a read's line has the ids of its request and of its trace, which each read then pays for."""
     log_format: LogFormat = LogFormat.AUTO
     log_level: LogLevel = LogLevel.INFO
     usage: Path | None = None
     """Where it is kept what is read; None keeps it in the server's own directory, for as long as it runs."""
     usage_clients: bool | None = None
     """Whether it is kept who reads, and what is searched for in vain; None does so where `usage` is given."""
+    server_timing: bool = False
+    """Tell HTTP clients where the time went, in the header `Server-Timing`."""
+    trace_slow_s: float = 0.1
+    """What takes longer is traced in any case, where `OTEL_*` switches traces on."""
     preload: bool = False
     """Read the library into the cache after the first survey, in the background."""
     tools: bool = True
@@ -151,6 +157,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             0 <= self.max_sessions <= _MAX_SESSIONS, "max_sessions", f"a number from 0 to {_MAX_SESSIONS}"
         )
         _require(0 < self.session_idle_s < math.inf, "session_idle_s", "more than 0 seconds")
+        _require(self.trace_slow_s >= 0, "trace_slow_s", "0 seconds or more")
         if self.redis_url:
             parse_redis_url(self.redis_url)
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.support.collector import collecting_http, tree
 from tests.support.servers import (
     DEADLINE_S,
     DOCUMENTS,
@@ -371,3 +372,21 @@ def test_signal_ends_an_idle_server_without_a_word_of_python(library: Path, how:
 
     assert said == ""
     assert code in {0, 128 + how, -how}
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_a_read_is_one_trace_below_the_context_in_its_message(tmp_path: Path, era: str) -> None:
+    trace_id, span_id = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    read = message(era, "resources/read", uri=CORE, _meta={"traceparent": f"00-{trace_id}-{span_id}-01"})
+    with collecting_http() as collector:
+        variables = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_TRACES_SAMPLER": "parentbased_always_off",
+        }
+        said = talk(write_library(tmp_path / "library"), [line(read)], variables)
+    assert [answer["id"] for answer in said.answers] == [1]
+    (spans,) = collector.traces().values()
+    stages: dict[str, Any] = {"cache.memory": {}, "queue": {}, "source.read": {}, "render": {}}
+    assert tree(spans) == {"resources/read": {"library.read": stages, "send": {}}}
+    assert (spans[0].trace_id, spans[0].parent_id) == (trace_id, span_id)
+    assert spans[0].attributes["network.transport"] == "pipe"

@@ -72,7 +72,6 @@ async def test_every_read_is_one_line(file: tuple[Path, int], library: Path) -> 
             "status_code",
             "file_size_bytes",
             "cache_result",
-            "request_id",
         }
         assert line["event"] == "read"
         assert line["latency_ms"] >= 0
@@ -154,7 +153,7 @@ async def test_a_part_of_the_hits_is_written(file: tuple[Path, int], library: Pa
 
 async def test_a_line_has_the_ids_of_its_request(file: tuple[Path, int], library: Path) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
-    async with logging_to(file, library) as served:
+    async with logging_to(file, library, log_request_ids=True) as served:
         for _ in range(2):
             await served.get(CORE_PATH, x_request_id="proxy-7", traceparent=f"00-{trace}-00f067aa0ba902b7-01")
         await served.get(CORE_PATH, x_request_id="not\tan id", traceparent="nonsense")

@@ -22,7 +22,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_no_line_is_lost_when_a_server_is_told_to_stop(start: Start, root: Path) -> None:
-    with start(root) as server, server.client() as client:
+    with start(root, CARREL_LOG_REQUEST_IDS="true") as server, server.client() as client:
         for number in range(READS):
             client.get(CORE_PATH, headers={"x-request-id": f"id-{number}"})
         end(server.process)
@@ -31,7 +31,7 @@ def test_no_line_is_lost_when_a_server_is_told_to_stop(start: Start, root: Path)
 
 def test_two_workers_write_whole_lines(root: Path, tmp_path: Path) -> None:
     with (
-        running(rsgi_command(root, "--workers", "2"), tmp_path / "run") as server,
+        running(rsgi_command(root, "--workers", "2", "--log-request-ids"), tmp_path / "run") as server,
         server.client(fresh=True) as client,
     ):
         for _ in range(READS):

@@ -120,7 +120,8 @@ def asgi_command(library: Path) -> list[str]:
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment of a server: this process's, without the settings of whoever runs the tests."""
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("CARREL_", "CACHE_"))}
+    foreign = ("CARREL_", "CACHE_", "OTEL_")
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
     modules = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
     return inherited | {"PYTHONPATH": modules} | dict(extra or {})
 
@@ -220,6 +221,7 @@ def message(era: str, method: str, id_: int | str | None = 1, **params: Any) -> 
         params["_meta"] = {
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientCapabilities": {},
+            **params.get("_meta", {}),
         }
     made: dict[str, Any] = {"jsonrpc": "2.0", "method": method, "params": params}
     return made if id_ is None else {**made, "id": id_}

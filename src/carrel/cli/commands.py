@@ -113,6 +113,9 @@ def serve(
     log_format: LogFormat = None,
     log_level: LogLevel = None,
     log_hits: LogHits = None,
+    log_request_ids: Annotated[
+        bool | None, typer.Option("--log-request-ids", help="Tell X-Request-Id and trace id of each read.")
+    ] = None,
 ) -> None:
     """Serve a library over MCP and HTTP."""
     from carrel.cli.serving import serve as run
@@ -122,6 +125,7 @@ def serve(
     flags |= {"preload": preload, "tools": _is_on(tools), "metrics": _is_on(metrics), "redis_url": redis}
     flags |= {"usage": usage, "usage_clients": _is_on(usage_clients)}
     flags |= {"log_format": log_format, "log_level": log_level, "log_hits": log_hits}
+    flags["log_request_ids"] = log_request_ids
     flags["allowed_origins"] = tuple(allowed_origin) if allowed_origin else None
     run(_settings(flags, config))
 

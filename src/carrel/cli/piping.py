@@ -52,7 +52,7 @@ async def _serve(
 ) -> None:
     async with app.lifespan():
         server = StdioServer(
-            app.dispatcher,
+            app.calls,
             app.library,
             app.streams,
             protocol_in,

@@ -35,6 +35,12 @@ class Router:
         self._routes = dict(routes)
         self._prefix, self._subtree = subtree
 
+    def route_of(self, path: str) -> str | None:
+        """Return the name of the route that answers a path; None where there is none."""
+        if path.startswith(self._prefix):
+            return f"{self._prefix}{{path}}"
+        return path if path in self._routes else None
+
     def respond(self, request: Request) -> Answer:
         """Answer a request; never raises."""
         refused = self._check(request.headers)

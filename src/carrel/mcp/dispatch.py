@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from carrel.errors import Era, InvalidRequest, MethodNotFound, RequestError, ResourceNotFound, mcp_outcome
 from carrel.http import events
@@ -29,6 +29,18 @@ class _Known(NamedTuple):
     carry_out: Method
     succeeded: Operations
     """What is told of a call that went well: ready, so that a read pays nothing for it."""
+
+
+class Calls(Protocol):
+    """What carries out calls: a dispatcher, or who watches one."""
+
+    def carry_out(self, call: Call) -> Answer:
+        """See `Dispatcher.carry_out`."""
+
+    def carry_out_batch(
+        self, batch: Batch, refuse: Callable[[Malformed], Fault], session: Session | None = None
+    ) -> Coroutine[Any, Any, Response]:
+        """See `Dispatcher.carry_out_batch`."""
 
 
 class Dispatcher:

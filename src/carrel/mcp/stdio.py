@@ -22,7 +22,7 @@ from msgspec import UNSET
 from carrel.errors import BodyTooLarge, Era, InvalidRequest
 from carrel.http.exchange import Response, Streaming
 from carrel.library import Library
-from carrel.mcp.dispatch import Dispatcher, failed
+from carrel.mcp.dispatch import Calls, failed
 from carrel.mcp.messages import Malformed, Message, PostedResponse, decode
 from carrel.mcp.pipe import PipeSession, PipeStreams
 from carrel.mcp.protocol import Call, Fault, accept_piped, batch_fault
@@ -88,7 +88,7 @@ class StdioServer:
 
     def __init__(
         self,
-        dispatcher: Dispatcher,
+        dispatcher: Calls,
         library: Library,
         streams: Streams,
         stdin: RawIOBase,

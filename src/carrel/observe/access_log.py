@@ -26,8 +26,8 @@ class ReadLine(msgspec.Struct, gc=False):
     file_size_bytes: int | None
     cache_result: str
     """`hit`, `shared`, `miss`, `stale`, or `none` for a read that failed."""
-    request_id: str = ""
-    """As the client or a proxy gave it (`X-Request-Id`), else made here."""
+    request_id: str | UnsetType = UNSET
+    """As the client or a proxy gave it (`X-Request-Id`), else made here; where ids are asked for."""
     trace_id: str | UnsetType = UNSET
     """Of the trace that the request is part of, if it is."""
 
@@ -38,14 +38,18 @@ class AccessLog:
     Args:
         writer: Where they go.
         hits: The part of the hits that is written, from 0 to 1; other reads are, all of them.
+        with_ids: Whether a line has the ids of its request.
         for_people: Whether a line is for somebody who looks at a terminal, instead of JSON.
     """
 
-    def __init__(self, writer: LineWriter, hits: float = 1.0, *, for_people: bool = False) -> None:
+    def __init__(
+        self, writer: LineWriter, hits: float = 1.0, *, with_ids: bool = False, for_people: bool = False
+    ) -> None:
         self._writer = writer
         self._hits = hits
         self.leaves_out_hits = hits < 1
         """Whether `leaves_out` is to be asked at all."""
+        self.with_ids = with_ids
         self._for_people = for_people
         self._encoder = msgspec.json.Encoder()
         self._ids = RequestIds()
@@ -54,8 +58,8 @@ class AccessLog:
         """Draw whether the next hit has no line."""
         return random() >= self._hits  # noqa: S311 # nobody gains by knowing
 
-    def correlate(self, stated: Request | bytes | None) -> tuple[str, str | UnsetType]:
-        """Return the id of a request and that of its trace, as far as they are known."""
+    def correlate(self, stated: Request | bytes) -> tuple[str, str | UnsetType]:
+        """Return the id of a request and that of its trace, as far as it is known."""
         if not isinstance(stated, Request):
             return self._ids.make(), UNSET
         headers = stated.headers

@@ -60,6 +60,7 @@ def tally(batch: Sequence[Recorded], unix_s: float, log: AccessLog | None = None
     responses: defaultdict[int, int] = defaultdict(int)
     body_bytes = 0
     lines: list[ReadLine] = []
+    with_ids = log is not None and log.with_ids
     for response, start_s, end_s in batch:
         latency_s = end_s - start_s
         status = response.status
@@ -72,7 +73,7 @@ def tally(batch: Sequence[Recorded], unix_s: float, log: AccessLog | None = None
             if of_operations is None:
                 of_operations = operations[id(told)] = OperationTally(told, [])
             of_operations.durations_s.append(latency_s)
-        request_id = ""
+        request_id: str | UnsetType = UNSET
         trace_id: str | UnsetType = UNSET
         for read in response.reads:
             of_read = reads.get(read)
@@ -82,7 +83,7 @@ def tally(batch: Sequence[Recorded], unix_s: float, log: AccessLog | None = None
             latencies_s.append(latency_s)
             if log is None or (log.leaves_out_hits and cache_result == "hit" and log.leaves_out()):
                 continue
-            if not request_id:
+            if with_ids and request_id is UNSET and response.stated is not None:
                 request_id, trace_id = log.correlate(response.stated)
             # Whole microseconds; round() to digits goes by way of text, which is far dearer.
             taken_ms = int(latency_s * 1e6) / 1000

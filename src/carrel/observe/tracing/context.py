@@ -1,0 +1,81 @@
+"""Where a request comes from: W3C Trace Context, in a header of HTTP or in `_meta` of MCP. Pure.
+
+What is malformed counts as absent, so that it begins a new trace; it never fails a request. Baggage is not
+read: nothing here has a use for it, and it may hold anything.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+import msgspec
+
+MEMBER = b'"traceparent"'
+"""What a message has that says where it comes from."""
+
+_MAX_STATE_CHARACTERS = 512
+"""What is propagated of `tracestate` at least (Trace Context, section 3.3.1.5); more is left out."""
+
+# Trace Context level 2, section 3.2.2. A later version may have more behind the flags.
+_TRACEPARENT = re.compile(r"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?\Z")
+_SAMPLED = 1
+
+
+class Context(NamedTuple):
+    """The span of a caller."""
+
+    trace_id: int
+    span_id: int
+    is_sampled: bool
+    state: str = ""
+    """The header `tracestate`, as sent."""
+
+
+def parse_context(traceparent: str, tracestate: str = "") -> Context | None:
+    """Read a `traceparent`; None when it is malformed.
+
+    Args:
+        traceparent: As a client sent it.
+        tracestate: What came with it, whatever it is.
+    """
+    match = _TRACEPARENT.match(traceparent.strip(" \t"))
+    if match is None or (match[1] == "00" and match[5] is not None):
+        return None
+    trace_id, span_id, flags = int(match[2], 16), int(match[3], 16), int(match[4], 16)
+    if not trace_id or not span_id:
+        return None
+    state = tracestate if len(tracestate) <= _MAX_STATE_CHARACTERS else ""
+    return Context(trace_id, span_id, bool(flags & _SAMPLED), state)
+
+
+class _Meta(msgspec.Struct, frozen=True):
+    # Of any type: a member that is no string is no reason to refuse the message.
+    traceparent: Any = None
+    tracestate: Any = None
+
+
+class _Params(msgspec.Struct, frozen=True):
+    meta: _Meta = msgspec.field(default=_Meta(), name="_meta")
+
+
+class _Message(msgspec.Struct, frozen=True):
+    params: _Params = _Params()
+
+
+_decoder = msgspec.json.Decoder(_Message)
+
+
+def context_of_message(source: bytes) -> Context | None:
+    """Read the context in `params._meta` of a message (MCP 2026-07-28, basic/index, "_meta"; SEP-414).
+
+    Args:
+        source: A JSON text, whatever it is; a batch has none.
+    """
+    try:
+        meta = _decoder.decode(source).params.meta
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if not isinstance(meta.traceparent, str):
+        return None
+    return parse_context(meta.traceparent, meta.tracestate if isinstance(meta.tracestate, str) else "")

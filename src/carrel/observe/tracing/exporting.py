@@ -1,0 +1,154 @@
+"""Hands spans over to OpenTelemetry: the one place that names it, imported where traces are wanted only.
+
+The batch processor of the SDK sends them from a thread of its own, out of a bounded queue that drops what a
+collector does not take in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from threading import Thread
+from time import monotonic, time_ns
+
+from opentelemetry.context import Context as OtelContext
+from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    TraceState,
+    set_span_in_context,
+)
+
+from carrel.observe.tracing.context import Context
+from carrel.observe.tracing.spans import Span
+from carrel.observe.tracing.switch import Exporter
+
+_NS = 1_000_000_000
+
+
+class Exporting:
+    """The way to the collectors.
+
+    Args:
+        exporters: Where spans go.
+        version: Carrel's own.
+
+    Raises:
+        ImportError: What speaks a protocol is not installed.
+        ValueError: A variable of OpenTelemetry has a value that the SDK refuses.
+    """
+
+    def __init__(self, exporters: tuple[Exporter, ...], version: str) -> None:
+        self._ids = _GivenTraceIds()
+        # Which requests are traced was decided long before a span is made, so all of these are kept.
+        self._provider = TracerProvider(
+            sampler=ALWAYS_ON, resource=_resource(version), id_generator=self._ids, shutdown_on_exit=False
+        )
+        for exporter in exporters:
+            self._provider.add_span_processor(BatchSpanProcessor(_make(exporter)))
+        self._tracer = self._provider.get_tracer("carrel", version)
+
+    def send(self, span: Span, trace_id: int, parent: Context | None) -> None:
+        """Hand over the spans of one request; never waits.
+
+        Args:
+            span: The request's.
+            trace_id: Of a trace that begins here; otherwise the parent's.
+            parent: The caller's span; None where the trace begins here.
+        """
+        self._ids.trace_id = trace_id
+        # An empty context: whatever an app around this one has open is of another request.
+        context = OtelContext()
+        if parent is not None:
+            context = set_span_in_context(NonRecordingSpan(_remote(parent)), context)
+        self._make(span, context, time_ns() - int(monotonic() * _NS))
+
+    async def close(self, deadline_s: float) -> bool:
+        """Send what is left, waiting no longer than the deadline.
+
+        Returns:
+            Whether all was sent, or given up by itself.
+        """
+        loop = asyncio.get_running_loop()
+        closed = asyncio.Event()
+
+        def close() -> None:
+            self._provider.shutdown()
+            loop.call_soon_threadsafe(closed.set)
+
+        # No thread of a pool: those are waited for when the process ends, and a collector may hold this one.
+        Thread(target=close, name="carrel-traces-close", daemon=True).start()
+        try:
+            async with asyncio.timeout(deadline_s):
+                await closed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _make(self, span: Span, context: OtelContext, unix_ns: int) -> None:
+        made = self._tracer.start_span(
+            span.name,
+            context,
+            SpanKind.SERVER if span.is_server else SpanKind.INTERNAL,
+            span.attributes,
+            start_time=unix_ns + int(span.start_s * _NS),
+        )
+        if span.error is not None:
+            made.set_attribute("error.type", span.error)
+            made.set_status(Status(StatusCode.ERROR))
+        if span.children:
+            inner = set_span_in_context(made, context)
+            for child in span.children:
+                self._make(child, inner, unix_ns)
+        made.end(unix_ns + int(span.end_s * _NS))
+
+
+class _GivenTraceIds(RandomIdGenerator):
+    """Gives the next trace the id that its request was given when it was taken."""
+
+    trace_id = 0
+
+    def generate_trace_id(self) -> int:
+        return self.trace_id
+
+
+def _remote(parent: Context) -> SpanContext:
+    return SpanContext(
+        parent.trace_id,
+        parent.span_id,
+        is_remote=True,
+        trace_flags=TraceFlags(TraceFlags.SAMPLED if parent.is_sampled else TraceFlags.DEFAULT),
+        trace_state=TraceState.from_header([parent.state]) if parent.state else TraceState(),
+    )
+
+
+def _resource(version: str) -> Resource:
+    """Return what the environment says of this service, and its own name where that says nothing."""
+    told = Resource.create()
+    own = {SERVICE_NAME: "carrel", SERVICE_VERSION: version}
+    if not str(told.attributes.get(SERVICE_NAME, "unknown_service")).startswith("unknown_service"):
+        del own[SERVICE_NAME]
+    if SERVICE_VERSION in told.attributes:
+        del own[SERVICE_VERSION]
+    return told.merge(Resource(own))
+
+
+def _make(exporter: Exporter) -> SpanExporter:
+    if exporter is Exporter.CONSOLE:
+        return ConsoleSpanExporter(out=sys.stderr, formatter=lambda span: f"{span.to_json(indent=None)}\n")
+    if exporter is Exporter.OTLP_GRPC:
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as OverGrpc
+
+        return OverGrpc()
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as OverHttp
+
+    return OverHttp()

@@ -1,0 +1,142 @@
+"""Traces of one worker: taken from the observer's batches, a few at a time, and handed over to be sent."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from carrel.http.exchange import Handler
+from carrel.library import Library
+from carrel.mcp.dispatch import Calls, Dispatcher
+from carrel.observe.tallies import Recorded
+from carrel.observe.tracing.marking import Marked, Marking, new_trace_id
+from carrel.observe.tracing.spans import RouteOf, span_of
+from carrel.observe.tracing.switch import Plan
+from carrel.threads import Threads
+
+if TYPE_CHECKING:
+    from carrel.observe.tracing.exporting import Exporting
+
+log = logging.getLogger("carrel.observe.tracing")
+
+MAX_WAITING = 1024
+"""Requests whose spans are still to be made; what comes beyond is dropped. A trace never delays a request."""
+
+AT_ONCE = 4
+"""Requests whose spans are made before others have their turn: the spans of one take as long as some hits."""
+
+CLOSE_S = 2.0
+"""How long the last spans may take to leave: a worker has eight seconds to stop in, and more to do."""
+
+
+class Tracing:
+    """Makes the traces that the environment asks for.
+
+    Args:
+        plan: What it asks for.
+        slow_s: What took longer is traced in any case.
+        library: Whose look-ups are told of.
+        threads: Where blocking calls run.
+        route_of: See `RouteOf`.
+        version: Carrel's own.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        slow_s: float,
+        library: Library,
+        threads: Threads,
+        route_of: RouteOf,
+        version: str,
+    ) -> None:
+        self._plan = plan
+        self._slow_s = slow_s
+        self._threads = threads
+        self._version = version
+        self._route_of = route_of
+        self._marking = Marking(plan.sampling, slow_s, library, reads_context=plan.reads_context)
+        self._exporting: Exporting | None = None
+        self._waiting: deque[Recorded] = deque()
+        self._working = False
+        self.made = 0
+        """Requests traced since the start."""
+        self.dropped = 0
+        """Requests that were to be traced, and were not, since the start."""
+
+    def before(self, respond: Handler) -> Handler:
+        """See `Marking.before`."""
+        return self._marking.before(respond)
+
+    def before_calls(self, calls: Dispatcher) -> Calls:
+        """See `Marking.before_calls`."""
+        return self._marking.before_calls(calls)
+
+    async def start(self) -> None:
+        """Make the way to the collectors, in the process that serves; where there is none, say why."""
+        for complaint in self._plan.complaints:
+            log.warning("%s", complaint)
+        try:
+            self._exporting = await self._threads.run(self._open)
+        except ImportError as error:
+            log.warning(
+                "OTEL_* asks for traces, and there will be none: %s. Run: pip install 'carrel[otel]'", error
+            )
+        except Exception as error:  # noqa: BLE001 - whatever OpenTelemetry makes of its variables, reads go on
+            log.warning("OTEL_* asks for traces, and there will be none: %s", error)
+
+    def _open(self) -> Exporting:
+        # Imports that take longer than the rest of a start: not for those who want no traces.
+        from carrel.observe.tracing.exporting import Exporting
+
+        return Exporting(self._plan.exporters, self._version)
+
+    async def stop(self) -> None:
+        """Send what is left, within `CLOSE_S`."""
+        exporting, self._exporting = self._exporting, None
+        if exporting is None:
+            return
+        while self._waiting:
+            self._send(exporting, self._waiting.popleft())
+        if not await exporting.close(CLOSE_S):
+            log.warning(
+                "the last traces were given up, as the collector did not take them within %g s", CLOSE_S
+            )
+
+    def take(self, batch: Sequence[Recorded]) -> None:
+        """Take what is to be traced of a batch; see `Observer.also_reads`."""
+        if self._exporting is None:
+            return
+        slow_s, waiting = self._slow_s, self._waiting
+        for recorded in batch:
+            response, start_s, end_s = recorded
+            if type(response) is Marked or end_s - start_s >= slow_s:
+                if len(waiting) < MAX_WAITING:
+                    waiting.append(recorded)
+                else:
+                    self.dropped += 1
+        if waiting and not self._working:
+            self._working = True
+            asyncio.get_running_loop().call_soon(self._work)
+
+    def _work(self) -> None:
+        exporting = self._exporting
+        self._working = exporting is not None and len(self._waiting) > AT_ONCE
+        if exporting is None:
+            return
+        for _ in range(min(AT_ONCE, len(self._waiting))):
+            self._send(exporting, self._waiting.popleft())
+        if self._working:
+            asyncio.get_running_loop().call_soon(self._work)
+
+    def _send(self, exporting: Exporting, recorded: Recorded) -> None:
+        response, start_s, end_s = recorded
+        span = span_of(response, start_s, end_s, self._route_of)
+        if isinstance(response, Marked):
+            exporting.send(span, response.note.trace_id, response.note.context)
+        else:
+            exporting.send(span, new_trace_id(), None)
+        self.made += 1

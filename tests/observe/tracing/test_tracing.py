@@ -1,0 +1,93 @@
+"""Traces of an app in this process: what they cost others, and their bounds."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from carrel.http.exchange import Request, Response
+from carrel.observe.tracing.marking import Marked
+from carrel.observe.tracing.tracing import AT_ONCE, MAX_WAITING
+from tests.support.apps import application, serving
+from tests.support.collector import black_hole, collecting_http
+from tests.support.sources import SlowSource
+from tests.support.waiting import eventually
+
+CORE = "/mcp/resources/sdlc/core"
+
+
+class Fields(dict[str, str]):
+    """Headers."""
+
+    def get_all(self, name: str) -> list[str]:
+        return [self[name]] if name in self else []
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_EXPORTER", "OTEL_TRACES_SAMPLER"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+def test_without_the_standard_switch_nothing_stands_before_the_router(library: Path) -> None:
+    app = application(library)
+    assert app.respond == app._router.respond  # noqa: SLF001 - that there is nothing between them is the point
+    assert app.calls is app.dispatcher
+
+
+async def test_an_unsampled_answer_is_the_one_that_was_made(
+    library: Path, environment: pytest.MonkeyPatch
+) -> None:
+    with black_hole() as url:
+        environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+        environment.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_off")
+        async with serving(library) as served:
+            miss = served.app.respond(Request("GET", CORE, "", Fields()))
+            assert not isinstance(miss, Response)
+            assert type(await miss) is Response
+            assert type(served.app.respond(Request("GET", CORE, "", Fields()))) is Response
+            context = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+            assert type(served.app.respond(Request("GET", CORE, "", Fields(context)))) is Marked
+
+
+async def test_every_reader_who_waits_for_a_load_has_its_stages_in_a_trace_of_its_own(
+    library: Path, environment: pytest.MonkeyPatch
+) -> None:
+    source = SlowSource(library)
+    with collecting_http() as collector:
+        environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        async with serving(library, source=source) as served:
+            readers = [asyncio.create_task(served.get(CORE)) for _ in range(3)]
+            await eventually(lambda: source.reads == 1)
+            source.gate.set()
+            await asyncio.gather(*readers)
+    traces = collector.traces().values()
+    assert len(traces) == 3
+    assert [sum(span.name == "source.read" for span in spans) for spans in traces] == [1, 1, 1]
+
+
+async def test_what_comes_too_fast_is_dropped_and_nobody_waits(
+    library: Path, environment: pytest.MonkeyPatch
+) -> None:
+    with black_hole() as url:
+        environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+        async with serving(library) as served:
+            tracing = served.app.tracing
+            assert tracing is not None
+            slow = (Response(200, []), 0.0, 60.0)
+            tracing.take([slow] * (MAX_WAITING + 10))
+            assert (tracing.made, tracing.dropped) == (0, 10)
+            await asyncio.sleep(0)
+            assert tracing.made == AT_ONCE
+            await eventually(lambda: tracing.made == MAX_WAITING)
+
+
+async def test_a_variable_that_opentelemetry_refuses_is_told_and_reads_go_on(
+    library: Path, environment: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    environment.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "-1")
+    async with serving(library) as served:
+        assert (await served.get(CORE)).status_code == 200
+    assert "OTEL_* asks for traces, and there will be none" in caplog.text
