@@ -15,6 +15,7 @@ from carrel.cache.keys import Keys
 from carrel.cache.memory import MemoryCache
 from carrel.cache.redis_link import RedisLink
 from carrel.cache.shared import SharedLevel
+from carrel.caretaking import Caretaker
 from carrel.catalog import Catalog
 from carrel.freshness import Freshness
 from carrel.http.admin import Admin
@@ -72,6 +73,9 @@ and one that is busy is late by what it does meanwhile. A third of what a client
 
 IO_THREADS = 4
 """Reads of a cold library are bound by the disk or, from the page cache, by one core."""
+
+NEIGHBOURS = "neighbours"
+"""Where in the directory of a server's workers they ask each other about their caches."""
 
 INSTRUCTIONS = (
     "This server holds a team's engineering standards, coding patterns and document templates. "
@@ -135,7 +139,9 @@ class Application:
         self.record = self._observer.record if is_counted or access_log else _pass_over
         """Take note of a response that was sent; see `Observer.record`."""
         self.search = Search(self.library, source, self._observer.record_search, self.usage.note_empty_search)
-        self._preloading = Preloading(self.library, self._observer.flush) if settings.preload else None
+        self._preloading = Preloading(self.library, self._observer.flush)
+        neighbours = None if shared is None else shared / NEIGHBOURS
+        self.caretaker = Caretaker(self.library, self._preloading, neighbours, self._observer.flush)
         self.streams = Streams(
             catalog,
             settings.max_streams,
@@ -187,10 +193,11 @@ class Application:
         self.library.start()
         self.streams.start()
         await self.sessions.start()
+        await self.caretaker.start()
         self._stop_watch.start()
         if self._sharing is not None:
             self._sharing.start()
-        if self._preloading is not None:
+        if self.settings.preload:
             self._preloading.start()
 
     async def stop(self) -> None:
@@ -198,8 +205,7 @@ class Application:
         self._stop_watch.stop()
         self.streams.close()
         await self.sessions.stop()
-        if self._preloading is not None:
-            await self._preloading.stop()
+        await self.caretaker.stop()
         await self.search.stop()
         if self._sharing is not None:
             await self._sharing.stop()
@@ -268,7 +274,8 @@ class Application:
 
     def _route(self) -> Router:
         rest = Rest(self.library)
-        admin = Admin(self.library, self._expose, __version__, self._preloading)
+        preloading = self._preloading if self.settings.preload else None
+        admin = Admin(self.library, self._expose, __version__, preloading)
         routes = {
             LISTING: get_only(rest.list),
             SEARCH: get_only(SearchRoute(self.search).respond),

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET
 
+from carrel.bell import Bell
 from carrel.errors import (
     Era,
     InvalidRequest,
@@ -32,7 +33,6 @@ from carrel.errors import (
 from carrel.http import events
 from carrel.http.exchange import Answer, Headers, Request, Response, Streaming
 from carrel.library import Library
-from carrel.mcp.bell import Bell
 from carrel.mcp.dispatch import Dispatcher, failed
 from carrel.mcp.introduction import Introduction, introduced
 from carrel.mcp.ledger import IN_MEMORY, Ledger, no_session, stream_taken

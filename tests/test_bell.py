@@ -4,12 +4,12 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from carrel.mcp.bell import Bell
+from carrel.bell import Bell
 from tests.support.waiting import eventually
 
 PROGRAM = """
 import sys, pathlib
-from carrel.mcp.bell import Bell
+from carrel.bell import Bell
 bell = Bell(pathlib.Path(sys.argv[1]))
 print(bell.name, flush=True)
 sys.stdin.read()
