@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from carrel import __version__
 from carrel.cache.feed import Feed
@@ -48,9 +50,11 @@ from carrel.observe.attribution import Attribution, stating
 from carrel.observe.cells import Cells
 from carrel.observe.exposition import exposition
 from carrel.observe.lines import LineWriter
+from carrel.observe.metrics import EVICTIONS, HITS, MISSES, STALE
 from carrel.observe.observer import Observer
 from carrel.observe.pushing import record_pushing
 from carrel.observe.recorder import Recorder
+from carrel.observe.totals import totals
 from carrel.observe.vitals import Vitals
 from carrel.preloading import Preloading
 from carrel.redis_url import parse_redis_url
@@ -66,6 +70,10 @@ from carrel.surveying import open_library
 from carrel.threads import Threads
 from carrel.usage.ledger import UsageLedger
 from carrel.usage.store import FILE_NAME, IN_MEMORY, require_place
+
+if TYPE_CHECKING:
+    from carrel.admin.surface import Counts
+    from carrel.servers.plain import PlainServer
 
 HEAD_START_S = 0.15
 """What other workers get to see a change in, before this one tells clients of it: all look at the same time,
@@ -103,6 +111,7 @@ class Application:
         cells: Where metrics go, shared with the other workers.
         writer: Where log lines go.
         shared: A directory of this server's workers alone; None where there is one process only.
+        admin: Listens for admin calls, see `PlainServer`; None for none.
         tools: Read-only tools beside Carrel's own, also where those are switched off.
         features: Further parts of the protocol.
     """
@@ -116,6 +125,7 @@ class Application:
         writer: LineWriter,
         shared: Path | None = None,
         *,
+        admin: socket.socket | None = None,
         tools: Sequence[ToolMaker] = (),
         features: Sequence[FeatureMaker] = (),
     ) -> None:
@@ -149,6 +159,7 @@ class Application:
             self._observer.refresh_soon,
             HEAD_START_S if settings.workers > 1 else 0.0,
         )
+        self._admin = self._admin_server(admin) if admin is not None else None
         self._operations: tuple[Operation, ...] = ()
         self.dispatcher = Dispatcher(self._features(tools, features))
         self._operations += self.dispatcher.operations
@@ -194,6 +205,8 @@ class Application:
         self.streams.start()
         await self.sessions.start()
         await self.caretaker.start()
+        if self._admin is not None:
+            self._admin.start()
         self._stop_watch.start()
         if self._sharing is not None:
             self._sharing.start()
@@ -205,6 +218,8 @@ class Application:
         self._stop_watch.stop()
         self.streams.close()
         await self.sessions.stop()
+        if self._admin is not None:
+            await self._admin.stop()
         await self.caretaker.stop()
         await self.search.stop()
         if self._sharing is not None:
@@ -295,6 +310,21 @@ class Application:
         # Under its alias a document would be there twice.
         documents = tuple(info.uri for info in added if info.uri == info.canonical_uri)
         self.usage.note_change(documents, change.removed)
+
+    def _admin_server(self, listener: socket.socket) -> PlainServer:
+        # Off by default: h11 and what else it takes are imported where it is on.
+        from carrel.admin.surface import Surface
+        from carrel.servers.plain import PlainServer
+
+        surface = Surface(self.caretaker, self._count, self.settings.admin_token)
+        return PlainServer(listener, surface.begin)
+
+    async def _count(self) -> Counts:
+        from carrel.admin.surface import Counts
+
+        # Not on the threads of the library, all of which may wait for a source that hangs.
+        found = await asyncio.to_thread(totals, self._cells)
+        return Counts(found[HITS], found[MISSES], found[STALE], found[EVICTIONS])
 
     async def _expose(self, format_: Exposition) -> bytes:
         self._vitals.write()

@@ -14,6 +14,7 @@ from pathlib import Path
 from time import monotonic
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from carrel.library import Library
 from carrel.model import Invalidation
@@ -56,9 +57,9 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     feed: Link
     feed_losses: int
     """How often messages of other hosts were lost, since the worker's start."""
-    forgotten: int
-    """Resources that the question made it forget."""
     warming: Progress
+    forgotten: int | UnsetType = UNSET
+    """URIs that it was made to forget; unset where it was asked something else."""
 
 
 class Crew(msgspec.Struct, frozen=True):
@@ -71,8 +72,8 @@ class Crew(msgspec.Struct, frozen=True):
 
     @property
     def forgotten(self) -> int:
-        """Resources that all of them forgot together."""
-        return sum(worker.forgotten for worker in self.workers)
+        """URIs that they were made to forget, added up."""
+        return sum(worker.forgotten or 0 for worker in self.workers)
 
     @property
     def is_warming(self) -> bool:
@@ -175,7 +176,7 @@ class Caretaker:
         return msgspec.json.encode(await self._do(_decode_question(question)))
 
     async def _do(self, question: _Forget | _Warm | _Look) -> WorkerState:
-        forgotten = 0
+        forgotten: int | UnsetType = UNSET
         match question:
             case _Forget(scope=scope):
                 forgotten = await self._library.forget(scope)
@@ -185,7 +186,7 @@ class Caretaker:
                 self._flush()
         return self._state(forgotten)
 
-    def _state(self, forgotten: int) -> WorkerState:
+    def _state(self, forgotten: int | UnsetType) -> WorkerState:
         library, shared = self._library, self._library.shared
         memory = library.memory
         return WorkerState(

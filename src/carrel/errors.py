@@ -13,7 +13,7 @@ The tree::
         ├── InvalidParams, InvalidCursor, SearchUnavailable
         ├── ParseFailed, InvalidRequest, MethodNotFound
         ├── MetaMissing, HeaderMismatch, UnsupportedVersion, CapabilityMissing
-        ├── SessionNotFound, StreamTaken, Overloaded
+        ├── SessionNotFound, StreamTaken, Overloaded, Unauthenticated
         └── MethodNotAllowed, NotAcceptable, UnsupportedMediaType, BodyTooLarge,
             BodyTimeout, OriginForbidden, HostMisdirected, RangeNotSatisfiable
 
@@ -153,6 +153,10 @@ class Overloaded(RequestError):
     """As many streams are open, or as many reads wait, as this worker holds."""
 
 
+class Unauthenticated(RequestError):
+    """A call of the admin surface without its token, or with another one."""
+
+
 class MethodNotAllowed(RequestError):
     """An HTTP method that the route does not have; `data["allow"]` lists those it has."""
 
@@ -219,6 +223,7 @@ TABLE: dict[type[RequestError], Outcome] = {
     SessionNotFound: Outcome("Session not found", 404, (404, -32600), (404, -32600)),
     StreamTaken: Outcome("Stream is open already", 409, (409, -32600), (409, -32600)),
     Overloaded: Outcome("Too busy", 503, (503, -32603), (503, -32603)),
+    Unauthenticated: Outcome("Token missing", 401, (401, -32600), (401, -32600)),
     MethodNotAllowed: Outcome("Method not allowed", 405, (405, -32600), (405, -32600)),
     NotAcceptable: Outcome("Not acceptable", 406, (406, -32600), (406, -32600)),
     UnsupportedMediaType: Outcome("Unsupported media type", 415, (415, -32600), (415, -32600)),

@@ -40,6 +40,13 @@ Clients = Annotated[
     Literal["on", "off"] | None,
     typer.Option("--usage-clients", help="Whether that is by client.  [default: on with --usage]"),
 ]
+Admin = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Where admin calls are answered: unix:PATH or 127.0.0.1:PORT."),
+]
+TokenFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="File with the token that admin calls need.")
+]
 Config = Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file with settings.")]
 
 
@@ -98,6 +105,8 @@ def serve(
     ] = None,
     usage: Usage = None,
     usage_clients: Clients = None,
+    admin: Admin = None,
+    admin_token_file: TokenFile = None,
 ) -> None:
     """Serve a library over MCP and HTTP."""
     from carrel.cli.serving import serve as run
@@ -106,6 +115,7 @@ def serve(
     flags["allowed_hosts"] = tuple(allowed_host) if allowed_host else None
     flags |= {"preload": preload, "tools": _is_on(tools), "metrics": _is_on(metrics), "redis_url": redis}
     flags |= {"usage": usage, "usage_clients": _is_on(usage_clients)}
+    flags |= {"admin": admin, "admin_token_file": admin_token_file}
     flags["allowed_origins"] = tuple(allowed_origin) if allowed_origin else None
     run(_settings(flags, config))
 

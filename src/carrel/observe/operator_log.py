@@ -10,7 +10,7 @@ from carrel.observe.lines import LineWriter
 
 
 class JsonLineHandler(logging.Handler):
-    """Turns log records into JSON lines."""
+    """Turns log records into JSON lines; what a record has as `fields` become members."""
 
     def __init__(self, writer: LineWriter) -> None:
         super().__init__()
@@ -25,6 +25,7 @@ class JsonLineHandler(logging.Handler):
             # A file name need not be UTF-8; a line of JSON has to be.
             "message": record.getMessage().encode("utf-8", "backslashreplace").decode(),
         }
+        line |= getattr(record, "fields", {})
         if record.exc_info:
             line["traceback"] = logging.Formatter().formatException(record.exc_info)
         self._writer.write(msgspec.json.encode(line) + b"\n")
