@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from carrel.caretaking import Link
+from carrel.crew import Link
 from carrel.errors import InvalidParams, InvalidUri, ResourceNotFound
 from carrel.model import Form, Invalidation, ServedFrom
 from tests.support.apps import Served, serving

@@ -72,7 +72,7 @@ from carrel.usage.ledger import UsageLedger
 from carrel.usage.store import FILE_NAME, IN_MEMORY, require_place
 
 if TYPE_CHECKING:
-    from carrel.admin.surface import Counts
+    from carrel.admin.answers import Counts
     from carrel.servers.plain import PlainServer
 
 HEAD_START_S = 0.15
@@ -320,7 +320,7 @@ class Application:
         return PlainServer(listener, surface.begin)
 
     async def _count(self) -> Counts:
-        from carrel.admin.surface import Counts
+        from carrel.admin.answers import Counts
 
         # Not on the threads of the library, all of which may wait for a source that hangs.
         found = await asyncio.to_thread(totals, self._cells)

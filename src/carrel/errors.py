@@ -8,6 +8,11 @@ The tree::
     │   ├── InvalidLibrary
     │   ├── AddressUnavailable
     │   └── ExtraMissing
+    ├── CommandError            why a command that asks a running server ends; it exits with `exit_code`
+    │   ├── CallRefused
+    │   ├── ServerUnreachable
+    │   ├── TokenRefused
+    │   └── CrewIncomplete
     └── RequestError            what a client is told; one row each in `TABLE`
         ├── InvalidUri, ResourceNotFound, SectionNotFound, ResourceUnreadable, NotReady
         ├── InvalidParams, InvalidCursor, SearchUnavailable
@@ -35,6 +40,9 @@ class Era(StrEnum):
 
 class CarrelError(Exception):
     """Root of the tree."""
+
+    exit_code: ClassVar[int] = 1
+    """Of a command that ends with it."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -65,6 +73,32 @@ class ExtraMissing(StartupError):
     """A command needs packages that are installed on request only."""
 
     exit_code = 6
+
+
+class CommandError(CarrelError):
+    """A command asked a running server, and did not get what it wanted."""
+
+
+class CallRefused(CommandError):
+    """The server does not do what it was asked, and says why."""
+
+
+class ServerUnreachable(CommandError):
+    """Nobody answers where the server should."""
+
+    exit_code = 3
+
+
+class TokenRefused(CommandError):
+    """The server wants another token."""
+
+    exit_code = 4
+
+
+class CrewIncomplete(CommandError):
+    """It was done, but not by all of the server's workers, or not to the end."""
+
+    exit_code = 5
 
 
 class RequestError(CarrelError):

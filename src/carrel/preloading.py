@@ -12,8 +12,7 @@ import logging
 from collections.abc import Callable, Sequence
 from time import monotonic
 
-import msgspec
-
+from carrel.crew import Progress
 from carrel.errors import RequestError
 from carrel.library import Library
 from carrel.model import Form, Reading, ResourceInfo, ServedFrom
@@ -28,21 +27,6 @@ GROWTH = 1.4
 
 _PASSED_AT_ONCE = 200
 """URIs that are passed over before others have their turn."""
-
-
-class Progress(msgspec.Struct, frozen=True, rename="camel"):
-    """How far a pass has come, in URIs."""
-
-    uris: int
-    """All that there are, aliases too."""
-    held: int
-    """In memory already, in every usual form."""
-    loaded: int
-    failed: int
-    """Gone, or not to be read; the log has the reasons."""
-    no_room: int
-    """Left out, as the cache is full."""
-    running: bool
 
 
 class Preloading:

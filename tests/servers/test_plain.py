@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from carrel.admin.surface import Counts, Surface
+from carrel.admin.answers import Counts
+from carrel.admin.surface import Surface
 from carrel.servers import plain
 from tests.support.admin import INVALIDATE, STATS, TOKEN, WARM
 from tests.support.apps import Served, serving

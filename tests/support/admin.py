@@ -12,6 +12,7 @@ from tests.support.servers import DEADLINE_S, Server
 
 TOKEN = "4f1c9be02d7a4f1c9be02d7a"  # noqa: S105 - of the tests
 INVALIDATE, WARM, STATS = (f"/admin/cache/{call}" for call in ("invalidate", "warm", "stats"))
+"""Spelled here once more: they are what users have in their scripts."""
 
 
 def unix_client(path: Path) -> httpx.Client:

@@ -12,8 +12,10 @@ from typing import Any
 
 import msgspec
 
+from carrel.admin.answers import INVALIDATE, STATS, WARM, Counts, CrewAnswer, InvalidateAnswer
 from carrel.admin.bodies import StatsBody, WarmBody, decode, scope_of
-from carrel.caretaking import Caretaker, Crew, Link, WorkerState
+from carrel.caretaking import Caretaker
+from carrel.crew import Crew
 from carrel.errors import (
     MethodNotAllowed,
     MethodNotFound,
@@ -32,44 +34,6 @@ _MAX_METHOD = 16
 _SCHEME = "bearer"
 
 
-class Counts(msgspec.Struct, frozen=True):
-    """Reads of all workers since the server's start, as in its metrics."""
-
-    hits: int
-    misses: int
-    stale: int
-    evictions: int
-
-
-class InvalidateAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What came of an invalidation."""
-
-    workers: int
-    """Those of this server that have forgotten."""
-    silent: int
-    """Those that are alive and did not answer in time; they are told."""
-    forgotten: int
-    """URIs, added up over the workers."""
-    feed: Link
-    """Whether other hosts hear of it now (up), once Redis can be used (down), or there are none (off)."""
-    uri: str | None = None
-    type: str | None = None
-    all: bool = False
-
-
-class CrewAnswer(msgspec.Struct, frozen=True):
-    """What the workers hold."""
-
-    workers: tuple[WorkerState, ...]
-    silent: int
-    entries: int
-    bytes: int
-    hits: int
-    misses: int
-    stale: int
-    evictions: int
-
-
 class Surface:
     """The calls there are.
 
@@ -84,9 +48,9 @@ class Surface:
         self._count = count
         self._token = token.encode()
         self.routes: dict[str, Callable[[Call, bytes], Coroutine[Any, Any, Response]]] = {
-            "/admin/cache/invalidate": self._invalidate,
-            "/admin/cache/warm": self._warm,
-            "/admin/cache/stats": self._stats,
+            INVALIDATE: self._invalidate,
+            WARM: self._warm,
+            STATS: self._stats,
         }
 
     def begin(self, peer: str) -> Call:

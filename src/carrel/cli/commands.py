@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from carrel import __version__
-from carrel.errors import CarrelError, ExtraMissing, StartupError
+from carrel.errors import CarrelError, ExtraMissing
 
 if TYPE_CHECKING:
     from carrel.settings import Settings
@@ -51,12 +51,12 @@ Config = Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file w
 
 
 def main() -> None:
-    """Run the command line; a `StartupError` becomes a line on stderr and an exit code."""
+    """Run the command line; a `CarrelError` becomes a line on stderr and an exit code."""
     try:
         app()
     except CarrelError as error:
         print(f"carrel: {error.message}", file=sys.stderr)
-        sys.exit(error.exit_code if isinstance(error, StartupError) else 1)
+        sys.exit(error.exit_code)
 
 
 def _print_version(wanted: bool) -> None:
@@ -198,6 +198,59 @@ def stages(
         print_stages(batches, document_bytes, as_json=json)
     else:
         print_calls(calls, document_bytes, as_json=json)
+
+
+cache = typer.Typer(
+    help="Look after the caches of a running server, through its admin surface.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(cache, name="cache")
+
+
+@cache.command()
+def invalidate(
+    uri: Annotated[str | None, typer.Argument(metavar="[URI]", help="One resource.")] = None,
+    type_: Annotated[str | None, typer.Option("--type", metavar="T", help="All of a type.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="All there is.")] = False,
+    admin: Admin = None,
+    admin_token_file: TokenFile = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Have content read from the source again, by every worker of every host."""
+    from carrel.cli.caching import invalidate as run
+
+    if (uri is not None) + (type_ is not None) + all_ != 1:
+        raise typer.BadParameter("Give one of URI, --type T and --all.")
+    settings = _settings({"admin": admin, "admin_token_file": admin_token_file}, config)
+    run(settings, uri, type_, as_json=json)
+
+
+@cache.command()
+def warm(
+    admin: Admin = None,
+    admin_token_file: TokenFile = None,
+    config: Config = None,
+    wait: Annotated[
+        float, typer.Option(min=0, max=86_400, metavar="SECONDS", help="For how long to wait, at most.")
+    ] = 60.0,
+    json: Json = False,
+) -> None:
+    """Have every worker of the server load what it does not hold, as far as there is room."""
+    from carrel.cli.caching import warm as run
+
+    run(_settings({"admin": admin, "admin_token_file": admin_token_file}, config), wait, as_json=json)
+
+
+@cache.command()
+def stats(
+    admin: Admin = None, admin_token_file: TokenFile = None, config: Config = None, json: Json = False
+) -> None:
+    """Show what the workers of the server hold, and how reads went."""
+    from carrel.cli.caching import stats as run
+
+    run(_settings({"admin": admin, "admin_token_file": admin_token_file}, config), as_json=json)
 
 
 # Everything after `perf` is left to carrel_perf, which is not even imported by the other commands.
