@@ -54,6 +54,16 @@ def test_a_worker_that_was_killed_is_known_to_be_gone(tmp_path: Path) -> None:
     bell.close()
 
 
+def test_whether_a_worker_is_alive_is_found_without_a_message(tmp_path: Path) -> None:
+    one, deaf = Bell(tmp_path), Bell(tmp_path)
+    queue = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text("utf-8"))
+    assert all(one.is_alive(deaf.name) for _ in range(2 * queue)), "none of them waits in its queue"
+    name = deaf.name
+    deaf.close()
+    assert not one.is_alive(name)
+    one.close()
+
+
 def test_a_worker_that_does_not_listen_is_not_waited_for_without_end(tmp_path: Path) -> None:
     one, deaf = Bell(tmp_path), Bell(tmp_path)
     queue = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text("utf-8"))

@@ -63,11 +63,20 @@ class Bell:
         try:
             self._sender.sendto(message, self._path(name))
         except (ConnectionRefusedError, FileNotFoundError):
-            with suppress(OSError):
-                os.unlink(name + _SUFFIX, dir_fd=self._directory)
+            self._clear(name)
             return False
         except OSError as error:
             log.warning("another worker does not take what it is told: %s", error)
+        return True
+
+    def is_alive(self, name: str) -> bool:
+        """Tell whether a worker is alive, without a message that would wait for it."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect(self._path(name))
+            except (ConnectionRefusedError, FileNotFoundError):
+                self._clear(name)
+                return False
         return True
 
     def ring_others(self, message: bytes) -> set[str]:
@@ -94,6 +103,11 @@ class Bell:
         self._socket.close()
         self._sender.close()
         os.close(self._directory)
+
+    def _clear(self, name: str) -> None:
+        """Remove what a worker that is gone has left."""
+        with suppress(OSError):
+            os.unlink(name + _SUFFIX, dir_fd=self._directory)
 
     def _receive(self, heard: Callable[[bytes], None]) -> None:
         with suppress(BlockingIOError):

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from time import monotonic
 from typing import NamedTuple
 
 import msgspec
@@ -24,7 +25,8 @@ log = logging.getLogger("carrel.neighbours")
 ANSWER_S = 1.0
 """How long a worker that is alive is waited for. One that takes longer is stuck, and counts as silent."""
 
-_PROBE = b"?"
+_LOOK_S = 0.05
+"""Between looks whether those that have not answered are alive."""
 
 
 class Answers(NamedTuple):
@@ -107,21 +109,20 @@ class Neighbours:
         try:
             message = _encode(_Question(bell.name, number, msgspec.Raw(question)))
             asked = await self._thread.run(bell.ring_others, message)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(deadline_s):
-                    while asked - inquiry.answers.keys():
-                        inquiry.news.clear()
+            end_s = monotonic() + deadline_s
+            while (missing := asked - inquiry.answers.keys()) and monotonic() < end_s:
+                inquiry.news.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(_LOOK_S, end_s - monotonic())):
                         await inquiry.news.wait()
-            missing = asked - inquiry.answers.keys()
-            # One that died meanwhile is not silent: what takes its place begins with nothing.
-            silent = [name for name in missing if await self._thread.run(bell.ring, name, _PROBE)]
+                        continue
+                # One that died meanwhile is not waited for: what takes its place begins with nothing.
+                asked -= {name for name in missing if not await self._thread.run(bell.is_alive, name)}
         finally:
             del self._inquiries[number]
-        return Answers(tuple(inquiry.answers.values()), len(silent))
+        return Answers(tuple(inquiry.answers.values()), len(missing))
 
     def _hear(self, raw: bytes) -> None:
-        if raw == _PROBE:
-            return
         try:
             message = _decoder.decode(raw)
         except msgspec.DecodeError as error:
