@@ -50,7 +50,7 @@ from carrel.observe.attribution import Attribution, stating
 from carrel.observe.cells import Cells
 from carrel.observe.exposition import exposition
 from carrel.observe.lines import LineWriter
-from carrel.observe.metrics import EVICTIONS, HITS, MISSES, STALE
+from carrel.observe.metrics import HITS, MISSES, STALE
 from carrel.observe.observer import Observer
 from carrel.observe.pushing import record_pushing
 from carrel.observe.recorder import Recorder
@@ -319,12 +319,14 @@ class Application:
         surface = Surface(self.caretaker, self._count, self.settings.admin_token)
         return PlainServer(listener, surface.begin)
 
-    async def _count(self) -> Counts:
+    async def _count(self) -> Counts | None:
         from carrel.admin.answers import Counts
 
+        if not self.settings.metrics:
+            return None
         # Not on the threads of the library, all of which may wait for a source that hangs.
         found = await asyncio.to_thread(totals, self._cells)
-        return Counts(found[HITS], found[MISSES], found[STALE], found[EVICTIONS])
+        return Counts(found[HITS], found[MISSES], found[STALE])
 
     async def _expose(self, format_: Exposition) -> bytes:
         self._vitals.write()

@@ -102,9 +102,10 @@ def test_stats_are_those_of_all_workers_and_of_the_metrics(server: Server, admin
         stats = call(admin, STATS)
         page = metrics(client)
     assert {worker["pid"] for worker in stats["workers"]} == set(server.workers())
-    assert stats["hits"] + stats["misses"] == 50
-    assert stats["misses"] == stats["entries"] == WORKERS
-    assert stats["hits"] == total(page, "mcp_resource_cache_hits_total")
+    reads = stats["reads"]
+    assert reads["hits"] + reads["misses"] == 50
+    assert reads["misses"] == stats["entries"] == WORKERS
+    assert reads["hits"] == total(page, "mcp_resource_cache_hits_total")
     assert stats["bytes"] == total(page, "mcp_resource_cache_bytes") > 0
     for worker in stats["workers"]:
         assert (worker["redis"], worker["feed"], worker["ready"]) == ("off", "off", True)
@@ -280,3 +281,18 @@ def test_nothing_listens_and_h11_is_not_imported_where_the_surface_is_off(tmp_pa
     subprocess.run([sys.executable, "-c", probe], check=True, cwd=tmp_path, timeout=DEADLINE_S)
     with running(rsgi_command(write_library(tmp_path / "library")), tmp_path / "run") as server:
         assert "Admin" not in server.stdout
+
+
+def test_a_server_without_metrics_counts_no_reads_and_says_so(tmp_path: Path, path: Path) -> None:
+    command = rsgi_command(write_library(tmp_path / "library"), "--metrics", "off", "--admin", f"unix:{path}")
+    with running(command, tmp_path / "run"), unix_client(path) as client:
+        assert call(client, STATS)["reads"] is None
+        told = subprocess.run(
+            carrel("cache", "stats", "--admin", f"unix:{path}"),
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=True,
+        )
+    assert "Reads are not counted" in told.stdout

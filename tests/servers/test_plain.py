@@ -168,4 +168,4 @@ async def test_a_stop_finishes_the_calls_under_way(served: Served) -> None:
 
 
 async def nothing_counted() -> Counts:
-    return Counts(0, 0, 0, 0)
+    return Counts(0, 0, 0)

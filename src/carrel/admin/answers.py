@@ -17,7 +17,6 @@ class Counts(msgspec.Struct, frozen=True):
     hits: int
     misses: int
     stale: int
-    evictions: int
 
 
 class InvalidateAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -41,9 +40,10 @@ class CrewAnswer(msgspec.Struct, frozen=True):
 
     workers: tuple[WorkerState, ...]
     silent: int
+    """Workers that are alive and did not answer in time."""
     entries: int
     bytes: int
-    hits: int
-    misses: int
-    stale: int
     evictions: int
+    """Since each worker's start."""
+    reads: Counts | None
+    """None where the server counts nothing, as its metrics are off."""

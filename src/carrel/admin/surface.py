@@ -39,11 +39,13 @@ class Surface:
 
     Args:
         caretaker: Carries them out.
-        count: Counts the reads of all workers.
+        count: Counts the reads of all workers; None where nothing is counted.
         token: What a call has to bring; "" where whoever gets here may call.
     """
 
-    def __init__(self, caretaker: Caretaker, count: Callable[[], Awaitable[Counts]], token: str) -> None:
+    def __init__(
+        self, caretaker: Caretaker, count: Callable[[], Awaitable[Counts | None]], token: str
+    ) -> None:
         self._caretaker = caretaker
         self._count = count
         self._token = token.encode()
@@ -111,16 +113,13 @@ class Surface:
         return await self._told(200, crew)
 
     async def _told(self, status: int, crew: Crew) -> Response:
-        counts = await self._count()
         answer = CrewAnswer(
             workers=crew.workers,
             silent=crew.silent,
             entries=sum(worker.entries for worker in crew.workers),
             bytes=sum(worker.bytes for worker in crew.workers),
-            hits=counts.hits,
-            misses=counts.misses,
-            stale=counts.stale,
-            evictions=counts.evictions,
+            evictions=sum(worker.evictions for worker in crew.workers),
+            reads=await self._count(),
         )
         return Response(status, _HEADERS, msgspec.json.encode(answer))
 

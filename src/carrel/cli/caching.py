@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from carrel.admin.answers import INVALIDATE, STATS, WARM, CrewAnswer, InvalidateAnswer
+from carrel.admin.answers import INVALIDATE, STATS, WARM, Counts, CrewAnswer, InvalidateAnswer
 from carrel.cli.admitting import with_token
 from carrel.cli.asking import AdminClient
 from carrel.crew import Link, WorkerState
@@ -120,10 +120,16 @@ def _print_stats(answer: CrewAnswer) -> None:
         links = (worker.redis.value, worker.feed.value, f"{worker.feed_losses:,}")
         table.add_row(str(worker.pid), *(f"{number:,}" for number in numbers), *links)
     _console().print(table)
-    reads = answer.hits + answer.misses
-    rate = f" ({answer.hits / reads:.1%})" if reads else ""
-    print(f"\n{answer.hits:,} hits{rate}, {answer.misses:,} misses, {answer.stale:,} stale reads")
+    print(f"\n{_spell_reads(answer.reads)}")
     print(f"{answer.entries:,} entries, {answer.bytes:,} bytes, {answer.evictions:,} evictions")
+
+
+def _spell_reads(reads: Counts | None) -> str:
+    if reads is None:
+        return "Reads are not counted: the server runs with --metrics off."
+    total = reads.hits + reads.misses
+    rate = f" ({reads.hits / total:.1%})" if total else ""
+    return f"{reads.hits:,} hits{rate}, {reads.misses:,} misses, {reads.stale:,} stale reads"
 
 
 def _refuse_silence(silent: int) -> None:
