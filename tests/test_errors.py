@@ -1,7 +1,7 @@
 import pytest
 
 from carrel import errors
-from carrel.errors import TABLE, CarrelError, Era, RequestError, StartupError, http_status, mcp_outcome
+from carrel.errors import TABLE, CarrelError, Era, RequestError, http_status, mcp_outcome
 
 
 def _leaves(kind: type[CarrelError]) -> set[type[CarrelError]]:
@@ -35,9 +35,18 @@ def test_the_modern_era_never_sends_codes_of_the_handshake_era() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "exit_code"),
-    [(errors.InvalidSettings, 2), (errors.InvalidLibrary, 2), (errors.AddressUnavailable, 1)],
+    [
+        (errors.InvalidSettings, 2),
+        (errors.InvalidLibrary, 2),
+        (errors.AddressUnavailable, 1),
+        (errors.CallRefused, 1),
+        (errors.ServerUnreachable, 3),
+        (errors.TokenRefused, 4),
+        (errors.CrewIncomplete, 5),
+        (errors.ResourceNotFound, 1),
+    ],
 )
-def test_an_error_at_the_start_has_an_exit_code(kind: type[StartupError], exit_code: int) -> None:
+def test_an_error_that_ends_a_command_has_an_exit_code(kind: type[CarrelError], exit_code: int) -> None:
     assert kind("What was wrong.").exit_code == exit_code
 
 

@@ -157,3 +157,33 @@ def test_a_flag_of_the_wrong_type_is_named(tmp_path: Path) -> None:
 )
 def test_loopback_is_told_from_the_rest(host: str, is_loopback: bool) -> None:  # noqa: FBT001
     assert Settings(host=host).is_loopback() is is_loopback
+
+
+TOKEN = "0123456789abcdef"  # noqa: S105 - of the tests
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        ({"CARREL_ADMIN": "127.0.0.1:1"}, "need a token"),
+        ({"CARREL_ADMIN": "127.0.0.1:1", "CARREL_ADMIN_TOKEN": ""}, "need a token"),
+        ({"CARREL_ADMIN": "unix:/x", "CARREL_ADMIN_TOKEN": TOKEN[1:]}, "at least 16"),
+        ({"CARREL_ADMIN": "unix:/x", "CARREL_ADMIN_TOKEN": TOKEN + " x"}, "without spaces"),
+        ({"CARREL_ADMIN": "unix:/x", "CARREL_ADMIN_TOKEN": TOKEN, "CARREL_ADMIN_TOKEN_FILE": "/y"}, "twice"),
+        ({"CARREL_ADMIN": "example.org:1", "CARREL_ADMIN_TOKEN": TOKEN}, "other machines"),
+    ],
+)
+def test_an_admin_surface_that_is_not_safe_stops_the_start(
+    tmp_path: Path, environment: dict[str, str], reason: str
+) -> None:
+    with pytest.raises(InvalidSettings, match=reason) as caught:
+        loaded(tmp_path, environment=environment)
+    assert TOKEN[1:] not in str(caught.value)
+
+
+def test_an_admin_surface_needs_a_token_on_a_port_only(tmp_path: Path) -> None:
+    assert loaded(tmp_path, environment={"CARREL_ADMIN": "unix:/x"}).admin == "unix:/x"
+    with_token = {"CARREL_ADMIN": "127.0.0.1:1", "CARREL_ADMIN_TOKEN": TOKEN}
+    assert loaded(tmp_path, environment=with_token).admin_token == TOKEN
+    with_file = {"CARREL_ADMIN": "127.0.0.1:1", "CARREL_ADMIN_TOKEN_FILE": "/run/token"}
+    assert loaded(tmp_path, environment=with_file).admin_token_file == Path("/run/token")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from carrel import __version__
 from carrel.cache.feed import Feed
@@ -16,6 +18,7 @@ from carrel.cache.keys import Keys
 from carrel.cache.memory import MemoryCache
 from carrel.cache.redis_link import RedisLink
 from carrel.cache.shared import SharedLevel
+from carrel.caretaking import Caretaker
 from carrel.catalog import Catalog
 from carrel.freshness import Freshness
 from carrel.http.admin import Admin
@@ -49,10 +52,12 @@ from carrel.observe.attribution import Attribution, stating
 from carrel.observe.cells import Cells
 from carrel.observe.exposition import exposition
 from carrel.observe.lines import LineWriter
+from carrel.observe.metrics import HITS, MISSES, STALE
 from carrel.observe.observer import Observer
 from carrel.observe.operator_log import is_for_people
 from carrel.observe.pushing import record_pushing
 from carrel.observe.recorder import Recorder
+from carrel.observe.totals import totals
 from carrel.observe.tracing.switch import plan_of
 from carrel.observe.tracing.tracing import Tracing
 from carrel.observe.vitals import Vitals
@@ -71,12 +76,19 @@ from carrel.threads import Threads
 from carrel.usage.ledger import UsageLedger
 from carrel.usage.store import FILE_NAME, IN_MEMORY, require_place
 
+if TYPE_CHECKING:
+    from carrel.admin.answers import Counts
+    from carrel.servers.plain import PlainServer
+
 HEAD_START_S = 0.15
 """What other workers get to see a change in, before this one tells clients of it: all look at the same time,
 and one that is busy is late by what it does meanwhile. A third of what a client may wait."""
 
 IO_THREADS = 4
 """Reads of a cold library are bound by the disk or, from the page cache, by one core."""
+
+NEIGHBOURS = "neighbours"
+"""Where in the directory of a server's workers they ask each other about their caches."""
 
 INSTRUCTIONS = (
     "This server holds a team's engineering standards, coding patterns and document templates. "
@@ -104,6 +116,7 @@ class Application:
         cells: Where metrics go, shared with the other workers.
         writer: Where log lines go.
         shared: A directory of this server's workers alone; None where there is one process only.
+        admin: Listens for admin calls, see `PlainServer`; None for none.
         tools: Read-only tools beside Carrel's own, also where those are switched off.
         features: Further parts of the protocol.
     """
@@ -117,6 +130,7 @@ class Application:
         writer: LineWriter,
         shared: Path | None = None,
         *,
+        admin: socket.socket | None = None,
         tools: Sequence[ToolMaker] = (),
         features: Sequence[FeatureMaker] = (),
     ) -> None:
@@ -141,7 +155,9 @@ class Application:
         self.record = self._observer.record if is_told else _pass_over
         """Take note of a response that was sent; see `Observer.record`."""
         self.search = Search(self.library, source, self._observer.record_search, self.usage.note_empty_search)
-        self._preloading = Preloading(self.library, self._observer.flush) if settings.preload else None
+        self._preloading = Preloading(self.library, self._observer.flush)
+        neighbours = None if shared is None else shared / NEIGHBOURS
+        self.caretaker = Caretaker(self.library, self._preloading, neighbours, self._observer.flush)
         self.streams = Streams(
             catalog,
             settings.max_streams,
@@ -149,6 +165,7 @@ class Application:
             self._observer.refresh_soon,
             HEAD_START_S if settings.workers > 1 else 0.0,
         )
+        self._admin = self._admin_server(admin) if admin is not None else None
         self._operations: tuple[Operation, ...] = ()
         self.dispatcher = Dispatcher(self._features(tools, features))
         self._operations += self.dispatcher.operations
@@ -197,10 +214,13 @@ class Application:
         self.library.start()
         self.streams.start()
         await self.sessions.start()
+        await self.caretaker.start()
+        if self._admin is not None:
+            self._admin.start()
         self._stop_watch.start()
         if self._sharing is not None:
             self._sharing.start()
-        if self._preloading is not None:
+        if self.settings.preload:
             self._preloading.start()
 
     async def stop(self) -> None:
@@ -208,8 +228,9 @@ class Application:
         self._stop_watch.stop()
         self.streams.close()
         await self.sessions.stop()
-        if self._preloading is not None:
-            await self._preloading.stop()
+        if self._admin is not None:
+            await self._admin.stop()
+        await self.caretaker.stop()
         await self.search.stop()
         if self._sharing is not None:
             await self._sharing.stop()
@@ -280,7 +301,8 @@ class Application:
 
     def _route(self) -> Router:
         rest = Rest(self.library)
-        admin = Admin(self.library, self._expose, __version__, self._preloading)
+        preloading = self._preloading if self.settings.preload else None
+        admin = Admin(self.library, self._expose, __version__, preloading)
         routes = {
             LISTING: get_only(rest.list),
             SEARCH: get_only(SearchRoute(self.search).respond),
@@ -319,6 +341,23 @@ class Application:
         if self.tracing is None:
             return respond, self.dispatcher
         return self.tracing.before(respond), self.tracing.before_calls(self.dispatcher)
+
+    def _admin_server(self, listener: socket.socket) -> PlainServer:
+        # Off by default: h11 and what else it takes are imported where it is on.
+        from carrel.admin.surface import Surface
+        from carrel.servers.plain import PlainServer
+
+        surface = Surface(self.caretaker, self._count, self.settings.admin_token)
+        return PlainServer(listener, surface.begin)
+
+    async def _count(self) -> Counts | None:
+        from carrel.admin.answers import Counts
+
+        if not self.settings.metrics:
+            return None
+        # Not on the threads of the library, all of which may wait for a source that hangs.
+        found = await asyncio.to_thread(totals, self._cells)
+        return Counts(found[HITS], found[MISSES], found[STALE])
 
     async def _expose(self, format_: Exposition) -> bytes:
         self._vitals.write()

@@ -9,14 +9,17 @@ The tree::
     │   ├── AddressUnavailable
     │   └── ExtraMissing
     ├── CommandError            why a command that asks a running server ends; it exits with `exit_code`
+    │   ├── CallRefused
     │   ├── ServerUnreachable
+    │   ├── TokenRefused
+    │   ├── CrewIncomplete
     │   └── NotCarrel
     └── RequestError            what a client is told; one row each in `TABLE`
         ├── InvalidUri, ResourceNotFound, SectionNotFound, ResourceUnreadable, NotReady
         ├── InvalidParams, InvalidCursor, SearchUnavailable
         ├── ParseFailed, InvalidRequest, MethodNotFound
         ├── MetaMissing, HeaderMismatch, UnsupportedVersion, CapabilityMissing
-        ├── SessionNotFound, StreamTaken, Overloaded
+        ├── SessionNotFound, StreamTaken, Overloaded, Unauthenticated
         └── MethodNotAllowed, NotAcceptable, UnsupportedMediaType, BodyTooLarge,
             BodyTimeout, OriginForbidden, HostMisdirected, RangeNotSatisfiable
 
@@ -77,10 +80,26 @@ class CommandError(CarrelError):
     """A command asked a running server, and did not get what it wanted."""
 
 
+class CallRefused(CommandError):
+    """The server does not do what it was asked, and says why."""
+
+
 class ServerUnreachable(CommandError):
     """Nobody answers where the server should."""
 
     exit_code = 3
+
+
+class TokenRefused(CommandError):
+    """The server wants another token."""
+
+    exit_code = 4
+
+
+class CrewIncomplete(CommandError):
+    """It was done, but not by all of the server's workers, or not to the end."""
+
+    exit_code = 5
 
 
 class NotCarrel(CommandError):
@@ -175,6 +194,10 @@ class Overloaded(RequestError):
     """As many streams are open, or as many reads wait, as this worker holds."""
 
 
+class Unauthenticated(RequestError):
+    """A call of the admin surface without its token, or with another one."""
+
+
 class MethodNotAllowed(RequestError):
     """An HTTP method that the route does not have; `data["allow"]` lists those it has."""
 
@@ -241,6 +264,7 @@ TABLE: dict[type[RequestError], Outcome] = {
     SessionNotFound: Outcome("Session not found", 404, (404, -32600), (404, -32600)),
     StreamTaken: Outcome("Stream is open already", 409, (409, -32600), (409, -32600)),
     Overloaded: Outcome("Too busy", 503, (503, -32603), (503, -32603)),
+    Unauthenticated: Outcome("Token missing", 401, (401, -32600), (401, -32600)),
     MethodNotAllowed: Outcome("Method not allowed", 405, (405, -32600), (405, -32600)),
     NotAcceptable: Outcome("Not acceptable", 406, (406, -32600), (406, -32600)),
     UnsupportedMediaType: Outcome("Unsupported media type", 415, (415, -32600), (415, -32600)),

@@ -231,7 +231,7 @@ class Library:
         return document
 
     async def invalidate(self, scope: Invalidation) -> int:
-        """Have content read from the source again, here and by every worker that shares a feed with this one.
+        """Have content read from the source again, here and by every other worker, of all hosts with Redis.
 
         What is forgotten stays as the last good content until the source has answered.
 

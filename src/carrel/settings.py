@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
@@ -17,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from carrel.admin_address import AdminAddress, LoopbackAddress, parse_admin_address
 from carrel.errors import InvalidSettings
 from carrel.redis_url import parse_redis_url
 
@@ -28,6 +30,12 @@ _MAX_PORT = 65535
 _MAX_WORKERS = 256
 _MAX_PAGE_SIZE = 10_000
 _MIN_BODY_BYTES = 1024
+MIN_TOKEN_CHARACTERS = 16
+"""A token of so many hexadecimal digits has 64 bits."""
+
+_TOKEN = re.compile(rf"[A-Za-z0-9\-._~+/=]{{{MIN_TOKEN_CHARACTERS},1024}}\Z")
+"""RFC 6750, section 2.1, but for its length."""
+
 _MAX_STREAMS = 100_000
 _MAX_SESSIONS = 1_000_000
 
@@ -128,6 +136,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Of the Redis that all workers and hosts share; empty for none. It may hold a password: never log it."""
     shared_reads: SharedReads = SharedReads.AUTO
     """Whether a document is asked of Redis before it is read from the library."""
+    admin: str = ""
+    """Where `carrel serve` answers admin calls, `unix:PATH` or `127.0.0.1:PORT`; empty for nowhere."""
+    admin_token: str = ""
+    """What an admin call has to bring. Never log it."""
+    admin_token_file: Path | None = None
+    """The file that holds it."""
 
     def __post_init__(self) -> None:
         """Check what types cannot say.
@@ -160,6 +174,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         _require(self.trace_slow_s >= 0, "trace_slow_s", "0 seconds or more")
         if self.redis_url:
             parse_redis_url(self.redis_url)
+        if self.admin:
+            self._check_admin(parse_admin_address(self.admin))
+
+    def _check_admin(self, address: AdminAddress) -> None:
+        has_token, has_file = bool(self.admin_token), self.admin_token_file is not None
+        if has_token and has_file:
+            raise InvalidSettings(
+                "The admin token is given twice: by CARREL_ADMIN_TOKEN and by a file. Give one."
+            )
+        if isinstance(address, LoopbackAddress) and not has_token and not has_file:
+            raise InvalidSettings(
+                f"Every user of this machine could call {address}, so admin calls there need a token. "
+                "Set CARREL_ADMIN_TOKEN or --admin-token-file, or use --admin unix:PATH."
+            )
+        if has_token:
+            check_admin_token(self.admin_token, "The admin token")
 
     @property
     def counts_clients(self) -> bool:
@@ -179,6 +209,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+
+def check_admin_token(token: str, what: str) -> None:
+    """Refuse a token that could not be sent, or could be guessed.
+
+    Args:
+        token: It is not shown.
+        what: How a message calls it.
+
+    Raises:
+        InvalidSettings: It cannot be used.
+    """
+    if _TOKEN.match(token) is None:
+        raise InvalidSettings(
+            f"{what} must be at least {MIN_TOKEN_CHARACTERS} letters, digits or -._~+/= without spaces. "
+            "Make one with: openssl rand -hex 32"
+        )
 
 
 def _require(holds: object, field: str, wanted: str) -> None:

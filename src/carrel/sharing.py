@@ -24,7 +24,11 @@ MAX_WAITING = 100
 MAX_REMEMBERED = 1000
 """Documents of which is known what others told last."""
 
-RETRY_S = 0.2
+FIRST_RETRY_S = 0.02
+"""After a message that did not go out: with a deadline that was missed once, it still arrives in time."""
+
+LONGEST_RETRY_S = 0.5
+"""After many: a Redis that is full stays so for a while."""
 
 ALL = Invalidation()
 
@@ -136,6 +140,7 @@ class Sharing:
         self._wake.set()
 
     async def _tell(self) -> None:
+        pause_s = FIRST_RETRY_S
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -143,7 +148,9 @@ class Sharing:
                 news = self._waiting.popleft()
                 try:
                     await self._feed.publish(news)
+                    pause_s = FIRST_RETRY_S
                 except LinkError:
                     self._waiting.appendleft(news)
-                    await asyncio.sleep(RETRY_S)
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(2 * pause_s, LONGEST_RETRY_S)
                     await self._feed.link.wait_up()

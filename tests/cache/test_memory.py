@@ -237,3 +237,27 @@ def test_bytes_are_charged_to_the_form_they_are_of() -> None:
     assert +held.form_bytes == {RAW: 3000 + ENTRY_OVERHEAD_BYTES}
     held.discard("b")
     assert +held.form_bytes == {}
+
+
+def test_what_is_held_is_told_without_a_use_of_it() -> None:
+    held = cache(max_resources=2)
+    for uri in "ab":
+        held.put(info(uri, ONE), RAW, bytes_of(1))
+    assert held.holds(info("a", ONE), RAW, monotonic())
+    assert not held.holds(info("a", TWO), RAW, monotonic())
+    assert not held.holds(info("a", ONE), JSON, monotonic())
+    held.put(info("c", ONE), RAW, bytes_of(1))
+    assert not held.holds(info("a", ONE), RAW, monotonic()), "the oldest went first, though it was asked for"
+    held.expire("b")
+    assert not held.holds(info("b", ONE), RAW, monotonic())
+
+
+def test_room_is_there_for_what_puts_nothing_out() -> None:
+    held = cache(max_resources=2, max_bytes=3 * ENTRY_OVERHEAD_BYTES + 30)
+    assert held.has_room("a", [RAW, JSON], 10)
+    assert not held.has_room("a", [RAW, JSON, Form.OUTLINE], 20)
+    for uri in "ab":
+        held.put(info(uri, ONE), RAW, bytes_of(10))
+    assert not held.has_room("c", [RAW], 1)
+    assert held.has_room("a", [JSON], 10)
+    assert held.has_room("a", [RAW, JSON], 10), "what is there makes room for what takes its place"

@@ -74,7 +74,7 @@ def test_the_version_is_told() -> None:
 @pytest.mark.parametrize("arguments", [(), ("--help",)])
 def test_help_names_every_command(arguments: tuple[str, ...]) -> None:
     found = carrel(*arguments)
-    for command in ("serve", "stdio", "list", "read", "check"):
+    for command in ("serve", "stdio", "list", "read", "check", "cache"):
         assert command in found.stdout + found.stderr
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ def application(
     cells: Cells | None = None,
     writer: LineWriter | None = None,
     shared: Path | None = None,
+    admin: socket.socket | None = None,
     more_tools: Sequence[ToolMaker] = (),
     more_features: Sequence[FeatureMaker] = (),
     **settings: Any,
@@ -76,6 +78,7 @@ def application(
         cells or Cells(),
         writer,
         shared,
+        admin=admin,
         tools=more_tools,
         features=more_features,
     )

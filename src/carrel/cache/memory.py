@@ -8,6 +8,7 @@ expires everything nor makes an entry immortal.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from collections.abc import Iterable
 from enum import StrEnum
 from itertools import islice
 from math import inf
@@ -51,8 +52,8 @@ class MemoryCache:
     """
 
     def __init__(self, max_resources: int, max_bytes: int, ttl_s: float, last_good_s: float) -> None:
-        self._max_resources = max_resources
-        self._max_bytes = max_bytes
+        self.max_resources = max_resources
+        self.max_bytes = max_bytes
         self._longest_ttl_s = self._ttl_s = ttl_s
         self._last_good_s = last_good_s
         self._slots: OrderedDict[str, dict[Form, _Entry]] = OrderedDict()
@@ -87,15 +88,26 @@ class MemoryCache:
         self._slots.move_to_end(info.uri)
         return entry.hit
 
-    def has_room(self, bodies: int, body_bytes: int) -> bool:
-        """Tell whether a further URI fits without putting another one out.
+    def holds(self, info: ResourceInfo, form: Form, now_s: float) -> bool:
+        """Tell whether `get` would return a reading; that it was asked for counts as no use of it."""
+        entry = self._slots.get(info.uri, {}).get(form)
+        return entry is not None and now_s - entry.loaded_s <= self._ttl_s and entry.info == info
+
+    def has_room(self, uri: str, forms: Iterable[Form], body_bytes: int) -> bool:
+        """Tell whether forms of a URI fit without putting another one out.
 
         Args:
-            bodies: Entries that it will have.
-            body_bytes: Their bytes together.
+            uri: Where they belong; what is held of them now makes room for them.
+            forms: Those that would be put.
+            body_bytes: Of each.
         """
-        cost = body_bytes + bodies * ENTRY_OVERHEAD_BYTES
-        return len(self._slots) < self._max_resources and self.size_bytes + cost <= self._max_bytes
+        held = self._slots.get(uri)
+        size_bytes = self.size_bytes
+        for form in forms:
+            size_bytes += body_bytes + ENTRY_OVERHEAD_BYTES
+            if held is not None and form in held:
+                size_bytes -= _cost(held[form])
+        return (held is not None or len(self._slots) < self.max_resources) and size_bytes <= self.max_bytes
 
     def put(self, info: ResourceInfo, form: Form, representation: Representation) -> None:
         """Keep bytes, putting out the least recently used ones where the bounds ask for it."""
@@ -107,7 +119,7 @@ class MemoryCache:
             if not forms:
                 del self._slots[uri]
                 forms = None
-        if cost > self._max_bytes:
+        if cost > self.max_bytes:
             return
         if forms is None:
             forms = self._slots[uri] = {}
@@ -115,9 +127,9 @@ class MemoryCache:
         self._slots.move_to_end(uri)
         self.size_bytes += cost
         self.form_bytes[form] += cost
-        while self.size_bytes > self._max_bytes:
+        while self.size_bytes > self.max_bytes:
             self._evict_oldest(Bound.BYTES)
-        while len(self._slots) > self._max_resources:
+        while len(self._slots) > self.max_resources:
             self._evict_oldest(Bound.RESOURCES)
 
     def last_good(self, uri: str, form: Form) -> Representation | None:
@@ -161,6 +173,10 @@ class MemoryCache:
             self._forget(form, entry)
 
     def _forget(self, form: Form, entry: _Entry) -> None:
-        cost = len(entry.hit.representation.body) + ENTRY_OVERHEAD_BYTES
+        cost = _cost(entry)
         self.size_bytes -= cost
         self.form_bytes[form] -= cost
+
+
+def _cost(entry: _Entry) -> int:
+    return len(entry.hit.representation.body) + ENTRY_OVERHEAD_BYTES

@@ -52,11 +52,18 @@ LogHits = Annotated[
     float | None,
     typer.Option(metavar="0..1", help="The part of the hits that is told, of reads.  [default: 1]"),
 ]
+Admin = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Where admin calls are answered: unix:PATH or 127.0.0.1:PORT."),
+]
+TokenFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="File with the token that admin calls need.")
+]
 Config = Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file with settings.")]
 
 
 def main() -> None:
-    """Run the command line; a `StartupError` becomes a line on stderr and an exit code."""
+    """Run the command line; a `CarrelError` becomes a line on stderr and an exit code."""
     try:
         app()
     except CarrelError as error:
@@ -116,6 +123,8 @@ def serve(
     log_request_ids: Annotated[
         bool | None, typer.Option("--log-request-ids", help="Tell X-Request-Id and trace id of each read.")
     ] = None,
+    admin: Admin = None,
+    admin_token_file: TokenFile = None,
 ) -> None:
     """Serve a library over MCP and HTTP."""
     from carrel.cli.serving import serve as run
@@ -126,6 +135,7 @@ def serve(
     flags |= {"usage": usage, "usage_clients": _is_on(usage_clients)}
     flags |= {"log_format": log_format, "log_level": log_level, "log_hits": log_hits}
     flags["log_request_ids"] = log_request_ids
+    flags |= {"admin": admin, "admin_token_file": admin_token_file}
     flags["allowed_origins"] = tuple(allowed_origin) if allowed_origin else None
     run(_settings(flags, config))
 
@@ -230,6 +240,59 @@ def stages(
         print_stages(batches, document_bytes, as_json=json)
     else:
         print_calls(calls, document_bytes, as_json=json)
+
+
+cache = typer.Typer(
+    help="Look after the caches of a running server, through its admin surface.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(cache, name="cache")
+
+
+@cache.command()
+def invalidate(
+    uri: Annotated[str | None, typer.Argument(metavar="[URI]", help="One resource.")] = None,
+    type_: Annotated[str | None, typer.Option("--type", metavar="T", help="All of a type.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="All there is.")] = False,
+    admin: Admin = None,
+    admin_token_file: TokenFile = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Have content read from the source again, by every worker of every host."""
+    from carrel.cli.caching import invalidate as run
+
+    if (uri is not None) + (type_ is not None) + all_ != 1:
+        raise typer.BadParameter("Give one of URI, --type T and --all.")
+    settings = _settings({"admin": admin, "admin_token_file": admin_token_file}, config)
+    run(settings, uri, type_, as_json=json)
+
+
+@cache.command()
+def warm(
+    admin: Admin = None,
+    admin_token_file: TokenFile = None,
+    config: Config = None,
+    wait: Annotated[
+        float, typer.Option(min=0, max=86_400, metavar="SECONDS", help="For how long to wait, at most.")
+    ] = 60.0,
+    json: Json = False,
+) -> None:
+    """Have every worker of the server load what it does not hold, as far as there is room."""
+    from carrel.cli.caching import warm as run
+
+    run(_settings({"admin": admin, "admin_token_file": admin_token_file}, config), wait, as_json=json)
+
+
+@cache.command()
+def stats(
+    admin: Admin = None, admin_token_file: TokenFile = None, config: Config = None, json: Json = False
+) -> None:
+    """Show what the workers of the server hold, and how reads went."""
+    from carrel.cli.caching import stats as run
+
+    run(_settings({"admin": admin, "admin_token_file": admin_token_file}, config), as_json=json)
 
 
 # Everything after `perf` is left to carrel_perf, which is not even imported by the other commands.

@@ -14,8 +14,17 @@ from carrel.settings import STARTER_LIBRARY, Settings
 MAX_NAMED = 3
 
 
-def greet(settings: Settings, catalog: Catalog, problems: Sequence[SourceProblem]) -> None:
-    """Print the greeting on stdout; stderr belongs to the logs."""
+def greet(
+    settings: Settings, catalog: Catalog, problems: Sequence[SourceProblem], admin: str | None = None
+) -> None:
+    """Print the greeting on stdout; stderr belongs to the logs.
+
+    Args:
+        settings: Of the server.
+        catalog: What it serves.
+        problems: What it cannot serve.
+        admin: Where it answers admin calls; None for nowhere.
+    """
     console = Console(highlight=False, soft_wrap=True)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{settings.port}"
@@ -29,6 +38,8 @@ def greet(settings: Settings, catalog: Catalog, problems: Sequence[SourceProblem
     console.print(f"  MCP        {url}/mcp")
     console.print(f"  HTTP       {url}/mcp/resources")
     console.print(f"  Metrics    {url}/metrics   ({settings.workers} worker{plural})")
+    if admin is not None:
+        console.print(f"  Admin      {admin}", markup=False)
     console.print(f"\nConnect Claude Code:\n  claude mcp add --transport http carrel {url}/mcp\n")
     _warn(console, catalog, problems)
     console.file.flush()

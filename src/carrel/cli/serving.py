@@ -16,6 +16,7 @@ from carrel.app import Application
 from carrel.cache.redis_link import require_client_library
 from carrel.catalog import Catalog
 from carrel.cli import hosting
+from carrel.cli.admitting import listening_for_admin, spelled, with_token
 from carrel.cli.greeting import greet
 from carrel.cli.heap import keep_freed_memory
 from carrel.cli.listening import BACKLOG, listen, port_of
@@ -61,6 +62,7 @@ def serve(settings: Settings) -> None:
         # Here, as the workers make the link, and each would fail for itself.
         require_client_library()
     require_place(settings.usage)
+    settings = with_token(settings)
     source, rules = open_library(settings.root, settings.max_document_bytes, is_near=settings.source_is_near)
     catalog, problems = load_catalog(source, rules)
     if not len(catalog):
@@ -72,8 +74,9 @@ def serve(settings: Settings) -> None:
     settings = msgspec.structs.replace(
         settings, port=port_of(sockets), max_streams=_make_room(settings.max_streams)
     )
-    greet(settings, catalog, problems)
-    _run(settings, source, catalog, sockets)
+    with listening_for_admin(settings) as admin:
+        greet(settings, catalog, problems, None if admin is None else spelled(settings, admin))
+        _run(settings, source, catalog, sockets, admin)
 
 
 def _make_room(max_streams: int) -> int:
@@ -98,7 +101,11 @@ def _make_room(max_streams: int) -> int:
 
 
 def _run(
-    settings: Settings, source: FilesystemSource, catalog: Catalog, sockets: list[socket.socket]
+    settings: Settings,
+    source: FilesystemSource,
+    catalog: Catalog,
+    sockets: list[socket.socket],
+    admin: socket.socket | None,
 ) -> None:
     # Workers inherit the catalog and the metric cells by fork: no document is described twice, and all
     # count into one memory.
@@ -121,7 +128,7 @@ def _run(
             # In the worker: threads do not survive a fork, so the writer is made here.
             writer = LineWriter()
             operator_log.install(writer, level, for_people=for_people)
-            return Application(settings, source, catalog, cells, writer, Path(shared))
+            return Application(settings, source, catalog, cells, writer, Path(shared), admin=admin)
 
         try:
             hosting.run(server, load_app)

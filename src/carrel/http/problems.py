@@ -14,6 +14,7 @@ from carrel.errors import (
     RangeNotSatisfiable,
     RequestError,
     SearchUnavailable,
+    Unauthenticated,
 )
 from carrel.http.exchange import Read, Response
 from carrel.model import Header
@@ -41,6 +42,8 @@ def headers_for(error: RequestError) -> list[Header]:
     data = error.data or {}
     if isinstance(error, MethodNotAllowed):
         return [("allow", str(data.get("allow", "")))]
+    if isinstance(error, Unauthenticated):
+        return [("www-authenticate", 'Bearer realm="carrel admin"')]
     if isinstance(error, RangeNotSatisfiable):
         return [("content-range", f"bytes */{data.get('size', 0)}")]
     if isinstance(error, BodyTooLarge | BodyTimeout):

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET
 
+from carrel.bell import Bell
 from carrel.errors import (
     Era,
     InvalidRequest,
@@ -32,7 +33,6 @@ from carrel.errors import (
 from carrel.http import events
 from carrel.http.exchange import Answer, Headers, Request, Response, Streaming
 from carrel.library import Library
-from carrel.mcp.bell import Bell
 from carrel.mcp.dispatch import Dispatcher, failed
 from carrel.mcp.introduction import Introduction, introduced
 from carrel.mcp.ledger import IN_MEMORY, Ledger, no_session, stream_taken
@@ -52,7 +52,7 @@ TOUCH_S = 5.0
 MAX_ID_CHARACTERS = 64
 
 _LEDGER = "sessions.sqlite"
-_ENDED, _SUBSCRIBED, _PROBE = b"e", b"s", b"?"
+_ENDED, _SUBSCRIBED = b"e", b"s"
 _OWN_METHODS = frozenset({"resources/subscribe", "resources/unsubscribe"})
 
 _Found = TypeVar("_Found")
@@ -376,7 +376,7 @@ class Sessions:
         return self._bell.name if self._bell is not None else "only"
 
     def _is_alive(self, worker: str) -> bool:
-        return self._bell is not None and self._bell.ring(worker, _PROBE)
+        return self._bell is not None and self._bell.is_alive(worker)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, object]) -> None:
         task = asyncio.create_task(_swallow(coroutine))

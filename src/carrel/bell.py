@@ -15,9 +15,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-log = logging.getLogger("carrel.mcp.bell")
+log = logging.getLogger("carrel.bell")
 
-MAX_MESSAGE_BYTES = 512
+MAX_MESSAGE_BYTES = 8192
+"""Room for a URI of the greatest length, spelt in JSON, and for what a worker tells of itself."""
 
 PATIENCE_S = 0.5
 """How long a worker whose queue is full is waited for. What it misses it finds out by itself, later."""
@@ -62,18 +63,34 @@ class Bell:
         try:
             self._sender.sendto(message, self._path(name))
         except (ConnectionRefusedError, FileNotFoundError):
-            with suppress(OSError):
-                os.unlink(name + _SUFFIX, dir_fd=self._directory)
+            self._clear(name)
             return False
         except OSError as error:
             log.warning("another worker does not take what it is told: %s", error)
         return True
 
-    def ring_others(self, message: bytes) -> None:
-        """Send a message to all other workers."""
-        for path in Path(f"/proc/self/fd/{self._directory}").iterdir():
-            if path.suffix == _SUFFIX and path.stem != self.name:
-                self.ring(path.stem, message)
+    def is_alive(self, name: str) -> bool:
+        """Tell whether a worker is alive, without a message that would wait for it."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect(self._path(name))
+            except (ConnectionRefusedError, FileNotFoundError):
+                self._clear(name)
+                return False
+        return True
+
+    def ring_others(self, message: bytes) -> set[str]:
+        """Send a message to all other workers.
+
+        Returns:
+            The names of those that are alive.
+        """
+        others = {
+            path.stem
+            for path in Path(f"/proc/self/fd/{self._directory}").iterdir()
+            if path.suffix == _SUFFIX and path.stem != self.name
+        }
+        return {name for name in others if self.ring(name, message)}
 
     def deafen(self) -> None:
         """Take `listen` back."""
@@ -86,6 +103,11 @@ class Bell:
         self._socket.close()
         self._sender.close()
         os.close(self._directory)
+
+    def _clear(self, name: str) -> None:
+        """Remove what a worker that is gone has left."""
+        with suppress(OSError):
+            os.unlink(name + _SUFFIX, dir_fd=self._directory)
 
     def _receive(self, heard: Callable[[bytes], None]) -> None:
         with suppress(BlockingIOError):

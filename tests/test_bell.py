@@ -4,12 +4,12 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from carrel.mcp.bell import Bell
+from carrel.bell import Bell
 from tests.support.waiting import eventually
 
 PROGRAM = """
 import sys, pathlib
-from carrel.mcp.bell import Bell
+from carrel.bell import Bell
 bell = Bell(pathlib.Path(sys.argv[1]))
 print(bell.name, flush=True)
 sys.stdin.read()
@@ -52,6 +52,16 @@ def test_a_worker_that_was_killed_is_known_to_be_gone(tmp_path: Path) -> None:
     assert not bell.ring(name, b"?")
     assert [path.stem for path in tmp_path.iterdir()] == [bell.name]
     bell.close()
+
+
+def test_whether_a_worker_is_alive_is_found_without_a_message(tmp_path: Path) -> None:
+    one, deaf = Bell(tmp_path), Bell(tmp_path)
+    queue = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text("utf-8"))
+    assert all(one.is_alive(deaf.name) for _ in range(2 * queue)), "none of them waits in its queue"
+    name = deaf.name
+    deaf.close()
+    assert not one.is_alive(name)
+    one.close()
 
 
 def test_a_worker_that_does_not_listen_is_not_waited_for_without_end(tmp_path: Path) -> None:
