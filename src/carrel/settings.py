@@ -105,7 +105,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     keep_alive_s: float = 15.0
     """For how long a stream is silent at most; proxies close what is silent for a minute."""
     stall_s: float = 20.0
-    """A client that takes nothing of a stream for so long is given up."""
+    """A client that takes nothing of an answer for so long is given up."""
     max_sessions: int = 10_000
     """Sessions of the handshake era, over all processes; 0 gives out none."""
     session_idle_s: float = 1800.0

@@ -15,7 +15,15 @@ BACKLOG = 2048
 """Connections that may wait in one socket."""
 
 
-def listen(host: str, port: int, workers: int, flag: str = "--port") -> list[socket.socket]:
+GRACE_S = 1.0
+"""Streams count the clients that they give up, so they are to come before the system does."""
+
+_LONGEST_MS = 2**31 - 1
+
+
+def listen(
+    host: str, port: int, workers: int, flag: str = "--port", stall_s: float | None = None
+) -> list[socket.socket]:
     """Return sockets that listen on one address.
 
     Args:
@@ -23,6 +31,8 @@ def listen(host: str, port: int, workers: int, flag: str = "--port") -> list[soc
         port: 0 for any that is free.
         workers: How many sockets.
         flag: By which another address is chosen.
+        stall_s: A client that takes nothing of what it was sent for so long, and `GRACE_S` more, is cut off;
+            None waits for as long as the system does.
 
     Raises:
         AddressUnavailable: The address is taken or not ours.
@@ -35,6 +45,10 @@ def listen(host: str, port: int, workers: int, flag: str = "--port") -> list[soc
     while len(sockets) < workers:
         sockets.append(_bind(host, port_of(sockets), flag, shared=True))
     for each in sockets:
+        if stall_s is not None:
+            # Connections inherit it (tcp(7)); Granian has no timeout of its own for what it writes.
+            longest_ms = min(int((stall_s + GRACE_S) * 1000), _LONGEST_MS)
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, longest_ms)
         each.listen(BACKLOG)
         each.setblocking(False)
     return sockets

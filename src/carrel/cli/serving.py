@@ -70,7 +70,7 @@ def serve(settings: Settings) -> None:
             f"The directory {settings.root} has no documents that could be served. "
             "Put files into it, or run 'carrel check' to see what is left out and why."
         )
-    sockets = listen(settings.host, settings.port, settings.workers)
+    sockets = listen(settings.host, settings.port, settings.workers, stall_s=settings.stall_s)
     settings = msgspec.structs.replace(
         settings, port=port_of(sockets), max_streams=_make_room(settings.max_streams)
     )

@@ -23,7 +23,7 @@ from typing import Any
 from granian._granian import SocketHolder
 from granian.server.mp import MPServer, WorkerProcess
 
-from carrel.cli.draining import drain, let_go
+from carrel.cli.draining import drain, let_go, rest
 from carrel.cli.listening import BACKLOG
 from carrel.servers.stopping import LEAVE
 
@@ -68,7 +68,7 @@ class InheritingServer(MPServer):
         for each in self._sockets:
             each.close()
         # From here on connections are refused.
-        time.sleep(LEAVING_S)
+        rest(LEAVING_S)
 
     def _spawn_worker(  # type: ignore[override] # as Granian's own of processes does
         self, idx: int, target: Callable[..., Any], callback_loader: Callable[[], Any]
@@ -114,7 +114,7 @@ class InheritingServer(MPServer):
         """Wait, and tell whether the server is to go on."""
         end_s = time.monotonic() + for_s
         while time.monotonic() < end_s and not self.interrupt_signal:
-            time.sleep(_SLICE_S)
+            rest(_SLICE_S)
         return not self.interrupt_signal
 
 
@@ -135,7 +135,7 @@ def _announce_end(worker: WorkerProcess) -> None:
 
     def leave_and_end() -> None:
         _have_leave([worker])
-        time.sleep(LEAVING_S)
+        rest(LEAVING_S)
         end()
 
     worker.terminate = leave_and_end  # type: ignore[method-assign]

@@ -40,7 +40,11 @@ MAX_WAITING = 64
 """Searches that wait at once, however little each of them takes."""
 
 MAX_WAIT_S = 0.05
-"""For how long a search may wait for those before it; one that would wait longer is refused at once."""
+"""For how long a search may wait for those before it; one that would wait longer is refused at once, unless
+there are few before it."""
+
+MAY_WAIT = 8
+"""Searches that may wait in any case: a few that come at once are no overload, however long each takes."""
 
 _MEMORY = 0.1
 """Weight of the latest search in what is typical: some ten of them decide, so one dear query does not."""
@@ -246,7 +250,7 @@ class Search:
             if self._has_failed:
                 raise SearchUnavailable(_NO_ENGINE)
             waiting = len(self._asked)
-            if waiting >= MAX_WAITING or waiting * self._typical_s > MAX_WAIT_S:
+            if waiting >= MAX_WAITING or (waiting >= MAY_WAIT and waiting * self._typical_s > MAX_WAIT_S):
                 raise SearchUnavailable(f"{waiting} searches wait already. Try again in a few seconds.")
             self._asked.append(asked)
             self._changed.notify()
