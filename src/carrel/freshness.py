@@ -211,7 +211,7 @@ class Freshness:
             try:
                 await self._follow_rules()
                 found = await self._threads.run(surveying.first_differences, self._source, self._known())
-                self._catalog.commit(await self._threads.run(self._prepare, found.seen))
+                await self._commit(await self._threads.run(self._prepare, found.seen))
                 self._plan(found.cost_s)
                 self.ready.set()
             except SourceError as error:
@@ -247,7 +247,7 @@ class Freshness:
             return
         if rules.follow_links != self._catalog.rules.follow_links:
             log.warning("follow_links changed in %s; it takes effect at the next start", RULES_FILE)
-        self._catalog.commit(await self._threads.run(self._catalog.prepare_rules, rules))
+        await self._commit(await self._threads.run(self._catalog.prepare_rules, rules))
 
     async def _look_at(self, paths: set[str]) -> None:
         seen = await self._threads.run(surveying.look, self._source, paths)
@@ -270,7 +270,12 @@ class Freshness:
             self._pending.pop(path, None)
         self._pending |= judged.pending
         if judged.draft is not None:
-            self._catalog.commit(judged.draft)
+            await self._commit(judged.draft)
+
+    async def _commit(self, draft: Draft) -> None:
+        """Have readers see a change, with turns of theirs in between where it is a large one."""
+        for _ in self._catalog.commit_in_steps(draft):
+            await asyncio.sleep(0)
 
     def _judge(self, seen: Mapping[str, SourceEntry | None]) -> _Judged:
         now_s = monotonic()
@@ -284,10 +289,30 @@ class Freshness:
                 pending[path] = waits
             if verdict is Verdict.ADOPT:
                 adopted[path] = entry
-        return _Judged(frozenset(seen), pending, self._prepare(adopted) if adopted else None)
+        # What is quiet is read from its place again; what never comes to rest is captured.
+        self._source.release(seen.keys() - pending.keys())
+        captured = self._capture(pending, now_s)
+        for path in captured:
+            del pending[path]
+        # The others had their chance: one that is rewritten in place takes no more of this task's time soon.
+        now_s = monotonic()
+        pending |= {
+            path: waits._replace(restless_s=now_s)
+            for path, waits in pending.items()
+            if waits.is_restless(now_s)
+        }
+        draft = self._prepare(adopted, captured) if adopted or captured else None
+        return _Judged(frozenset(seen), pending, draft)
 
-    def _prepare(self, entries: Mapping[str, SourceEntry | None]) -> Draft:
-        return self._catalog.prepare(surveying.describe_all(self._source, entries, self._known()))
+    def _capture(self, pending: Mapping[str, Pending], now_s: float) -> dict[str, Document]:
+        restless = [path for path, waits in pending.items() if waits.entry and waits.is_restless(now_s)]
+        return surveying.capture(self._source, restless) if restless else {}
+
+    def _prepare(
+        self, entries: Mapping[str, SourceEntry | None], captured: Mapping[str, Document] | None = None
+    ) -> Draft:
+        described = surveying.describe_all(self._source, entries, self._known())
+        return self._catalog.prepare({**described, **(captured or {})})
 
     def _known(self) -> Mapping[str, Document]:
         return self._catalog.documents()
