@@ -1,0 +1,131 @@
+"""The Kubernetes manifests: their schemas, what they say of each other, and what they say of Carrel."""
+
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate  # type: ignore[import-untyped]
+import pytest
+import yaml
+
+from carrel import settings
+from carrel.http.openapi import openapi_document
+
+MANIFESTS = Path(__file__).parents[2] / "deploy" / "kubernetes"
+OLDEST = "1.30"
+"""The oldest release of Kubernetes that the manifests are for."""
+
+Manifest = dict[str, Any]
+
+
+def objects() -> list[Manifest]:
+    paths = [path for path in sorted(MANIFESTS.glob("*.yaml")) if path.name != "kustomization.yaml"]
+    return [document for path in paths for document in yaml.safe_load_all(path.read_text())]
+
+
+def named(kind: str, name: str = "carrel") -> Manifest:
+    found: Manifest
+    (found,) = [one for one in objects() if one["kind"] == kind and one["metadata"]["name"] == name]
+    return found
+
+
+def pods() -> list[Manifest]:
+    return [one["spec"]["template"]["spec"] for one in objects() if one["kind"] == "Deployment"]
+
+
+def containers(pod: Manifest) -> list[Manifest]:
+    return [*pod.get("initContainers", ()), *pod["containers"]]
+
+
+def container(name: str) -> Manifest:
+    found: Manifest
+    (found,) = [one for pod in pods() for one in pod["containers"] if one["name"] == name]
+    return found
+
+
+@pytest.mark.parametrize("release", [OLDEST, kubernetes_validate.latest_version()])
+def test_each_object_fits_its_schema(release: str) -> None:
+    of_kubernetes = [one for one in objects() if "monitoring.coreos.com" not in one["apiVersion"]]
+    for one in of_kubernetes:
+        kubernetes_validate.validate(one, release, strict=True)
+    assert len(of_kubernetes) > len({one["kind"] for one in of_kubernetes}) > 5
+
+
+def test_every_file_is_in_the_kustomization_or_named_in_it_as_optional() -> None:
+    text = (MANIFESTS / "kustomization.yaml").read_text()
+    files = {path.name for path in MANIFESTS.glob("*.yaml")} - {"kustomization.yaml"}
+    resources = set(yaml.safe_load(text)["resources"])
+    assert resources | {"servicemonitor.yaml"} == files
+    assert "# - servicemonitor.yaml" in text
+
+
+def test_no_container_is_root_writes_to_its_image_or_has_a_capability() -> None:
+    for pod in pods():
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not pod["automountServiceAccountToken"]
+        for one in containers(pod):
+            assert one["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert "memory" in one["resources"]["limits"]
+
+
+def test_the_settings_are_ones_that_carrel_knows() -> None:
+    data = named("ConfigMap")["data"]
+    of_carrel = {key: value for key, value in data.items() if not key.startswith("GITSYNC_")}
+    known = {f"CARREL_{name.upper()}" for name in settings.Settings.__struct_fields__}
+    assert {key for key in of_carrel if key.startswith("CARREL_")} <= known
+    read = settings.load(environment=of_carrel)
+    assert (read.workers, read.redis_url, str(read.root)) == (2, "redis://redis:6379/0", "/library/current")
+
+
+def test_the_library_is_where_the_sync_links_it() -> None:
+    arguments = dict(one.removeprefix("--").split("=") for one in container("library-sync")["args"])
+    root = named("ConfigMap")["data"]["CARREL_ROOT"]
+    assert root == f"{arguments['root']}/{arguments['link']}"
+    (mount,) = [one for one in container("carrel")["volumeMounts"] if one["name"] == "library"]
+    assert mount == {"name": "library", "mountPath": arguments["root"], "readOnly": True}
+
+
+def test_probes_and_scrapes_ask_for_routes_that_are_there() -> None:
+    asked = {
+        container("carrel")[f"{kind}Probe"]["httpGet"]["path"]
+        for kind in ("readiness", "liveness", "startup")
+    }
+    asked |= {one["path"] for one in named("ServiceMonitor")["spec"]["endpoints"]}
+    assert asked == {"/readyz", "/healthz", "/metrics"}
+    assert asked <= set(openapi_document("0")["paths"])
+
+
+def test_what_selects_pods_selects_those_of_the_deployment() -> None:
+    labels = named("Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert named("Deployment")["spec"]["selector"]["matchLabels"] == labels
+    assert named("Service")["spec"]["selector"] == labels
+    assert named("PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == labels
+    assert named("NetworkPolicy")["spec"]["podSelector"]["matchLabels"] == labels
+    assert (
+        named("ServiceMonitor")["spec"]["selector"]["matchLabels"] == named("Service")["metadata"]["labels"]
+    )
+    assert named("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["name"] == "carrel"
+
+
+def test_ports_lead_to_ports_of_that_name() -> None:
+    (port,) = container("carrel")["ports"]
+    (of_service,) = named("Service")["spec"]["ports"]
+    assert of_service["targetPort"] == port["name"]
+    assert port["containerPort"] == settings.Settings().port
+    assert {one["port"] for one in named("ServiceMonitor")["spec"]["endpoints"]} == {of_service["name"]}
+    assert named("ServiceMonitor")["spec"]["jobLabel"] in named("Service")["metadata"]["labels"]
+
+
+def test_the_disruption_budget_lets_a_node_be_drained() -> None:
+    least = named("HorizontalPodAutoscaler")["spec"]["minReplicas"]
+    assert least > named("PodDisruptionBudget")["spec"]["minAvailable"]
+
+
+def test_a_pod_may_take_as_long_to_stop_as_carrel_does() -> None:
+    (pod,) = [pod for pod in pods() if pod["containers"][0]["name"] == "carrel"]
+    pause_s = int(container("carrel")["lifecycle"]["preStop"]["exec"]["command"][1])
+    assert pod["terminationGracePeriodSeconds"] > pause_s + 10
