@@ -110,6 +110,21 @@ def test_a_broken_file_touches_no_request_and_is_told_once(start: Start, root: P
     assert path.read_text() == "this is a text, and stays one\n" * 100
 
 
+def test_a_full_disk_touches_no_request_and_is_told_once(root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "usage.sqlite"
+    # No file may be longer than 8 KiB (16 KiB where sh is bash), as if the disk had no more.
+    limited = ["sh", "-c", 'ulimit -f 16 && exec "$@"', "sh"]
+    command = [*limited, *rsgi_command(root, "--usage", str(path), "--no-access-log")]
+    with running(command, tmp_path / "run") as server, server.client() as client:
+        for _ in range(READS):
+            assert client.get(CORE_PATH).status_code == 200
+        wait_for(lambda: "usage cannot be written" in server.stderr, "the operator is told")
+        for _ in range(READS):
+            assert client.get(CORE_PATH).status_code == 200
+        end(server.process)
+    assert server.stderr.count("usage cannot be written") == 1
+
+
 def test_without_a_path_nothing_is_left_behind(root: Path, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()

@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from carrel.http.exchange import FailedRead, Operation, Read, Response, Revalidation
 from carrel.model import Reading, ServedFrom
 from carrel.observe.access_log import AccessLog, ReadLine
+from carrel.observe.tracing.marking import Marked
 
 Recorded = tuple[Response, float, float]
 """A response, when its request was whole, and when it was sent; in seconds of the monotonic clock."""
@@ -85,6 +86,8 @@ def tally(batch: Sequence[Recorded], unix_s: float, log: AccessLog | None = None
                 continue
             if with_ids and request_id is UNSET and response.stated is not None:
                 request_id, trace_id = log.correlate(response.stated)
+            if type(response) is Marked:
+                trace_id = f"{response.note.trace_id:032x}"
             # Whole microseconds; round() to digits goes by way of text, which is far dearer.
             taken_ms = int(latency_s * 1e6) / 1000
             at_s = unix_s + end_s
