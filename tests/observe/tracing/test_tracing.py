@@ -31,7 +31,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def test_without_the_standard_switch_nothing_stands_before_the_router(library: Path) -> None:
-    app = application(library)
+    app = application(library, access_log=False)
     assert app.respond == app._router.respond  # noqa: SLF001 - that there is nothing between them is the point
     assert app.calls is app.dispatcher
 
