@@ -7,7 +7,7 @@ import pytest
 
 from carrel.http.exchange import Request, Response
 from carrel.observe.tracing.marking import Marked
-from carrel.observe.tracing.tracing import AT_ONCE, MAX_WAITING
+from carrel.observe.tracing.tracing import AT_ONCE, MAX_WAITING, MAX_WAITING_BYTES
 from tests.support.apps import application, serving
 from tests.support.collector import black_hole, collecting_http
 from tests.support.sources import SlowSource
@@ -31,7 +31,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 def test_without_the_standard_switch_nothing_stands_before_the_router(library: Path) -> None:
-    app = application(library)
+    app = application(library, access_log=False)
     assert app.respond == app._router.respond  # noqa: SLF001 - that there is nothing between them is the point
     assert app.calls is app.dispatcher
 
@@ -81,6 +81,12 @@ async def test_what_comes_too_fast_is_dropped_and_nobody_waits(
             await asyncio.sleep(0)
             assert tracing.made == AT_ONCE
             await eventually(lambda: tracing.made == MAX_WAITING)
+            long = (Response(200, [], b"x" * (MAX_WAITING_BYTES // 2)), 0.0, 60.0)
+            tracing.take([long] * 3)
+            assert tracing.dropped == 11
+            await eventually(lambda: tracing.made == MAX_WAITING + 2)
+            tracing.take([long] * 3)
+            assert tracing.dropped == 12
 
 
 async def test_a_variable_that_opentelemetry_refuses_is_told_and_reads_go_on(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 from threading import Thread
 from time import monotonic, time_ns
 
@@ -83,7 +84,8 @@ class Exporting:
 
         def close() -> None:
             self._provider.shutdown()
-            loop.call_soon_threadsafe(closed.set)
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(closed.set)
 
         # No thread of a pool: those are waited for when the process ends, and a collector may hold this one.
         Thread(target=close, name="carrel-traces-close", daemon=True).start()

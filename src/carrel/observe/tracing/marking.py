@@ -7,7 +7,7 @@ that is not taken costs one look for its context and one random number.
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from random import getrandbits
+from random import getrandbits, random
 from time import monotonic
 from typing import Any, NamedTuple, TypeGuard
 
@@ -23,6 +23,9 @@ from carrel.observe.tracing.switch import Sampling
 
 _TRACE_ID_BITS = 128
 _ZERO_IS_NO_TRACE_ID = 1
+
+MAX_MESSAGE_BYTES = 16 * 1024
+"""A longer message is not kept until its span is made; the request goes by its route."""
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -72,14 +75,18 @@ class Marking:
 
     def before(self, respond: Handler) -> Handler:
         """Put this in front of what answers HTTP requests."""
-        takes, reads_context = self._sampling.takes, self._reads_context
+        takes, reads_context, ratio = self._sampling.takes, self._reads_context, self._sampling.ratio
 
         def marked(request: Request) -> Answer:
             context = None
             # A message is searched, not parsed: few have a context.
             if reads_context and (request.headers.get("traceparent") is not None or MEMBER in request.body):
                 context = context_of(request)
-            if takes(context):
+                is_taken = takes(context)
+            else:
+                # What `takes` would say, without the call.
+                is_taken = random() < ratio  # noqa: S311 - nothing secret depends on it
+            if is_taken:
                 return self._mark(respond(request), context, _Origin(request))
             answer = respond(request)
             if isinstance(answer, Response):
@@ -168,5 +175,10 @@ def _marked(
     response: Response, context: Context | None, origin: _Origin, lookup_s: float | None = None
 ) -> Marked:
     trace_id = new_trace_id() if context is None else context.trace_id
-    note = Note(trace_id, context, monotonic(), origin.request, origin.message, lookup_s)
+    request, message = origin
+    if request is not None and len(request.body) > MAX_MESSAGE_BYTES:
+        request = msgspec.structs.replace(request, body=b"")
+    if len(message) > MAX_MESSAGE_BYTES:
+        message = b""
+    note = Note(trace_id, context, monotonic(), request, message, lookup_s)
     return Marked(**{name: getattr(response, name) for name in Response.__struct_fields__}, note=note)

@@ -25,6 +25,9 @@ log = logging.getLogger("carrel.observe.tracing")
 MAX_WAITING = 1024
 """Requests whose spans are still to be made; what comes beyond is dropped. A trace never delays a request."""
 
+MAX_WAITING_BYTES = 16 * 1024 * 1024
+"""Of their bodies, which are held as long."""
+
 AT_ONCE = 4
 """Requests whose spans are made before others have their turn: the spans of one take as long as some hits."""
 
@@ -61,6 +64,7 @@ class Tracing:
         self._marking = Marking(plan.sampling, slow_s, library, reads_context=plan.reads_context)
         self._exporting: Exporting | None = None
         self._waiting: deque[Recorded] = deque()
+        self._waiting_bytes = 0
         self._working = False
         self.made = 0
         """Requests traced since the start."""
@@ -100,7 +104,7 @@ class Tracing:
         if exporting is None:
             return
         while self._waiting:
-            self._send(exporting, self._waiting.popleft())
+            self._send_next(exporting)
         if not await exporting.close(CLOSE_S):
             log.warning(
                 "the last traces were given up, as the collector did not take them within %g s", CLOSE_S
@@ -110,15 +114,15 @@ class Tracing:
         """Take what is to be traced of a batch; see `Observer.also_reads`."""
         if self._exporting is None:
             return
-        slow_s, waiting = self._slow_s, self._waiting
-        for recorded in batch:
-            response, start_s, end_s = recorded
-            if type(response) is Marked or end_s - start_s >= slow_s:
-                if len(waiting) < MAX_WAITING:
-                    waiting.append(recorded)
-                else:
-                    self.dropped += 1
-        if waiting and not self._working:
+        slow_s = self._slow_s
+        for recorded in [each for each in batch if type(each[0]) is Marked or each[2] - each[1] >= slow_s]:
+            size_bytes = len(recorded[0].body)
+            if len(self._waiting) < MAX_WAITING and self._waiting_bytes + size_bytes <= MAX_WAITING_BYTES:
+                self._waiting.append(recorded)
+                self._waiting_bytes += size_bytes
+            else:
+                self.dropped += 1
+        if self._waiting and not self._working:
             self._working = True
             asyncio.get_running_loop().call_soon(self._work)
 
@@ -128,12 +132,13 @@ class Tracing:
         if exporting is None:
             return
         for _ in range(min(AT_ONCE, len(self._waiting))):
-            self._send(exporting, self._waiting.popleft())
+            self._send_next(exporting)
         if self._working:
             asyncio.get_running_loop().call_soon(self._work)
 
-    def _send(self, exporting: Exporting, recorded: Recorded) -> None:
-        response, start_s, end_s = recorded
+    def _send_next(self, exporting: Exporting) -> None:
+        response, start_s, end_s = self._waiting.popleft()
+        self._waiting_bytes -= len(response.body)
         span = span_of(response, start_s, end_s, self._route_of)
         if isinstance(response, Marked):
             exporting.send(span, response.note.trace_id, response.note.context)
