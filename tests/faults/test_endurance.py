@@ -23,10 +23,11 @@ from tests.support.redis import RedisServer
 from tests.support.servers import wait_for
 from tests.support.waiting import eventually
 
-LONG_S = 300.0
+PROMISED_S = 1800.0
+"""The promise is of so long a load: in less, what caches and allocator settle to is most of a slope."""
+TOLD_S = 300.0
+"""A slope of less is noise."""
 SECONDS = 60 * float(os.environ.get("CARREL_FAULTS_MINUTES", "30" if IS_WHOLE else "0.2"))
-IS_LONG = SECONDS >= LONG_S
-"""Whether it is long enough for a slope to be one of more than noise."""
 WARM_S = SECONDS / 3
 """What is filled once, such as caches and what the allocator keeps, is filled in this part of it."""
 PAUSE_S = (SECONDS - WARM_S) / 120
@@ -114,8 +115,10 @@ def test_load_leaves_nothing_behind(
     slope = max(map(slope_percent_per_hour, samples.values()))
     print(f"memory grew by {slope:.2f} % an hour: {[[size // 1024 for size in each] for each in memory]} KiB")
     figures.hold(17, fault, "memory, more than at first", grown_mib, "MiB", at_most=4.0)
-    if IS_LONG:
+    if SECONDS >= PROMISED_S:
         figures.hold(17, fault, "slope of memory", slope, "% an hour", at_most=1.0, why=str(memory))
+    elif SECONDS >= TOLD_S:
+        figures.tell(17, fault, "slope of memory", slope, "% an hour")
 
 
 async def test_reads_and_edits_leave_no_task_behind(root: Path, figures: Figures) -> None:
