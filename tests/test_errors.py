@@ -42,7 +42,8 @@ def test_the_modern_era_never_sends_codes_of_the_handshake_era() -> None:
         (errors.CallRefused, 1),
         (errors.ServerUnreachable, 3),
         (errors.TokenRefused, 4),
-        (errors.CrewIncomplete, 5),
+        (errors.NotCarrel, 5),
+        (errors.CrewIncomplete, 7),
         (errors.ResourceNotFound, 1),
     ],
 )

@@ -12,8 +12,8 @@ The tree::
     │   ├── CallRefused
     │   ├── ServerUnreachable
     │   ├── TokenRefused
-    │   ├── CrewIncomplete
-    │   └── NotCarrel
+    │   ├── NotCarrel
+    │   └── CrewIncomplete
     └── RequestError            what a client is told; one row each in `TABLE`
         ├── InvalidUri, ResourceNotFound, SectionNotFound, ResourceUnreadable, NotReady
         ├── InvalidParams, InvalidCursor, SearchUnavailable
@@ -96,16 +96,16 @@ class TokenRefused(CommandError):
     exit_code = 4
 
 
-class CrewIncomplete(CommandError):
-    """It was done, but not by all of the server's workers, or not to the end."""
-
-    exit_code = 5
-
-
 class NotCarrel(CommandError):
     """Somebody else answers there."""
 
     exit_code = 5
+
+
+class CrewIncomplete(CommandError):
+    """It was done, but not by all of the server's workers, or not to the end."""
+
+    exit_code = 7
 
 
 class RequestError(CarrelError):

@@ -120,14 +120,14 @@ def test_not_exactly_one_thing_to_forget_is_a_wrong_use(rig: Rig, arguments: tup
     assert "Give one of URI, --type T and --all." in done.stderr
 
 
-def test_a_worker_that_stands_still_is_told_of_with_exit_5(rig: Rig) -> None:
+def test_a_worker_that_stands_still_is_told_of_with_exit_7(rig: Rig) -> None:
     stopped = rig.server.workers()[0]
     os.kill(stopped, signal.SIGSTOP)
     try:
         done = rig.ask("invalidate", "--all")
     finally:
         os.kill(stopped, signal.SIGCONT)
-    assert done.returncode == 5
+    assert done.returncode == 7
     assert ", by 1 worker.\n" in done.stdout
     assert "1 worker did not answer" in done.stderr
     wait_for(lambda: rig.ask("stats").returncode == 0, "it answers again")
@@ -161,7 +161,7 @@ def test_a_server_that_is_another_is_told_from_the_admin_surface(rig: Rig) -> No
                 connection.recv(1024)
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
             done = asking.result()
-    assert done.returncode == 3
+    assert done.returncode == 5
     assert "is not Carrel's admin surface" in done.stderr
 
 

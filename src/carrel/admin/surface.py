@@ -28,6 +28,8 @@ from carrel.http.problems import NO_SNIFF, NO_STORE, problem
 from carrel.model import Header, Invalidation
 
 log = logging.getLogger("carrel.admin")
+# Each call is told of, whatever else is not.
+log.setLevel(logging.INFO)
 
 _HEADERS: list[Header] = [("content-type", "application/json"), NO_STORE, NO_SNIFF]
 _MAX_METHOD = 16

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from carrel.admin_address import AdminAddress, UnixAddress, parse_admin_address
-from carrel.errors import CallRefused, InvalidSettings, ServerUnreachable, TokenRefused
+from carrel.errors import CallRefused, InvalidSettings, NotCarrel, ServerUnreachable, TokenRefused
 from carrel.settings import Settings
 
 TIMEOUT_S = 15.0
@@ -55,7 +55,8 @@ class AdminClient:
             answer: What the answer has to be.
 
         Raises:
-            ServerUnreachable: Nobody answers, or not as Carrel does.
+            ServerUnreachable: Nobody answers.
+            NotCarrel: Somebody else does.
             TokenRefused: The server wants another token.
             CallRefused: It does not do it.
         """
@@ -65,7 +66,7 @@ class AdminClient:
                 return msgspec.json.decode(raw, type=answer)
             detail = msgspec.json.decode(raw, type=_Problem).detail
         except msgspec.DecodeError as error:
-            raise ServerUnreachable(
+            raise NotCarrel(
                 f"What answers at {self._address} is not Carrel's admin surface. "
                 "Give the address that the server's greeting shows after 'Admin'."
             ) from error
