@@ -69,6 +69,7 @@ OUT_OF_RANGE: dict[str, list[float]] = {
     "port": [-1, 65536],
     "workers": [0, 257],
     "cache_ttl_s": [0, -1, float("nan")],
+    "cache_grace_s": [-1, float("nan"), float("inf")],
     "cache_max_resources": [0],
     "cache_max_bytes": [MIB - 1],
     "client_ttl_s": [-1, float("nan"), float("inf")],

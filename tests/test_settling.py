@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carrel.model import SourceEntry, Version
-from carrel.settling import EMPTY_QUIET_S, QUIET_S, Pending, Verdict, settle
+from carrel.settling import EMPTY_QUIET_S, QUIET_S, RESTLESS_S, Pending, Verdict, settle
 
 
 def entry(version: str, size: int = 10) -> SourceEntry:
@@ -19,13 +19,13 @@ def test_what_did_not_change_is_kept() -> None:
 
 
 def test_a_change_that_goes_back_is_forgotten() -> None:
-    assert settle(OLD, OLD, Pending(NEW, 5.0, 6.0), 5.0) == (Verdict.KEEP, None)
+    assert settle(OLD, OLD, Pending(NEW, 5.0, 6.0, 5.0), 5.0) == (Verdict.KEEP, None)
 
 
 def test_a_change_waits_for_its_quiet_time() -> None:
     verdict, pending = settle(OLD, NEW, None, 5.0)
     assert verdict is Verdict.WAIT
-    assert pending == Pending(NEW, 5.0, 5.0 + QUIET_S)
+    assert pending == Pending(NEW, 5.0, 5.0 + QUIET_S, 5.0)
     assert settle(OLD, NEW, pending, 5.0 + QUIET_S / 2) == (Verdict.WAIT, pending)
     assert settle(OLD, NEW, pending, 5.0 + QUIET_S) == (Verdict.ADOPT, None)
 
@@ -34,7 +34,17 @@ def test_a_further_change_starts_the_quiet_time_again() -> None:
     _, pending = settle(OLD, NEW, None, 5.0)
     verdict, later = settle(OLD, entry("newer"), pending, 6.0)
     assert verdict is Verdict.WAIT
-    assert later == Pending(entry("newer"), 6.0, 6.0 + QUIET_S)
+    assert later == Pending(entry("newer"), 6.0, 6.0 + QUIET_S, 5.0)
+
+
+def test_changes_that_follow_each_other_for_long_are_restless() -> None:
+    _, first = settle(OLD, NEW, None, 5.0)
+    assert first is not None
+    assert not first.is_restless(5.0 + RESTLESS_S), "one change that waits is at rest"
+    _, second = settle(OLD, entry("newer"), first, 5.01)
+    assert second is not None
+    assert not second.is_restless(5.01)
+    assert second.is_restless(5.0 + RESTLESS_S)
 
 
 def test_a_file_that_had_content_is_empty_only_after_a_second() -> None:

@@ -379,7 +379,11 @@ def _library(
     level: SharedLevel | None,
 ) -> Library:
     memory = MemoryCache(
-        settings.cache_max_resources, settings.cache_max_bytes, settings.cache_ttl_s, settings.last_good_s
+        settings.cache_max_resources,
+        settings.cache_max_bytes,
+        settings.cache_ttl_s,
+        settings.last_good_s,
+        settings.cache_grace_s,
     )
     freshness = Freshness(
         source, catalog, settings.root, threads, rescan_s=settings.rescan_s, watch=settings.watch

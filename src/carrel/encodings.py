@@ -26,6 +26,11 @@ def compress(data: bytes, coding: Coding) -> bytes:
     return _COMPRESSORS[coding](data)
 
 
+def decompress(data: bytes, coding: Coding) -> bytes:
+    """Return the bytes that `compress` was given. For what Carrel made itself: nothing bounds the result."""
+    return _DECOMPRESSORS[coding](data)
+
+
 def _zstd(data: bytes) -> bytes:
     import zstandard
 
@@ -48,4 +53,27 @@ _COMPRESSORS: dict[Coding, Callable[[bytes], bytes]] = {
     Coding.ZSTD: _zstd,
     Coding.BR: _brotli,
     Coding.GZIP: _gzip,
+}
+
+
+def _from_zstd(data: bytes) -> bytes:
+    import zstandard
+
+    return zstandard.ZstdDecompressor().decompress(data)
+
+
+def _from_brotli(data: bytes) -> bytes:
+    import brotli
+
+    return bytes(brotli.decompress(data))
+
+
+def _from_gzip(data: bytes) -> bytes:
+    return zlib.decompress(data, wbits=31)
+
+
+_DECOMPRESSORS: dict[Coding, Callable[[bytes], bytes]] = {
+    Coding.ZSTD: _from_zstd,
+    Coding.BR: _from_brotli,
+    Coding.GZIP: _from_gzip,
 }

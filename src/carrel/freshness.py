@@ -284,10 +284,30 @@ class Freshness:
                 pending[path] = waits
             if verdict is Verdict.ADOPT:
                 adopted[path] = entry
-        return _Judged(frozenset(seen), pending, self._prepare(adopted) if adopted else None)
+        # What is quiet is read from its place again; what never comes to rest is captured.
+        self._source.release(seen.keys() - pending.keys())
+        captured = self._capture(pending, now_s)
+        for path in captured:
+            del pending[path]
+        # The others had their chance: one that is rewritten in place takes no more of this task's time soon.
+        now_s = monotonic()
+        pending |= {
+            path: waits._replace(restless_s=now_s)
+            for path, waits in pending.items()
+            if waits.is_restless(now_s)
+        }
+        draft = self._prepare(adopted, captured) if adopted or captured else None
+        return _Judged(frozenset(seen), pending, draft)
 
-    def _prepare(self, entries: Mapping[str, SourceEntry | None]) -> Draft:
-        return self._catalog.prepare(surveying.describe_all(self._source, entries, self._known()))
+    def _capture(self, pending: Mapping[str, Pending], now_s: float) -> dict[str, Document]:
+        restless = [path for path, waits in pending.items() if waits.entry and waits.is_restless(now_s)]
+        return surveying.capture(self._source, restless) if restless else {}
+
+    def _prepare(
+        self, entries: Mapping[str, SourceEntry | None], captured: Mapping[str, Document] | None = None
+    ) -> Draft:
+        described = surveying.describe_all(self._source, entries, self._known())
+        return self._catalog.prepare({**described, **(captured or {})})
 
     def _known(self) -> Mapping[str, Document]:
         return self._catalog.documents()

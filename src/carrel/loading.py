@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from time import monotonic
 from typing import NamedTuple
 
+from carrel.cache.memory import Kept
 from carrel.cache.shared import MAX_BODY_BYTES, SharedLevel, Turn
 from carrel.model import (
     Form,
@@ -22,8 +23,10 @@ from carrel.model import (
     StageName,
     stage_since,
 )
+from carrel.recovering import RECOVERABLE, recover
 from carrel.rendering import Stamp, render
-from carrel.sections.addressing import cut
+from carrel.sections.addressing import cut, section_info
+from carrel.sections.parsing import outline_of
 from carrel.threads import Threads
 
 
@@ -34,6 +37,8 @@ class Landed(NamedTuple):
     served_from: ServedFrom
     stages: tuple[Stage, ...] = ()
     """What was done for it, in order."""
+    raw: Representation | None = None
+    """The document as it is, where the representation holds less of it than that."""
 
 
 class Loading:
@@ -99,6 +104,22 @@ class Loading:
                 shared.offer(turn, landed.representation)
         return landed
 
+    async def derive(self, info: ResourceInfo, form: Form, kept: Kept) -> Representation | None:
+        """Make a form of the forms that there are, asking neither the shared level nor the source.
+
+        Args:
+            info: What is wanted, in whatever version there is.
+            form: The form.
+            kept: Of the same URI, or of the document that a section is cut from.
+
+        Returns:
+            The form, or None where none of those holds the document whole.
+
+        Raises:
+            SectionNotFound: The document has no such section in this version.
+        """
+        return await self._threads.run(self._recover_and_render, info, form, kept)
+
     async def _from_source(self, info: ResourceInfo, form: Form) -> Landed:
         return await self._threads.run(self._read_and_render, info, form, monotonic())
 
@@ -111,7 +132,18 @@ class Loading:
         if isinstance(info, SectionInfo):
             assert info.section is not None, "a section is read once it is known where it is"
             content = cut(content, info.section)
+        raw = None if form in RECOVERABLE else render(info, content, Form.RAW, self._stamp)
         representation = render(info, content, form, self._stamp)
-        return Landed(
-            representation, ServedFrom.MISS, (queued, read, stage_since(StageName.RENDER, render_s))
-        )
+        rendered = stage_since(StageName.RENDER, render_s)
+        return Landed(representation, ServedFrom.MISS, (queued, read, rendered), raw)
+
+    def _recover_and_render(self, info: ResourceInfo, form: Form, kept: Kept) -> Representation | None:
+        content = recover(kept.info, kept.forms)
+        if content is None:
+            return None
+        found = kept.info
+        if isinstance(info, SectionInfo) and not isinstance(found, SectionInfo):
+            found = section_info(found, info.wanted, outline_of(found.media_type, content.data))
+            assert found.section is not None, "the outline says where it is"
+            content = cut(content, found.section)
+        return render(found, content, form, self._stamp)

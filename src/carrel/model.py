@@ -275,6 +275,20 @@ class Source(Protocol):
             SourceError: It cannot be read.
         """
 
+    def capture(self, paths: Iterable[str], quiet_s: float) -> Iterable[Content]:
+        """Return documents whole though others take their place before they are quiet.
+
+        From then on `read` gives this version, until it is released or another one is captured.
+
+        Args:
+            paths: Of the documents. Those that keep their place, are written to, or are too many, are left
+                out.
+            quiet_s: For how long nobody may write to one, in seconds.
+        """
+
+    def release(self, paths: Iterable[str]) -> None:
+        """Let go of what was captured."""
+
     def close(self) -> None:
         """Let go of what is held open; a later call opens it again."""
 

@@ -49,7 +49,8 @@ CODING_FORMS: dict[tuple[Form, Coding], Form] = {
     (Form.JSON, Coding.BR): Form.JSON_BR,
     (Form.JSON, Coding.ZSTD): Form.JSON_ZSTD,
 }
-_CODED = {form: (plain, coding) for (plain, coding), form in CODING_FORMS.items()}
+CODED_FORMS = {form: (plain, coding) for (plain, coding), form in CODING_FORMS.items()}
+"""Of which plain form each is, and under which coding."""
 
 
 def render(info: ResourceInfo, content: Content, form: Form, stamp: Stamp) -> Representation:
@@ -72,7 +73,7 @@ def render(info: ResourceInfo, content: Content, form: Form, stamp: Stamp) -> Re
         case Form.OUTLINE:
             return _outline(info, content, digest, stamp)
         case Form.RAW_GZIP | Form.RAW_BR | Form.RAW_ZSTD | Form.JSON_GZIP | Form.JSON_BR | Form.JSON_ZSTD:
-            plain, coding = _CODED[form]
+            plain, coding = CODED_FORMS[form]
             return _compressed(render(info, content, plain, stamp), coding)
         case _:  # pragma: no cover
             assert_never(form)

@@ -83,6 +83,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     allowed_origins: tuple[str, ...] = ()
     """Origins accepted beside those of this machine, such as `https://agents.example`."""
     cache_ttl_s: float = 300.0
+    cache_grace_s: float = 300.0
+    """For how long after that a cached document is served while it is read again; 0 has its reader wait."""
     cache_max_resources: int = 1000
     cache_max_bytes: int = 256 * MIB
     last_good_s: float = 600.0
@@ -152,6 +154,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         _require(0 <= self.port <= _MAX_PORT, "port", f"a number from 0 to {_MAX_PORT}")
         _require(1 <= self.workers <= _MAX_WORKERS, "workers", f"a number from 1 to {_MAX_WORKERS}")
         _require(0 < self.cache_ttl_s < math.inf, "cache_ttl_s", "more than 0 seconds")
+        _require(0 <= self.cache_grace_s < math.inf, "cache_grace_s", "0 seconds or more")
         _require(self.cache_max_resources >= 1, "cache_max_resources", "at least 1")
         _require(self.cache_max_bytes >= MIB, "cache_max_bytes", "at least 1048576 bytes (1 MiB)")
         _require(0 <= self.client_ttl_s < math.inf, "client_ttl_s", "0 seconds or more")

@@ -15,6 +15,9 @@ from carrel.model import SourceEntry
 QUIET_S = 0.05
 """Unchanged for this long counts as whole."""
 
+RESTLESS_S = 0.2
+"""A document that was not quiet for this long is replaced again and again: waiting on brings nothing."""
+
 EMPTY_QUIET_S = 1.0
 """A file that had content and is empty is being written anew more often than it was emptied."""
 
@@ -25,6 +28,12 @@ class Pending(NamedTuple):
     entry: SourceEntry | None
     since_s: float
     due_s: float
+    restless_s: float
+    """Since when there was always some change that waited."""
+
+    def is_restless(self, now_s: float) -> bool:
+        """Tell whether one change has followed the other for long."""
+        return self.since_s > self.restless_s and now_s - self.restless_s >= RESTLESS_S
 
 
 class Verdict(Enum):
@@ -52,7 +61,8 @@ def settle(
     if _same(known, seen):
         return Verdict.KEEP, None
     if pending is None or not _same(pending.entry, seen):
-        return Verdict.WAIT, Pending(seen, now_s, now_s + _quiet_s(known, seen))
+        restless_s = now_s if pending is None else pending.restless_s
+        return Verdict.WAIT, Pending(seen, now_s, now_s + _quiet_s(known, seen), restless_s)
     if now_s >= pending.due_s:
         return Verdict.ADOPT, None
     return Verdict.WAIT, pending

@@ -199,9 +199,19 @@ def describe(source: Source, entry: SourceEntry, known: Document | None = None) 
     except SourceError:
         # Listed all the same: reads will say why, and may work again before the next survey.
         return replace(known, entry=entry) if known else Document(entry, media_type_of(entry.path), "", "")
+    return _described(entry, head)
+
+
+def _described(entry: SourceEntry, head: bytes) -> Document:
     media_type = media_type_of(entry.path, head)
     headline = headline_of(media_type, head)
     return Document(entry, media_type, headline.title, headline.description)
+
+
+def capture(source: Source, paths: Iterable[str]) -> dict[str, Document]:
+    """Have documents whole that are replaced before they are quiet, and describe them."""
+    contents = source.capture(paths, QUIET_S)
+    return {each.entry.path: _described(each.entry, each.data[:HEAD_BYTES]) for each in contents}
 
 
 def describe_all(

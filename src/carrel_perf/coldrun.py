@@ -24,7 +24,7 @@ from carrel_perf.targets import Answer, HttpTarget, McpTarget, Request
 
 FORMS = ("raw", "json", "modern", "handshake")
 STEADY_READS = 200
-_AT_ONCE = {"CACHE_TTL": "0.000001"}
+_AT_ONCE = {"CACHE_TTL": "0.000001", "CARREL_CACHE_GRACE_S": "0"}
 """Older than this is every entry by the time it is asked for again, so that each read is a miss."""
 
 _PRELOAD_DEADLINE_S = 120.0

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from carrel.cache.memory import ENTRY_OVERHEAD_BYTES, Bound, MemoryCache
+from carrel.cache.memory import ENTRY_OVERHEAD_BYTES, JITTER, Bound, MemoryCache
 from carrel.model import Form, Representation, ResourceInfo, ServedFrom, Version
 from tests.support.waiting import eventually_sync
 
@@ -25,14 +25,23 @@ def found(held: MemoryCache, wanted: ResourceInfo, form: Form) -> Representation
     return None if reading is None else reading.representation
 
 
+def last_good(held: MemoryCache, uri: str, form: Form) -> Representation | None:
+    kept = held.last_good(uri)
+    return None if kept is None else kept.forms.get(form)
+
+
 def bytes_of(size: int) -> Representation:
     return Representation(b"x" * size, '"e"', [], "d", [])
 
 
 def cache(
-    max_resources: int = 10, max_bytes: int = 100_000, ttl_s: float = AGES_S, last_good_s: float = AGES_S
+    max_resources: int = 10,
+    max_bytes: int = 100_000,
+    ttl_s: float = AGES_S,
+    last_good_s: float = AGES_S,
+    grace_s: float = AGES_S,
 ) -> MemoryCache:
-    return MemoryCache(max_resources, max_bytes, ttl_s, last_good_s)
+    return MemoryCache(max_resources, max_bytes, ttl_s, last_good_s, grace_s)
 
 
 def test_what_was_put_is_returned_for_exactly_its_key() -> None:
@@ -55,25 +64,123 @@ def test_what_new_rules_say_of_a_document_makes_its_old_forms_unreachable() -> N
     held = cache()
     held.put(info("a", ONE, "Old"), JSON, bytes_of(1))
     assert found(held, info("a", ONE, "New"), JSON) is None
-    assert held.last_good("a", JSON) is not None
+    assert last_good(held, "a", JSON) is not None
 
 
 def test_an_older_version_stays_as_the_last_good_content_until_the_new_one_is_there() -> None:
     held, old, new = cache(), bytes_of(1), bytes_of(2)
     held.put(info("a", ONE), RAW, old)
     assert found(held, info("a", TWO), RAW) is None
-    assert held.last_good("a", RAW) is old
+    assert last_good(held, "a", RAW) is old
     held.put(info("a", TWO), RAW, new)
     assert found(held, info("a", ONE), RAW) is None
-    assert held.last_good("a", RAW) is new
+    assert last_good(held, "a", RAW) is new
     assert held.size_bytes == 2 + ENTRY_OVERHEAD_BYTES
+
+
+def test_the_first_form_of_a_new_version_puts_all_forms_of_the_old_one_out() -> None:
+    held, new = cache(), bytes_of(2)
+    held.put(info("a", ONE), RAW, bytes_of(1))
+    held.put(info("a", ONE), JSON, bytes_of(1))
+    held.put(info("a", TWO), JSON, new)
+    assert last_good(held, "a", RAW) is None, "a reader who had the new version would go back"
+    assert last_good(held, "a", JSON) is new
+    assert (len(held), held.size_bytes) == (1, 2 + ENTRY_OVERHEAD_BYTES)
+
+
+def test_what_is_only_too_old_is_returned_by_expired() -> None:
+    held, old = cache(ttl_s=0.02), bytes_of(1)
+    held.put(info("a", ONE), RAW, old)
+    eventually_sync(lambda: found(held, info("a", ONE), RAW) is None)
+    reading = held.expired(info("a", ONE), RAW)
+    assert reading is not None
+    assert (reading.representation, reading.served_from) == (old, ServedFrom.HIT)
+    assert held.expired(info("a", TWO), RAW) is None
+    assert held.expired(info("a", ONE), JSON) is None
+    assert held.expired(info("b", ONE), RAW) is None
+
+
+def test_what_was_called_into_question_or_fails_is_not_returned_by_expired() -> None:
+    held = cache(ttl_s=0.0)
+    for uri in "abc":
+        held.put(info(uri, ONE), RAW, bytes_of(1))
+    held.expire("a")
+    held.fail("b")
+    assert [held.expired(info(uri, ONE), RAW) is None for uri in "abc"] == [True, True, False]
+    held.put(info("b", ONE), RAW, bytes_of(1))
+    assert held.expired(info("b", ONE), RAW) is not None, "a load that succeeds ends the failing"
+
+
+def test_what_is_too_old_for_long_is_not_returned_by_expired() -> None:
+    held = cache(ttl_s=0.01, grace_s=0.01)
+    held.put(info("a", ONE), RAW, bytes_of(1))
+    eventually_sync(lambda: held.expired(info("a", ONE), RAW) is None)
+    assert last_good(held, "a", RAW) is not None
+
+
+def test_nothing_is_returned_by_expired_while_the_time_to_live_is_limited() -> None:
+    held = cache()
+    held.put(info("a", ONE), RAW, bytes_of(1))
+    held.limit_ttl(0.0)
+    assert held.expired(info("a", ONE), RAW) is None
+    held.limit_ttl()
+    assert held.expired(info("a", ONE), RAW) is not None
+
+
+def test_entries_put_together_do_not_expire_together() -> None:
+    held, now_s = cache(max_resources=1000, max_bytes=10_000_000, ttl_s=AGES_S), monotonic()
+    infos = [info(str(number), ONE) for number in range(1000)]
+    for each in infos:
+        held.put(each, RAW, bytes_of(1))
+
+    def alive(age_s: float) -> int:
+        return sum(held.get(each, RAW, now_s + age_s) is not None for each in infos)
+
+    assert alive(AGES_S * (1 - JITTER) - 1) == 1000
+    assert 350 < alive(AGES_S * (1 - JITTER / 2)) < 650
+    assert alive(AGES_S + 60) == 0
+
+
+def test_a_form_that_was_made_of_another_is_as_old_as_that() -> None:
+    held, derived = cache(), bytes_of(2)
+    held.put_derived(info("a", ONE), JSON, derived)
+    assert held.last_good("a") is None, "there is nothing that it can be made of"
+    held.put(info("a", ONE), RAW, bytes_of(1))
+    held.put_derived(info("a", ONE), JSON, derived)
+    assert found(held, info("a", ONE), JSON) is derived
+    held.expire("a")
+    held.put_derived(info("a", ONE), JSON, derived)
+    assert found(held, info("a", ONE), JSON) is None
+
+
+def test_what_loaded_before_it_was_called_into_question_is_the_last_good_content_only() -> None:
+    held, new = cache(), bytes_of(2)
+    held.put_questioned(info("a", ONE), RAW, new)
+    assert found(held, info("a", ONE), RAW) is None
+    assert held.expired(info("a", ONE), RAW) is None
+    assert last_good(held, "a", RAW) is new
+    held.put(info("a", ONE), RAW, bytes_of(1))
+    held.put_questioned(info("a", ONE), RAW, new)
+    assert found(held, info("a", ONE), RAW) is not new
+
+
+def test_what_could_be_a_hit_is_young() -> None:
+    held = cache()
+    assert held.young(info("a", ONE)) is None
+    held.put(info("a", ONE), RAW, bytes_of(1))
+    kept = held.young(info("a", ONE))
+    assert kept is not None
+    assert (kept.info, list(kept.forms)) == (info("a", ONE), [RAW])
+    assert held.young(info("a", TWO)) is None
+    held.expire("a")
+    assert held.young(info("a", ONE)) is None
 
 
 def test_an_entry_is_loaded_again_after_its_time_to_live() -> None:
     held = cache(ttl_s=0.02)
     held.put(info("a", ONE), RAW, bytes_of(1))
     eventually_sync(lambda: found(held, info("a", ONE), RAW) is None)
-    assert held.last_good("a", RAW) is not None
+    assert last_good(held, "a", RAW) is not None
     held.put(info("a", ONE), RAW, bytes_of(1))
     assert found(held, info("a", ONE), RAW) is not None
 
@@ -81,17 +188,17 @@ def test_an_entry_is_loaded_again_after_its_time_to_live() -> None:
 def test_the_last_good_content_is_served_for_a_limited_time_from_the_first_failure() -> None:
     held = cache(last_good_s=0.02)
     held.put(info("a", ONE), RAW, bytes_of(1))
-    assert held.last_good("a", RAW) is not None
-    eventually_sync(lambda: held.last_good("a", RAW) is None)
+    assert last_good(held, "a", RAW) is not None
+    eventually_sync(lambda: last_good(held, "a", RAW) is None)
     held.put(info("a", ONE), RAW, bytes_of(1))
-    assert held.last_good("a", RAW) is not None, "a load that succeeds ends the failing"
+    assert last_good(held, "a", RAW) is not None, "a load that succeeds ends the failing"
 
 
 def test_there_is_no_last_good_content_of_what_was_never_read() -> None:
     held = cache()
     held.put(info("a", ONE), RAW, bytes_of(1))
-    assert held.last_good("a", JSON) is None
-    assert held.last_good("b", RAW) is None
+    assert last_good(held, "a", JSON) is None
+    assert last_good(held, "b", RAW) is None
 
 
 def test_the_least_recently_used_resource_goes_first() -> None:
@@ -136,7 +243,7 @@ def test_discarding_drops_all_forms_and_the_last_good_content() -> None:
     held.put(info("a", ONE), JSON, bytes_of(1))
     held.discard("a")
     held.discard("never")
-    assert held.last_good("a", RAW) is None
+    assert last_good(held, "a", RAW) is None
     assert (len(held), held.size_bytes) == (0, 0)
 
 
@@ -181,7 +288,8 @@ class AgainstAModel(RuleBasedStateMachine):
         new = bytes_of(size)
         self.held.put(info(uri, version), form, new)
         forms = self.model.get(uri, {})
-        forms.pop(form, None)
+        for old in [each for each, (of, _) in forms.items() if each is form or of != version]:
+            del forms[old]
         if size + ENTRY_OVERHEAD_BYTES <= self.MAX_BYTES:
             forms[form] = (version, new)
             self.model[uri] = forms
@@ -223,7 +331,7 @@ def test_invented_uris_hold_no_memory(number: int) -> None:
     held = cache()
     for index in range(number):
         assert found(held, info(f"mcp://resources/{index}", ONE), RAW) is None
-        assert held.last_good(f"mcp://resources/{index}", RAW) is None
+        assert held.last_good(f"mcp://resources/{index}") is None
     assert (len(held), held.size_bytes) == (0, 0)
 
 

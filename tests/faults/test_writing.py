@@ -82,3 +82,18 @@ def test_emptied_file_is_believed_after_a_second(serve: Serve, root: Path, figur
 
     assert taken_s >= 1.0
     figures.hold(4, "a file emptied for good", "until it was served empty", taken_s, "s", at_most=5.0)
+
+
+def test_replacement_without_a_pause_is_served_in_every_form_and_never_goes_back(
+    serve: Serve, root: Path, figures: Figures
+) -> None:
+    # Each document every 20 ms: none is ever quiet for as long as it takes to be believed.
+    summary, writer = run(serve, root, replaced, every_s=0.005)
+
+    fault = "files replaced by rename every 20 ms"
+    assert min(len(seen) for seen in summary.sightings.values()) > 5, "readers saw the changes"
+    figures.hold(
+        4, fault, "failed or wrong reads", summary.count(), "reads", at_most=0, why=describe(summary)
+    )
+    figures.tell(4, fault, "verified reads", summary.requests, "reads")
+    tell_freshness(figures, fault, summary, writer)

@@ -30,7 +30,7 @@ def test_every_query_and_rule_has_data_under_load(tmp_path: Path) -> None:
     assert len(asked) >= 20
     # A document leaves the cache in between scrapes, so that there are misses all the time.
     with (
-        launched(starter_library(), variables={"CACHE_TTL": "0.2"}) as server,
+        launched(starter_library(), variables={"CACHE_TTL": "0.2", "CARREL_CACHE_GRACE_S": "0"}) as server,
         prometheus(tmp_path, server.port) as watching,
     ):
         connection = server.connect()

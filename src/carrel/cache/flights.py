@@ -38,13 +38,21 @@ class Flights(Generic[Key, Value]):
         """
         task = self._tasks.get(key)
         if task is None:
-            task = asyncio.create_task(load())
-            self._tasks[key] = task
-            task.add_done_callback(lambda done: self._land(key, done))
+            task = self._start(key, load)
         else:
             self.joined += 1
         # Without the shield, cancelling one waiter would cancel the task under all the others.
         return await asyncio.shield(task)
+
+    def begin(self, key: Key, load: Callable[[], Coroutine[Any, Any, Value]]) -> None:
+        """Start the load of a key for which nobody waits, unless one is under way."""
+        if key not in self._tasks:
+            self._start(key, load)
+
+    def _start(self, key: Key, load: Callable[[], Coroutine[Any, Any, Value]]) -> asyncio.Task[Value]:
+        task = self._tasks[key] = asyncio.create_task(load())
+        task.add_done_callback(lambda done: self._land(key, done))
+        return task
 
     async def close(self) -> None:
         """Cancel all loads and wait until they have ended."""

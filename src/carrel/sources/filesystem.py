@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 from carrel.model import (
@@ -20,6 +20,7 @@ from carrel.model import (
     Version,
 )
 from carrel.sources.beneath import Directory, is_regular
+from carrel.sources.capturing import Capturing
 from carrel.sources.ignoring import IGNORE_FILE, Ignore, ignore_from
 
 MAX_DEPTH = 32
@@ -30,6 +31,7 @@ ROOT_CHECK_MS = 2000
 
 _CHUNK_BYTES = 256 * 1024
 
+_Contents = list[Content]
 _Entries = list[SourceEntry]
 _Problems = list[SourceProblem]
 _Directories = list[tuple[str, int]]
@@ -64,6 +66,7 @@ class FilesystemSource:
         self._follow_links = follow_links
         self._directory = Directory(str(root), follow_links=follow_links)
         self._ignore = ignore_from(None)
+        self._capturing = Capturing(self._open, self._entry, _read_all)
 
     def portable(self, version: Version) -> str:
         """See `Source.portable`: all but the inode, which some network file systems number host by host."""
@@ -92,6 +95,9 @@ class FilesystemSource:
         try:
             before = self._entry(path, os.fstat(descriptor))
             if before.version != version:
+                captured = self._capturing.get(path, version)
+                if captured is not None:
+                    return captured
                 raise SourceChanged(f"{path}: is of version {before.version}, not {version}")
             data = _read_all(descriptor, before.size)
             after = self._entry(path, os.fstat(descriptor))
@@ -114,6 +120,14 @@ class FilesystemSource:
             raise SourceError(f"{path}: {error.strerror}") from error
         finally:
             os.close(descriptor)
+
+    def capture(self, paths: Iterable[str], quiet_s: float) -> _Contents:
+        """See `Source.capture`."""
+        return self._capturing.capture(paths, quiet_s)
+
+    def release(self, paths: Iterable[str]) -> None:
+        """See `Source.release`."""
+        self._capturing.release(paths)
 
     def close(self) -> None:
         """See `Source.close`."""

@@ -1,0 +1,136 @@
+"""The open file has to be quiet, not its path."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from carrel.model import Content, SourceChanged
+from carrel.sources.capturing import MAX_CAPTURED, MAX_CAPTURED_BYTES
+from carrel.sources.filesystem import FilesystemSource
+from tests.support.descriptors import open_descriptors
+from tests.support.sources import directory
+from tests.support.trees import plant, replace
+
+QUIET_S = 0.05
+
+
+@contextmanager
+def again_and_again(act: Callable[[int], object]) -> Iterator[None]:
+    """Have something done a few times in each quiet time, on a thread."""
+    done = threading.Event()
+
+    def run() -> None:
+        number = 0
+        while not done.wait(QUIET_S / 10):
+            number += 1
+            act(number)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def captured(source: FilesystemSource, root: Path, *names: str) -> list[Content]:
+    """Capture documents that are replaced meanwhile by others of the same content."""
+
+    def replace_all(_: int) -> None:
+        for name in names:
+            replace(root / name, (root / name).read_bytes())
+
+    with again_and_again(replace_all):
+        return source.capture(names, QUIET_S)
+
+
+def test_a_document_that_is_replaced_again_and_again_is_captured_whole(tmp_path: Path) -> None:
+    plant(tmp_path, {"a.md": "0000"})
+    source = directory(tmp_path)
+    with again_and_again(lambda number: replace(tmp_path / "a.md", f"{number:04}" * 1000)):
+        (content,) = source.capture(["a.md"], QUIET_S)
+        assert content.data[:-4] == content.data[4:], "of one version"
+        assert len(content.data) == content.entry.size
+        assert source.stat("a.md").version != content.entry.version
+        assert source.read("a.md", content.entry.version) == content
+
+
+def test_a_document_that_is_rewritten_in_place_is_not_captured(tmp_path: Path) -> None:
+    plant(tmp_path, {"a.md": "0"})
+    source = directory(tmp_path)
+    with again_and_again(lambda number: (tmp_path / "a.md").write_bytes(b"%d" % number)):
+        assert source.capture(["a.md"], QUIET_S) == []
+
+
+def test_a_document_that_is_written_to_after_it_was_replaced_is_not_captured(tmp_path: Path) -> None:
+    plant(tmp_path, {"a.md": "0"})
+    source = directory(tmp_path)
+    with (tmp_path / "a.md").open("ab", buffering=0) as lost:
+
+        def act(number: int) -> None:
+            lost.write(b"more")
+            if number == 1:
+                replace(tmp_path / "a.md", "other")
+
+        with again_and_again(act):
+            assert source.capture(["a.md"], 2 * QUIET_S) == []
+
+
+def test_a_document_that_keeps_its_place_needs_no_capturing(tmp_path: Path) -> None:
+    plant(tmp_path, {"a.md": "0"})
+    assert directory(tmp_path).capture(["a.md"], 0.0) == []
+
+
+def test_what_was_captured_is_read_until_it_is_released(tmp_path: Path) -> None:
+    plant(tmp_path, {"a.md": "one"})
+    source = directory(tmp_path)
+    (content,) = captured(source, tmp_path, "a.md")
+    replace(tmp_path / "a.md", "two")
+    assert source.read("a.md", content.entry.version).data == b"one"
+    assert source.read("a.md", source.stat("a.md").version).data == b"two"
+    source.release(["a.md", "never.md"])
+    with pytest.raises(SourceChanged):
+        source.read("a.md", content.entry.version)
+
+
+def test_what_is_not_there_or_empty_or_no_document_is_left_out(tmp_path: Path) -> None:
+    plant(tmp_path, {"empty.md": "", ".hidden.md": "x", "a.md": "a"})
+    (tmp_path / "directory").mkdir()
+    source = directory(tmp_path)
+
+    def replace_them(_: int) -> None:
+        for name in ("empty.md", ".hidden.md"):
+            replace(tmp_path / name, "")
+
+    with again_and_again(replace_them):
+        assert source.capture(["gone.md", "empty.md", ".hidden.md", "directory", "../a.md"], QUIET_S) == []
+
+
+def test_what_is_captured_at_once_is_bounded(tmp_path: Path) -> None:
+    names = [f"{number}.md" for number in range(MAX_CAPTURED + 10)]
+    plant(tmp_path, dict.fromkeys(names, "x"))
+    assert {content.entry.path for content in captured(directory(tmp_path), tmp_path, *names)} <= set(
+        names[:MAX_CAPTURED]
+    )
+
+
+def test_what_is_kept_is_bounded_in_bytes(tmp_path: Path) -> None:
+    third = MAX_CAPTURED_BYTES // 3
+    plant(tmp_path, dict.fromkeys(("a.md", "b.md", "c.md", "d.md"), "x" * third))
+    source = directory(tmp_path)
+    assert [len(captured(source, tmp_path, f"{name}.md")) for name in "abcda"] == [1, 1, 1, 0, 1]
+    source.release(["b.md"])
+    assert len(captured(source, tmp_path, "d.md")) == 1
+
+
+def test_no_descriptor_stays_open(tmp_path: Path) -> None:
+    plant(tmp_path, {"a.md": "a", "b.md": "b", "empty.md": ""})
+    source = directory(tmp_path)
+    before = open_descriptors()
+    assert captured(source, tmp_path, "a.md")
+    source.capture(["b.md", "empty.md", "gone.md"], 0.0)
+    assert open_descriptors() == before
