@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel.catalog import Catalog, Collision
+from carrel.catalog import STEP_ROWS, Catalog, Collision
 from carrel.draft import Document
 from carrel.model import Change, SourceEntry, Version
 from carrel.rules import Rules, default_rules, parse_rules
@@ -275,6 +275,22 @@ def test_the_way_to_a_set_of_files_does_not_matter(batches: list[list[tuple[str,
     afresh = Catalog(TWISTED)
     afresh.apply(sorted(present.items()))
     _assert_equal(walked, afresh)
+
+
+def test_a_large_change_is_made_in_steps_of_which_each_is_told() -> None:
+    count = 3 * STEP_ROWS
+    catalog, heard = Catalog(default_rules("library")), list[Change]()
+    catalog.listen(heard.append)
+    one_go = catalog.commit_in_steps(catalog.prepare({"a.md": document("a.md", "1")}))
+    assert list(one_go) == []
+    assert len(heard) == 1
+    many = {f"many/{number}.txt": document(f"many/{number}.txt", "1") for number in range(count)}
+    steps_made = list(catalog.commit_in_steps(catalog.prepare(many)))
+    assert len(steps_made) > 2 * count / STEP_ROWS
+    assert sum(len(change.added) for change in heard[1:]) == count
+    assert max(len(change.added) for change in heard) == STEP_ROWS
+    assert [change.generation for change in heard] == list(range(1, len(heard) + 1))
+    assert len(catalog) == count + 1
 
 
 @given(steps)

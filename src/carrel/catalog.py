@@ -8,7 +8,7 @@ file and never parses a client's text: a URI is a key.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import inf
 from time import monotonic
 from types import MappingProxyType
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from carrel.draft import Document, Draft, Tables, draft, draft_afresh
+from carrel.draft import Document, Draft, Step, Tables, draft, draft_afresh
 from carrel.errors import ResourceNotFound
 from carrel.model import Change, ResourceInfo, SourceProblem
 from carrel.rules import Rules
@@ -24,6 +24,9 @@ from carrel.uri import canonical_uri
 
 _NEAREST_CANDIDATES = 2000
 """Names compared for a suggestion: bounds what a stream of wrong URIs can cost to about a millisecond."""
+
+STEP_ROWS = 1000
+"""Rows that change before others have their turn: a few milliseconds, with all who are told."""
 
 
 class Collision(msgspec.Struct, frozen=True):
@@ -171,13 +174,34 @@ class Catalog:
         Returns:
             What changed, or None when nothing that is served did.
         """
-        self.rules = draft.rules
-        self.committed_s = monotonic()
-        draft.carry_out(self._tables)
+        self._begin(draft)
+        for _ in draft.carry_out(self._tables, max(1, draft.rows)):
+            pass
         if not (draft.added or draft.updated or draft.removed):
             return None
+        return self._tell(Step(draft.added, draft.updated, draft.removed))
+
+    def commit_in_steps(self, draft: Draft) -> Iterator[None]:
+        """Do the same, in steps of `STEP_ROWS` if there are more, between which others may have their turn.
+
+        Each document changes in one step, and whatever is listed can be found; of each step is told.
+        """
+        if draft.rows <= STEP_ROWS:
+            self.commit(draft)
+            return
+        self._begin(draft)
+        for step in draft.carry_out(self._tables, STEP_ROWS):
+            if any(step):
+                self._tell(step)
+            yield
+
+    def _begin(self, draft: Draft) -> None:
+        self.rules = draft.rules
+        self.committed_s = monotonic()
+
+    def _tell(self, step: Step) -> Change:
         self.generation += 1
-        change = Change(self.generation, draft.added, draft.updated, draft.removed)
+        change = Change(self.generation, step.added, step.updated, step.removed)
         for listener in self._listeners:
             listener(change)
         return change

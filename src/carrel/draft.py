@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import Generic, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from heapq import merge
+from itertools import chain, islice
+from typing import Generic, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -18,7 +20,11 @@ from carrel.errors import InvalidUri
 from carrel.model import ResourceInfo, SourceEntry
 from carrel.rules import RULES_FILE, Claim, Rules
 
+Item = TypeVar("Item")
 Row = TypeVar("Row")
+
+_SORTED_AT_ONCE = 2000
+"""A sort lets no other thread run: of all URIs of a large library it would hold up the event loop."""
 
 
 class Document(msgspec.Struct, frozen=True, gc=False):
@@ -52,10 +58,31 @@ class Edit(msgspec.Struct, Generic[Row]):
     gone: set[str]
 
     def carry_out(self, table: dict[str, Row]) -> None:
-        """Change the table."""
+        """Change the table in one step."""
         for key in self.gone:
             table.pop(key, None)
         table.update(self.written)
+
+    def write(self, table: dict[str, Row], at_once: int) -> Iterator[None]:
+        """Write the new rows, so many at once."""
+        for rows in _slices(self.written.items(), at_once):
+            table.update(rows)
+            yield
+
+    def clear(self, table: dict[str, Row], at_once: int) -> Iterator[tuple[str, ...]]:
+        """Remove the rows that are gone, so many at once, and yield their keys."""
+        for keys in _slices(self.gone, at_once):
+            for key in keys:
+                table.pop(key, None)
+            yield keys
+
+
+class Step(NamedTuple):
+    """What a part of a draft changed for readers, as URIs."""
+
+    added: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -72,13 +99,40 @@ class Draft(msgspec.Struct, frozen=True):
     updated: tuple[str, ...]
     removed: tuple[str, ...]
 
-    def carry_out(self, tables: Tables) -> None:
-        """Change the tables."""
-        self.documents.carry_out(tables.documents)
-        self.by_uri.carry_out(tables.by_uri)
+    @property
+    def rows(self) -> int:
+        """How many rows change."""
+        tables = (self.documents, self.by_uri, self.rivals, self.names)
+        return sum(len(edit.written) + len(edit.gone) for edit in tables)
+
+    def carry_out(self, tables: Tables, at_once: int) -> Iterator[Step]:
+        """Change the tables, so many rows at once, and yield what that changed for readers.
+
+        What is there comes before what is gone goes, and lists change in between: whatever is listed can be
+        found at any time.
+        """
+        for _ in chain(
+            self.documents.write(tables.documents, at_once),
+            self.by_uri.write(tables.by_uri, at_once),
+        ):
+            yield Step()
         self.rivals.carry_out(tables.rivals)
         self.names.carry_out(tables.names)
         tables.ordered.update(self.ordered)
+        for added in _slices(self.added, at_once):
+            yield Step(added=added)
+        for updated in _slices(self.updated, at_once):
+            yield Step(updated=updated)
+        for _ in self.documents.clear(tables.documents, at_once):
+            yield Step()
+        for removed in self.by_uri.clear(tables.by_uri, at_once):
+            yield Step(removed=removed)
+
+
+def _slices(items: Iterable[Item], at_once: int) -> Iterator[tuple[Item, ...]]:
+    rest = iter(items)
+    while part := tuple(islice(rest, at_once)):
+        yield part
 
 
 def draft(tables: Tables, rules: Rules, files: Mapping[str, Document | None]) -> Draft:
@@ -139,7 +193,7 @@ def _draft(
         _reorder(tables, by_uri),
         added=tuple(new),
         updated=tuple(uri for uri in by_uri.written if uri in tables.by_uri),
-        removed=tuple(sorted(by_uri.gone)),
+        removed=tuple(_in_order(by_uri.gone)),
     )
 
 
@@ -218,12 +272,17 @@ def _lists_of(info: ResourceInfo | None) -> tuple[str | None, ...]:
     return () if info is None or info.uri != info.canonical_uri else (None, info.type)
 
 
+def _in_order(uris: Iterable[str]) -> Iterator[str]:
+    """Sort in parts, between which other threads have their turn."""
+    return merge(*(sorted(part) for part in _slices(uris, _SORTED_AT_ONCE)))
+
+
 def _merge(ordered: list[str], moves: dict[str, bool]) -> list[str]:
     """Return an ordered list with some URIs put in (True) or left out (False)."""
     merged: list[str] = []
     start = 0
     # Whole runs are copied: what a change costs is in the number of its URIs, hardly in that of all.
-    for uri in sorted(moves):
+    for uri in _in_order(moves):
         end = bisect_left(ordered, uri, start)
         merged += ordered[start:end]
         start = end + (end < len(ordered) and ordered[end] == uri)

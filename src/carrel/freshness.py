@@ -211,7 +211,7 @@ class Freshness:
             try:
                 await self._follow_rules()
                 found = await self._threads.run(surveying.first_differences, self._source, self._known())
-                self._catalog.commit(await self._threads.run(self._prepare, found.seen))
+                await self._commit(await self._threads.run(self._prepare, found.seen))
                 self._plan(found.cost_s)
                 self.ready.set()
             except SourceError as error:
@@ -247,7 +247,7 @@ class Freshness:
             return
         if rules.follow_links != self._catalog.rules.follow_links:
             log.warning("follow_links changed in %s; it takes effect at the next start", RULES_FILE)
-        self._catalog.commit(await self._threads.run(self._catalog.prepare_rules, rules))
+        await self._commit(await self._threads.run(self._catalog.prepare_rules, rules))
 
     async def _look_at(self, paths: set[str]) -> None:
         seen = await self._threads.run(surveying.look, self._source, paths)
@@ -270,7 +270,12 @@ class Freshness:
             self._pending.pop(path, None)
         self._pending |= judged.pending
         if judged.draft is not None:
-            self._catalog.commit(judged.draft)
+            await self._commit(judged.draft)
+
+    async def _commit(self, draft: Draft) -> None:
+        """Have readers see a change, with turns of theirs in between where it is a large one."""
+        for _ in self._catalog.commit_in_steps(draft):
+            await asyncio.sleep(0)
 
     def _judge(self, seen: Mapping[str, SourceEntry | None]) -> _Judged:
         now_s = monotonic()

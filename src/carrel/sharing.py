@@ -132,6 +132,9 @@ class Sharing:
         self._say(Dropped(scope))
 
     def _say(self, news: News) -> None:
+        if news == Edit(None) and self._waiting and self._waiting[-1] == news:
+            # A large change comes in steps, and one survey finds them all.
+            return
         if len(self._waiting) >= MAX_WAITING:
             drops = any(isinstance(each, Dropped) for each in (*self._waiting, news))
             self._waiting.clear()
