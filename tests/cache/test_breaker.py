@@ -1,7 +1,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel.cache.breaker import FIRST_PAUSE_S, LONGEST_PAUSE_S, STEADY_S, Breaker
+from carrel.cache.breaker import (
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
+    SLOW_IN_A_ROW,
+    SLOW_S,
+    STEADY_S,
+    Breaker,
+    is_slow,
+)
 
 HEALED_WITHIN_S = 3.0
 
@@ -58,3 +66,40 @@ def test_a_level_that_was_well_for_long_is_given_a_quick_second_chance() -> None
     breaker.heal(20.0)
     breaker.fail(20.0 + STEADY_S)
     assert breaker.next_probe_s == 20.0 + STEADY_S + FIRST_PAUSE_S
+
+
+def test_slow_answers_in_a_row_open_it() -> None:
+    breaker = closed()
+    slow_s = 2 * SLOW_S
+    answers = [breaker.answer(10.0 + number * slow_s, slow_s, 0) for number in range(20)]
+    assert answers.count(True) == 1
+    assert not breaker.is_closed
+    assert breaker.next_probe_s > 10.0
+
+
+def test_a_quick_answer_in_between_keeps_it_closed() -> None:
+    breaker = closed()
+    for number in range(100):
+        took_s = SLOW_S / 2 if number % SLOW_IN_A_ROW == 0 else 2 * SLOW_S
+        assert not breaker.answer(10.0 + number, took_s, 0)
+    assert breaker.is_closed
+
+
+def test_one_stall_that_makes_many_answers_slow_keeps_it_closed() -> None:
+    breaker = closed()
+    assert not any(breaker.answer(10.0 + number / 1000, 2 * SLOW_S, 0) for number in range(50))
+    assert breaker.is_closed
+
+
+def test_a_long_answer_may_take_longer() -> None:
+    assert is_slow(2 * SLOW_S, 0)
+    assert not is_slow(1.5 * SLOW_S, 1024 * 1024)
+
+
+def test_a_level_that_was_slow_is_taken_for_quick_once_it_has_healed() -> None:
+    breaker = closed()
+    for number in range(20):
+        breaker.answer(10.0 + number, 2 * SLOW_S, 0)
+    breaker.heal(40.0)
+    assert not breaker.answer(40.1, 2 * SLOW_S, 0)
+    assert breaker.is_closed

@@ -112,11 +112,6 @@ class MemoryCache:
         self._slots.move_to_end(info.uri)
         return entry.hit
 
-    def holds(self, info: ResourceInfo, form: Form, now_s: float) -> bool:
-        """Tell whether `get` would return a reading; that it was asked for counts as no use of it."""
-        entry = self._slots.get(info.uri, {}).get(form)
-        return entry is not None and now_s - entry.loaded_s <= self._ttl_s and entry.info == info
-
     def expired(self, info: ResourceInfo, form: Form) -> Reading | None:
         """Return the reading of exactly this key, where only its age speaks against it, and not by much.
 
@@ -130,6 +125,11 @@ class MemoryCache:
             return None
         is_late = monotonic() - entry.loaded_s > self._ttl_s + self._grace_s
         return None if is_late else entry.hit
+
+    def holds(self, info: ResourceInfo, form: Form, now_s: float) -> bool:
+        """Tell whether `get` would return a reading; that it was asked for counts as no use of it."""
+        entry = self._slots.get(info.uri, {}).get(form)
+        return entry is not None and now_s - entry.loaded_s <= self._ttl_s and entry.info == info
 
     def has_room(self, uri: str, forms: Iterable[Form], body_bytes: int) -> bool:
         """Tell whether forms of a URI fit without putting another one out.

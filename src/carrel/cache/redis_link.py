@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from carrel.cache.breaker import Breaker
+from carrel.cache.breaker import Breaker, is_slow
 from carrel.cache.framing import Corrupt
 from carrel.errors import ExtraMissing
 from carrel.redis_url import RedisUrl
@@ -44,6 +44,8 @@ class Reason(StrEnum):
     """Why a call failed: a closed set, as it becomes a label."""
 
     TIMEOUT = "timeout"
+    SLOW = "slow"
+    """Not one answer that is late, but that all are."""
     CONNECTION = "connection"
     AUTH = "auth"
     LOADING = "loading"
@@ -183,8 +185,10 @@ class RedisLink:
             async with asyncio.timeout(self._deadline_s):
                 connection: AbstractConnection = await pool.get_connection()  # type: ignore[no-untyped-call]
                 try:
+                    sent_s = monotonic()
                     await connection.send_command(*command)
                     reply = await connection.read_response()
+                    self._answered(sent_s, command, reply)
                     try:
                         return parse(reply)
                     except Corrupt:
@@ -192,6 +196,13 @@ class RedisLink:
                         raise
                 finally:
                     await pool.release(connection)
+
+    def _answered(self, sent_s: float, command: tuple[Command, ...], reply: object) -> None:
+        now_s = monotonic()
+        if self._breaker.answer(now_s, now_s - sent_s, _size(reply) + sum(map(_size, command))):
+            self.errors[Reason.SLOW] += 1
+            self.openings += 1
+            self._tell_listeners()
 
     def _mapped(self) -> _Mapped:
         return _Mapped(self._failed)
@@ -220,6 +231,11 @@ class RedisLink:
                 # Those of a Redis that is gone would fail one by one.
                 await pool.disconnect(inuse_connections=False)
                 await self._call(("PING",), _expect_pong)
+                # Once more, without the time that connecting takes.
+                asked_s = monotonic()
+                await self._call(("PING",), _expect_pong)
+                if is_slow(monotonic() - asked_s, 0):
+                    raise self._failed(Reason.SLOW)
             except LinkError as error:
                 self._breaker.fail(monotonic())
                 self._failed_probes += 1
@@ -243,6 +259,10 @@ def require_client_library() -> None:
     """
     if find_spec("redis") is None:
         raise ExtraMissing("--redis needs redis-py, which is not installed. Run: pip install 'carrel[redis]'")
+
+
+def _size(value: object) -> int:
+    return len(value) if isinstance(value, bytes | str) else 0
 
 
 def _expect_pong(reply: Any) -> None:
