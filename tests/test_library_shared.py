@@ -101,6 +101,7 @@ async def test_another_version_has_another_key(library: Path, redis_server: Redi
     async with serving_far(library, redis_server) as served:
         await read(served.library)
         await written(served.library, 1)
+        before = redis_server.keys("*:resource:*")
         file = library / "sdlc-core.md"
         file.write_text("# Edited\n")
         served.library.freshness.survey_soon()
@@ -108,7 +109,10 @@ async def test_another_version_has_another_key(library: Path, redis_server: Redi
         reading = await read(served.library)
         assert (reading.served_from, reading.representation.body) == (ServedFrom.MISS, b"# Edited\n")
         await written(served.library, 2)
-    assert len(redis_server.keys("*:resource:*")) == 2
+    # That of the version that nobody is to get any more is gone.
+    after = redis_server.keys("*:resource:*")
+    assert (len(before), len(after)) == (1, 1)
+    assert before != after
 
 
 async def test_a_redis_that_is_not_there_is_told_once_and_reads_go_on(

@@ -11,7 +11,7 @@ import pytest
 
 from carrel.errors import InvalidParams, ResourceNotFound
 from carrel.model import Form, Invalidation, ServedFrom
-from tests.support.apps import Served
+from tests.support.apps import Served, serving
 from tests.support.metering import value
 from tests.support.redis import RedisServer
 from tests.support.sharing import URI, read, serving_far, shared_of, written
@@ -284,3 +284,36 @@ async def test_a_redis_that_was_emptied_is_a_loss_and_no_more(
         await one.library.invalidate(Invalidation())
         await eventually(lambda: shared_of(two.library).feed.epoch("sdlc") == 1)
         assert await body(two) == CORE.encode()
+
+
+async def test_reader_of_two_hosts_never_goes_back(library: Path, redis_server: RedisServer) -> None:
+    async with hosts(library, redis_server) as (one, two):
+        seen: list[int] = []
+        for version in range(1, 11):
+            replace(library / "sdlc-core.md", str(version).zfill(version))
+            while version not in seen:
+                for host in (one, two):
+                    # A hit is answered without a wait, and others are to have their turn.
+                    await asyncio.sleep(0)
+                    content = await body(host)
+                    seen.append(int(content) if content.isdigit() else 0)
+    assert seen == sorted(seen)
+
+
+async def test_host_that_starts_hears_the_others_before_it_serves(
+    library: Path, redis_server: RedisServer
+) -> None:
+    async with serving(library, redis_url=redis_server.url, shared_reads="always") as starting:
+        await starting.library.wait_ready()
+        assert shared_of(starting.library).feed.is_up
+
+
+async def test_change_shows_though_nobody_can_be_told(library: Path, redis_server: RedisServer) -> None:
+    async with hosts(library, redis_server) as (one, _):
+        await cached(one)
+        redis_server.freeze()
+        try:
+            replace(library / "sdlc-core.md", "# Edited\n")
+            await eventually(lambda: one.library.find(URI).size == 9, deadline_s=STALE_AT_MOST_S)
+        finally:
+            redis_server.thaw()

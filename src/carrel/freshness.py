@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from time import monotonic
+from types import MappingProxyType
 from typing import NamedTuple
 
 from carrel import surveying
@@ -42,8 +43,16 @@ class _Judged(NamedTuple):
     paths: frozenset[str]
     pending: dict[str, Pending]
     """Of these files, those that are not whole."""
+    adopted: dict[str, SourceEntry | None]
+    """The others."""
+    captured: dict[str, Document]
+    """Files that never come to rest, as they were read in a moment of it."""
     draft: Draft | None
-    """What the others change; None where they change nothing."""
+    """What those change; None where they change nothing."""
+
+
+Agree = Callable[[Draft], Awaitable[Mapping[str, float]]]
+"""Of a change that is whole, the paths for which it is not made yet, and when it is, in monotonic seconds."""
 
 
 class Freshness:
@@ -79,9 +88,13 @@ class Freshness:
         self._dirty: set[str] = set()
         self._survey_wanted = False
         self._pending: dict[str, Pending] = {}
+        self._settled_elsewhere: dict[str, str] = {}
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._agree: Agree | None = None
+        self._join: Callable[[], Awaitable[None]] | None = None
+        self._joined_s = 0.0
         self._next_survey_s = 0.0
         self._earliest_survey_s = 0.0
         self.ready = asyncio.Event()
@@ -107,6 +120,18 @@ class Freshness:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
 
+    def agree_with(self, agree: Agree, join: Callable[[], Awaitable[None]], joined_s: float) -> None:
+        """Have somebody asked about each change of files before it shows to readers; call it before `start`.
+
+        Args:
+            agree: Is asked.
+            join: Awaited before the source is looked at for the first time.
+            joined_s: How long what is seen then waits before it is served, in seconds.
+        """
+        self._agree, self._join, self._joined_s = agree, join, joined_s
+        # However fresh the catalog is that somebody filled: what others are about to do, it does not know.
+        self.ready.clear()
+
     async def settled(self, path: str, deadline_s: float) -> bool:
         """Have a file looked at and wait until it is whole.
 
@@ -131,8 +156,14 @@ class Freshness:
         self._survey_wanted = True
         self._wake.set()
 
-    def look_soon(self, paths: set[str]) -> None:
-        """Have files looked at now, as if the system had told that they changed."""
+    def look_soon(self, paths: set[str], settled: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Have files looked at now, as if the system had told that they changed.
+
+        Args:
+            paths: Relative to the root.
+            settled: Portable versions of which another host has seen that they are whole, by path.
+        """
+        self._settled_elsewhere |= settled
         self._touch({path for path in paths if self._may_matter(path)})
 
     def _touch(self, paths: set[str]) -> None:
@@ -207,12 +238,15 @@ class Freshness:
         )
 
     async def _first_survey(self) -> None:
+        if self._join is not None:
+            await self._join()
         while not self.ready.is_set():
             try:
                 await self._follow_rules()
                 found = await self._threads.run(surveying.first_differences, self._source, self._known())
                 await self._commit(await self._threads.run(self._prepare, found.seen))
                 self._plan(found.cost_s)
+                await asyncio.sleep(self._joined_s)
                 self.ready.set()
             except SourceError as error:
                 self.failed_surveys += 1
@@ -268,9 +302,26 @@ class Freshness:
         judged = await self._threads.run(self._judge, seen)
         for path in judged.paths:
             self._pending.pop(path, None)
+            self._settled_elsewhere.pop(path, None)
         self._pending |= judged.pending
         if judged.draft is not None:
+            await self._agree_and_commit(judged)
+
+    async def _agree_and_commit(self, judged: _Judged) -> None:
+        """Make a change, but for the part of it that is to wait."""
+        assert judged.draft is not None
+        due_s = {} if self._agree is None else await self._agree(judged.draft)
+        now_s, adopted = monotonic(), judged.adopted
+        held = {
+            path: Pending(adopted[path], now_s, due_s[path], now_s) for path in adopted.keys() & due_s.keys()
+        }
+        if not held:
             await self._commit(judged.draft)
+            return
+        self._pending |= held
+        rest = {path: entry for path, entry in adopted.items() if path not in held}
+        if rest or judged.captured:
+            await self._commit(await self._threads.run(self._prepare, rest, judged.captured))
 
     async def _commit(self, draft: Draft) -> None:
         """Have readers see a change, with turns of theirs in between where it is a large one."""
@@ -285,6 +336,8 @@ class Freshness:
             document = self._catalog.document(path)
             known = None if document is None else document.entry
             verdict, waits = settle(known, entry, self._pending.get(path), now_s)
+            if verdict is Verdict.WAIT and self._is_settled_elsewhere(path, entry):
+                verdict, waits = Verdict.ADOPT, None
             if waits is not None:
                 pending[path] = waits
             if verdict is Verdict.ADOPT:
@@ -302,7 +355,13 @@ class Freshness:
             if waits.is_restless(now_s)
         }
         draft = self._prepare(adopted, captured) if adopted or captured else None
-        return _Judged(frozenset(seen), pending, draft)
+        return _Judged(frozenset(seen), pending, adopted, captured, draft)
+
+    def _is_settled_elsewhere(self, path: str, entry: SourceEntry | None) -> bool:
+        if path not in self._settled_elsewhere:
+            return False
+        seen = "" if entry is None else self._source.portable(entry.version)
+        return self._settled_elsewhere[path] == seen
 
     def _capture(self, pending: Mapping[str, Pending], now_s: float) -> dict[str, Document]:
         restless = [path for path, waits in pending.items() if waits.entry and waits.is_restless(now_s)]

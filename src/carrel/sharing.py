@@ -2,18 +2,27 @@
 
 Outwards go the changes of the catalog and the invalidations; inwards come those of the others, which are
 looked at, never believed: the source says what a document is.
+
+A change shows everywhere at one moment (docs/adr/0013): it is told before it is made, and all make it
+`HOLD_S` after it was told. Meanwhile reads of such a document go to the source, and so wait for the change:
+no reader has an older version from one worker after a newer one from another.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from time import monotonic
+from typing import NamedTuple
 
 from carrel.cache.feed import Dropped, Edit, Feed, News
 from carrel.cache.redis_link import LinkError
+from carrel.draft import Draft
 from carrel.library import Library
-from carrel.model import Change, Invalidation, Source
+from carrel.model import Change, Invalidation, ResourceInfo, Source
+from carrel.settling import QUIET_S
 
 MAX_NAMED = 100
 """Documents that a message names; of more it says that they are many, and the others survey."""
@@ -30,7 +39,28 @@ FIRST_RETRY_S = 0.02
 LONGEST_RETRY_S = 0.5
 """After many: a Redis that is full stays so for a while."""
 
+HOLD_S = 0.1
+"""From when a change is told until it is made. Workers may hear of it that far apart, or be late by what else
+they do."""
+
+JOIN_S = 0.5
+"""How long a worker that starts waits for the feed."""
+
+JOINED_S = QUIET_S + HOLD_S + 0.05
+"""What it sees of the source then shows in the others by so much later; they may not have told of it yet."""
+
+TRIES = 3
+"""To tell of a change before it is made; then it is made, and told once Redis is back."""
+
 ALL = Invalidation()
+
+
+class _Told(NamedTuple):
+    """What was told of a document last."""
+
+    portable: str
+    due_s: float
+    """When it is made, or was, on the monotonic clock."""
 
 
 class Sharing:
@@ -49,8 +79,11 @@ class Sharing:
         self._waiting: deque[News] = deque()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._told: OrderedDict[str, str] = OrderedDict()
+        self._told: OrderedDict[str, _Told] = OrderedDict()
+        self._held: dict[str, _Told] = {}
+        """What this worker told and has not made yet. With trees of their own, others tell otherwise."""
         library.catalog.listen(self._on_change)
+        library.freshness.agree_with(self._agree, self._join, JOINED_S)
         library.on_invalidation(self._on_invalidation)
         feed.attend(self)
         feed.on_turn(self._on_turn)
@@ -72,7 +105,7 @@ class Sharing:
             case Edit(documents=None):
                 self._library.freshness.survey_soon()
             case Edit(documents=documents) if documents is not None:
-                self._look_at(documents)
+                await self._look_at(documents)
             case Dropped(scope=scope):
                 await self._library.forget(scope)
 
@@ -84,10 +117,10 @@ class Sharing:
         # While nobody tells of changes, hits are compared with the source.
         self._library.recheck(rechecks=not self._feed.is_up)
 
-    def _look_at(self, documents: dict[str, str]) -> None:
-        paths: set[str] = set()
+    async def _look_at(self, documents: dict[str, str]) -> None:
+        settled: dict[str, str] = {}
+        await self._appoint(documents)
         for uri, portable in documents.items():
-            self._remember(uri, portable)
             info = self._library.catalog.find(uri)
             known = "" if info is None else self._source.portable(info.version)
             if known == portable:
@@ -96,8 +129,74 @@ class Sharing:
                 # Where it lies is known to nobody here.
                 self._library.freshness.survey_soon()
             else:
-                paths.add(info.path)
-        self._library.freshness.look_soon(paths)
+                settled[info.path] = portable
+        self._library.freshness.look_soon(set(settled), settled)
+
+    async def _agree(self, draft: Draft) -> dict[str, float]:
+        """Tell of a change that is about to be made, and return when all make it, by path."""
+        if not self._feed.is_up or not self._library.is_ready:
+            return {}
+        infos = [info for info in draft.by_uri.written.values() if info.uri == info.canonical_uri]
+        gone = list(filter(None, map(self._library.catalog.find, draft.by_uri.gone)))
+        documents = {info.uri: self._portable(info) for info in infos} | {info.uri: "" for info in gone}
+        if len(documents) > MAX_NAMED:
+            # They take longer to look at than anybody waits.
+            return {}
+        due = {uri: self._due_s(uri, portable) for uri, portable in documents.items()}
+        news = {uri: documents[uri] for uri, due_s in due.items() if due_s is None}
+        due_s = 0.0
+        if news:
+            await self._appoint(news)
+            if not await self._publish_now(Edit(news)):
+                self._say(Edit(news))
+            # Others count from when they heard, which was later than this worker's note.
+            due_s = monotonic() + HOLD_S
+            for uri, portable in news.items():
+                self._held[uri] = _Told(portable, due_s)
+                self._remember(uri, self._held[uri])
+        now_s = monotonic()
+        moments = {info.path: due[info.uri] or due_s for info in (*infos, *gone)}
+        return {path: moment_s for path, moment_s in moments.items() if moment_s > now_s}
+
+    async def _join(self) -> None:
+        """Hear what others are about to do before anything is served, but wait for no Redis for long."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._feed.wait_up(), JOIN_S)
+
+    def _due_s(self, uri: str, portable: str) -> float | None:
+        """Return when a version shows; None when nobody told of it."""
+        for told in (self._told.get(uri), self._held.get(uri)):
+            if told is not None and told.portable == portable:
+                return told.due_s
+        return None
+
+    async def _publish_now(self, news: News) -> bool:
+        """Tell the others at once, and tell whether they were told."""
+        for _ in range(TRIES):
+            try:
+                await self._feed.publish(news)
+            except LinkError:
+                # On a machine that is busy even a good answer comes too late now and then.
+                continue
+            return True
+        return False
+
+    async def _appoint(self, documents: Mapping[str, str]) -> None:
+        """Note when a change that was just told is made, and have reads wait for it."""
+        due_s = monotonic() + HOLD_S
+        held: list[str] = []
+        for uri, portable in documents.items():
+            if self._is_news(uri, portable):
+                self._remember(uri, _Told(portable, due_s))
+                held.append(uri)
+        if held:
+            await self._forget(held)
+
+    async def _forget(self, uris: Iterable[str]) -> None:
+        for uri in uris:
+            info = self._library.catalog.find(uri)
+            if info is not None and self._is_news(uri, self._portable(info)):
+                await self._library.forget(Invalidation(uri=uri))
 
     def _on_change(self, change: Change) -> None:
         # What the first survey finds is not a change.
@@ -117,13 +216,21 @@ class Sharing:
             info = self._library.catalog.find(uri)
             if info is not None and info.uri != info.canonical_uri:
                 continue
-            portable = "" if info is None else self._source.portable(info.version)
-            # What others told need not be told to them.
-            if self._told.get(uri) != portable:
+            portable = "" if info is None else self._portable(info)
+            held = self._held.pop(uri, None)
+            if self._is_news(uri, portable) and (held is None or held.portable != portable):
                 yield uri, portable
 
-    def _remember(self, uri: str, portable: str) -> None:
-        self._told[uri] = portable
+    def _portable(self, info: ResourceInfo) -> str:
+        return self._source.portable(info.version)
+
+    def _is_news(self, uri: str, portable: str) -> bool:
+        """Tell whether nobody told it yet, or something else since."""
+        told = self._told.get(uri)
+        return told is None or told.portable != portable
+
+    def _remember(self, uri: str, told: _Told) -> None:
+        self._told[uri] = told
         self._told.move_to_end(uri)
         if len(self._told) > MAX_REMEMBERED:
             self._told.popitem(last=False)
