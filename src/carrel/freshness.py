@@ -46,7 +46,7 @@ class _Judged(NamedTuple):
     adopted: dict[str, SourceEntry | None]
     """The others."""
     captured: dict[str, Document]
-    """Of these files, those that never come to rest, as they were read."""
+    """Files that never come to rest, as they were read in a moment of it."""
     draft: Draft | None
     """What those change; None where they change nothing."""
 
@@ -305,17 +305,15 @@ class Freshness:
             self._settled_elsewhere.pop(path, None)
         self._pending |= judged.pending
         if judged.draft is not None:
-            await self._adopt(judged)
+            await self._agree_and_commit(judged)
 
-    async def _adopt(self, judged: _Judged) -> None:
+    async def _agree_and_commit(self, judged: _Judged) -> None:
         """Make a change, but for the part of it that is to wait."""
-        assert judged.draft is not None, "there is a change"
-        adopted = judged.adopted
+        assert judged.draft is not None
         due_s = {} if self._agree is None else await self._agree(judged.draft)
-        now_s = monotonic()
+        now_s, adopted = monotonic(), judged.adopted
         held = {
-            path: Pending(adopted[path], now_s, due_s[path], restless_s=now_s)
-            for path in adopted.keys() & due_s.keys()
+            path: Pending(adopted[path], now_s, due_s[path], now_s) for path in adopted.keys() & due_s.keys()
         }
         if not held:
             await self._commit(judged.draft)
