@@ -55,6 +55,8 @@ def test_the_environment_of_the_process_and_its_directory_are_read(
         ("CARREL_WATCH", "0", "watch", False),
         ("CARREL_TOOLS", "off", "tools", False),
         ("CARREL_TOOLS", "On", "tools", True),
+        ("CARREL_DASHBOARD", "on", "dashboard", True),
+        ("CARREL_DASHBOARD", "false", "dashboard", False),
         ("CARREL_ALLOWED_HOSTS", "a.example, b.example,", "allowed_hosts", ("a.example", "b.example")),
         ("CARREL_ALLOWED_ORIGINS", "", "allowed_origins", ()),
         ("CARREL_ROOT", "/srv/library", "root", Path("/srv/library")),
@@ -188,3 +190,21 @@ def test_an_admin_surface_needs_a_token_on_a_port_only(tmp_path: Path) -> None:
     assert loaded(tmp_path, environment=with_token).admin_token == TOKEN
     with_file = {"CARREL_ADMIN": "127.0.0.1:1", "CARREL_ADMIN_TOKEN_FILE": "/run/token"}
     assert loaded(tmp_path, environment=with_file).admin_token_file == Path("/run/token")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "is_served"),
+    [
+        ({}, True),
+        ({"host": "::1"}, True),
+        ({"host": "192.0.2.1", "public": True}, False),
+        ({"host": "192.0.2.1", "public": True, "dashboard": True}, True),
+        ({"metrics": False}, False),
+        ({"metrics": False, "dashboard": True}, True),
+        ({"dashboard": False}, False),
+    ],
+)
+def test_the_dashboard_is_for_this_machine_unless_it_is_said(
+    chosen: dict[str, Any], *, is_served: bool
+) -> None:
+    assert Settings(**chosen).serves_dashboard is is_served

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from time import time
 from typing import TYPE_CHECKING
 
 from carrel import __version__
@@ -20,6 +21,13 @@ from carrel.cache.redis_link import RedisLink
 from carrel.cache.shared import SharedLevel
 from carrel.caretaking import Caretaker
 from carrel.catalog import Catalog
+from carrel.dashboard.board import Board
+from carrel.dashboard.figures import Sample, sample_of
+from carrel.dashboard.live import Live
+from carrel.dashboard.readership import Readership
+from carrel.dashboard.routes import BELOW, DASHBOARD, About, Dashboard
+from carrel.dashboard.slowest import Slowest
+from carrel.dashboard.worker import Worker
 from carrel.freshness import Freshness
 from carrel.http.admin import Admin
 from carrel.http.edge import Edge
@@ -50,9 +58,9 @@ from carrel.model import Change, Source
 from carrel.observe.access_log import AccessLog
 from carrel.observe.attribution import Attribution, stating
 from carrel.observe.cells import Cells
-from carrel.observe.exposition import exposition
+from carrel.observe.exposition import exposition, series_totals
 from carrel.observe.lines import LineWriter
-from carrel.observe.metrics import HITS, MISSES, STALE
+from carrel.observe.metrics import BUCKETS_S, HITS, MISSES, STALE
 from carrel.observe.observer import Observer
 from carrel.observe.operator_log import is_for_people
 from carrel.observe.pushing import record_pushing
@@ -149,7 +157,8 @@ class Application:
         """What is read, and by whom."""
         self._vitals = Vitals(self._observer.refresh_gauges)
         # Where nothing is to be told, nothing is noted: no read asks whether it should be.
-        is_counted = settings.metrics or settings.usage is not None or settings.counts_clients
+        self._has_figures = settings.metrics or bool(settings.dashboard)
+        is_counted = self._has_figures or settings.usage is not None or settings.counts_clients
         self._plan = plan_of(os.environ)
         is_told = is_counted or settings.access_log or self._plan is not None
         self.record = self._observer.record if is_told else _pass_over
@@ -186,6 +195,7 @@ class Application:
             self._observer.also_tallies(attribution.take_tallies)
         catalog.listen(self._note_change)
         self._observer.also(partial(record_pushing, self.streams, self.sessions))
+        self._dashboard = self._make_dashboard(shared) if settings.dashboard else None
         self._router = self._route()
         limits = (settings.max_body_bytes, settings.body_timeout_s, settings.stall_s)
         self.tracing = self._trace()
@@ -194,7 +204,7 @@ class Application:
         # Granian takes the attribute as it is; a method here would add a coroutine to every request.
         rsgi = RsgiServer(self.respond, self.record, *limits)
         self.__rsgi__ = rsgi.serve
-        self._stop_watch = StopWatch(rsgi.leave, self.streams.close)
+        self._stop_watch = StopWatch(rsgi.leave, self._end_streams)
         self._asgi = AsgiServer(self.respond, self.record, self.start, self.stop, *limits)
 
     async def start(self) -> None:
@@ -202,7 +212,7 @@ class Application:
         if self._is_up:
             return
         self._is_up = True
-        if self.settings.metrics:
+        if self._has_figures:
             types = self.library.catalog.rules.types
             recorder = Recorder(self._cells.claim(), types, self._operations)
             self._observer.start(recorder)
@@ -222,11 +232,15 @@ class Application:
             self._sharing.start()
         if self.settings.preload:
             self._preloading.start()
+        if self._dashboard is not None:
+            self._dashboard.live.start()
 
     async def stop(self) -> None:
         """Bring it down: end the streams and tasks, write out the log."""
         self._stop_watch.stop()
-        self.streams.close()
+        self._end_streams()
+        if self._dashboard is not None:
+            await self._dashboard.live.stop()
         await self.sessions.stop()
         if self._admin is not None:
             await self._admin.stop()
@@ -250,6 +264,11 @@ class Application:
             yield
         finally:
             await self.stop()
+
+    def _end_streams(self) -> None:
+        self.streams.close()
+        if self._dashboard is not None:
+            self._dashboard.live.viewers.close()
 
     def _close(self) -> None:
         self.usage.close()
@@ -313,8 +332,34 @@ class Application:
         }
         if self.settings.metrics:
             routes["/metrics"] = get_only(admin.metrics)
+        further = []
+        if self._dashboard is not None:
+            routes[DASHBOARD] = self._dashboard.respond
+            further.append(Subtree(BELOW, self._dashboard.respond))
         edge = Edge(self.settings.allowed_hosts, self.settings.allowed_origins)
-        return Router(edge, routes, Subtree(PREFIX, rest.read))
+        return Router(edge, routes, Subtree(PREFIX, rest.read), further)
+
+    def _make_dashboard(self, shared: Path | None) -> Dashboard:
+        slowest = Slowest()
+        self._observer.also_reads(slowest.take)
+        worker = Worker(self.library, self.streams, slowest, self.settings)
+        board = Board(shared if self.settings.workers > 1 else None)
+        live = Live(self._sample, slowest, worker.report, worker.surroundings, board, self._threads)
+        workers = self.settings.workers
+        about = About(
+            self.library.catalog.rules.name,
+            __version__,
+            workers,
+            self.settings.cache_max_resources * workers,
+            self.settings.cache_max_bytes * workers,
+            BUCKETS_S[-1] * 1000,
+        )
+        readership = Readership(self.usage, self._threads)
+        search = SearchRoute(self.search, is_usage=False)
+        return Dashboard(self.library, live, self._threads, readership, search, about)
+
+    def _sample(self) -> Sample:
+        return sample_of(series_totals(self._cells), time())
 
     def _note_change(self, change: Change) -> None:
         find = self.library.catalog.find

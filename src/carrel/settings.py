@@ -134,6 +134,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Read the library into the cache after the first survey, in the background."""
     tools: bool = True
     """Offer read-only tools over MCP, for clients whose model cannot read resources."""
+    dashboard: bool | None = None
+    """Serve a page for people at `/dashboard`. None leaves it to `carrel serve`: on loopback only."""
     redis_url: str = ""
     """Of the Redis that all workers and hosts share; empty for none. It may hold a password: never log it."""
     shared_reads: SharedReads = SharedReads.AUTO
@@ -203,6 +205,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def source_is_near(self) -> bool | None:
         """What `shared_reads` says of the source; None leaves it to the source."""
         return None if self.shared_reads is SharedReads.AUTO else self.shared_reads is SharedReads.NEVER
+
+    @property
+    def serves_dashboard(self) -> bool:
+        """What `dashboard` says; where it says nothing, whether this machine alone reaches the server."""
+        return self.is_loopback() and self.metrics if self.dashboard is None else self.dashboard
 
     def is_loopback(self) -> bool:
         """Tell whether the host can be reached from this machine only."""

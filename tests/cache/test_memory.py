@@ -369,3 +369,14 @@ def test_room_is_there_for_what_puts_nothing_out() -> None:
     assert not held.has_room("c", [RAW], 1)
     assert held.has_room("a", [JSON], 10)
     assert held.has_room("a", [RAW, JSON], 10), "what is there makes room for what takes its place"
+
+
+def test_what_is_held_is_told_the_last_used_first() -> None:
+    held = cache()
+    held.put(info("a", ONE), RAW, bytes_of(10))
+    held.put(info("a", ONE), JSON, bytes_of(20))
+    held.put(info("b", ONE), RAW, bytes_of(5))
+    assert [(uri, forms) for uri, forms, _ in held.holdings(10)] == [("b", 1), ("a", 2)]
+    assert sum(size for _, _, size in held.holdings(10)) == held.size_bytes
+    assert found(held, info("a", ONE), RAW) is not None
+    assert [uri for uri, _, _ in held.holdings(1)] == ["a"]

@@ -258,3 +258,12 @@ async def test_others_get_the_loop_while_many_are_told(shelf: Shelf) -> None:
     assert max(seen) == len(clients)
     assert any(0 < count < len(clients) for count in seen)
     streams.close()
+
+
+async def test_how_many_watch_what_is_told(streams: Streams) -> None:
+    first, _ = opened(streams, "a", "b")
+    opened(streams, "a")
+    assert streams.watching(10) == {uri("a"): 2, uri("b"): 1}
+    assert len(streams.watching(1)) == 1
+    first.end(Ending.SESSION)
+    assert streams.watching(10) == {uri("a"): 1}

@@ -206,6 +206,13 @@ class MemoryCache:
         forms = self._slots.get(uri)
         return None if forms is None else _info(forms)
 
+    def holdings(self, limit: int) -> list[tuple[str, int, int]]:
+        """Return of the URIs used last each, how many forms are held, and the bytes charged for them."""
+        return [
+            (uri, len(forms), sum(map(_cost, forms.values())))
+            for uri, forms in islice(reversed(self._slots.items()), limit)
+        ]
+
     def limit_ttl(self, limit_s: float = inf) -> None:
         """Have entries loaded again from this age, in seconds, where the TTL is longer."""
         self._ttl_s = min(self._longest_ttl_s, limit_s)

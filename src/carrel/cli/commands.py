@@ -112,6 +112,10 @@ def serve(
         bool | None, typer.Option("--preload", help="Read the library into memory after the start.")
     ] = None,
     tools: Switch = None,
+    dashboard: Annotated[
+        Literal["on", "off"] | None,
+        typer.Option("--dashboard", help="A page for people at /dashboard.  [default: on loopback only]"),
+    ] = None,
     redis: Annotated[
         str | None, typer.Option(metavar="URL", help="Redis that all workers and hosts share: redis://HOST.")
     ] = None,
@@ -132,7 +136,7 @@ def serve(
     flags = _flags(directory, host=host, port=port, workers=workers, public=public, access_log=access_log)
     flags["allowed_hosts"] = tuple(allowed_host) if allowed_host else None
     flags |= {"preload": preload, "tools": _is_on(tools), "metrics": _is_on(metrics), "redis_url": redis}
-    flags |= {"usage": usage, "usage_clients": _is_on(usage_clients)}
+    flags |= {"usage": usage, "usage_clients": _is_on(usage_clients), "dashboard": _is_on(dashboard)}
     flags |= {"log_format": log_format, "log_level": log_level, "log_hits": log_hits}
     flags["log_request_ids"] = log_request_ids
     flags |= {"admin": admin, "admin_token_file": admin_token_file}

@@ -38,6 +38,8 @@ def greet(
     console.print(f"  MCP        {url}/mcp")
     console.print(f"  HTTP       {url}/mcp/resources")
     console.print(f"  Metrics    {url}/metrics   ({settings.workers} worker{plural})")
+    if settings.dashboard:
+        console.print(f"  Dashboard  {url}/dashboard")
     if admin is not None:
         console.print(f"  Admin      {admin}", markup=False)
     console.print(f"\nConnect Claude Code:\n  claude mcp add --transport http carrel {url}/mcp\n")

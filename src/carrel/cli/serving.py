@@ -58,6 +58,7 @@ def serve(settings: Settings) -> None:
         settings = msgspec.structs.replace(
             settings, allowed_hosts=(*LOOPBACK_HOSTS, *(settings.allowed_hosts or ()))
         )
+    settings = msgspec.structs.replace(settings, dashboard=settings.serves_dashboard)
     if settings.redis_url:
         # Here, as the workers make the link, and each would fail for itself.
         require_client_library()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from carrel.errors import MethodNotAllowed, MethodNotFound
@@ -28,12 +28,16 @@ class Router:
         edge: Who may talk to the server.
         routes: Handlers by whole path.
         subtree: The handler of the one prefix, asked first because nearly all reads are there.
+        further: Other prefixes, asked last.
     """
 
-    def __init__(self, edge: Edge, routes: Mapping[str, Handler], subtree: Subtree) -> None:
+    def __init__(
+        self, edge: Edge, routes: Mapping[str, Handler], subtree: Subtree, further: Sequence[Subtree] = ()
+    ) -> None:
         self._check = edge.check
         self._routes = dict(routes)
         self._prefix, self._subtree = subtree
+        self._further = tuple(further)
 
     def route_of(self, path: str) -> str | None:
         """Return the name of the route that answers a path; None where there is none."""
@@ -48,6 +52,8 @@ class Router:
             return problem(refused)
         path = request.path
         handler = self._subtree if path.startswith(self._prefix) else self._routes.get(path)
+        if handler is None:
+            handler = next((each.handler for each in self._further if path.startswith(each.prefix)), None)
         if handler is None:
             return problem(
                 MethodNotFound(f"There is nothing here. The routes are: {', '.join(self._routes)}.")

@@ -24,10 +24,16 @@ _HEADERS: list[Header] = [("content-type", "application/json"), NO_SNIFF, ("cach
 
 
 class SearchRoute:
-    """The route over one library's search."""
+    """The route over one library's search.
 
-    def __init__(self, search: Search) -> None:
+    Args:
+        search: Of the library.
+        is_usage: See `Search.search`.
+    """
+
+    def __init__(self, search: Search, *, is_usage: bool = True) -> None:
         self._search = search
+        self._is_usage = is_usage
 
     async def respond(self, request: Request) -> Response:
         """Answer a search; never raises."""
@@ -44,7 +50,7 @@ class SearchRoute:
         if query is None:
             raise InvalidParams("The query has no q. Search like /mcp/search?q=error+handling.")
         limit = limit_of(fields, DEFAULT_LIMIT, MAX_LIMIT)
-        results = await self._search.search(query, fields.get("type"), limit)
+        results = await self._search.search(query, fields.get("type"), limit, is_usage=self._is_usage)
         document = {
             "results": [_described(hit) for hit in results.hits],
             "more": results.more,

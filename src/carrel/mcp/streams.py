@@ -303,6 +303,10 @@ class Streams:
         self.sent += count
         self._postpone(stream)
 
+    def watching(self, limit: int) -> dict[str, int]:
+        """Return how many streams watch each URI, for some URIs at most."""
+        return {uri: len(watchers) for uri, watchers in islice(self._by_uri.items(), limit)}
+
     def start(self) -> None:
         """Let streams be opened, after a `close` too."""
         self._is_closed = False

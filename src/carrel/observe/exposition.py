@@ -29,7 +29,7 @@ def exposition(cells: Cells, format_: Exposition = Exposition.TEXT) -> bytes:
         format_: How they are spelled.
     """
     is_open = format_ is Exposition.OPENMETRICS
-    found = _sum(cells) | {key: [value] for key, value in figures(cells).items()}
+    found = series_totals(cells) | {key: [value] for key, value in figures(cells).items()}
     lines: list[str] = []
     shown = ""
     for (metric, labels), values in sorted(found.items()):
@@ -85,25 +85,25 @@ def _number(value: float) -> str:
     return "+Inf" if value == inf else repr(float(value))
 
 
-def _sum(cells: Cells) -> dict[tuple[str, _Labels], list[float]]:
+def series_totals(cells: Cells) -> dict[tuple[str, _Labels], list[float]]:
     """Add up the slots; gauges of workers that are gone do not count."""
-    totals: dict[tuple[str, _Labels], list[float]] = {}
+    added: dict[tuple[str, _Labels], list[float]] = {}
     for is_alive, found in cells.slots():
         for series in found:
             metric, labels = _split(series)
             about = METRICS[metric]
             if about.kind is Kind.GAUGE and not is_alive:
                 continue
-            total = totals.get((metric, labels))
+            total = added.get((metric, labels))
             if total is None:
-                totals[metric, labels] = list(series.values)
+                added[metric, labels] = list(series.values)
             elif about.whole is Whole.LEAST:
                 total[0] = min(total[0], series.values[0])
             elif about.whole is Whole.GREATEST:
                 total[0] = max(total[0], series.values[0])
             else:
                 total[:] = [sum(pair) for pair in zip(total, series.values, strict=True)]
-    return totals
+    return added
 
 
 def _split(series: Series) -> tuple[str, _Labels]:

@@ -186,13 +186,21 @@ class Search:
         self._thread = threading.Thread(target=self._run, name="carrel-search", daemon=True)
         self._thread.start()
 
-    async def search(self, query: str, type_: str | None = None, limit: int = DEFAULT_LIMIT) -> Results:
+    async def search(
+        self,
+        query: str,
+        type_: str | None = None,
+        limit: int = DEFAULT_LIMIT,
+        *,
+        is_usage: bool = True,
+    ) -> Results:
         """Find the sections that fit a query best.
 
         Args:
             query: Words; nothing in it has a meaning beyond that.
             type_: Only resources of this type.
             limit: Hits at most, from 1 to `MAX_LIMIT`.
+            is_usage: Whether it counts among the searches that found nothing, where it does.
 
         Raises:
             InvalidParams: An argument cannot be used.
@@ -209,7 +217,7 @@ class Search:
         answer = await self._ask(words, type_, limit + 1)
         hits = [hit for found in answer.found if (hit := self._hit(found)) is not None]
         self._observe(monotonic() - start_s)
-        if not hits and answer.complete:
+        if is_usage and not hits and answer.complete:
             self._observe_empty(query)
         return Results(tuple(hits[:limit]), len(answer.found) > limit, answer.complete)
 

@@ -1,4 +1,4 @@
-"""The headings of a markdown document. Pure; the only place that names markdown-it.
+"""The headings of a markdown document. Pure; beside the dashboard's preview, the only place of markdown-it.
 
 Blocks are parsed as CommonMark has them, so a `#` in fenced code is no heading. Of inline markup only
 that of the headings is looked at.

@@ -1,0 +1,83 @@
+"""The slowest reads of the last quarter of an hour, kept for whoever comes to look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import monotonic, time
+
+import msgspec
+
+from carrel.http.exchange import FailedRead, Response
+from carrel.model import Reading
+from carrel.observe.tallies import Recorded
+
+KEPT = 20
+MAX_AGE_S = 900.0
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """A part of a slow read."""
+
+    name: str
+    start_ms: float
+    """Since the request was there."""
+    duration_ms: float
+
+
+class SlowRead(msgspec.Struct, frozen=True):
+    """A read that took long."""
+
+    at_s: float
+    """Unix time at which it was answered."""
+    taken_ms: float
+    uri: str
+    result: str
+    """`hit`, `shared`, `miss`, `stale`, or an error's name."""
+    status: int
+    stages: tuple[Stage, ...] = ()
+
+
+class Slowest:
+    """Takes batches of what was sent, and keeps the slowest."""
+
+    def __init__(self) -> None:
+        self._kept: list[SlowRead] = []
+        self._floor_s = 0.0
+
+    def take(self, batch: Sequence[Recorded]) -> None:
+        """Look through a batch: one comparison a response, as nearly all are fast enough."""
+        floor_s = self._floor_s
+        for response, start_s, end_s in batch:
+            if end_s - start_s > floor_s and response.reads:
+                self._keep(response, start_s, end_s)
+                floor_s = self._floor_s
+
+    def reads(self) -> list[SlowRead]:
+        """Return them, the slowest first."""
+        oldest_s = time() - MAX_AGE_S
+        self._kept = [read for read in self._kept if read.at_s >= oldest_s]
+        self._set_floor()
+        return list(self._kept)
+
+    def _keep(self, response: Response, start_s: float, end_s: float) -> None:
+        self._kept.append(_described(response, start_s, end_s))
+        self._kept.sort(key=lambda read: -read.taken_ms)
+        del self._kept[KEPT:]
+        self._set_floor()
+
+    def _set_floor(self) -> None:
+        self._floor_s = self._kept[-1].taken_ms / 1000 if len(self._kept) == KEPT else 0.0
+
+
+def _described(response: Response, start_s: float, end_s: float) -> SlowRead:
+    at_s = time() - monotonic() + end_s
+    taken_ms = (end_s - start_s) * 1000
+    read = response.reads[0]
+    if isinstance(read, FailedRead):
+        return SlowRead(at_s, taken_ms, read.uri, read.reason, response.status)
+    if not isinstance(read, Reading):
+        return SlowRead(at_s, taken_ms, read.info.uri, "hit", response.status)
+    stages = tuple(
+        Stage(stage.name, (stage.start_s - start_s) * 1000, stage.duration_s * 1000) for stage in read.stages
+    )
+    return SlowRead(at_s, taken_ms, read.info.uri, read.served_from.value, response.status, stages)
