@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from itertools import islice
 from math import inf
 from random import random
 from time import monotonic
@@ -209,7 +210,7 @@ class MemoryCache:
     def holdings(self, limit: int) -> list[tuple[str, int, int]]:
         """Return of the URIs used last each, how many forms are held, and the bytes charged for them."""
         return [
-            (uri, len(forms), sum(map(_cost, forms.values())))
+            (uri, len(forms), sum(_cost(entry.hit.representation) for entry in forms.values()))
             for uri, forms in islice(reversed(self._slots.items()), limit)
         ]
 
