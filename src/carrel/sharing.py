@@ -3,7 +3,7 @@
 Outwards go the changes of the catalog and the invalidations; inwards come those of the others, which are
 looked at, never believed: the source says what a document is.
 
-A change shows everywhere at one moment (docs/adr/0013): it is told before it is made, and all make it
+A change shows everywhere at one moment (docs/adr/0012): it is told before it is made, and all make it
 `HOLD_S` after it was told. Meanwhile reads of such a document go to the source, and so wait for the change:
 no reader has an older version from one worker after a newer one from another.
 """
