@@ -10,25 +10,20 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from time import time
 from typing import TYPE_CHECKING
 
 from carrel import __version__
-from carrel.cache.feed import Feed
-from carrel.cache.keys import Keys
-from carrel.cache.memory import MemoryCache
-from carrel.cache.redis_link import RedisLink
-from carrel.cache.shared import SharedLevel
 from carrel.caretaking import Caretaker
 from carrel.catalog import Catalog
-from carrel.dashboard.board import Board
-from carrel.dashboard.figures import Sample, sample_of
-from carrel.dashboard.live import Live
-from carrel.dashboard.readership import Readership
-from carrel.dashboard.routes import BELOW, DASHBOARD, About, Dashboard
+from carrel.composing import (
+    make_access_log,
+    make_dashboard,
+    make_library,
+    make_shared_level,
+    make_usage_ledger,
+)
+from carrel.dashboard.routes import BELOW, DASHBOARD, Dashboard
 from carrel.dashboard.slowest import Slowest
-from carrel.dashboard.worker import Worker
-from carrel.freshness import Freshness
 from carrel.http.admin import Admin
 from carrel.http.edge import Edge
 from carrel.http.exchange import Handler, Operation, Response
@@ -55,14 +50,12 @@ from carrel.mcp.tools.reading import read_tool
 from carrel.mcp.tools.searching import search_tool
 from carrel.mcp.tools.tool import Tool
 from carrel.model import Change, Source
-from carrel.observe.access_log import AccessLog
 from carrel.observe.attribution import Attribution, stating
 from carrel.observe.cells import Cells
-from carrel.observe.exposition import exposition, series_totals
+from carrel.observe.exposition import exposition
 from carrel.observe.lines import LineWriter
-from carrel.observe.metrics import BUCKETS_S, HITS, MISSES, STALE
+from carrel.observe.metrics import HITS, MISSES, STALE
 from carrel.observe.observer import Observer
-from carrel.observe.operator_log import is_for_people
 from carrel.observe.pushing import record_pushing
 from carrel.observe.recorder import Recorder
 from carrel.observe.totals import totals
@@ -70,7 +63,6 @@ from carrel.observe.tracing.switch import plan_of
 from carrel.observe.tracing.tracing import Tracing
 from carrel.observe.vitals import Vitals
 from carrel.preloading import Preloading
-from carrel.redis_url import parse_redis_url
 from carrel.rendering import Stamp
 from carrel.search.searching import Search
 from carrel.servers.asgi import AsgiServer, Scope
@@ -81,8 +73,7 @@ from carrel.settings import Settings
 from carrel.sharing import Sharing
 from carrel.surveying import open_library
 from carrel.threads import Threads
-from carrel.usage.ledger import UsageLedger
-from carrel.usage.store import FILE_NAME, IN_MEMORY, require_place
+from carrel.usage.store import require_place
 
 if TYPE_CHECKING:
     from carrel.admin.answers import Counts
@@ -149,11 +140,11 @@ class Application:
         self._writer = writer
         self._is_up = False
         stamp = Stamp(int(settings.client_ttl_s * 1000), {"name": "carrel", "version": __version__})
-        level = _shared_level(settings, catalog.rules.name, stamp)
-        self.library = _library(settings, source, catalog, self._threads, stamp, level)
+        level = make_shared_level(settings, catalog.rules.name, stamp)
+        self.library = make_library(settings, source, catalog, self._threads, stamp, level)
         self._sharing = Sharing(self.library, level.feed, source) if level is not None else None
-        self._observer = Observer(_access_log(settings, writer), self.library, writer)
-        self.usage = _usage_ledger(settings, shared)
+        self._observer = Observer(make_access_log(settings, writer), self.library, writer)
+        self.usage = make_usage_ledger(settings, shared)
         """What is read, and by whom."""
         self._vitals = Vitals(self._observer.refresh_gauges)
         # Where nothing is to be told, nothing is noted: no read asks whether it should be.
@@ -195,7 +186,7 @@ class Application:
             self._observer.also_tallies(attribution.take_tallies)
         catalog.listen(self._note_change)
         self._observer.also(partial(record_pushing, self.streams, self.sessions))
-        self._dashboard = self._make_dashboard(shared) if settings.dashboard else None
+        self._dashboard = self._show(shared) if settings.dashboard else None
         self._router = self._route()
         limits = (settings.max_body_bytes, settings.body_timeout_s, settings.stall_s)
         self.tracing = self._trace()
@@ -339,27 +330,21 @@ class Application:
         edge = Edge(self.settings.allowed_hosts, self.settings.allowed_origins)
         return Router(edge, routes, Subtree(PREFIX, rest.read), further)
 
-    def _make_dashboard(self, shared: Path | None) -> Dashboard:
+    def _show(self, shared: Path | None) -> Dashboard:
         slowest = Slowest()
         self._observer.also_reads(slowest.take)
-        worker = Worker(self.library, self.streams, slowest, self.settings)
-        board = Board(shared if self.settings.workers > 1 else None)
-        live = Live(self._sample, slowest, worker.report, worker.surroundings, board, self._threads)
-        workers = self.settings.workers
-        about = About(
-            self.library.catalog.rules.name,
+        return make_dashboard(
+            self.settings,
             __version__,
-            workers,
-            self.settings.cache_max_resources * workers,
-            self.settings.cache_max_bytes * workers,
-            BUCKETS_S[-1] * 1000,
+            self.library,
+            self.streams,
+            self.search,
+            self.usage,
+            self._threads,
+            self._cells,
+            slowest,
+            shared,
         )
-        readership = Readership(self.usage, self._threads)
-        search = SearchRoute(self.search, is_usage=False)
-        return Dashboard(self.library, live, self._threads, readership, search, about)
-
-    def _sample(self) -> Sample:
-        return sample_of(series_totals(self._cells), time())
 
     def _note_change(self, change: Change) -> None:
         find = self.library.catalog.find
@@ -413,53 +398,6 @@ class Application:
 
 def _pass_over(_: Response, __: float) -> None:
     """Take no note of a response."""
-
-
-def _library(
-    settings: Settings,
-    source: Source,
-    catalog: Catalog,
-    threads: Threads,
-    stamp: Stamp,
-    level: SharedLevel | None,
-) -> Library:
-    memory = MemoryCache(
-        settings.cache_max_resources,
-        settings.cache_max_bytes,
-        settings.cache_ttl_s,
-        settings.last_good_s,
-        settings.cache_grace_s,
-    )
-    freshness = Freshness(
-        source, catalog, settings.root, threads, rescan_s=settings.rescan_s, watch=settings.watch
-    )
-    return Library(
-        source, catalog, freshness, memory, threads, stamp, level, max_waiting=settings.max_waiting_reads
-    )
-
-
-def _shared_level(settings: Settings, library: str, stamp: Stamp) -> SharedLevel | None:
-    if not settings.redis_url:
-        return None
-    keys = Keys(library, stamp)
-    feed = Feed(RedisLink(parse_redis_url(settings.redis_url)), keys)
-    return SharedLevel(feed, keys, settings.cache_ttl_s)
-
-
-def _access_log(settings: Settings, writer: LineWriter) -> AccessLog | None:
-    if not settings.access_log:
-        return None
-    return AccessLog(
-        writer,
-        settings.log_hits,
-        with_ids=settings.log_request_ids,
-        for_people=is_for_people(settings.log_format),
-    )
-
-
-def _usage_ledger(settings: Settings, shared: Path | None) -> UsageLedger:
-    path = settings.usage or (IN_MEMORY if shared is None else shared / FILE_NAME)
-    return UsageLedger(path, is_kept=settings.usage is not None, counts_clients=settings.counts_clients)
 
 
 def create_app(
