@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from time import monotonic
 from typing import Any, Protocol, cast
 
+from msgspec.structs import replace
+
 from carrel.errors import BodyTimeout, InvalidRequest, RequestError
 from carrel.http.correlation import fields_of
 from carrel.http.exchange import Answer, Headers, Request, Response, Streaming
@@ -150,7 +152,7 @@ class RsgiServer:
 
 
 def _last(response: Response) -> Response:
-    return Response(response.status, [*response.headers, _LAST], response.body, response.reads)
+    return replace(response, headers=[*response.headers, _LAST])
 
 
 async def _last_awaited(coming: Coroutine[Any, Any, Response | Streaming]) -> Response | Streaming:
