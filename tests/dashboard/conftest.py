@@ -51,7 +51,8 @@ class Tab:
 OpenTab = Callable[..., Tab]
 
 
-@pytest.fixture(scope="session")
+# While Playwright is there, its event loop counts as running, and no other can: it goes with the module.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("needs Chromium: scripts/install")
@@ -63,7 +64,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with two workers that many tests share."""
     library = plant(tmp_path_factory.mktemp("shown") / "library", LIBRARY)
