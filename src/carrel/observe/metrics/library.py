@@ -95,8 +95,8 @@ LIBRARY = {
         Kind.COUNTER,
         "Calls of Redis that failed, by reason.",
         _WITH_REDIS + "What an open breaker refuses is not counted.",
-        "`auth`: the password. `full`, `read_only`: the memory or the role of Redis. `timeout`, "
-        "`connection`: the way there. `loading`: it starts. `protocol`, `reply`, `corrupt`: it is no "
+        "`auth`: the password. `full`, `read_only`: the memory or the role of Redis. `slow`: it has too "
+        "much to do. `timeout`, `connection`: the way there. `loading`: it starts. `protocol`, `reply`, `corrupt`: it is no "
         "Redis, or others write to it.",
         (Label("reason", tuple(reason.value for reason in Reason)),),
     ),
