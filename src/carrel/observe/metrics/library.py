@@ -96,8 +96,8 @@ LIBRARY = {
         "Calls of Redis that failed, by reason.",
         _WITH_REDIS + "What an open breaker refuses is not counted.",
         "`auth`: the password. `full`, `read_only`: the memory or the role of Redis. `slow`: it has too "
-        "much to do. `timeout`, `connection`: the way there. `loading`: it starts. `protocol`, `reply`, `corrupt`: it is no "
-        "Redis, or others write to it.",
+        "much to do. `timeout`, `connection`: the way there. `loading`: it starts. `protocol`, `reply`, "
+        "`corrupt`: it is no Redis, or others write to it.",
         (Label("reason", tuple(reason.value for reason in Reason)),),
     ),
     FEED_UP: Metric(
