@@ -46,7 +46,6 @@ def test_what_read_nothing_is_not_taken_note_of() -> None:
 def test_old_reads_make_room_for_faster_ones() -> None:
     slowest = Slowest()
     slowest.take([sent(1.0, ago_s=MAX_AGE_S + 1) for _ in range(KEPT)])
-    assert slowest.reads() == []
     slowest.take([sent(0.001)])
     assert [round(read.taken_ms) for read in slowest.reads()] == [1]
 

@@ -46,6 +46,7 @@ class Slowest:
 
     def take(self, batch: Sequence[Recorded]) -> None:
         """Look through a batch: one comparison a response, as nearly all are fast enough."""
+        self._drop_old()
         floor_s = self._floor_s
         for response, start_s, end_s in batch:
             if end_s - start_s > floor_s and response.reads:
@@ -54,10 +55,14 @@ class Slowest:
 
     def reads(self) -> list[SlowRead]:
         """Return them, the slowest first."""
+        self._drop_old()
+        return list(self._kept)
+
+    def _drop_old(self) -> None:
+        # Also when nobody looks: they would keep out what is slow now.
         oldest_s = time() - MAX_AGE_S
         self._kept = [read for read in self._kept if read.at_s >= oldest_s]
         self._set_floor()
-        return list(self._kept)
 
     def _keep(self, response: Response, start_s: float, end_s: float) -> None:
         self._kept.append(_described(response, start_s, end_s))
