@@ -1,8 +1,9 @@
 from time import monotonic
 
 from carrel.dashboard.slowest import KEPT, MAX_AGE_S, Slowest
-from carrel.http.exchange import FailedRead, Read, Response, Revalidation
+from carrel.http.exchange import FailedRead, Read, Revalidation
 from carrel.model import Reading, Representation, ResourceInfo, ServedFrom, Stage, StageName, Version
+from carrel.observe.sent import Sent
 
 URI = "mcp://resources/sdlc/core"
 INFO = ResourceInfo(
@@ -22,15 +23,15 @@ BYTES = Representation(b"abc", '"e"', [], "d", [])
 HIT = Reading(INFO, BYTES, ServedFrom.HIT)
 
 
-def sent(taken_s: float, read: Read = HIT, ago_s: float = 0.0) -> tuple[Response, float, float]:
+def sent(taken_s: float, *reads: Read, ago_s: float = 0.0) -> Sent:
     end_s = monotonic() - ago_s
-    return Response(200, [], b"", (read,)), end_s - taken_s, end_s
+    return Sent(200, 3, reads, (), None, None, end_s - taken_s, end_s)
 
 
 def test_the_slowest_are_kept_and_come_first() -> None:
     slowest = Slowest()
     for batch in range(10):
-        slowest.take([sent((batch * 10 + each) / 1000) for each in range(10)])
+        slowest.take([sent((batch * 10 + each) / 1000, HIT) for each in range(10)])
     kept = slowest.reads()
     assert [round(read.taken_ms) for read in kept] == list(range(99, 99 - KEPT, -1))
     assert {read.uri for read in kept} == {URI}
@@ -38,15 +39,14 @@ def test_the_slowest_are_kept_and_come_first() -> None:
 
 def test_what_read_nothing_is_not_taken_note_of() -> None:
     slowest = Slowest()
-    now_s = monotonic()
-    slowest.take([(Response(200, []), now_s - 5.0, now_s)])
+    slowest.take([sent(5.0)])
     assert slowest.reads() == []
 
 
 def test_old_reads_make_room_for_faster_ones() -> None:
     slowest = Slowest()
-    slowest.take([sent(1.0, ago_s=MAX_AGE_S + 1) for _ in range(KEPT)])
-    slowest.take([sent(0.001)])
+    slowest.take([sent(1.0, HIT, ago_s=MAX_AGE_S + 1) for _ in range(KEPT)])
+    slowest.take([sent(0.001, HIT)])
     assert [round(read.taken_ms) for read in slowest.reads()] == [1]
 
 
@@ -58,7 +58,7 @@ def test_the_stages_are_told_from_when_the_request_was_there() -> None:
     )
     slowest = Slowest()
     read = Reading(INFO, BYTES, ServedFrom.MISS, stages)
-    slowest.take([(Response(200, [], b"", (read,)), end_s - 0.010, end_s)])
+    slowest.take([Sent(200, 3, (read,), (), None, None, end_s - 0.010, end_s)])
     (told,) = slowest.reads()
     assert told.result == "miss"
     assert [(stage.name, round(stage.start_ms), round(stage.duration_ms)) for stage in told.stages] == [

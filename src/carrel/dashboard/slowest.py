@@ -7,9 +7,9 @@ from time import monotonic, time
 
 import msgspec
 
-from carrel.http.exchange import FailedRead, Response
+from carrel.http.exchange import FailedRead
 from carrel.model import Reading
-from carrel.observe.tallies import Recorded
+from carrel.observe.sent import Sent
 
 KEPT = 20
 MAX_AGE_S = 900.0
@@ -44,13 +44,13 @@ class Slowest:
         self._kept: list[SlowRead] = []
         self._floor_s = 0.0
 
-    def take(self, batch: Sequence[Recorded]) -> None:
+    def take(self, batch: Sequence[Sent]) -> None:
         """Look through a batch: one comparison a response, as nearly all are fast enough."""
         self._drop_old()
         floor_s = self._floor_s
-        for response, start_s, end_s in batch:
-            if end_s - start_s > floor_s and response.reads:
-                self._keep(response, start_s, end_s)
+        for sent in batch:
+            if sent.end_s - sent.start_s > floor_s and sent.reads:
+                self._keep(sent)
                 floor_s = self._floor_s
 
     def reads(self) -> list[SlowRead]:
@@ -64,8 +64,8 @@ class Slowest:
         self._kept = [read for read in self._kept if read.at_s >= oldest_s]
         self._set_floor()
 
-    def _keep(self, response: Response, start_s: float, end_s: float) -> None:
-        self._kept.append(_described(response, start_s, end_s))
+    def _keep(self, sent: Sent) -> None:
+        self._kept.append(_described(sent))
         self._kept.sort(key=lambda read: -read.taken_ms)
         del self._kept[KEPT:]
         self._set_floor()
@@ -74,15 +74,16 @@ class Slowest:
         self._floor_s = self._kept[-1].taken_ms / 1000 if len(self._kept) == KEPT else 0.0
 
 
-def _described(response: Response, start_s: float, end_s: float) -> SlowRead:
-    at_s = time() - monotonic() + end_s
-    taken_ms = (end_s - start_s) * 1000
-    read = response.reads[0]
+def _described(sent: Sent) -> SlowRead:
+    at_s = time() - monotonic() + sent.end_s
+    taken_ms = (sent.end_s - sent.start_s) * 1000
+    read = sent.reads[0]
     if isinstance(read, FailedRead):
-        return SlowRead(at_s, taken_ms, read.uri, read.reason, response.status)
+        return SlowRead(at_s, taken_ms, read.uri, read.reason, sent.status)
     if not isinstance(read, Reading):
-        return SlowRead(at_s, taken_ms, read.info.uri, "hit", response.status)
+        return SlowRead(at_s, taken_ms, read.info.uri, "hit", sent.status)
     stages = tuple(
-        Stage(stage.name, (stage.start_s - start_s) * 1000, stage.duration_s * 1000) for stage in read.stages
+        Stage(stage.name, (stage.start_s - sent.start_s) * 1000, stage.duration_s * 1000)
+        for stage in read.stages
     )
-    return SlowRead(at_s, taken_ms, read.info.uri, read.served_from.value, response.status, stages)
+    return SlowRead(at_s, taken_ms, read.info.uri, read.served_from.value, sent.status, stages)

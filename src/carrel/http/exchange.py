@@ -81,6 +81,14 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
     """The tool that was called, if one was."""
 
 
+class Mark(Protocol):
+    """What those who trace note on a response; a surface only passes it on."""
+
+    @property
+    def trace_id(self) -> int:
+        """Of the trace that the request is part of."""
+
+
 class Response(msgspec.Struct, gc=False):
     """What a client gets. `reads` and `operations` tell the observers what was done on the way."""
 
@@ -91,6 +99,8 @@ class Response(msgspec.Struct, gc=False):
     operations: tuple[Operation, ...] = ()
     stated: Request | bytes | None = None
     """Where the client says who it is, where somebody asks: its request or, over a pipe, its message."""
+    mark: Mark | None = None
+    """That it is to be traced."""
 
 
 class Loss(StrEnum):

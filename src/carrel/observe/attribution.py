@@ -17,7 +17,8 @@ from carrel.http.exchange import Answer, FailedRead, Handler, Read, Request, Res
 from carrel.mcp.introduction import Introduction, introduced
 from carrel.mcp.sessions import HEADER, Sessions
 from carrel.model import ResourceInfo, SectionInfo
-from carrel.observe.tallies import Recorded, Tallies
+from carrel.observe.sent import Sent
+from carrel.observe.tallies import Tallies
 from carrel.usage.clients import UNKNOWN, Client, named, of_user_agent
 from carrel.usage.ledger import UsageLedger
 
@@ -41,14 +42,11 @@ class Attribution:
         self._sessions = sessions
         self._remembered: dict[Introduction | str, Client] = {}
 
-    def take(self, batch: Sequence[Recorded]) -> None:
+    def take(self, batch: Sequence[Sent]) -> None:
         """Note what a batch of responses read, and who did; see `Observer.also_reads`."""
-        last_s = time() - monotonic() + batch[-1][2]
+        last_s = time() - monotonic() + batch[-1].end_s
         counts = Counter(
-            (self._client(response.stated), read)
-            for response, _, _ in batch
-            if response.reads
-            for read in response.reads
+            (self._client(sent.stated), read) for sent in batch if sent.reads for read in sent.reads
         )
         for (client, read), count in counts.items():
             self._note(read, count, last_s, client)

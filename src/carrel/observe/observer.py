@@ -1,6 +1,6 @@
 """Takes note of what each response read, and works it up in batches: metrics and the access log.
 
-The hot path appends one tuple. Everything else happens at most `FLUSH_S` later, for many reads at
+The hot path appends one note. Everything else happens at most `FLUSH_S` later, for many reads at
 once, which makes a read several times cheaper than recording it on the spot.
 """
 
@@ -39,7 +39,8 @@ from carrel.observe.metrics import (
     WATCHING,
 )
 from carrel.observe.recorder import Recorder
-from carrel.observe.tallies import Recorded, Tallies, served_from, tally
+from carrel.observe.sent import Sent
+from carrel.observe.tallies import Tallies, served_from, tally
 
 FLUSH_S = 0.05
 """How long a read waits to be recorded at most; a killed worker takes that much with it."""
@@ -64,9 +65,9 @@ class Observer:
         self._access_log = access_log
         self._library = library
         self._writer = writer
-        self._pending: list[Recorded] = []
+        self._pending: list[Sent] = []
         self._further: list[Callable[[Recorder], None]] = []
-        self._takers: list[Callable[[Sequence[Recorded]], None]] = []
+        self._takers: list[Callable[[Sequence[Sent]], None]] = []
         self._takers_of_tallies: list[Callable[[Tallies, float], None]] = []
         self._flushing: asyncio.TimerHandle | None = None
         self._refreshing: asyncio.TimerHandle | None = None
@@ -100,7 +101,18 @@ class Observer:
             start_s: What `monotonic` said when the request was there as a whole.
         """
         pending = self._pending
-        pending.append((response, start_s, monotonic()))
+        pending.append(
+            Sent(
+                response.status,
+                len(response.body),
+                response.reads,
+                response.operations,
+                response.stated,
+                response.mark,
+                start_s,
+                monotonic(),
+            )
+        )
         if len(pending) >= MAX_PENDING:
             self._work_up()
         elif self._flushing is None:
@@ -134,9 +146,9 @@ class Observer:
         for take in self._takers:
             take(batch)
         for take_tallies in self._takers_of_tallies:
-            take_tallies(tallies, unix_s + batch[-1][2])
+            take_tallies(tallies, unix_s + batch[-1].end_s)
 
-    def also_reads(self, take: Callable[[Sequence[Recorded]], None]) -> None:
+    def also_reads(self, take: Callable[[Sequence[Sent]], None]) -> None:
         """Have a function take every batch of responses too, on the event loop: once in `FLUSH_S` at most."""
         self._takers.append(take)
 

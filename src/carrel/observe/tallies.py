@@ -8,13 +8,10 @@ from typing import NamedTuple
 
 from msgspec import UNSET, UnsetType
 
-from carrel.http.exchange import FailedRead, Operation, Read, Response, Revalidation
+from carrel.http.exchange import FailedRead, Operation, Read, Revalidation
 from carrel.model import Reading, ServedFrom
 from carrel.observe.access_log import AccessLog, ReadLine
-from carrel.observe.tracing.marking import Marked
-
-Recorded = tuple[Response, float, float]
-"""A response, when its request was whole, and when it was sent; in seconds of the monotonic clock."""
+from carrel.observe.sent import Sent
 
 
 class ReadTally(NamedTuple):
@@ -45,7 +42,7 @@ class Tallies(NamedTuple):
     lines: list[ReadLine]
 
 
-def tally(batch: Sequence[Recorded], unix_s: float, log: AccessLog | None = None) -> Tallies:
+def tally(batch: Sequence[Sent], unix_s: float, log: AccessLog | None = None) -> Tallies:
     """Count a batch.
 
     Hits of one document are one object, and so are the operations of one method that went well: what is said
@@ -62,12 +59,13 @@ def tally(batch: Sequence[Recorded], unix_s: float, log: AccessLog | None = None
     body_bytes = 0
     lines: list[ReadLine] = []
     with_ids = log is not None and log.with_ids
-    for response, start_s, end_s in batch:
-        latency_s = end_s - start_s
-        status = response.status
+    for sent in batch:
+        end_s = sent.end_s
+        latency_s = end_s - sent.start_s
+        status = sent.status
         responses[status] += 1
-        body_bytes += len(response.body)
-        told = response.operations
+        body_bytes += sent.body_bytes
+        told = sent.operations
         if told:
             # By what it is, not by what it says: looking at all of it costs more than one entry too many.
             of_operations = operations.get(id(told))
@@ -76,7 +74,7 @@ def tally(batch: Sequence[Recorded], unix_s: float, log: AccessLog | None = None
             of_operations.durations_s.append(latency_s)
         request_id: str | UnsetType = UNSET
         trace_id: str | UnsetType = UNSET
-        for read in response.reads:
+        for read in sent.reads:
             of_read = reads.get(read)
             if of_read is None:
                 of_read = reads[read] = _tell(read)
@@ -84,10 +82,10 @@ def tally(batch: Sequence[Recorded], unix_s: float, log: AccessLog | None = None
             latencies_s.append(latency_s)
             if log is None or (log.leaves_out_hits and cache_result == "hit" and log.leaves_out()):
                 continue
-            if with_ids and request_id is UNSET and response.stated is not None:
-                request_id, trace_id = log.correlate(response.stated)
-            if type(response) is Marked:
-                trace_id = f"{response.note.trace_id:032x}"
+            if with_ids and request_id is UNSET and sent.stated is not None:
+                request_id, trace_id = log.correlate(sent.stated)
+            if sent.mark is not None:
+                trace_id = f"{sent.mark.trace_id:032x}"
             # Whole microseconds; round() to digits goes by way of text, which is far dearer.
             taken_ms = int(latency_s * 1e6) / 1000
             at_s = unix_s + end_s

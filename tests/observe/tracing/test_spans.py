@@ -19,7 +19,7 @@ from opentelemetry.semconv.attributes import (
     user_agent_attributes,
 )
 
-from carrel.http.exchange import FailedRead, Request, Response, Revalidation
+from carrel.http.exchange import FailedRead, Operation, Read, Request, Revalidation
 from carrel.model import (
     Reading,
     Representation,
@@ -28,7 +28,8 @@ from carrel.model import (
     Stage,
     Version,
 )
-from carrel.observe.tracing.marking import Marked, Note
+from carrel.observe.sent import Sent
+from carrel.observe.tracing.marking import Note
 from carrel.observe.tracing.spans import Span, span_of
 from tests.support.servers import message
 
@@ -47,19 +48,22 @@ class Fields(dict[str, str]):
         return [self[name]] if name in self else []
 
 
-def marked(
-    response: Response, request: Request | None, source: bytes = b"", lookup_s: float | None = None
-) -> Marked:
-    note = Note(1, None, 19.0, request, source, lookup_s)
-    return Marked(**{name: getattr(response, name) for name in Response.__struct_fields__}, note=note)
+def response(status: int, *reads: Read, error: str | None = None) -> Sent:
+    """Return what is noted of a response; to a message where it is told whether that failed."""
+    operations = () if error is None else (Operation("any", error),)
+    return Sent(status, 0, reads, operations, None, None, 10.0, 20.0)
+
+
+def marked(sent: Sent, request: Request | None, source: bytes = b"", lookup_s: float | None = None) -> Sent:
+    return msgspec.structs.replace(sent, mark=Note(1, None, 19.0, request, source, lookup_s))
 
 
 def route_of(path: str) -> str | None:
     return path if path in {"/mcp", "/mcp/search"} else None
 
 
-def told(response: Response) -> Span:
-    return span_of(response, 10.0, 20.0, route_of)
+def told(sent: Sent) -> Span:
+    return span_of(sent, route_of)
 
 
 def get(path: str = "/mcp/search", query: str = "", method: str = "GET", **headers: str) -> Request:
@@ -75,17 +79,17 @@ def call(era: str, method: str, **params: Any) -> bytes:
     return msgspec.json.encode(message(era, method, **params))
 
 
-RESULT = Response(200, [], b'{"jsonrpc":"2.0","id":1,"result":{}}')
+RESULT = response(200, error="")
+REFUSED = response(200, error="-32602")
 
 
 def test_names_of_attributes_are_those_of_the_conventions() -> None:
     headers = {"user-agent": "curl", "host": "carrel.example:8000"}
-    of_http = told(marked(Response(500, []), get(query="q=x", method="INVENTED", **headers)))
+    of_http = told(marked(response(500), get(query="q=x", method="INVENTED", **headers)))
     of_mcp = told(marked(RESULT, posted(call("modern", "resources/read", uri=URI))))
     of_tool = told(marked(RESULT, posted(call("modern", "tools/call", name="search"))))
     of_prompt = told(marked(RESULT, posted(call("modern", "prompts/get", name="prd"))))
-    error = Response(200, [], b'{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":""}}')
-    of_error = told(marked(error, posted(call("modern", "resources/read"))))
+    of_error = told(marked(REFUSED, posted(call("modern", "resources/read"))))
     known = {
         value
         for module in (
@@ -110,14 +114,14 @@ def test_names_of_attributes_are_those_of_the_conventions() -> None:
 
 
 def test_a_request_is_named_by_its_route_and_never_by_its_path() -> None:
-    assert told(marked(Response(200, []), get())).name == "GET /mcp/search"
-    assert told(marked(Response(404, []), get("/invented"))).name == "HTTP"
-    assert told(marked(Response(405, []), get(method="INVENTED"))).name == "HTTP /mcp/search"
+    assert told(marked(response(200), get())).name == "GET /mcp/search"
+    assert told(marked(response(404), get("/invented"))).name == "HTTP"
+    assert told(marked(response(405), get(method="INVENTED"))).name == "HTTP /mcp/search"
 
 
 def test_only_a_fault_of_the_server_is_a_failed_request() -> None:
-    assert told(marked(Response(404, []), get())).error is None
-    assert told(marked(Response(503, []), get())).error == "503"
+    assert told(marked(response(404), get())).error is None
+    assert told(marked(response(503), get())).error == "503"
 
 
 @pytest.mark.parametrize(
@@ -125,33 +129,33 @@ def test_only_a_fault_of_the_server_is_a_failed_request() -> None:
     [("a.example:8000", "a.example"), ("a.example", "a.example"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]")],
 )
 def test_the_address_is_the_host_without_its_port(host: str, address: str) -> None:
-    assert told(marked(Response(200, []), get(host=host))).attributes["server.address"] == address
+    assert told(marked(response(200), get(host=host))).attributes["server.address"] == address
 
 
 def test_what_a_client_wrote_is_shortened() -> None:
     long = "x" * 5000
     headers = {"user-agent": long, "host": long}
-    span = told(marked(Response(404, []), get(f"/{long}", long, method=long, **headers)))
+    span = told(marked(response(404), get(f"/{long}", long, method=long, **headers)))
     of_mcp = told(marked(RESULT, posted(call("handshake", f"invented/{long}", uri=long))))
     values = [*span.attributes.values(), *of_mcp.attributes.values(), span.name, of_mcp.name]
     assert max(len(value) for value in values if isinstance(value, str)) <= 256
 
 
 def test_a_call_is_named_by_its_method_and_by_the_tool_or_prompt_that_there_is() -> None:
-    unknown = Response(200, [], b'{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":""}}')
-    no_method = Response(200, [], b'{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":""}}')
+    no_method = response(404, error="-32601")
+    failed = response(200, error="tool_error")
     tool = posted(call("handshake", "tools/call", name="search"))
     assert told(marked(RESULT, tool)).name == "tools/call search"
-    assert told(marked(unknown, tool)).name == "tools/call"
+    assert told(marked(failed, tool)).name == "tools/call search"
+    assert told(marked(REFUSED, tool)).name == "tools/call"
     assert told(marked(RESULT, posted(call("handshake", "resources/read", uri=URI)))).name == "resources/read"
     assert told(marked(no_method, posted(call("handshake", "invented/1")))).name == "_OTHER"
 
 
 def test_an_error_of_the_protocol_or_of_a_tool_is_told() -> None:
-    error = Response(200, [], b'{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":""}}')
-    failed = Response(200, [], b'{"jsonrpc":"2.0","id":1,"result":{"content":[],"isError":true}}')
+    failed = response(200, error="tool_error")
     tool = posted(call("handshake", "tools/call", name="search"))
-    span = told(marked(error, tool))
+    span = told(marked(REFUSED, tool))
     assert (span.error, span.attributes["rpc.response.status_code"]) == ("-32602", "-32602")
     assert told(marked(failed, tool)).error == "tool_error"
     assert told(marked(RESULT, tool)).error is None
@@ -184,18 +188,18 @@ def test_a_message_from_a_pipe_is_told_as_well() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"[", b"[]", b'{"jsonrpc":"2.0"}', b"\xff"])
 def test_what_is_no_call_is_told_by_its_route(body: bytes) -> None:
-    assert told(marked(Response(400, [], b"{}"), posted(body))).name == "POST /mcp"
+    assert told(marked(response(400, error="-32600"), posted(body))).name == "POST /mcp"
 
 
 def test_a_miss_has_its_stages_and_a_hit_its_look_up() -> None:
     miss = Reading(INFO, BYTES, ServedFrom.MISS, STAGES)
-    read, send = told(marked(Response(200, [], b"", (miss,)), get())).children
+    read, send = told(marked(response(200, miss), get())).children
     assert (read.name, read.start_s, read.end_s) == ("library.read", 11.0, 14.0)
     assert [child.name for child in read.children] == ["cache.memory", "source.read", "render"]
     assert (send.start_s, send.end_s) == (19.0, 20.0)
 
     hit = Reading(INFO, BYTES, ServedFrom.HIT)
-    read, _ = told(marked(Response(200, [], b"", (hit,)), get(), lookup_s=0.25)).children
+    read, _ = told(marked(response(200, hit), get(), lookup_s=0.25)).children
     assert (read.start_s, read.end_s) == (18.75, 19.0)
     assert [(child.name, child.start_s) for child in read.children] == [("cache.memory", 18.75)]
 
@@ -203,27 +207,27 @@ def test_a_miss_has_its_stages_and_a_hit_its_look_up() -> None:
 def test_a_load_that_began_before_the_request_was_anothers() -> None:
     stages = (Stage("cache.memory", 11.0, 0.1), Stage("source.read", 9.0, 3.0))
     reading = Reading(INFO, BYTES, ServedFrom.MISS, stages)
-    read, _ = told(marked(Response(200, [], b"", (reading,)), get())).children
+    read, _ = told(marked(response(200, reading), get())).children
     assert [child.attributes for child in read.children] == [{}, {"carrel.load.joined": True}]
 
 
 def test_a_revalidation_is_a_hit_and_a_failure_has_its_reason() -> None:
-    read, _ = told(marked(Response(304, [], b"", (Revalidation(INFO),)), get())).children
+    read, _ = told(marked(response(304, Revalidation(INFO)), get())).children
     assert read.attributes["carrel.cache.result"] == "hit"
     assert read.attributes["carrel.read.revalidated"] is True
-    read, _ = told(marked(Response(404, [], b"", (FailedRead(URI, "ResourceNotFound"),)), get())).children
+    read, _ = told(marked(response(404, FailedRead(URI, "ResourceNotFound")), get())).children
     assert (read.error, read.attributes["carrel.cache.result"]) == ("ResourceNotFound", "none")
 
 
 def test_each_read_of_a_batch_is_told() -> None:
     hit = Reading(INFO, BYTES, ServedFrom.HIT)
-    span = told(marked(Response(200, [], b"[]", (hit, hit)), posted(b"[]")))
+    span = told(marked(response(200, hit, hit), posted(b"[]")))
     assert [child.name for child in span.children] == ["library.read", "library.read", "send"]
 
 
 def test_a_slow_response_that_nobody_marked_tells_what_it_read() -> None:
     miss = Reading(INFO, BYTES, ServedFrom.MISS, STAGES)
-    span = told(Response(200, [], b"", (miss,)))
+    span = told(response(200, miss))
     assert (span.name, span.attributes) == ("request", {"http.response.status_code": 200})
     assert [(child.name, child.start_s) for child in span.children] == [
         ("library.read", 11.0),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from carrel.http.exchange import Request, Response
-from carrel.observe.tracing.marking import Marked
+from carrel.observe.sent import Sent
 from carrel.observe.tracing.tracing import AT_ONCE, MAX_WAITING, MAX_WAITING_BYTES
 from tests.support.apps import application, serving
 from tests.support.collector import black_hole, collecting_http
@@ -45,10 +45,13 @@ async def test_an_unsampled_answer_is_the_one_that_was_made(
         async with serving(library) as served:
             miss = served.app.respond(Request("GET", CORE, "", Fields()))
             assert not isinstance(miss, Response)
-            assert type(await miss) is Response
-            assert type(served.app.respond(Request("GET", CORE, "", Fields()))) is Response
+            unmarked = [await miss, served.app.respond(Request("GET", CORE, "", Fields()))]
+            assert [each.mark for each in unmarked if isinstance(each, Response)] == [None, None]
             context = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
-            assert type(served.app.respond(Request("GET", CORE, "", Fields(context)))) is Marked
+            marked = served.app.respond(Request("GET", CORE, "", Fields(context)))
+            assert isinstance(marked, Response)
+            assert marked.mark is not None
+            assert marked.mark.trace_id == 0x0AF7651916CD43DD8448EB211C80319C
 
 
 async def test_every_reader_who_waits_for_a_load_has_its_stages_in_a_trace_of_its_own(
@@ -75,13 +78,13 @@ async def test_what_comes_too_fast_is_dropped_and_nobody_waits(
         async with serving(library) as served:
             tracing = served.app.tracing
             assert tracing is not None
-            slow = (Response(200, []), 0.0, 60.0)
+            slow = Sent(200, 0, (), (), None, None, 0.0, 60.0)
             tracing.take([slow] * (MAX_WAITING + 10))
             assert (tracing.made, tracing.dropped) == (0, 10)
             await asyncio.sleep(0)
             assert tracing.made == AT_ONCE
             await eventually(lambda: tracing.made == MAX_WAITING)
-            long = (Response(200, [], b"x" * (MAX_WAITING_BYTES // 2)), 0.0, 60.0)
+            long = Sent(200, MAX_WAITING_BYTES // 2, (), (), None, None, 0.0, 60.0)
             tracing.take([long] * 3)
             assert tracing.dropped == 11
             await eventually(lambda: tracing.made == MAX_WAITING + 2)

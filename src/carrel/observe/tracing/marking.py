@@ -1,4 +1,4 @@
-"""Decide about each request whether it is traced, and note on its response what a trace has to know.
+"""Decide about each request whether it is traced, and mark its response with what a trace has to know.
 
 Stands in front of what answers requests, where tracing is on; elsewhere nothing of it is there. A request
 that is not taken costs one look for its context and one random number.
@@ -42,12 +42,6 @@ class Note(msgspec.Struct, frozen=True):
     """What came through a pipe."""
     lookup_s: float | None = None
     """What the look-up in memory took that made the answer; None where it is in the reading's stages, too."""
-
-
-class Marked(Response, kw_only=True):
-    """A response that is to be traced."""
-
-    note: Note
 
 
 class _Origin(NamedTuple):
@@ -173,7 +167,7 @@ def _is_hit(read: object) -> TypeGuard[Reading]:
 
 def _marked(
     response: Response, context: Context | None, origin: _Origin, lookup_s: float | None = None
-) -> Marked:
+) -> Response:
     trace_id = new_trace_id() if context is None else context.trace_id
     request, message = origin
     if request is not None and len(request.body) > MAX_MESSAGE_BYTES:
@@ -181,4 +175,5 @@ def _marked(
     if len(message) > MAX_MESSAGE_BYTES:
         message = b""
     note = Note(trace_id, context, monotonic(), request, message, lookup_s)
-    return Marked(**{name: getattr(response, name) for name in Response.__struct_fields__}, note=note)
+    # Some responses are ready-made, the same for many.
+    return msgspec.structs.replace(response, mark=note)

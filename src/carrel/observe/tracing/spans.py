@@ -1,4 +1,4 @@
-"""From a response to the spans of its trace. Pure; knows no OpenTelemetry.
+"""From what was sent to the spans of its trace. Pure; knows no OpenTelemetry.
 
 Names and attributes are those of the semantic conventions for HTTP servers and for MCP, as of 2026-11; what
 they have no name for begins with `carrel.`. Left out on purpose: `mcp.session.id`, as whoever knows the id of
@@ -13,12 +13,14 @@ from typing import NamedTuple
 import msgspec
 
 from carrel.errors import Era
-from carrel.http.exchange import MAX_LOGGED_URI, FailedRead, Headers, Read, Request, Response
+from carrel.http.exchange import MAX_LOGGED_URI, FailedRead, Headers, Read, Request
 from carrel.mcp.messages import Message, decode
+from carrel.mcp.operations import TOOL_ERROR
 from carrel.mcp.protocol import accept_piped, accept_posted, version_headers
 from carrel.mcp.streamable import ENDPOINT
 from carrel.model import Reading, ServedFrom, StageName
-from carrel.observe.tracing.marking import Marked, Note
+from carrel.observe.sent import Sent
+from carrel.observe.tracing.marking import Note
 
 Attributes = dict[str, str | int | bool]
 
@@ -30,7 +32,7 @@ _MAX_NAME = 64
 
 _HTTP_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"})
 _OTHER = "_OTHER"
-_METHOD_NOT_FOUND = -32601
+_METHOD_NOT_FOUND = "-32601"
 _SERVER_FAULT = 500
 _TARGETS = {"tools/call": "gen_ai.tool.name", "prompts/get": "gen_ai.prompt.name"}
 """Methods whose parameter `name` is in the span's name, and the attribute that it is."""
@@ -49,17 +51,6 @@ class Span(msgspec.Struct):
     children: list[Span] = []
 
 
-class _Outcome(msgspec.Struct, frozen=True):
-    code: int = 0
-
-
-class _Reply(msgspec.Struct, frozen=True):
-    error: _Outcome | None = None
-
-
-_reply_decoder = msgspec.json.Decoder(_Reply)
-
-
 class _Answered(NamedTuple):
     """From when to when a request was answered, of the monotonic clock."""
 
@@ -67,44 +58,43 @@ class _Answered(NamedTuple):
     end_s: float
 
 
-def span_of(response: Response, start_s: float, end_s: float, route_of: RouteOf) -> Span:
+def span_of(sent: Sent, route_of: RouteOf) -> Span:
     """Return the span of a request, with those of its reads and of the sending within it.
 
     Args:
-        response: What was sent; one that is not `Marked` tells less of its request.
-        start_s: When the request was there as a whole.
-        end_s: When the response was handed over to be sent.
+        sent: The response; one without a mark tells less of its request.
         route_of: See `RouteOf`.
     """
-    note = response.note if isinstance(response, Marked) else None
-    answered = _Answered(start_s, _answered_s(response, note, end_s))
-    span = Span("request", start_s, end_s, {}, is_server=True)
+    note = sent.mark if isinstance(sent.mark, Note) else None
+    answered = _Answered(sent.start_s, _answered_s(sent, note))
+    span = Span("request", sent.start_s, sent.end_s, {}, is_server=True)
     if note is None:
-        span.attributes["http.response.status_code"] = response.status
+        span.attributes["http.response.status_code"] = sent.status
     elif note.request is None:
         span.attributes["network.transport"] = "pipe"
-        _describe_message(span, note.message, None, response)
+        _describe_message(span, note.message, None, sent)
     else:
-        _describe_request(span, note.request, response, route_of)
+        _describe_request(span, note.request, sent, route_of)
     lookup_s = note.lookup_s if note is not None else None
-    span.children = [_span_of_read(read, answered, lookup_s) for read in response.reads]
-    span.children.append(Span("send", answered.end_s, end_s, {"http.response.body.size": len(response.body)}))
+    span.children = [_span_of_read(read, answered, lookup_s) for read in sent.reads]
+    size: Attributes = {"http.response.body.size": sent.body_bytes}
+    span.children.append(Span("send", answered.end_s, sent.end_s, size))
     return span
 
 
-def _answered_s(response: Response, note: Note | None, end_s: float) -> float:
+def _answered_s(sent: Sent, note: Note | None) -> float:
     if note is not None:
         return note.answered_s
     ends_s = [
         stage.start_s + stage.duration_s
-        for read in response.reads
+        for read in sent.reads
         if isinstance(read, Reading)
         for stage in read.stages
     ]
-    return max(ends_s, default=end_s)
+    return max(ends_s, default=sent.end_s)
 
 
-def _describe_request(span: Span, request: Request, response: Response, route_of: RouteOf) -> None:
+def _describe_request(span: Span, request: Request, sent: Sent, route_of: RouteOf) -> None:
     attributes, method = span.attributes, request.method
     if method not in _HTTP_METHODS:
         attributes["http.request.method_original"] = method[:_MAX_NAME]
@@ -114,7 +104,7 @@ def _describe_request(span: Span, request: Request, response: Response, route_of
         "http.request.method": method,
         "url.scheme": "http",
         "url.path": request.path[:MAX_LOGGED_URI],
-        "http.response.status_code": response.status,
+        "http.response.status_code": sent.status,
         "network.transport": "tcp",
         "network.protocol.name": "http",
     }
@@ -127,10 +117,10 @@ def _describe_request(span: Span, request: Request, response: Response, route_of
         if value:
             attributes[name] = value[:MAX_LOGGED_URI]
     span.name = f"{'HTTP' if method == _OTHER else method} {route}" if route else "HTTP"
-    if response.status >= _SERVER_FAULT:
-        span.error = str(response.status)
+    if sent.status >= _SERVER_FAULT:
+        span.error = str(sent.status)
     if request.path == ENDPOINT and method == "POST":
-        _describe_message(span, request.body, request.headers, response)
+        _describe_message(span, request.body, request.headers, sent)
 
 
 def _host_of(headers: Headers) -> str:
@@ -140,12 +130,12 @@ def _host_of(headers: Headers) -> str:
     return name if colon and port.isdigit() else host
 
 
-def _describe_message(span: Span, source: bytes, headers: Headers | None, response: Response) -> None:
+def _describe_message(span: Span, source: bytes, headers: Headers | None, sent: Sent) -> None:
     message = decode(source)
     if not isinstance(message, Message):
         # A batch is named by its route; so is what was refused.
         return
-    code = _error_code(message, response.body)
+    error = next((each.error for each in sent.operations), "")
     call = accept_piped(message) if headers is None else accept_posted(message, headers)
     attributes = span.attributes
     attributes |= {
@@ -165,32 +155,20 @@ def _describe_message(span: Span, source: bytes, headers: Headers | None, respon
         attributes["gen_ai.operation.name"] = "execute_tool"
     if message.method in _TARGETS and isinstance(name, str):
         attributes[_TARGETS[message.method]] = name[:_MAX_NAME]
-    span.name = _name_of(message, code)
-    if code is not None:
-        attributes["rpc.response.status_code"] = span.error = str(code)
-    elif message.method == "tools/call" and b'"isError":true' in response.body:
-        span.error = "tool_error"
+    span.name = _name_of(message, error)
+    if error:
+        span.error = error
+        if error != TOOL_ERROR:
+            attributes["rpc.response.status_code"] = error
 
 
-def _name_of(message: Message, code: int | None) -> str:
+def _name_of(message: Message, error: str) -> str:
     """Name a call such that clients cannot invent names: what is not known here goes without."""
-    if code == _METHOD_NOT_FOUND:
+    if error == _METHOD_NOT_FOUND:
         return _OTHER
-    if code is None and message.method in _TARGETS and isinstance(message.params.name, str):
+    if error in {"", TOOL_ERROR} and message.method in _TARGETS and isinstance(message.params.name, str):
         return f"{message.method} {message.params.name[:_MAX_NAME]}"
     return message.method[:_MAX_NAME]
-
-
-def _error_code(message: Message, body: bytes) -> int | None:
-    """Return the code of an error; a result is told from it by its head."""
-    head = b'{"jsonrpc":"2.0","id":' + (message.id or b"") + b',"result"'
-    if not body or body.startswith(head):
-        return None
-    try:
-        error = _reply_decoder.decode(body).error
-    except msgspec.DecodeError:
-        return None
-    return None if error is None else error.code
 
 
 def _revision(message: Message, era: Era, headers: Headers | None) -> str:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from carrel.http.exchange import Handler
 from carrel.library import Library
 from carrel.mcp.dispatch import Calls, Dispatcher
-from carrel.observe.tallies import Recorded
-from carrel.observe.tracing.marking import Marked, Marking, new_trace_id
+from carrel.observe.sent import Sent
+from carrel.observe.tracing.marking import Marking, Note, new_trace_id
 from carrel.observe.tracing.spans import RouteOf, span_of
 from carrel.observe.tracing.switch import Plan
 from carrel.threads import Threads
@@ -26,7 +26,7 @@ MAX_WAITING = 1024
 """Requests whose spans are still to be made; what comes beyond is dropped. A trace never delays a request."""
 
 MAX_WAITING_BYTES = 16 * 1024 * 1024
-"""Of their bodies, which are held as long."""
+"""Of their bodies: what was read for them is held as long."""
 
 AT_ONCE = 4
 """Requests whose spans are made before others have their turn: the spans of one take as long as some hits."""
@@ -63,7 +63,7 @@ class Tracing:
         self._route_of = route_of
         self._marking = Marking(plan.sampling, slow_s, library, reads_context=plan.reads_context)
         self._exporting: Exporting | None = None
-        self._waiting: deque[Recorded] = deque()
+        self._waiting: deque[Sent] = deque()
         self._waiting_bytes = 0
         self._working = False
         self.made = 0
@@ -110,15 +110,15 @@ class Tracing:
                 "the last traces were given up, as the collector did not take them within %g s", CLOSE_S
             )
 
-    def take(self, batch: Sequence[Recorded]) -> None:
+    def take(self, batch: Sequence[Sent]) -> None:
         """Take what is to be traced of a batch; see `Observer.also_reads`."""
         if self._exporting is None:
             return
         slow_s = self._slow_s
-        for recorded in [each for each in batch if type(each[0]) is Marked or each[2] - each[1] >= slow_s]:
-            size_bytes = len(recorded[0].body)
+        for sent in [each for each in batch if each.mark is not None or each.end_s - each.start_s >= slow_s]:
+            size_bytes = sent.body_bytes
             if len(self._waiting) < MAX_WAITING and self._waiting_bytes + size_bytes <= MAX_WAITING_BYTES:
-                self._waiting.append(recorded)
+                self._waiting.append(sent)
                 self._waiting_bytes += size_bytes
             else:
                 self.dropped += 1
@@ -137,11 +137,11 @@ class Tracing:
             asyncio.get_running_loop().call_soon(self._work)
 
     def _send_next(self, exporting: Exporting) -> None:
-        response, start_s, end_s = self._waiting.popleft()
-        self._waiting_bytes -= len(response.body)
-        span = span_of(response, start_s, end_s, self._route_of)
-        if isinstance(response, Marked):
-            exporting.send(span, response.note.trace_id, response.note.context)
+        sent = self._waiting.popleft()
+        self._waiting_bytes -= sent.body_bytes
+        span = span_of(sent, self._route_of)
+        if isinstance(sent.mark, Note):
+            exporting.send(span, sent.mark.trace_id, sent.mark.context)
         else:
             exporting.send(span, new_trace_id(), None)
         self.made += 1
