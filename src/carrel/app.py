@@ -181,9 +181,9 @@ class Application:
         )
         attribution = Attribution(self.usage, self.sessions)
         if settings.counts_clients:
-            self._observer.also_reads(attribution.take)
+            self._observer.also_batches(attribution.take)
         else:
-            self._observer.also_tallies(attribution.take_tallies)
+            self._observer.also_batches(attribution.take_reads)
         catalog.listen(self._note_change)
         self._observer.also(partial(record_pushing, self.streams, self.sessions))
         self._dashboard = self._show(shared) if settings.dashboard else None
@@ -332,7 +332,7 @@ class Application:
 
     def _show(self, shared: Path | None) -> Dashboard:
         slowest = Slowest()
-        self._observer.also_reads(slowest.take)
+        self._observer.also_batches(slowest.take)
         return make_dashboard(
             self.settings,
             __version__,
@@ -358,7 +358,7 @@ class Application:
             return None
         slow_s, route_of = self.settings.trace_slow_s, self._router.route_of
         tracing = Tracing(self._plan, slow_s, self.library, self._threads, route_of, __version__)
-        self._observer.also_reads(tracing.take)
+        self._observer.also_batches(tracing.take)
         return tracing
 
     def _answering(self) -> tuple[Handler, Calls]:

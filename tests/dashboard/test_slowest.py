@@ -4,6 +4,7 @@ from carrel.dashboard.slowest import KEPT, MAX_AGE_S, Slowest
 from carrel.http.exchange import FailedRead, Read, Revalidation
 from carrel.model import Reading, Representation, ResourceInfo, ServedFrom, Stage, StageName, Version
 from carrel.observe.sent import Sent
+from carrel.observe.tallies import tally
 
 URI = "mcp://resources/sdlc/core"
 INFO = ResourceInfo(
@@ -28,10 +29,14 @@ def sent(taken_s: float, *reads: Read, ago_s: float = 0.0) -> Sent:
     return Sent(200, 3, reads, (), None, None, end_s - taken_s, end_s)
 
 
+def take(slowest: Slowest, *batch: Sent) -> None:
+    slowest.take(batch, tally(batch))
+
+
 def test_the_slowest_are_kept_and_come_first() -> None:
     slowest = Slowest()
     for batch in range(10):
-        slowest.take([sent((batch * 10 + each) / 1000, HIT) for each in range(10)])
+        take(slowest, *(sent((batch * 10 + each) / 1000, HIT) for each in range(10)))
     kept = slowest.reads()
     assert [round(read.taken_ms) for read in kept] == list(range(99, 99 - KEPT, -1))
     assert {read.uri for read in kept} == {URI}
@@ -39,14 +44,14 @@ def test_the_slowest_are_kept_and_come_first() -> None:
 
 def test_what_read_nothing_is_not_taken_note_of() -> None:
     slowest = Slowest()
-    slowest.take([sent(5.0)])
+    take(slowest, sent(5.0))
     assert slowest.reads() == []
 
 
 def test_old_reads_make_room_for_faster_ones() -> None:
     slowest = Slowest()
-    slowest.take([sent(1.0, HIT, ago_s=MAX_AGE_S + 1) for _ in range(KEPT)])
-    slowest.take([sent(0.001, HIT)])
+    take(slowest, *(sent(1.0, HIT, ago_s=MAX_AGE_S + 1) for _ in range(KEPT)))
+    take(slowest, sent(0.001, HIT))
     assert [round(read.taken_ms) for read in slowest.reads()] == [1]
 
 
@@ -58,7 +63,7 @@ def test_the_stages_are_told_from_when_the_request_was_there() -> None:
     )
     slowest = Slowest()
     read = Reading(INFO, BYTES, ServedFrom.MISS, stages)
-    slowest.take([Sent(200, 3, (read,), (), None, None, end_s - 0.010, end_s)])
+    take(slowest, Sent(200, 3, (read,), (), None, None, end_s - 0.010, end_s))
     (told,) = slowest.reads()
     assert told.result == "miss"
     assert [(stage.name, round(stage.start_ms), round(stage.duration_ms)) for stage in told.stages] == [
@@ -69,7 +74,7 @@ def test_the_stages_are_told_from_when_the_request_was_there() -> None:
 
 def test_a_revalidation_is_a_hit_and_a_failure_has_its_reason() -> None:
     slowest = Slowest()
-    slowest.take([sent(0.002, Revalidation(INFO)), sent(0.001, FailedRead("mcp://x", "ResourceNotFound"))])
+    take(slowest, sent(0.002, Revalidation(INFO)), sent(0.001, FailedRead("mcp://x", "ResourceNotFound")))
     assert [(read.uri, read.result) for read in slowest.reads()] == [
         (URI, "hit"),
         ("mcp://x", "ResourceNotFound"),

@@ -12,7 +12,7 @@ import os
 import platform
 import statistics
 from collections.abc import Callable
-from time import monotonic, perf_counter_ns, time
+from time import monotonic, perf_counter_ns
 from typing import Any
 
 import msgspec
@@ -29,11 +29,13 @@ from carrel.http.router import Router, Subtree
 from carrel.mcp.messages import Message, decode
 from carrel.mcp.protocol import accept_posted, reply
 from carrel.model import Form, Reading
-from carrel.observe.access_log import AccessLog, ReadLine
+from carrel.observe.access_log import AccessLog
 from carrel.observe.cells import Cells
 from carrel.observe.lines import LineWriter
 from carrel.observe.observer import Observer
 from carrel.observe.recorder import Recorder
+from carrel.observe.sent import Sent
+from carrel.observe.tallies import tally
 from carrel.rendering import render
 from carrel.sources.beneath import Directory
 from carrel.sources.filesystem import FilesystemSource
@@ -192,13 +194,15 @@ def _observing(clock: _Clock, driven: Driven) -> list[Stage]:
     observer = Observer(None, library, writer)
     observer.start(Recorder(Cells().claim(), library.catalog.rules.types))
     log = AccessLog(writer)
+    batch = _batch(response)
+    tallies = tally(batch)
     stages = [
         clock.time("record", "hit", "Observer.record, flush", lambda: observer.record(response, monotonic())),
         clock.time(
             "log",
             "hit",
             f"AccessLog.write, {LOG_BATCH} lines at once",
-            lambda: log.write([_line(reading) for _ in range(LOG_BATCH)]),
+            lambda: log.write(batch, tallies, 0.0),
             each=LOG_BATCH,
         ),
     ]
@@ -207,8 +211,9 @@ def _observing(clock: _Clock, driven: Driven) -> list[Stage]:
     return stages
 
 
-def _line(reading: Reading) -> ReadLine:
-    return ReadLine(time(), "read", reading.info.uri, 0.02, 200, reading.info.size, "hit")
+def _batch(response: Response) -> list[Sent]:
+    status, reads, now_s = response.status, response.reads, monotonic()
+    return [Sent(status, 0, reads, (), None, None, now_s, now_s + 2e-5) for _ in range(LOG_BATCH)]
 
 
 def _loading(clock: _Clock, driven: Driven) -> list[Stage]:

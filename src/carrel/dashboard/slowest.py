@@ -10,6 +10,7 @@ import msgspec
 from carrel.http.exchange import FailedRead
 from carrel.model import Reading
 from carrel.observe.sent import Sent
+from carrel.observe.tallies import Tallies
 
 KEPT = 20
 MAX_AGE_S = 900.0
@@ -44,10 +45,12 @@ class Slowest:
         self._kept: list[SlowRead] = []
         self._floor_s = 0.0
 
-    def take(self, batch: Sequence[Sent]) -> None:
-        """Look through a batch: one comparison a response, as nearly all are fast enough."""
+    def take(self, batch: Sequence[Sent], tallies: Tallies) -> None:
+        """Look through a batch, where any of it is slow enough."""
         self._drop_old()
         floor_s = self._floor_s
+        if max(tallies.latencies_s) <= floor_s:
+            return
         for sent in batch:
             if sent.end_s - sent.start_s > floor_s and sent.reads:
                 self._keep(sent)

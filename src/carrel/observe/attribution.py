@@ -42,8 +42,8 @@ class Attribution:
         self._sessions = sessions
         self._remembered: dict[Introduction | str, Client] = {}
 
-    def take(self, batch: Sequence[Sent]) -> None:
-        """Note what a batch of responses read, and who did; see `Observer.also_reads`."""
+    def take(self, batch: Sequence[Sent], _: Tallies) -> None:
+        """Note what a batch of responses read, and who did; see `Observer.also_batches`."""
         last_s = time() - monotonic() + batch[-1].end_s
         counts = Counter(
             (self._client(sent.stated), read) for sent in batch if sent.reads for read in sent.reads
@@ -51,10 +51,12 @@ class Attribution:
         for (client, read), count in counts.items():
             self._note(read, count, last_s, client)
 
-    def take_tallies(self, tallies: Tallies, last_s: float) -> None:
+    def take_reads(self, batch: Sequence[Sent], tallies: Tallies) -> None:
         """Note what a batch of responses read, where it is not to be known who did."""
-        for read, of_read in tallies.reads.items():
-            self._note(read, len(of_read.latencies_s), last_s, None)
+        last_s = time() - monotonic() + batch[-1].end_s
+        for kind in tallies.kinds:
+            for read in kind.reads:
+                self._note(read, len(kind.latencies_s), last_s, None)
 
     def _note(self, read: Read, count: int, last_s: float, client: Client | None) -> None:
         if not isinstance(read, FailedRead):

@@ -14,7 +14,7 @@ from time import monotonic, time
 from carrel.cache.memory import Bound
 from carrel.cache.redis_link import Reason
 from carrel.cache.shared import LOOKUPS, SharedLevel
-from carrel.http.exchange import FailedRead, Response
+from carrel.http.exchange import FailedRead, Operation, Response
 from carrel.library import Library
 from carrel.model import Form, ServedFrom
 from carrel.observe.access_log import AccessLog
@@ -67,8 +67,7 @@ class Observer:
         self._writer = writer
         self._pending: list[Sent] = []
         self._further: list[Callable[[Recorder], None]] = []
-        self._takers: list[Callable[[Sequence[Sent]], None]] = []
-        self._takers_of_tallies: list[Callable[[Tallies, float], None]] = []
+        self._takers: list[Callable[[Sequence[Sent], Tallies], None]] = []
         self._flushing: asyncio.TimerHandle | None = None
         self._refreshing: asyncio.TimerHandle | None = None
         library.catalog.listen(lambda _: self.refresh_gauges())
@@ -137,24 +136,18 @@ class Observer:
         if not batch:
             return
         unix_s = time() - monotonic()
-        tallies = tally(batch, unix_s, self._access_log)
+        tallies = tally(batch)
         if self._recorder is not None:
             _count(tallies, self._recorder)
             self._count_lookups(self._recorder)
-        if self._access_log is not None and tallies.lines:
-            self._access_log.write(tallies.lines)
+        if self._access_log is not None:
+            self._access_log.write(batch, tallies, unix_s)
         for take in self._takers:
-            take(batch)
-        for take_tallies in self._takers_of_tallies:
-            take_tallies(tallies, unix_s + batch[-1].end_s)
+            take(batch, tallies)
 
-    def also_reads(self, take: Callable[[Sequence[Sent]], None]) -> None:
-        """Have a function take every batch of responses too, on the event loop: once in `FLUSH_S` at most."""
+    def also_batches(self, take: Callable[[Sequence[Sent], Tallies], None]) -> None:
+        """Have a function take every batch of responses too, and what it came to; on the event loop."""
         self._takers.append(take)
-
-    def also_tallies(self, take: Callable[[Tallies, float], None]) -> None:
-        """As `also_reads`, of what a batch came to, and the Unix time of its last response."""
-        self._takers_of_tallies.append(take)
 
     def also(self, write: Callable[[Recorder], None]) -> None:
         """Have a function write further gauges and counters, whenever the others are written."""
@@ -213,18 +206,21 @@ def _refresh_shared(shared: SharedLevel, recorder: Recorder) -> None:
 
 def _count(tallies: Tallies, recorder: Recorder) -> None:
     by_class: Counter[int] = Counter()
-    for status, count in tallies.responses.items():
-        by_class[status // 100] += count
-    recorder.responses(by_class, tallies.body_bytes)
-    for operations, durations_s in tallies.operations:
-        for operation in operations:
-            recorder.operations(operation, list(durations_s))
+    durations_s: defaultdict[tuple[Operation, ...], list[float]] = defaultdict(list)
     latencies_s: defaultdict[tuple[str, ServedFrom], list[float]] = defaultdict(list)
-    for read, of_read in tallies.reads.items():
-        if isinstance(read, FailedRead):
-            recorder.failure(read.reason)
-        else:
-            latencies_s[read.info.type, served_from(read)] += of_read.latencies_s
+    for kind in tallies.kinds:
+        by_class[kind.status // 100] += len(kind.latencies_s)
+        if kind.operations:
+            durations_s[kind.operations] += kind.latencies_s
+        for read in kind.reads:
+            if isinstance(read, FailedRead):
+                recorder.failures(read.reason, len(kind.latencies_s))
+            else:
+                latencies_s[read.info.type, served_from(read)] += kind.latencies_s
+    recorder.responses(by_class, tallies.body_bytes)
+    for operations, values_s in durations_s.items():
+        for operation in operations:
+            recorder.operations(operation, values_s)
     for (type_, origin), values_s in latencies_s.items():
         is_hit = origin in _FROM_A_CACHE
         recorder.reads(type_, values_s, is_hit=is_hit, is_stale=origin is ServedFrom.STALE)

@@ -105,9 +105,9 @@ class Recorder:
         """Count how late the event loop was."""
         self._observe(self._loop_lag, lags_s)
 
-    def failure(self, reason: str) -> None:
-        """Count a read that ended in an error; the reason is the name of an error class."""
-        self._cells[self._slot.series(_name(FAILED, reason=reason), 1)] += 1
+    def failures(self, reason: str, count: int) -> None:
+        """Count reads that ended in an error; the reason is the name of an error class."""
+        self._cells[self._slot.series(_name(FAILED, reason=reason), 1)] += count
 
     def responses(self, by_class: Mapping[int, int], body_bytes: int) -> None:
         """Count HTTP responses by the first digit of their status, and the bytes of their bodies."""

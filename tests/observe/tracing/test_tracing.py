@@ -7,7 +7,8 @@ import pytest
 
 from carrel.http.exchange import Request, Response
 from carrel.observe.sent import Sent
-from carrel.observe.tracing.tracing import AT_ONCE, MAX_WAITING, MAX_WAITING_BYTES
+from carrel.observe.tallies import tally
+from carrel.observe.tracing.tracing import AT_ONCE, MAX_WAITING, MAX_WAITING_BYTES, Tracing
 from tests.support.apps import application, serving
 from tests.support.collector import black_hole, collecting_http
 from tests.support.sources import SlowSource
@@ -21,6 +22,10 @@ class Fields(dict[str, str]):
 
     def get_all(self, name: str) -> list[str]:
         return [self[name]] if name in self else []
+
+
+def take(tracing: Tracing, batch: list[Sent]) -> None:
+    tracing.take(batch, tally(batch))
 
 
 @pytest.fixture(autouse=True)
@@ -79,16 +84,16 @@ async def test_what_comes_too_fast_is_dropped_and_nobody_waits(
             tracing = served.app.tracing
             assert tracing is not None
             slow = Sent(200, 0, (), (), None, None, 0.0, 60.0)
-            tracing.take([slow] * (MAX_WAITING + 10))
+            take(tracing, [slow] * (MAX_WAITING + 10))
             assert (tracing.made, tracing.dropped) == (0, 10)
             await asyncio.sleep(0)
             assert tracing.made == AT_ONCE
             await eventually(lambda: tracing.made == MAX_WAITING)
             long = Sent(200, MAX_WAITING_BYTES // 2, (), (), None, None, 0.0, 60.0)
-            tracing.take([long] * 3)
+            take(tracing, [long] * 3)
             assert tracing.dropped == 11
             await eventually(lambda: tracing.made == MAX_WAITING + 2)
-            tracing.take([long] * 3)
+            take(tracing, [long] * 3)
             assert tracing.dropped == 12
 
 

@@ -12,6 +12,7 @@ from carrel.http.exchange import Handler
 from carrel.library import Library
 from carrel.mcp.dispatch import Calls, Dispatcher
 from carrel.observe.sent import Sent
+from carrel.observe.tallies import Tallies
 from carrel.observe.tracing.marking import Marking, Note, new_trace_id
 from carrel.observe.tracing.spans import RouteOf, span_of
 from carrel.observe.tracing.switch import Plan
@@ -110,11 +111,11 @@ class Tracing:
                 "the last traces were given up, as the collector did not take them within %g s", CLOSE_S
             )
 
-    def take(self, batch: Sequence[Sent]) -> None:
-        """Take what is to be traced of a batch; see `Observer.also_reads`."""
-        if self._exporting is None:
-            return
+    def take(self, batch: Sequence[Sent], tallies: Tallies) -> None:
+        """Take what is to be traced of a batch; see `Observer.also_batches`."""
         slow_s = self._slow_s
+        if self._exporting is None or not (tallies.marked or max(tallies.latencies_s) >= slow_s):
+            return
         for sent in [each for each in batch if each.mark is not None or each.end_s - each.start_s >= slow_s]:
             size_bytes = sent.body_bytes
             if len(self._waiting) < MAX_WAITING and self._waiting_bytes + size_bytes <= MAX_WAITING_BYTES:
