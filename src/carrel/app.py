@@ -195,6 +195,8 @@ class Application:
         # Granian takes the attribute as it is; a method here would add a coroutine to every request.
         rsgi = RsgiServer(self.respond, self.record, *limits)
         self.__rsgi__ = rsgi.serve
+        self.begin = rsgi.begin
+        """See `RsgiServer.begin`; `carrel serve` has Granian's requests come this way."""
         self._stop_watch = StopWatch(rsgi.leave, self._end_streams)
         self._asgi = AsgiServer(self.respond, self.record, self.start, self.stop, *limits)
 

@@ -1,4 +1,4 @@
-"""The two ways in which lines are made: that of lines that are alike but for their numbers, and that of any."""
+"""The two ways in which lines are made: that of lines that differ in numbers only, and that of any."""
 
 import json
 import os

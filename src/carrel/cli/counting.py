@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from carrel.cli.driving import DrivenProtocol, driven_app, new_loop
+from carrel.cli.driving import driven_app, hitting, new_loop
 
 FORMAT = 1
 
@@ -58,12 +58,11 @@ async def _count(requests: int, document_bytes: int) -> Calls:
     counted = []
     async with driven_app(document_bytes) as driven:
         for what in driven.drives:
-            answer = driven.app.__rsgi__
-            scope, body = what.scope, what.body
+            call = hitting(driven.app, what)
             profile = cProfile.Profile()
             profile.enable()
             for _ in range(requests):
-                await answer(scope, DrivenProtocol(body))
+                call()
             profile.disable()
             counted.append(CountedDrive(what.name, requests, _functions(profile, requests)))
     return Calls(FORMAT, document_bytes, tuple(counted))

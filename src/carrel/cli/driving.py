@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from carrel.mcp.streamable import ENDPOINT
 from carrel.model import Header, ResourceInfo
 from carrel.observe.cells import Cells
 from carrel.observe.lines import LineWriter
+from carrel.servers.rsgi import RsgiExchange, RsgiProtocol, RsgiScope
 from carrel.settings import Settings
 from carrel.surveying import load_catalog, open_library
 from carrel.uri import path_of
@@ -60,6 +61,14 @@ class ReadyBody:
 
     def __await__(self) -> Generator[None, None, bytes]:
         yield from ()
+        return self._body
+
+    def add_done_callback(self, callback: Callable[[Any], None]) -> None:
+        """Call it."""
+        callback(self)
+
+    def result(self) -> bytes:
+        """Return the body."""
         return self._body
 
     def cancel(self) -> bool:
@@ -97,6 +106,28 @@ class DrivenProtocol:
 
     async def _yield(self) -> AsyncIterator[bytes]:
         yield self._body
+
+
+class DrivenExchange:
+    """A request as Granian's scheduler has it (`RsgiExchange`).
+
+    Args:
+        scope: What is said of it.
+        body: Its body.
+    """
+
+    __slots__ = ("proto", "scope")
+
+    def __init__(self, scope: DrivenScope, body: bytes) -> None:
+        self.scope: RsgiScope = scope
+        self.proto: RsgiProtocol = DrivenProtocol(body)
+
+    def done(self) -> None:
+        """Do nothing: it was answered."""
+
+    def err(self, error: BaseException) -> None:
+        """Raise what it ended in."""
+        raise error
 
 
 class Drive(NamedTuple):
@@ -145,6 +176,20 @@ async def drive(app: Application, what: Drive) -> DrivenProtocol:
     protocol = DrivenProtocol(what.body)
     await app.__rsgi__(what.scope, protocol)
     return protocol
+
+
+def hitting(app: Application, what: Drive) -> Callable[[], None]:
+    """Return a call that carries a request through the app in one go: a hit never waits."""
+    begin, scope, body = app.begin, what.scope, what.body
+
+    def call() -> None:
+        begin(DrivenExchange(scope, body), _must_not_wait)
+
+    return call
+
+
+def _must_not_wait(_: RsgiExchange, __: Coroutine[Any, Any, None]) -> None:
+    raise AssertionError("a hit waited")
 
 
 async def check(app: Application, what: Drive) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from carrel import __version__
-from carrel.cli.driving import Drive, Driven, DrivenProtocol, driven_app, new_loop
+from carrel.cli.driving import Driven, driven_app, hitting, new_loop
 from carrel.cli.sending import send_samples_us
 from carrel.encodings import Coding, compress
 from carrel.http.edge import Edge
@@ -253,23 +253,9 @@ def _compressing(clock: _Clock, driven: Driven) -> list[Stage]:
 def _whole(clock: _Clock, driven: Driven) -> list[Stage]:
     """Time each kind of request from end to end, without a server: every stage of a hit but sending."""
     return [
-        clock.time(drive.name, "whole", "Application.__rsgi__, a hit", _driver(driven, drive))
+        clock.time(drive.name, "whole", "Application.begin, a hit", hitting(driven.app, drive))
         for drive in driven.drives
     ]
-
-
-def _driver(driven: Driven, drive: Drive) -> Call:
-    """Return a call that carries a request through the app in one go: a hit never waits."""
-    answer, scope, body = driven.app.__rsgi__, drive.scope, drive.body
-
-    def call() -> None:
-        try:
-            answer(scope, DrivenProtocol(body)).send(None)
-        except StopIteration:
-            return
-        raise AssertionError("a hit waited")
-
-    return call
 
 
 def _bound(function: Callable[..., Any], *arguments: Any) -> Call:

@@ -1,9 +1,9 @@
 """Granian's server with a listening socket for each worker, inherited from this process.
 
 By itself it has every worker open one of its own on the same port, and what waits in it is lost with the
-worker; and it ends as a whole when a worker dies within seconds of its start, whatever killed it. The only
-module that knows insides of Granian: `_init_shared_socket`, `_drop_shared_socket`, `_spawn_worker`,
-`_respawn_workers`, `respawned_wrks`.
+worker; and it ends as a whole when a worker dies within seconds of its start, whatever killed it. Beside
+`scheduling`, the only module that knows insides of Granian: `_init_shared_socket`, `_drop_shared_socket`,
+`_spawn_worker`, `_respawn_workers`, `respawned_wrks`.
 
 Nor does it tell a worker that it is to go before it has it go: a connection that was just accepted, or is
 about to be, is closed without an answer. Here a worker first accepts nothing more, and ends a moment later.
@@ -25,6 +25,7 @@ from granian.server.mp import MPServer, WorkerProcess
 
 from carrel.cli.draining import drain, let_go, rest
 from carrel.cli.listening import BACKLOG
+from carrel.cli.scheduling import hand_over
 from carrel.servers.stopping import LEAVE
 
 EARLY_S = 5.0
@@ -84,7 +85,11 @@ class InheritingServer(MPServer):
                     signal.signal(LEAVE, partial(_accept_no_more, each.detach()))
                 else:
                     each.close()
-            return callback_loader()
+            app = callback_loader()
+            begin = getattr(app, "begin", None)
+            if begin is not None:
+                hand_over(begin)
+            return app
 
         return super()._spawn_worker(idx, target, load)
 

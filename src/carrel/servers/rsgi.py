@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from functools import partial
 from time import monotonic
 from typing import Any, Protocol, cast
 
@@ -22,6 +23,7 @@ from carrel.servers.uploads import Uploads, Waiter, refuse_long_body, too_long
 log = logging.getLogger("carrel.servers.rsgi")
 
 _LAST = ("connection", "close")
+_UNEXPECTED = "a request ended in an error that nothing expected"
 
 
 class RsgiScope(Protocol):
@@ -35,6 +37,17 @@ class RsgiScope(Protocol):
 
 class Body(Awaitable[bytes], Waiter, Protocol):
     """A body that is awaited, and may be given up."""
+
+    def add_done_callback(self, callback: Callable[[Any], None], /) -> None:
+        """Have a function called on the event loop with this, once the body has arrived or was given up."""
+
+    def result(self) -> bytes:
+        """Return the body.
+
+        Raises:
+            RuntimeError: The client hung up.
+            asyncio.CancelledError: It was given up.
+        """
 
 
 class RsgiProtocol(Protocol):
@@ -51,6 +64,24 @@ class RsgiProtocol(Protocol):
 
     def response_empty(self, status: int, headers: list[Header]) -> None:
         """Send a response without a body."""
+
+
+class RsgiExchange(Protocol):
+    """A request as Granian's scheduler has it."""
+
+    scope: RsgiScope
+    proto: RsgiProtocol
+
+    def done(self) -> None:
+        """Say that the request was answered."""
+
+    def err(self, error: BaseException, /) -> None:
+        """Say why it was not."""
+
+
+Waiting = Coroutine[Any, Any, Response | Streaming]
+Finish = Callable[[RsgiExchange, Coroutine[Any, Any, None]], None]
+Begin = Callable[[RsgiExchange, Finish], None]
 
 
 class RsgiServer:
@@ -94,45 +125,111 @@ class RsgiServer:
         self._respond = respond_last
 
     async def serve(self, scope: RsgiScope, protocol: RsgiProtocol) -> None:
-        """Answer one request."""
+        """Answer one request, as RSGI has it."""
         method, headers = scope.method, scope.headers
-        body = b""
         start_s = monotonic()
         try:
-            if method == "POST":
-                length = headers.get("content-length")
-                if length is not None and len(length) >= self._digits_to_check:
-                    refuse_long_body(length, self._max_body_bytes)
-                # Granian hands over what is there; with a length that was checked, that is bounded.
-                waiter = protocol() if length is not None else asyncio.ensure_future(self._gather(protocol))
-                self._uploads.begin(waiter, start_s)
-                try:
-                    body = await waiter
-                except (RuntimeError, asyncio.CancelledError) as error:
-                    raise self._why_no_body(waiter, error) from error
-                finally:
-                    self._uploads.end(waiter)
-                start_s = monotonic()
-            answer = self._respond(Request(method, scope.path, scope.query_string, headers, body))
-            if isinstance(answer, Response):
-                response = answer
-            else:
-                outcome = await answer
-                if isinstance(outcome, Streaming):
-                    open_stream(outcome, cast("Peer", scope), cast("Streams", protocol), self._pressure)
-                    opened = Response(outcome.status, outcome.headers, operations=outcome.operations)
-                    self._record(opened, start_s)
-                    return
-                response = outcome
+            body = await self._body(headers, protocol) if method == "POST" else b""
         except RequestError as error:
-            response = problem(error)
+            self._send(problem(error), start_s, protocol)
+            return
+        answering = self._answer(scope, method, headers, body, protocol)
+        if answering is not None:
+            await answering
+
+    def begin(self, exchange: RsgiExchange, finish: Finish) -> None:
+        """Answer one request at once where nothing has to be waited for, and have the rest finished.
+
+        Args:
+            exchange: The request.
+            finish: Runs a coroutine that answers it.
+        """
+        scope, protocol = exchange.scope, exchange.proto
+        # Each of these makes a new object: they are asked for once.
+        method, headers = scope.method, scope.headers
+        if method != "POST":
+            answering = self._answer(scope, method, headers, b"", protocol)
+            if answering is not None:
+                finish(exchange, answering)
+            return
+        length = headers.get("content-length")
+        if length is None or len(length) >= self._digits_to_check:
+            # Rare, and to be looked at more closely.
+            finish(exchange, self.serve(scope, protocol))
+            return
+        waiter = protocol()
+        self._uploads.begin(waiter, monotonic())
+        waiter.add_done_callback(partial(self._go_on, exchange, finish, scope, headers))
+
+    def _go_on(
+        self, exchange: RsgiExchange, finish: Finish, scope: RsgiScope, headers: Headers, waiter: Body
+    ) -> None:
+        """Answer a request whose body has arrived, or was given up."""
+        self._uploads.end(waiter)
+        protocol = exchange.proto
+        try:
+            body = waiter.result()
+        except (RuntimeError, asyncio.CancelledError) as error:
+            why = self._why_no_body(waiter, error)
+            if isinstance(why, RequestError):
+                self._send(problem(why), monotonic(), protocol)
+            else:
+                exchange.err(why)
+            return
+        answering = self._answer(scope, "POST", headers, body, protocol)
+        if answering is not None:
+            finish(exchange, answering)
+
+    def _answer(
+        self, scope: RsgiScope, method: str, headers: Headers, body: bytes, protocol: RsgiProtocol
+    ) -> Coroutine[Any, Any, None] | None:
+        """Answer a request that is whole, or return a coroutine that does."""
+        start_s = monotonic()
+        try:
+            answer = self._respond(Request(method, scope.path, scope.query_string, headers, body))
         except Exception:
-            log.exception(
-                "a request ended in an error that nothing expected", extra={"fields": fields_of(headers)}
-            )
-            response = internal_error()
+            log.exception(_UNEXPECTED, extra={"fields": fields_of(headers)})
+            answer = internal_error()
+        if not isinstance(answer, Response):
+            return self._finish(answer, scope, protocol, start_s)
+        protocol.response_bytes(answer.status, answer.headers, answer.body)
+        self._record(answer, start_s)
+        return None
+
+    async def _finish(
+        self, waiting: Waiting, scope: RsgiScope, protocol: RsgiProtocol, start_s: float
+    ) -> None:
+        try:
+            outcome = await waiting
+            if isinstance(outcome, Streaming):
+                open_stream(outcome, cast("Peer", scope), cast("Streams", protocol), self._pressure)
+                opened = Response(outcome.status, outcome.headers, operations=outcome.operations)
+                self._record(opened, start_s)
+                return
+        except RequestError as error:
+            outcome = problem(error)
+        except Exception:
+            log.exception(_UNEXPECTED, extra={"fields": fields_of(scope.headers)})
+            outcome = internal_error()
+        self._send(outcome, start_s, protocol)
+
+    def _send(self, response: Response, start_s: float, protocol: RsgiProtocol) -> None:
         protocol.response_bytes(response.status, response.headers, response.body)
         self._record(response, start_s)
+
+    async def _body(self, headers: Headers, protocol: RsgiProtocol) -> bytes:
+        length = headers.get("content-length")
+        if length is not None and len(length) >= self._digits_to_check:
+            refuse_long_body(length, self._max_body_bytes)
+        # Granian hands over what is there; with a length that was checked, that is bounded.
+        waiter = protocol() if length is not None else asyncio.ensure_future(self._gather(protocol))
+        self._uploads.begin(waiter, monotonic())
+        try:
+            return await waiter
+        except (RuntimeError, asyncio.CancelledError) as error:
+            raise self._why_no_body(waiter, error) from error
+        finally:
+            self._uploads.end(waiter)
 
     def _why_no_body(self, waiter: Waiter, error: BaseException) -> BaseException:
         if self._uploads.was_overdue(waiter):
@@ -155,6 +252,6 @@ def _last(response: Response) -> Response:
     return replace(response, headers=[*response.headers, _LAST])
 
 
-async def _last_awaited(coming: Coroutine[Any, Any, Response | Streaming]) -> Response | Streaming:
+async def _last_awaited(coming: Waiting) -> Response | Streaming:
     outcome = await coming
     return _last(outcome) if isinstance(outcome, Response) else outcome
