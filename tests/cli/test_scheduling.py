@@ -27,7 +27,15 @@ class Exchange:
 
 def queue(begin: Begin) -> Queue:
     loop = asyncio.get_running_loop()
-    return Queue(begin, loop, lambda coroutine: loop.create_task(coroutine))
+
+    running = set()
+
+    def run(answering: Coroutine[Any, Any, None]) -> None:
+        task = loop.create_task(answering)
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    return Queue(begin, loop, run)
 
 
 def put(into: Queue, exchange: Exchange) -> None:
