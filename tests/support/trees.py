@@ -14,6 +14,12 @@ GO_CORE = "# Go core\n\nGo, plainly.\n\n" + "A line that says little. " * 200 + 
 PRD = "<prd><title>Product requirements</title><description>What to build.</description></prd>\n"
 PIXEL = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
 
+CORE_URI = "mcp://resources/sdlc/core"
+CORE_PATH = "/mcp/resources/sdlc/core"
+
+ALL_MARKDOWN = '[[collection]]\ntype = "note"\nuri = "mcp://resources/notes/{+path}"\nfiles = "{+path}.md"\n'
+"""Rules by which no document keeps the URI that it has without any."""
+
 
 def sdlc_tree() -> dict[str, str | bytes]:
     """Return the files of a library with one resource of each kind, a large and a binary one."""
