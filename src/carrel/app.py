@@ -24,9 +24,9 @@ from carrel.composing import (
 )
 from carrel.dashboard.routes import BELOW, DASHBOARD, Dashboard
 from carrel.dashboard.slowest import Slowest
-from carrel.http.admin import Admin
 from carrel.http.edge import Edge
 from carrel.http.exchange import Handler, Operation, Response
+from carrel.http.introspection import Introspection
 from carrel.http.negotiation import Exposition
 from carrel.http.rest import LISTING, PREFIX, Rest
 from carrel.http.router import Router, Subtree, get_only
@@ -314,17 +314,17 @@ class Application:
     def _route(self) -> Router:
         rest = Rest(self.library)
         preloading = self._preloading if self.settings.preload else None
-        admin = Admin(self.library, self._expose, __version__, preloading)
+        itself = Introspection(self.library, self._expose, __version__, preloading)
         routes = {
             LISTING: get_only(rest.list),
             SEARCH: get_only(SearchRoute(self.search).respond),
             ENDPOINT: StreamableHttp(self.dispatcher, self.sessions).respond,
-            "/healthz": get_only(admin.healthz),
-            "/readyz": get_only(admin.readyz),
-            "/openapi.json": get_only(admin.openapi),
+            "/healthz": get_only(itself.healthz),
+            "/readyz": get_only(itself.readyz),
+            "/openapi.json": get_only(itself.openapi),
         }
         if self.settings.metrics:
-            routes["/metrics"] = get_only(admin.metrics)
+            routes["/metrics"] = get_only(itself.metrics)
         further = []
         if self._dashboard is not None:
             routes[DASHBOARD] = self._dashboard.respond
