@@ -40,7 +40,7 @@ from carrel.settings import Settings
 from carrel.sharing import Sharing
 from carrel.surveying import open_library
 from carrel.threads import Threads
-from carrel.usage.store import require_place
+from carrel.usage.schema import require_place
 
 __all__ = ["IO_THREADS", "Application", "FeatureMaker", "ToolMaker", "create_app"]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from carrel.usage.reading import open_to_read
 from carrel.usage.records import ClientUsage
-from carrel.usage.store import open_to_read
 from tests.clients.test_stdio import initialize as initialize_line
 from tests.clients.test_stdio import line, talk
 from tests.servers.conftest import Start

@@ -8,7 +8,7 @@ from carrel.catalog import Catalog
 from carrel.model import Change
 from carrel.settings import Settings
 from carrel.usage.ledger import UsageLedger
-from carrel.usage.store import FILE_NAME, IN_MEMORY
+from carrel.usage.schema import FILE_NAME, IN_MEMORY
 
 
 def make_usage_ledger(settings: Settings, catalog: Catalog, shared: Path | None) -> UsageLedger:
