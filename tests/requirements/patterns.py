@@ -40,7 +40,7 @@ _SUBSCRIPTIONS = page(
         MUST,
         "The acknowledgement is the first message, and carries the subscription's id.",
         "servers/test_streams.py::test_acknowledgement_comes_first_and_has_what_is_honoured",
-        "mcp/test_streams.py::test_the_opening_comes_first_and_the_closing_last",
+        "mcp/test_stream.py::test_the_opening_comes_first_and_the_closing_last",
     ),
     row(
         "Receiving Notifications",

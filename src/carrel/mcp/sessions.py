@@ -38,7 +38,8 @@ from carrel.mcp.introduction import Introduction, introduced
 from carrel.mcp.ledger import IN_MEMORY, Ledger, no_session, stream_taken
 from carrel.mcp.protocol import Call, Fault, Session
 from carrel.mcp.revisions import era_of
-from carrel.mcp.streams import Ending, Stream, Streams
+from carrel.mcp.stream import Ending, Stream
+from carrel.mcp.streams import Streams
 from carrel.mcp.subscriptions import MAX_URIS
 from carrel.threads import Threads
 
