@@ -1,9 +1,13 @@
 """Temporary libraries: plant them, edit them."""
 
 import os
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+from carrel.settling import QUIET_S
 
 AGE_S = 60
 """Planted files look this old, so that the first survey believes them at once."""
@@ -49,3 +53,23 @@ def replace(path: Path, content: str | bytes) -> None:
     fresh = path.with_name(f".{path.name}.new")
     fresh.write_bytes(content.encode() if isinstance(content, str) else content)
     fresh.replace(path)
+
+
+@contextmanager
+def again_and_again(act: Callable[[int], object]) -> Iterator[None]:
+    """Have something done a few times in each quiet time, on a thread."""
+    done = threading.Event()
+
+    def run() -> None:
+        number = 0
+        while not done.wait(QUIET_S / 10):
+            number += 1
+            act(number)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
