@@ -110,11 +110,3 @@ async def test_a_fault_of_its_own_is_a_500_that_tells_nothing(library: Path) -> 
         assert response.status_code == 500
         assert response.json()["title"] == "Internal error"
         assert "secret" not in response.text
-
-
-async def test_where_nothing_is_told_nothing_is_noted(library: Path) -> None:
-    cells = Cells()
-    async with serving(library, cells=cells, metrics=False, access_log=False) as served:
-        assert (await served.get("/mcp/resources/sdlc/core")).status_code == 200
-        assert (await served.get("/metrics")).status_code == 404
-        assert list(cells.slots()) == []

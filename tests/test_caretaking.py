@@ -8,7 +8,8 @@ from carrel.crew import Link
 from carrel.errors import InvalidParams, InvalidUri, ResourceNotFound
 from carrel.model import Form, Invalidation, ServedFrom
 from tests.support.apps import Served, serving
-from tests.support.sharing import URI, read
+from tests.support.reading import read
+from tests.support.trees import CORE_URI
 from tests.support.waiting import eventually
 
 PATTERN = "mcp://resources/patterns/python/core"
@@ -23,7 +24,7 @@ async def workers(library: Path, tmp_path: Path) -> AsyncIterator[list[Served]]:
         yield [await stack.enter_async_context(serving(library, shared=shared)) for _ in range(3)]
 
 
-async def served_from(workers: list[Served], uri: str = URI) -> list[ServedFrom]:
+async def served_from(workers: list[Served], uri: str = CORE_URI) -> list[ServedFrom]:
     return [(await read(worker.library, uri)).served_from for worker in workers]
 
 
@@ -33,17 +34,17 @@ HITS, MISSES = [ServedFrom.HIT] * 3, [ServedFrom.MISS] * 3
 async def test_every_worker_has_forgotten_when_the_invalidation_returns(workers: list[Served]) -> None:
     await served_from(workers)
     assert await served_from(workers) == HITS
-    crew = await workers[1].app.caretaker.invalidate(Invalidation(uri=URI))
+    crew = await workers[1].app.caretaker.invalidate(Invalidation(uri=CORE_URI))
     assert (crew.silent, crew.forgotten, [each.forgotten for each in crew.workers]) == (0, 3, [1, 1, 1])
     assert await served_from(workers) == MISSES
 
 
 async def test_only_what_is_in_the_scope_is_forgotten(workers: list[Served]) -> None:
-    for uri in (URI, PATTERN):
+    for uri in (CORE_URI, PATTERN):
         await served_from(workers, uri)
     crew = await workers[0].app.caretaker.invalidate(Invalidation(type="pattern"))
     assert crew.forgotten == 3
-    assert await served_from(workers, URI) == HITS
+    assert await served_from(workers, CORE_URI) == HITS
     assert await served_from(workers, PATTERN) == MISSES
 
 
@@ -73,7 +74,7 @@ async def test_a_scope_that_names_nothing_is_refused(
 
 
 async def test_warming_makes_every_read_a_hit_in_every_worker(workers: list[Served]) -> None:
-    await read(workers[0].library, URI, Form.RAW)
+    await read(workers[0].library, CORE_URI, Form.RAW)
     crew = await workers[0].app.caretaker.warm(10.0)
     assert not crew.is_warming
     for worker in crew.workers:
@@ -87,7 +88,7 @@ async def test_warming_makes_every_read_a_hit_in_every_worker(workers: list[Serv
 
 async def test_what_was_forgotten_is_loaded_again(workers: list[Served]) -> None:
     await workers[0].app.caretaker.warm(10.0)
-    await workers[0].app.caretaker.invalidate(Invalidation(uri=URI))
+    await workers[0].app.caretaker.invalidate(Invalidation(uri=CORE_URI))
     crew = await workers[0].app.caretaker.warm(10.0)
     assert [worker.warming.loaded for worker in crew.workers] == [1, 1, 1]
     assert await served_from(workers) == HITS

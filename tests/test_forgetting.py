@@ -5,20 +5,15 @@ import pytest
 
 from carrel.errors import InvalidParams, InvalidUri, ResourceNotFound
 from carrel.library import Library
-from carrel.model import Form, Invalidation, Reading, ServedFrom
+from carrel.model import Form, Invalidation, ServedFrom
 from tests.support.apps import Served, serving
+from tests.support.reading import read
 from tests.support.sources import CountingSource
-from tests.support.trees import plant, replace
+from tests.support.trees import CORE_URI, plant, replace
 from tests.support.waiting import eventually
 
-URI = "mcp://resources/sdlc/core"
 PYTHON = "mcp://resources/patterns/python/core"
 ALL = Invalidation()
-
-
-async def read(library: Library, uri: str = URI) -> Reading:
-    answer = library.read(library.find(uri), Form.RAW)
-    return answer if isinstance(answer, Reading) else await answer
 
 
 async def is_hit(library: Library, uri: str) -> bool:
@@ -28,9 +23,9 @@ async def is_hit(library: Library, uri: str) -> bool:
 @pytest.mark.parametrize(
     ("scope", "is_kept"),
     [
-        (Invalidation(uri=URI), {URI: False, PYTHON: True}),
-        (Invalidation(type="pattern"), {URI: True, PYTHON: False}),
-        (ALL, {URI: False, PYTHON: False}),
+        (Invalidation(uri=CORE_URI), {CORE_URI: False, PYTHON: True}),
+        (Invalidation(type="pattern"), {CORE_URI: True, PYTHON: False}),
+        (ALL, {CORE_URI: False, PYTHON: False}),
     ],
 )
 async def test_what_is_forgotten_is_read_from_the_source_again(
@@ -40,7 +35,7 @@ async def test_what_is_forgotten_is_read_from_the_source_again(
     types = {uri: library.find(uri).type for uri in is_kept}
     if scope.type is not None:
         scope = Invalidation(type=types[PYTHON])
-    assert types[URI] != types[PYTHON]
+    assert types[CORE_URI] != types[PYTHON]
     for uri in is_kept:
         await read(library, uri)
     assert await library.invalidate(scope) == list(is_kept.values()).count(False)
@@ -99,7 +94,7 @@ async def test_what_is_gone_leaves_nothing_behind(library: Path) -> None:
 
 async def test_while_hits_are_compared_with_the_source_no_tag_answers_for_it(served: Served) -> None:
     library = served.library
-    info = library.find(URI)
+    info = library.find(CORE_URI)
     await read(library)
     library.recheck(rechecks=True)
     assert library.etag(info, Form.RAW) is None
@@ -113,7 +108,7 @@ async def test_what_is_forgotten_stays_as_the_last_good_content(library: Path) -
     async with serving(library) as served:
         good = await read(served.library)
         await served.library.invalidate(ALL)
-        kept = served.library.memory.last_good(URI)
+        kept = served.library.memory.last_good(CORE_URI)
         assert kept is not None
         assert kept.forms[Form.RAW] is good.representation
         replace(library / "sdlc-core.md", "# New\n")

@@ -3,30 +3,22 @@
 The waits below end as soon as the change shows; their deadline is only for a busy machine.
 """
 
-import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from carrel.catalog import Catalog
-from carrel.model import Change, Source, SourceEntry, SourceError, SourceProblem
-from carrel.rules import default_rules, parse_rules
-from carrel.surveying import load_catalog
-from tests.support.apps import Served, application, serving
-from tests.support.sources import CountingSource, FailingSource
-from tests.support.trees import CORE, plant, replace, sdlc_tree
-from tests.support.waiting import eventually, never
+from carrel.model import Change
+from carrel.rules import parse_rules
+from tests.support.apps import Served, has, lacks, serving
+from tests.support.trees import ALL_MARKDOWN, CORE, CORE_PATH, CORE_URI, plant, replace
+from tests.support.waiting import eventually
 
 PROBE_S = 0.3
 """A probe that was not told of by then was written before the watch began."""
-
-CORE_PATH = "/mcp/resources/sdlc/core"
-CORE_URI = "mcp://resources/sdlc/core"
-ALL_MARKDOWN = '[[collection]]\ntype = "note"\nuri = "mcp://resources/notes/{+path}"\nfiles = "{+path}.md"\n'
 
 WAYS: dict[str, dict[str, Any]] = {
     "watched": {"watch": True, "rescan_s": 3600.0},
@@ -57,14 +49,6 @@ async def _watch_begun(served: Served) -> None:
     await eventually(is_told)
     probe.unlink()
     await eventually(lambda: served.library.catalog.document("probe.md") is None)
-
-
-def has(served: Served, uri: str) -> Callable[[], bool]:
-    return lambda: served.library.catalog.find(uri) is not None
-
-
-def lacks(served: Served, uri: str) -> Callable[[], bool]:
-    return lambda: served.library.catalog.find(uri) is None
 
 
 async def test_an_edit_in_place_shows(followed: Served) -> None:
@@ -252,110 +236,6 @@ async def test_a_swapped_root_shows(library: Path, tmp_path: Path) -> None:
         await eventually(lacks(served, CORE_URI))
 
 
-async def test_a_root_that_cannot_be_listed_keeps_what_is_known(library: Path) -> None:
-    source = FailingSource(library)
-    async with serving(library, source=source, watch=False, rescan_s=0.02) as served:
-        source.fails_list = True
-        await eventually(lambda: served.library.freshness.failed_surveys >= 3)
-        assert len(served.library.catalog) == len(sdlc_tree())
-        source.fails_list = False
-        plant(library, {"new.txt": "x"})
-        await eventually(has(served, "mcp://resources/files/new.txt"))
-
-
-async def test_the_first_survey_is_tried_until_it_succeeds(library: Path) -> None:
-    source = FailingSource(library)
-    source.fails_list = True
-    app = await asyncio.to_thread(lambda: application(library, source=source, watch=False, rescan_s=0.02))
-    async with app.lifespan():
-        await eventually(lambda: app.library.freshness.failed_surveys >= 2)
-        assert not app.library.is_ready
-        source.fails_list = False
-        await eventually(lambda: app.library.is_ready)
-        assert len(app.library.catalog) == len(sdlc_tree())
-
-
-async def test_rules_that_changed_between_opening_and_starting_take_effect(library: Path) -> None:
-    """A worker that replaces a dead one starts with what the server knew when it was started."""
-    app = await asyncio.to_thread(lambda: application(library, watch=False, rescan_s=0.05))
-    plant(library, {"carrel.toml": ALL_MARKDOWN})
-    async with app.lifespan():
-        await eventually(lambda: app.library.catalog.find("mcp://resources/notes/sdlc-core") is not None)
-
-
-async def preloaded(source: Source) -> Catalog:
-    """Return the catalog that a server fills before it starts its workers."""
-    return (await asyncio.to_thread(load_catalog, source, default_rules("library")))[0]
-
-
-async def test_a_catalog_that_was_just_filled_is_served_before_any_look(library: Path) -> None:
-    source = FailingSource(library)
-    catalog = await preloaded(source)
-    source.fails_list = True
-    app = await asyncio.to_thread(
-        lambda: application(library, source=source, catalog=catalog, watch=False, rescan_s=0.02)
-    )
-    assert app.library.is_ready
-    async with app.lifespan():
-        await eventually(lambda: app.library.freshness.failed_surveys >= 2)
-        assert app.library.is_ready
-        assert app.library.find(CORE_URI).title == "The core"
-
-
-async def test_what_changed_between_filling_and_starting_is_found_by_the_first_survey(library: Path) -> None:
-    source = CountingSource(library)
-    catalog = await preloaded(source)
-    replace(library / "sdlc-core.md", "# Edited\n")
-    plant(library, {"new.txt": "x"})
-    (library / "patterns/go/patterns-core.md").unlink()
-    described = source.heads
-    async with serving(library, source=source, catalog=catalog, watch=False, rescan_s=3600.0) as served:
-        await eventually(lambda: served.library.find(CORE_URI).title == "Edited")
-        await eventually(has(served, "mcp://resources/files/new.txt"))
-        await eventually(lacks(served, "mcp://resources/patterns/go/core"))
-        assert source.heads - described == 2
-
-
-async def test_new_rules_between_filling_and_starting_take_effect(library: Path) -> None:
-    catalog = await preloaded(CountingSource(library))
-    plant(library, {"carrel.toml": ALL_MARKDOWN})
-    async with serving(library, catalog=catalog, watch=False, rescan_s=3600.0) as served:
-        await eventually(has(served, "mcp://resources/notes/sdlc-core"))
-        assert lacks(served, CORE_URI)()
-
-
-async def test_a_catalog_filled_long_ago_is_compared_before_it_is_served(library: Path) -> None:
-    """As that of a worker which replaces a dead one is: it comes from the start of the server."""
-    source = FailingSource(library)
-    catalog = await preloaded(source)
-    catalog.committed_s -= 3600.0
-    replace(library / "sdlc-core.md", "# Edited\n")
-    (library / "patterns/go/patterns-core.md").unlink()
-    source.fails_list = True
-    described = source.heads
-    app = await asyncio.to_thread(
-        lambda: application(library, source=source, catalog=catalog, watch=False, rescan_s=0.02)
-    )
-    async with app.lifespan():
-        await eventually(lambda: app.library.freshness.failed_surveys >= 1)
-        assert not app.library.is_ready
-        source.fails_list = False
-        await eventually(lambda: app.library.is_ready)
-        assert app.library.find(CORE_URI).title == "Edited"
-        assert app.library.catalog.find("mcp://resources/patterns/go/core") is None
-        assert source.heads - described == 1
-
-
-async def test_a_survey_of_an_unchanged_library_describes_nothing(library: Path) -> None:
-    source = SlowListing(library)
-    async with serving(library, source=source, watch=False, rescan_s=0.01) as served:
-        described, listed = source.heads, source.lists
-        await eventually(lambda: source.lists >= listed + 2)
-        assert described == len(sdlc_tree())
-        assert (source.heads, source.reads, source.stats) == (described, 0, 0)
-        assert served.library.catalog.generation == 1
-
-
 async def test_readers_are_answered_through_a_mass_change_which_the_feed_tells_exactly(
     library: Path,
 ) -> None:
@@ -385,26 +265,6 @@ async def test_readers_are_answered_through_a_mass_change_which_the_feed_tells_e
             generation + number for number in range(1, len(heard) + 1)
         ]
         assert served.library.catalog.count("file") == count // 2 + 1
-
-
-class SickFile(CountingSource):
-    """Lists a file that cannot be opened, as for want of descriptors or of permission."""
-
-    def stat(self, path: str) -> SourceEntry:
-        entry = super().stat(path)
-        if path == "sick.md":
-            raise SourceError("sick.md: Too many open files")
-        return entry
-
-
-async def test_a_file_that_cannot_be_looked_at_does_not_keep_the_follower_busy(library: Path) -> None:
-    """A change waits to be looked at again, and no look at it succeeds."""
-    source = SickFile(library)
-    async with serving(library, source=source, watch=False, rescan_s=3600.0) as served:
-        replace(library / "sick.md", "# New\n")
-        served.library.freshness.survey_soon()
-        await eventually(lambda: source.stats > 0)
-        await never(lambda: source.stats if source.stats > 20 else 0, for_s=0.5)
 
 
 async def test_rules_that_ask_to_follow_links_take_effect(library: Path) -> None:
@@ -443,65 +303,6 @@ async def test_waiting_for_a_file_has_a_deadline(library: Path) -> None:
     async with serving(library) as served:
         os.truncate(library / "sdlc-core.md", 0)
         assert not await served.library.freshness.settled("sdlc-core.md", 0.1)
-
-
-class BlindSource(CountingSource):
-    """Cannot watch, as on a machine whose watches are used up."""
-
-    async def watch(self) -> AsyncIterator[set[str]]:
-        if self.stats >= 0:
-            raise OSError(28, "inotify watch limit reached")
-        yield set()
-
-
-async def test_surveys_stand_in_for_a_watcher_that_fails(library: Path) -> None:
-    async with serving(library, source=BlindSource(library), watch=True, rescan_s=0.05) as served:
-        plant(library, {"new.txt": "x"})
-        await eventually(has(served, "mcp://resources/files/new.txt"))
-        assert not served.library.freshness.watching
-        assert "carrel_watch_up 0.0" in await served.metrics()
-
-
-class FaultySource(CountingSource):
-    """Meets a fault of its own once, which is no error that anybody expects."""
-
-    faults = 1
-
-    def list(self) -> tuple[list[SourceEntry], list[SourceProblem]]:
-        if self.stats > 0 and self.faults > 0:
-            self.faults -= 1
-            raise ZeroDivisionError("a fault")
-        return super().list()
-
-
-async def test_following_goes_on_after_a_fault(library: Path) -> None:
-    source = FaultySource(library)
-    async with serving(library, source=source, watch=False, rescan_s=0.05) as served:
-        await served.library.freshness.settled("sdlc-core.md", 10.0)
-        await eventually(lambda: source.faults == 0)
-        plant(library, {"new.txt": "x"})
-        await eventually(has(served, "mcp://resources/files/new.txt"))
-
-
-class SlowListing(CountingSource):
-    """Takes long to list, and counts its listings."""
-
-    lists = 0
-
-    def list(self) -> tuple[list[SourceEntry], list[SourceProblem]]:
-        self.lists += 1
-        time.sleep(0.05)  # what a listing costs is what is tested: there is nothing else to wait for
-        return super().list()
-
-
-async def test_a_library_that_is_slow_to_list_is_listed_less_often(library: Path) -> None:
-    source = SlowListing(library)
-    async with serving(library, source=source, watch=False, rescan_s=0.001) as served:
-        await eventually(lambda: source.lists >= 3)
-        plant(library, {"new.txt": "x"})
-        listed = source.lists
-        await eventually(has(served, "mcp://resources/files/new.txt"))
-        assert source.lists - listed <= 3
 
 
 def test_the_rules_of_these_tests_are_good() -> None:

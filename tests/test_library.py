@@ -11,26 +11,17 @@ from carrel.errors import InvalidUri, ResourceNotFound
 from carrel.library import Library
 from carrel.model import Form, Reading, ServedFrom
 from tests.support.apps import Served, application, serving
+from tests.support.reading import read
 from tests.support.sources import CountingSource, SlowSource
-from tests.support.trees import CORE
+from tests.support.trees import CORE, CORE_URI
 from tests.support.waiting import eventually
 
-URI = "mcp://resources/sdlc/core"
 PYTHON = "mcp://resources/patterns/python/core"
 FOLLOWED: dict[str, Any] = {"watch": True, "rescan_s": 3.0}
 
 
-async def read(library: Library, uri: str = URI, form: Form = Form.RAW) -> Reading:
-    answer = library.read(library.find(uri), form)
-    return answer if isinstance(answer, Reading) else await answer
-
-
-async def body(library: Library, uri: str = URI) -> bytes:
-    return (await read(library, uri)).representation.body
-
-
 async def test_the_first_read_is_a_miss_and_the_second_a_hit_without_an_await(served: Served) -> None:
-    info = served.library.find(URI)
+    info = served.library.find(CORE_URI)
     first = await read(served.library)
     second = served.library.read(info, Form.RAW)
     assert isinstance(second, Reading)
@@ -73,23 +64,23 @@ async def test_all_who_wait_for_one_load_are_told_of_it_behind_their_own_look_up
 async def test_a_section_that_was_never_asked_for_is_looked_for_first(library: Path) -> None:
     (library / "sdlc-core.md").write_text("# One\n\n## Two\n\nText.\n")
     async with serving(library) as served:
-        section = served.library.section(served.library.find(URI), "two")
+        section = served.library.section(served.library.find(CORE_URI), "two")
         reading = served.library.read(section, Form.RAW)
         assert not isinstance(reading, Reading)
         assert stages(await reading) == ["cache.memory", "outline", *LOADED[1:]]
 
 
 async def test_a_uri_is_found_in_any_spelling(served: Served) -> None:
-    assert served.library.find("MCP://Resources/%73dlc/core") == served.library.find(URI)
+    assert served.library.find("MCP://Resources/%73dlc/core") == served.library.find(CORE_URI)
 
 
 async def test_a_uri_that_names_nothing_is_told_with_its_nearest(served: Served) -> None:
     with pytest.raises(ResourceNotFound) as caught:
         served.library.find("mcp://resources/sdlc/cores")
-    assert caught.value.message == f"Resource not found: mcp://resources/sdlc/cores. Did you mean {URI}?"
+    assert caught.value.message == f"Resource not found: mcp://resources/sdlc/cores. Did you mean {CORE_URI}?"
     assert caught.value.data is not None
     assert caught.value.data["uri"] == "mcp://resources/sdlc/cores"
-    assert caught.value.data["nearest"][0] == URI
+    assert caught.value.data["nearest"][0] == CORE_URI
 
 
 @pytest.mark.parametrize(
@@ -112,7 +103,7 @@ def test_any_text_names_a_resource_or_is_refused(text: str, unstarted: Library) 
 
 
 async def test_an_etag_is_known_once_its_form_was_made(served: Served) -> None:
-    info = served.library.find(URI)
+    info = served.library.find(CORE_URI)
     assert served.library.etag(info, Form.RAW) is None
     reading = await read(served.library)
     assert served.library.etag(info, Form.RAW) == reading.representation.etag
@@ -156,7 +147,7 @@ async def test_what_is_removed_leaves_memory(library: Path) -> None:
         await read(served.library)
         assert len(served.library.memory) == 1
         (library / "sdlc-core.md").unlink()
-        await eventually(lambda: served.library.catalog.find(URI) is None)
+        await eventually(lambda: served.library.catalog.find(CORE_URI) is None)
         assert (len(served.library.memory), served.library.memory.size_bytes) == (0, 0)
 
 

@@ -9,10 +9,11 @@ from carrel.cache.redis_link import Reason
 from carrel.model import Form, ServedFrom
 from tests.support.apps import serving
 from tests.support.metering import value
+from tests.support.reading import read
 from tests.support.redis import RedisServer, free_port
-from tests.support.sharing import URI, read, serving_far, shared_of, written
+from tests.support.sharing import serving_far, shared_of, written
 from tests.support.sources import CountingSource
-from tests.support.trees import CORE, PIXEL
+from tests.support.trees import CORE, CORE_URI, PIXEL
 from tests.support.waiting import eventually
 
 PATH = "/mcp/resources/sdlc/core"
@@ -39,7 +40,7 @@ async def test_what_one_host_loaded_another_has_from_redis(library: Path, redis_
 async def test_every_form_comes_back_as_it_was_made(
     library: Path, redis_server: RedisServer, form: Form
 ) -> None:
-    uri = "mcp://resources/files/images/pixel.png" if form is Form.MCP_MODERN else URI
+    uri = "mcp://resources/files/images/pixel.png" if form is Form.MCP_MODERN else CORE_URI
     async with serving_far(library, redis_server) as one, serving_far(library, redis_server) as two:
         made = await read(one.library, uri, form)
         await written(one.library, 1)
@@ -105,7 +106,7 @@ async def test_another_version_has_another_key(library: Path, redis_server: Redi
         file = library / "sdlc-core.md"
         file.write_text("# Edited\n")
         served.library.freshness.survey_soon()
-        await eventually(lambda: served.library.find(URI).size == len("# Edited\n"))
+        await eventually(lambda: served.library.find(CORE_URI).size == len("# Edited\n"))
         reading = await read(served.library)
         assert (reading.served_from, reading.representation.body) == (ServedFrom.MISS, b"# Edited\n")
         await written(served.library, 2)

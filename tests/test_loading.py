@@ -12,11 +12,12 @@ import pytest
 from carrel.cache.shared import LEASE_S
 from carrel.errors import ResourceUnreadable
 from carrel.model import Form, Invalidation, ServedFrom
+from tests.support.reading import read
 from tests.support.redis import RedisServer
 from tests.support.servers import REPOSITORY, environment
-from tests.support.sharing import URI, read, serving_far, shared_of, written
+from tests.support.sharing import serving_far, shared_of, written
 from tests.support.sources import EIO, CountingSource, FailingSource, SlowSource
-from tests.support.trees import CORE
+from tests.support.trees import CORE, CORE_URI
 from tests.support.waiting import eventually
 
 LEASES = "carrel:library:lease:*"
@@ -64,7 +65,8 @@ async def test_a_leader_whose_source_fails_leaves_the_turn_to_others(
 _LEADER = """
 import asyncio, sys
 from pathlib import Path
-from tests.support.sharing import read, serving_far
+from tests.support.reading import read
+from tests.support.sharing import serving_far
 from tests.support.sources import SlowSource
 
 class Elsewhere:
@@ -132,7 +134,7 @@ async def test_what_is_loaded_while_it_is_invalidated_is_kept_by_nobody(
     async with serving_far(library, redis_server, source=slow) as served:
         early = asyncio.create_task(read(served.library))
         await eventually(lambda: slow.reads == 1)
-        await served.library.invalidate(Invalidation(uri=URI))
+        await served.library.invalidate(Invalidation(uri=CORE_URI))
         late = asyncio.create_task(read(served.library))
         slow.gate.set()
         readings = await asyncio.gather(early, late)

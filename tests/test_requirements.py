@@ -1,24 +1,19 @@
-"""The manifest of requirements is whole: each has a test, and each of these tests exists."""
+"""The manifest of requirements is whole: each row is in it and has a test, and each of these tests exists."""
 
 import ast
+import importlib
 import re
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from carrel.mcp.revisions import SERVED
-from tests.requirements import (
-    DEPARTURES,
-    MUST,
-    MUST_NOT,
-    REQUIREMENTS,
-    SHOULD,
-    SHOULD_NOT,
-    Departure,
-    Requirement,
-)
+from tests.requirements.departures import DEPARTURES
+from tests.requirements.manifest import REQUIREMENTS
+from tests.requirements.rows import MUST, MUST_NOT, SHOULD, SHOULD_NOT, Departure, Requirement
 
 TESTS = Path(__file__).parent
 EVERY: list[Requirement | Departure] = [*REQUIREMENTS, *DEPARTURES]
@@ -37,6 +32,18 @@ def functions_of(path: str) -> frozenset[str]:
 
 def named(requirement: Requirement) -> str:
     return f"{requirement.section}: {requirement.sentence}"
+
+
+def rows() -> Iterator[Requirement]:
+    """Yield the rows of all pages of all modules, whether the manifest has them or not."""
+    for module in (TESTS / "requirements").glob("*.py"):
+        for page in vars(importlib.import_module(f"tests.requirements.{module.stem}")).values():
+            if isinstance(page, tuple):
+                yield from (row for row in page if isinstance(row, Requirement))
+
+
+def test_every_row_is_in_the_manifest() -> None:
+    assert [named(row) for row in rows() if row not in REQUIREMENTS] == []
 
 
 def test_every_requirement_has_a_test() -> None:

@@ -13,10 +13,11 @@ from carrel.errors import InvalidParams, ResourceNotFound
 from carrel.model import Form, Invalidation, ServedFrom
 from tests.support.apps import Served, serving
 from tests.support.metering import value
+from tests.support.reading import read
 from tests.support.redis import RedisServer
-from tests.support.sharing import URI, read, serving_far, shared_of, written
+from tests.support.sharing import serving_far, shared_of, written
 from tests.support.sources import CountingSource
-from tests.support.trees import CORE, replace
+from tests.support.trees import CORE, CORE_URI, replace
 from tests.support.waiting import eventually, never
 
 INVALIDATED_WITHIN_S = 0.25
@@ -35,12 +36,12 @@ async def hosts(library: Path, redis: RedisServer, **options: Any) -> AsyncItera
         yield one, two
 
 
-async def cached(served: Served, uri: str = URI) -> None:
+async def cached(served: Served, uri: str = CORE_URI) -> None:
     await read(served.library, uri)
     assert (await read(served.library, uri)).served_from is ServedFrom.HIT
 
 
-async def body(served: Served, uri: str = URI) -> bytes:
+async def body(served: Served, uri: str = CORE_URI) -> bytes:
     return (await read(served.library, uri)).representation.body
 
 
@@ -50,7 +51,7 @@ async def test_an_edit_that_one_watcher_saw_shows_on_a_host_without_a_watcher(
     async with hosts(library, redis_server) as (one, two):
         await cached(two)
         replace(library / "sdlc-core.md", "# Edited\n")
-        await eventually(lambda: two.library.find(URI).size == 9, deadline_s=1.0)
+        await eventually(lambda: two.library.find(CORE_URI).size == 9, deadline_s=1.0)
         assert await body(two) == await body(one) == b"# Edited\n"
 
 
@@ -72,7 +73,7 @@ async def test_many_edits_at_once_are_told_as_one(library: Path, redis_server: R
 async def test_an_edit_is_told_once_and_not_back(library: Path, redis_server: RedisServer) -> None:
     async with hosts(library, redis_server) as (one, two):
         replace(library / "sdlc-core.md", "# Edited\n")
-        await eventually(lambda: two.library.find(URI).size == one.library.find(URI).size == 9)
+        await eventually(lambda: two.library.find(CORE_URI).size == one.library.find(CORE_URI).size == 9)
         await never(lambda: _generation(redis_server) > 1, for_s=0.3)
         assert _generation(redis_server) == 1
 
@@ -83,7 +84,9 @@ def _generation(redis: RedisServer) -> int:
 
 
 @pytest.mark.parametrize(
-    "scope", [Invalidation(uri=URI), Invalidation(type="sdlc"), Invalidation()], ids=["uri", "type", "all"]
+    "scope",
+    [Invalidation(uri=CORE_URI), Invalidation(type="sdlc"), Invalidation()],
+    ids=["uri", "type", "all"],
 )
 async def test_an_invalidation_reaches_the_other_host_in_time(
     library: Path, redis_server: RedisServer, scope: Invalidation
@@ -106,7 +109,7 @@ async def test_an_invalidation_reaches_the_other_host_in_time(
 
 
 def _is_forgotten(served: Served) -> bool:
-    info = served.library.find(URI)
+    info = served.library.find(CORE_URI)
     return served.library.memory.get(info, Form.RAW, time.monotonic()) is None
 
 
@@ -142,7 +145,7 @@ async def test_content_that_changed_behind_an_unchanged_version_is_not_revalidat
 ) -> None:
     async with serving_far(library, redis_server) as served:
         await cached(served)
-        info = served.library.find(URI)
+        info = served.library.find(CORE_URI)
         assert served.library.etag(info, Form.RAW) is not None
         await served.library.invalidate(Invalidation())
         assert served.library.etag(info, Form.RAW) is None
@@ -185,7 +188,7 @@ async def test_a_lost_message_is_noticed_and_made_good(library: Path, redis_serv
         replace(library / "sdlc-core.md", "# Edited\n")
         with redis_server.client() as client:
             client.hincrby("carrel:library:feed", "generation", 1)
-        await eventually(lambda: served.library.find(URI).size == 9, deadline_s=STALE_AT_MOST_S)
+        await eventually(lambda: served.library.find(CORE_URI).size == 9, deadline_s=STALE_AT_MOST_S)
         assert await body(served) == b"# Edited\n"
         assert value(await served.metrics(), "carrel_feed_losses_total") == 1
 
@@ -214,11 +217,11 @@ async def test_while_the_feed_is_down_hits_are_compared_with_the_source(
     source = CountingSource(library, is_near=False)
     async with serving_far(library, redis_server, source=source) as served:
         await cached(served)
-        assert served.library.etag(served.library.find(URI), Form.RAW) is not None
+        assert served.library.etag(served.library.find(CORE_URI), Form.RAW) is not None
         redis_server.kill()
         await eventually(lambda: not shared_of(served.library).feed.is_up)
         assert value(await served.metrics(), "carrel_feed_up") == 0
-        assert served.library.etag(served.library.find(URI), Form.RAW) is None
+        assert served.library.etag(served.library.find(CORE_URI), Form.RAW) is None
         before, start_s = source.reads, time.monotonic()
         await eventually(lambda: _reads_again(served, source, before), deadline_s=STALE_AT_MOST_S)
         assert time.monotonic() - start_s <= STALE_AT_MOST_S
@@ -254,7 +257,7 @@ async def test_a_hostile_message_is_counted_and_passed_over(
             client.publish("carrel:library:changes", message)
         await eventually(lambda: sum(shared_of(two.library).link.errors.values()) == 1)
         replace(library / "sdlc-core.md", "# Edited\n")
-        await eventually(lambda: two.library.find(URI).size == 9)
+        await eventually(lambda: two.library.find(CORE_URI).size == 9)
         assert shared_of(two.library).feed.is_up
 
 
@@ -314,6 +317,6 @@ async def test_change_shows_though_nobody_can_be_told(library: Path, redis_serve
         redis_server.freeze()
         try:
             replace(library / "sdlc-core.md", "# Edited\n")
-            await eventually(lambda: one.library.find(URI).size == 9, deadline_s=STALE_AT_MOST_S)
+            await eventually(lambda: one.library.find(CORE_URI).size == 9, deadline_s=STALE_AT_MOST_S)
         finally:
             redis_server.thaw()

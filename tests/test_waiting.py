@@ -14,29 +14,20 @@ from carrel.errors import ResourceNotFound, ResourceUnreadable
 from carrel.library import Library
 from carrel.model import Form, Reading, ServedFrom, SourceError
 from tests.support.apps import serving
+from tests.support.reading import body, read
 from tests.support.sources import EIO, CountingSource, FailingSource, SlowSource
-from tests.support.trees import CORE, plant, replace
+from tests.support.trees import CORE, CORE_URI, plant, replace
 from tests.support.waiting import eventually
 
-URI = "mcp://resources/sdlc/core"
 PYTHON = "mcp://resources/patterns/python/core"
 FOLLOWED: dict[str, Any] = {"watch": True, "rescan_s": 3.0}
-
-
-async def read(library: Library, uri: str = URI, form: Form = Form.RAW) -> Reading:
-    answer = library.read(library.find(uri), form)
-    return answer if isinstance(answer, Reading) else await answer
-
-
-async def body(library: Library, uri: str = URI) -> bytes:
-    return (await read(library, uri)).representation.body
 
 
 async def test_an_entry_older_than_its_time_to_live_is_read_again(library: Path) -> None:
     source = CountingSource(library)
     async with serving(library, source=source, cache_ttl_s=0.02) as served:
         await read(served.library)
-        info = served.library.find(URI)
+        info = served.library.find(CORE_URI)
         await eventually(lambda: served.library.memory.get(info, Form.RAW, monotonic()) is None)
         assert source.reads == 1
         expired = served.library.read(info, Form.RAW)
@@ -48,7 +39,7 @@ async def test_an_entry_older_than_its_time_to_live_is_read_again(library: Path)
 async def test_a_reader_waits_for_what_is_older_than_its_grace(library: Path) -> None:
     async with serving(library, cache_ttl_s=0.01, cache_grace_s=0.0) as served:
         await read(served.library)
-        info = served.library.find(URI)
+        info = served.library.find(CORE_URI)
         await eventually(lambda: served.library.memory.get(info, Form.RAW, monotonic()) is None)
         assert (await read(served.library)).served_from is ServedFrom.MISS
 
@@ -58,7 +49,7 @@ async def test_what_is_read_again_behind_a_reader_is_read_once(library: Path) ->
     source.gate.set()
     async with serving(library, source=source, cache_ttl_s=0.02) as served:
         await read(served.library)
-        info = served.library.find(URI)
+        info = served.library.find(CORE_URI)
         await eventually(lambda: served.library.memory.get(info, Form.RAW, monotonic()) is None)
         source.gate.clear()
         try:
@@ -97,9 +88,9 @@ async def test_no_form_goes_back_to_a_version_older_than_another_form_has_shown(
     source = FailingSource(library)
     async with serving(library, source=source, **FOLLOWED) as served:
         await read(served.library, form=Form.RAW)
-        before = served.library.find(URI).version
+        before = served.library.find(CORE_URI).version
         replace(library / "sdlc-core.md", "# New\n")
-        await eventually(lambda: served.library.find(URI).version != before)
+        await eventually(lambda: served.library.find(CORE_URI).version != before)
         assert (await read(served.library, form=Form.JSON)).served_from is ServedFrom.MISS
         source.error = EIO
         stale = await read(served.library, form=Form.RAW)
@@ -125,7 +116,7 @@ async def test_another_form_of_what_memory_has_waits_for_no_change_to_settle(lib
         second = await read(served.library, form=Form.RAW)
         assert second.representation.digest == first.representation.digest
         assert second.representation.body == CORE.encode()
-        assert served.library.find(URI).size > 0, "the change has not settled yet"
+        assert served.library.find(CORE_URI).size > 0, "the change has not settled yet"
 
 
 async def _stale(library: Library) -> Reading | None:
@@ -170,10 +161,10 @@ async def test_the_last_good_content_outlives_a_change_that_cannot_be_read(libra
     source = FailingSource(library)
     async with serving(library, source=source, **FOLLOWED) as served:
         await read(served.library)
-        before = served.library.find(URI).version
+        before = served.library.find(CORE_URI).version
         source.error = EIO
         replace(library / "sdlc-core.md", "# New\n")
-        await eventually(lambda: served.library.find(URI).version != before)
+        await eventually(lambda: served.library.find(CORE_URI).version != before)
         stale = await read(served.library)
         assert (stale.served_from, stale.representation.body) == (ServedFrom.STALE, CORE.encode())
         source.error = None
@@ -210,7 +201,7 @@ async def test_a_deletion_that_nobody_told_of_is_found_by_the_read(library: Path
         with pytest.raises(ResourceNotFound):
             await read(served.library)
         with pytest.raises(ResourceNotFound):
-            served.library.find(URI)
+            served.library.find(CORE_URI)
 
 
 async def test_of_two_files_the_second_is_read_when_the_first_goes(library: Path) -> None:
@@ -317,7 +308,7 @@ async def test_a_file_that_is_being_emptied_is_not_served_empty_to_a_cold_reader
             outcome = error
         if isinstance(outcome, Reading):
             assert outcome.representation.body == b""
-            assert served.library.find(URI).size == 0, "believed after a second of quiet"
+            assert served.library.find(CORE_URI).size == 0, "believed after a second of quiet"
 
 
 async def test_a_source_that_fails_while_a_reader_waits_answers_with_an_error_of_its_own(

@@ -13,15 +13,15 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from time import monotonic
 from types import MappingProxyType
-from typing import NamedTuple
 
 from carrel import surveying
 from carrel.catalog import Catalog
-from carrel.draft import Document, Draft
+from carrel.draft import Draft
 from carrel.errors import InvalidLibrary
+from carrel.judging import Judge, Judged
 from carrel.model import Source, SourceEntry, SourceError
 from carrel.rules import RULES_FILE
-from carrel.settling import Pending, Verdict, settle
+from carrel.settling import Pending
 from carrel.sources.ignoring import IGNORE_FILE, is_hidden
 from carrel.threads import Threads
 
@@ -35,20 +35,6 @@ TRUE_FOR_S = 5.0
 
 _WATCH_RETRY_S = 5.0
 _RETRY_S = 1.0
-
-
-class _Judged(NamedTuple):
-    """What to make of a look at some files."""
-
-    paths: frozenset[str]
-    pending: dict[str, Pending]
-    """Of these files, those that are not whole."""
-    adopted: dict[str, SourceEntry | None]
-    """The others."""
-    captured: dict[str, Document]
-    """Files that never come to rest, as they were read in a moment of it."""
-    draft: Draft | None
-    """What those change; None where they change nothing."""
 
 
 Agree = Callable[[Draft], Awaitable[Mapping[str, float]]]
@@ -82,6 +68,7 @@ class Freshness:
         self._catalog = catalog
         self._root = root
         self._threads = threads
+        self._judge = Judge(source, catalog)
         self._rescan_s = rescan_s
         self._watch = watch
         self._rules_text = catalog.rules.text
@@ -243,8 +230,10 @@ class Freshness:
         while not self.ready.is_set():
             try:
                 await self._follow_rules()
-                found = await self._threads.run(surveying.first_differences, self._source, self._known())
-                await self._commit(await self._threads.run(self._prepare, found.seen))
+                found = await self._threads.run(
+                    surveying.first_differences, self._source, self._judge.known()
+                )
+                await self._commit(await self._threads.run(self._judge.prepare, found.seen))
                 self._plan(found.cost_s)
                 await asyncio.sleep(self._joined_s)
                 self.ready.set()
@@ -259,7 +248,7 @@ class Freshness:
         waiting = frozenset(self._waiting)
         try:
             await self._follow_rules()
-            found = await self._threads.run(surveying.differences, self._source, self._known())
+            found = await self._threads.run(surveying.differences, self._source, self._judge.known())
         except SourceError as error:
             self.failed_surveys += 1
             self._plan(0.0)
@@ -299,7 +288,7 @@ class Freshness:
         """Adopt the changes that are whole, and wait for the others."""
         if not seen:
             return
-        judged = await self._threads.run(self._judge, seen)
+        judged = await self._threads.run(self._judge.judge, seen, self._pending, self._settled_elsewhere)
         for path in judged.paths:
             self._pending.pop(path, None)
             self._settled_elsewhere.pop(path, None)
@@ -307,7 +296,7 @@ class Freshness:
         if judged.draft is not None:
             await self._agree_and_commit(judged)
 
-    async def _agree_and_commit(self, judged: _Judged) -> None:
+    async def _agree_and_commit(self, judged: Judged) -> None:
         """Make a change, but for the part of it that is to wait."""
         assert judged.draft is not None
         due_s = {} if self._agree is None else await self._agree(judged.draft)
@@ -321,60 +310,12 @@ class Freshness:
         self._pending |= held
         rest = {path: entry for path, entry in adopted.items() if path not in held}
         if rest or judged.captured:
-            await self._commit(await self._threads.run(self._prepare, rest, judged.captured))
+            await self._commit(await self._threads.run(self._judge.prepare, rest, judged.captured))
 
     async def _commit(self, draft: Draft) -> None:
         """Have readers see a change, with turns of theirs in between where it is a large one."""
         for _ in self._catalog.commit_in_steps(draft):
             await asyncio.sleep(0)
-
-    def _judge(self, seen: Mapping[str, SourceEntry | None]) -> _Judged:
-        now_s = monotonic()
-        pending: dict[str, Pending] = {}
-        adopted: dict[str, SourceEntry | None] = {}
-        for path, entry in seen.items():
-            document = self._catalog.document(path)
-            known = None if document is None else document.entry
-            verdict, waits = settle(known, entry, self._pending.get(path), now_s)
-            if verdict is Verdict.WAIT and self._is_settled_elsewhere(path, entry):
-                verdict, waits = Verdict.ADOPT, None
-            if waits is not None:
-                pending[path] = waits
-            if verdict is Verdict.ADOPT:
-                adopted[path] = entry
-        # What is quiet is read from its place again; what never comes to rest is captured.
-        self._source.release(seen.keys() - pending.keys())
-        captured = self._capture(pending, now_s)
-        for path in captured:
-            del pending[path]
-        # The others had their chance: one that is rewritten in place takes no more of this task's time soon.
-        now_s = monotonic()
-        pending |= {
-            path: waits._replace(restless_s=now_s)
-            for path, waits in pending.items()
-            if waits.is_restless(now_s)
-        }
-        draft = self._prepare(adopted, captured) if adopted or captured else None
-        return _Judged(frozenset(seen), pending, adopted, captured, draft)
-
-    def _is_settled_elsewhere(self, path: str, entry: SourceEntry | None) -> bool:
-        if path not in self._settled_elsewhere:
-            return False
-        seen = "" if entry is None else self._source.portable(entry.version)
-        return self._settled_elsewhere[path] == seen
-
-    def _capture(self, pending: Mapping[str, Pending], now_s: float) -> dict[str, Document]:
-        restless = [path for path, waits in pending.items() if waits.entry and waits.is_restless(now_s)]
-        return surveying.capture(self._source, restless) if restless else {}
-
-    def _prepare(
-        self, entries: Mapping[str, SourceEntry | None], captured: Mapping[str, Document] | None = None
-    ) -> Draft:
-        described = surveying.describe_all(self._source, entries, self._known())
-        return self._catalog.prepare({**described, **(captured or {})})
-
-    def _known(self) -> Mapping[str, Document]:
-        return self._catalog.documents()
 
     def _release(self, paths: Collection[str]) -> None:
         """Wake those who wait for files about which nothing is pending any more."""

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from carrel_perf.children import child
 from carrel_perf.errors import BadInput, ServerUnreachable, ToolMissing
+from carrel_perf.fetching import fetch
 from carrel_perf.launching import carrel_command
-from carrel_perf.probing import fetch
 from carrel_perf.targets import HttpTarget
 
 _READY_S = 30.0

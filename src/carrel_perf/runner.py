@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from carrel_perf import carrel_server, gate, generator, probing, results
+from carrel_perf import carrel_server, gate, generator, planning, results
 from carrel_perf.delaying import delayed
 from carrel_perf.environment import environment
 from carrel_perf.errors import Inconclusive, OutputFailed
@@ -77,7 +77,7 @@ def _measure(asked: Run, watch: Callable[[Progress], None]) -> Result:
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="carrel-perf-")))
         url = asked.url or _start_own(asked.own, scratch, stack)
-        plan = probing.make_plan(url, asked.protocol, asked.era, asked.scenario, asked.think_time_s)
+        plan = planning.make_plan(url, asked.protocol, asked.era, asked.scenario, asked.think_time_s)
         loaded = plan
         if asked.delay_ms:
             loaded = msgspec.structs.replace(plan, url=stack.enter_context(delayed(plan.url, asked.delay_ms)))
@@ -98,7 +98,7 @@ def work(asked: Run, master_host: str) -> None:
         PerfError: The server or the master cannot be reached.
     """
     assert asked.url is not None
-    plan = probing.make_plan(asked.url, asked.protocol, asked.era, asked.scenario, asked.think_time_s)
+    plan = planning.make_plan(asked.url, asked.protocol, asked.era, asked.scenario, asked.think_time_s)
     with tempfile.TemporaryDirectory(prefix="carrel-perf-") as scratch:
         generator.work(plan, master_host, asked.shape, Path(scratch))
 

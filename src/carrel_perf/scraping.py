@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from prometheus_client.parser import text_string_to_metric_families
 
 from carrel_perf.errors import ServerUnreachable
-from carrel_perf.probing import fetch
+from carrel_perf.fetching import fetch
 from carrel_perf.targets import HttpTarget
 
 

@@ -27,6 +27,11 @@ def run(serve: Serve, root: Path, rewrite: Rewrite, every_s: float) -> tuple[Sum
         return load.finish(), writer
 
 
+def hold_reads(figures: Figures, fault: str, summary: Summary, wrong: int) -> None:
+    figures.hold(4, fault, "failed or wrong reads", wrong, "reads", at_most=0, why=describe(summary))
+    figures.tell(4, fault, "verified reads", summary.requests, "reads")
+
+
 def tell_freshness(figures: Figures, fault: str, summary: Summary, writer: Writer) -> None:
     staleness_ms = sorted(summary.staleness_ms(writer.published_s))
     p99_ms = staleness_ms[int(0.99 * (len(staleness_ms) - 1))]
@@ -39,10 +44,7 @@ def test_atomic_replacement_is_never_torn(serve: Serve, root: Path, figures: Fig
 
     fault = "files replaced by rename in a loop"
     assert min(len(seen) for seen in summary.sightings.values()) > 5, "readers saw the changes"
-    figures.hold(
-        4, fault, "failed or wrong reads", summary.count(), "reads", at_most=0, why=describe(summary)
-    )
-    figures.tell(4, fault, "verified reads", summary.requests, "reads")
+    hold_reads(figures, fault, summary, summary.count())
     tell_freshness(figures, fault, summary, writer)
 
 
@@ -53,8 +55,7 @@ def test_rewrite_in_place_is_never_torn(serve: Serve, root: Path, figures: Figur
     excused = max(writer.paused_s.values()) >= QUIET_S
     wrong = summary.count() - (summary.count("torn") if excused else 0)
     fault = "files truncated, half written, then finished"
-    figures.hold(4, fault, "failed or wrong reads", wrong, "reads", at_most=0, why=describe(summary))
-    figures.tell(4, fault, "verified reads", summary.requests, "reads")
+    hold_reads(figures, fault, summary, wrong)
     tell_freshness(figures, fault, summary, writer)
 
 
@@ -65,10 +66,7 @@ def test_file_that_is_empty_for_a_while_is_never_served_empty(
 
     fault = "files empty for 0.4 s before they are written"
     assert writer.versions > 5
-    figures.hold(
-        4, fault, "failed or wrong reads", summary.count(), "reads", at_most=0, why=describe(summary)
-    )
-    figures.tell(4, fault, "verified reads", summary.requests, "reads")
+    hold_reads(figures, fault, summary, summary.count())
 
 
 def test_emptied_file_is_believed_after_a_second(serve: Serve, root: Path, figures: Figures) -> None:
@@ -92,8 +90,5 @@ def test_replacement_without_a_pause_is_served_in_every_form_and_never_goes_back
 
     fault = "files replaced by rename every 20 ms"
     assert min(len(seen) for seen in summary.sightings.values()) > 5, "readers saw the changes"
-    figures.hold(
-        4, fault, "failed or wrong reads", summary.count(), "reads", at_most=0, why=describe(summary)
-    )
-    figures.tell(4, fault, "verified reads", summary.requests, "reads")
+    hold_reads(figures, fault, summary, summary.count())
     tell_freshness(figures, fault, summary, writer)

@@ -14,6 +14,7 @@ from carrel.http.rest import MAX_LIMIT
 from carrel.uri import path_of
 from tests.support.apps import Served, serving
 from tests.support.mcp import handshake
+from tests.support.problems import problem
 from tests.support.sources import EIO, FailingSource, SlowSource
 from tests.support.trees import CORE, GO_CORE, PIXEL, PRD, PYTHON_CORE, plant, replace
 from tests.support.waiting import eventually
@@ -23,18 +24,6 @@ CORE_PATH = "/mcp/resources/sdlc/core"
 GO_PATH = "/mcp/resources/patterns/go/core"
 PIXEL_PATH = "/mcp/resources/files/images/pixel.png"
 CODINGS = [coding.value for coding in Coding]
-
-
-def problem(response: httpx.Response, status: int) -> dict[str, Any]:
-    """Check that a response is a problem with a status, and return its document."""
-    assert response.status_code == status
-    assert response.headers["content-type"] == "application/problem+json"
-    assert response.headers["cache-control"] == "no-store"
-    document: dict[str, Any] = response.json()
-    assert document["status"] == status
-    assert document["title"]
-    assert document["detail"]
-    return document
 
 
 async def test_json_is_the_default(served: Served) -> None:

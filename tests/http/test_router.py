@@ -73,9 +73,3 @@ async def test_the_app_has_nothing_elsewhere(served: Served, path: str) -> None:
     response = await served.get(path)
     assert response.status_code == 404
     assert response.json()["title"] == "Route not found"
-
-
-async def test_the_process_is_alive_and_ready(served: Served) -> None:
-    assert (await served.get("/healthz")).json() == {"status": "ok"}
-    ready = (await served.get("/readyz")).json()
-    assert (ready["status"], ready["resources"], ready["watching"]) == ("ready", 5, False)

@@ -1,13 +1,33 @@
-"""Both eras for the tests of methods."""
+"""Both eras for the tests of methods; streams over a catalog for those of streams."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 
+from carrel.catalog import Catalog
+from carrel.mcp.streams import Streams
+from carrel.rules import default_rules
 from tests.support.mcp import CALLS
+from tests.support.shelves import Shelf
 
 
 @pytest.fixture(params=list(CALLS))
 def era(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    shelf = Shelf(Catalog(default_rules("shelf")))
+    shelf.put("a", "b")
+    return shelf
+
+
+@pytest.fixture
+async def streams(shelf: Shelf) -> AsyncIterator[Streams]:
+    streams = Streams(shelf.catalog, 3, 3600.0, lambda: None)
+    yield streams
+    streams.close()

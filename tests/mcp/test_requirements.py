@@ -1,4 +1,4 @@
-"""What the specification asks of all methods alike, or of none in particular; see `tests/requirements.py`."""
+"""What the specification asks of all methods alike, or of none in particular; see `tests/requirements/`."""
 
 import json
 import re

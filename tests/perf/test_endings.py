@@ -17,7 +17,7 @@ import pytest
 
 from carrel_perf.delaying import delayed
 from carrel_perf.errors import BadInput, ServerUnreachable
-from carrel_perf.probing import make_plan
+from carrel_perf.planning import make_plan
 from carrel_perf.results import FORMAT, Result, load, save
 from tests.perf.processes import DEADLINE_S, REPOSITORY, command, perf, serving
 from tests.perf.samples import sample_result

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from carrel_perf import carrel_server
 from carrel_perf.closedloop import encoded, loading
 from carrel_perf.errors import BadInput, PerfError, ServerUnreachable, ToolMissing
-from carrel_perf.probing import fetch
+from carrel_perf.fetching import fetch
 from carrel_perf.profiles import Profile, tables_of
 from carrel_perf.profiling import RESULT_NAME, SPEEDSCOPE_NAME, SVG_NAME, requests_for
 from carrel_perf.spying import failure_of, find_py_spy

@@ -53,7 +53,13 @@ def client(server: Server) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def cold(start: Start, tmp_path: Path) -> Iterator[Server]:
+def root(tmp_path: Path) -> Path:
+    """A library of one test's own, which it may edit."""
+    return write_library(tmp_path / "library")
+
+
+@pytest.fixture
+def cold(start: Start, root: Path) -> Iterator[Server]:
     """A server that nobody has read from yet."""
-    with start(write_library(tmp_path / "library")) as server:
+    with start(root) as server:
         yield server

@@ -26,6 +26,7 @@ from tests.support.servers import (
     wait_for,
     write_library,
 )
+from tests.support.starting import refused
 
 CORE, CORE_URI = "/mcp/resources/sdlc/core", "mcp://resources/sdlc/core"
 WORKERS = 2
@@ -220,7 +221,7 @@ def test_a_socket_that_a_killed_server_left_is_taken_over_and_one_in_use_is_not(
     library = write_library(tmp_path / "library")
     command = rsgi_command(library, "--admin", f"unix:{path}")
     with running(command, tmp_path / "first") as first:
-        code, line = refused(library, tmp_path, {}, "--admin", f"unix:{path}")
+        code, line = refused(tmp_path, library, "--port", "0", "--admin", f"unix:{path}")
         assert (code, "is in use by another program" in line) == (1, True)
         workers = first.workers()
         first.process.kill()
@@ -230,22 +231,6 @@ def test_a_socket_that_a_killed_server_left_is_taken_over_and_one_in_use_is_not(
     assert path.exists()
     with running(command, tmp_path / "second"), unix_client(path) as client:
         assert call(client, STATS)["silent"] == 0
-
-
-def refused(library: Path, directory: Path, variables: dict[str, str], *options: str) -> tuple[int, str]:
-    """Run `carrel serve` where it cannot start; return its exit code and the one line it says."""
-    done = subprocess.run(
-        carrel("serve", library, "--port", "0", *options),
-        cwd=directory,
-        env=environment(variables),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
-    assert len(done.stderr.splitlines()) == 1, done.stderr
-    return done.returncode, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -263,7 +248,9 @@ def refused(library: Path, directory: Path, variables: dict[str, str], *options:
 def test_an_address_or_token_that_cannot_be_used_stops_the_start(
     tmp_path: Path, address: str, variables: dict[str, str], reason: str
 ) -> None:
-    code, line = refused(write_library(tmp_path / "library"), tmp_path, variables, "--admin", address)
+    code, line = refused(
+        tmp_path, write_library(tmp_path / "library"), "--port", "0", "--admin", address, **variables
+    )
     assert code == 2
     assert reason in line
     assert TOKEN not in line
@@ -273,7 +260,9 @@ def test_an_address_or_token_that_cannot_be_used_stops_the_start(
 @pytest.mark.parametrize(("place", "reason"), [("file", "is no socket"), ("none/a.sock", "No such file")])
 def test_a_place_where_no_socket_can_be_stops_the_start(tmp_path: Path, place: str, reason: str) -> None:
     (tmp_path / "file").write_text("kept")
-    code, line = refused(write_library(tmp_path / "library"), tmp_path, {}, "--admin", f"unix:{place}")
+    code, line = refused(
+        tmp_path, write_library(tmp_path / "library"), "--port", "0", "--admin", f"unix:{place}"
+    )
     assert (code, reason in line, "--admin" in line) == (1, True, True)
     assert (tmp_path / "file").read_text() == "kept"
 

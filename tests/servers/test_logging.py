@@ -9,16 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.servers.conftest import Start
-from tests.support.servers import end, rsgi_command, running, wait_for, write_library
+from tests.support.servers import end, rsgi_command, running, wait_for
 
 CORE = "mcp://resources/sdlc/core"
 CORE_PATH = "/mcp/resources/sdlc/core"
 READS = 300
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return write_library(tmp_path / "library")
 
 
 def test_no_line_is_lost_when_a_server_is_told_to_stop(start: Start, root: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.problems import problem
 from tests.support.servers import message
 
 CORE = "/mcp/resources/sdlc/core"
@@ -14,34 +15,23 @@ JSON = {"content-type": "application/json"}
 MIB = 1024 * 1024
 
 
-def refuse(response: httpx.Response, status: int) -> dict[str, Any]:
-    """Check that a response is a problem of a status, and return its members."""
-    assert response.status_code == status
-    assert response.headers["content-type"] == "application/problem+json"
-    problem: dict[str, Any] = response.json()
-    assert problem["status"] == status
-    assert problem["title"]
-    assert problem["detail"]
-    return problem
-
-
 def test_unknown_resource_gets_the_nearest_names(client: httpx.Client) -> None:
-    problem = refuse(client.get("/mcp/resources/sdlc/kore"), 404)
+    document = problem(client.get("/mcp/resources/sdlc/kore"), 404)
 
-    assert problem["detail"].startswith("Resource not found: mcp://resources/sdlc/kore")
-    assert problem["nearest"][0] == "mcp://resources/sdlc/core"
+    assert document["detail"].startswith("Resource not found: mcp://resources/sdlc/kore")
+    assert document["nearest"][0] == "mcp://resources/sdlc/core"
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/mcp/nothing", "/metrics/more", "/docs"])
 def test_unknown_route_is_not_found(client: httpx.Client, path: str) -> None:
-    refuse(client.get(path), 404)
+    problem(client.get(path), 404)
 
 
 @pytest.mark.parametrize(
     "path", ["/mcp/resources/", "/mcp/resources//", "/mcp/resources/sdlc/", "/mcp/resources/a;b"]
 )
 def test_path_that_is_no_uri_is_malformed(client: httpx.Client, path: str) -> None:
-    refuse(client.get(path), 400)
+    problem(client.get(path), 400)
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
@@ -49,7 +39,7 @@ def test_path_that_is_no_uri_is_malformed(client: httpx.Client, path: str) -> No
 def test_page_that_is_only_read_says_how(client: httpx.Client, method: str, path: str) -> None:
     response = client.request(method, path)
 
-    refuse(response, 405)
+    problem(response, 405)
     assert response.headers["allow"] == "GET, HEAD"
 
 
@@ -63,11 +53,11 @@ def test_mcp_endpoint_takes_posts_only(client: httpx.Client, method: str) -> Non
 
 @pytest.mark.parametrize("accept", ["image/png", "application/json;q=0, text/*;q=0", "audio/*"])
 def test_form_that_there_is_not_is_not_acceptable(client: httpx.Client, accept: str) -> None:
-    refuse(client.get(CORE, headers={"accept": accept}), 406)
+    problem(client.get(CORE, headers={"accept": accept}), 406)
 
 
 def test_format_that_there_is_not_is_named(client: httpx.Client) -> None:
-    assert "'yaml'" in refuse(client.get(f"{CORE}?format=yaml"), 400)["detail"]
+    assert "'yaml'" in problem(client.get(f"{CORE}?format=yaml"), 400)["detail"]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +85,7 @@ def test_body_up_to_the_limit_is_read_and_a_longer_one_refused(client: httpx.Cli
 )
 @pytest.mark.parametrize("path", [CORE, "/metrics"])
 def test_name_of_another_host_is_misdirected(client: httpx.Client, host: str, path: str) -> None:
-    refuse(client.get(path, headers={"host": host}), 421)
+    problem(client.get(path, headers={"host": host}), 421)
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1234", "127.0.0.1", "[::1]:8000"])
@@ -105,8 +95,8 @@ def test_names_of_this_machine_are_answered(client: httpx.Client, host: str) -> 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1.evil.example", ""])
 def test_page_of_another_origin_is_forbidden(client: httpx.Client, origin: str) -> None:
-    refuse(client.get(CORE, headers={"origin": origin}), 403)
-    refuse(client.post("/mcp", json=message("handshake", "ping"), headers={"origin": origin}), 403)
+    problem(client.get(CORE, headers={"origin": origin}), 403)
+    problem(client.post("/mcp", json=message("handshake", "ping"), headers={"origin": origin}), 403)
 
 
 @pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1", "https://[::1]:8443"])

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.servers.metrics import metrics, total
-from tests.support.servers import Server, rsgi_command, running, wait_for, write_library
+from tests.support.servers import Server, rsgi_command, running, wait_for
 from tests.support.streams import (
     Events,
     begin_session,
@@ -32,11 +32,6 @@ STREAMS = 12
 """Connections of which, but for one time in two thousand, each worker gets at least one."""
 
 STOPPED_S = 2.0
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return write_library(tmp_path / "library")
 
 
 @pytest.fixture

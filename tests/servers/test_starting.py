@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.support.servers import DEADLINE_S, carrel, environment, rsgi_command, running, write_library
+from tests.support.servers import carrel, rsgi_command, running, write_library
+from tests.support.starting import refused
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A library that nothing is wrong with; tests that change theirs make one of their own."""
     return write_library(tmp_path_factory.mktemp("library"))
-
-
-def refused(directory: Path, *arguments: str | Path, **variables: str) -> tuple[int, str]:
-    """Run `carrel serve` where it cannot start; return its exit code and the one line it says."""
-    done = subprocess.run(
-        carrel("serve", *arguments),
-        cwd=directory,
-        env=environment(variables),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
-    assert done.stdout == ""
-    assert len(done.stderr.splitlines()) == 1, done.stderr
-    return done.returncode, done.stderr
 
 
 def test_greeting_says_what_is_served_where_and_how_to_connect(tmp_path: Path, library: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.servers.conftest import Start
 from tests.servers.metrics import metrics, total
-from tests.support.servers import DEADLINE_S, DOCUMENTS, Server, message, wait_for, write_library
+from tests.support.servers import DEADLINE_S, DOCUMENTS, Server, message, wait_for
 from tests.support.streams import (
     BOTH,
     Events,
@@ -33,11 +33,6 @@ PYTHON = "mcp://resources/patterns/python/core"
 ALIAS = "mcp://resources/patterns/core"
 SCRATCH = "mcp://resources/files/notes/scratch.txt"
 STOPPED_S = 2.0
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return write_library(tmp_path / "library")
 
 
 @pytest.fixture

@@ -11,23 +11,18 @@ from pathlib import Path
 import httpx
 import pytest
 
+from carrel.usage.reading import open_to_read
 from carrel.usage.records import ClientUsage
-from carrel.usage.store import open_to_read
 from tests.clients.test_stdio import initialize as initialize_line
 from tests.clients.test_stdio import line, talk
 from tests.servers.conftest import Start
-from tests.support.servers import end, message, rsgi_command, running, wait_for, write_library
+from tests.support.servers import end, message, rsgi_command, running, wait_for
 from tests.support.streams import begin_session, in_session
 
 CORE = "mcp://resources/sdlc/core"
 CORE_PATH = "/mcp/resources/sdlc/core"
 WORKERS = 2
 READS = 40
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return write_library(tmp_path / "library")
 
 
 def told(path: Path) -> tuple[dict[str, int], list[ClientUsage]]:

@@ -1,40 +1,16 @@
 """The open file has to be quiet, not its path."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from carrel.model import Content, SourceChanged
+from carrel.settling import QUIET_S
 from carrel.sources.capturing import MAX_CAPTURED, MAX_CAPTURED_BYTES
 from carrel.sources.filesystem import FilesystemSource
 from tests.support.descriptors import open_descriptors
 from tests.support.sources import directory
-from tests.support.trees import plant, replace
-
-QUIET_S = 0.05
-
-
-@contextmanager
-def again_and_again(act: Callable[[int], object]) -> Iterator[None]:
-    """Have something done a few times in each quiet time, on a thread."""
-    done = threading.Event()
-
-    def run() -> None:
-        number = 0
-        while not done.wait(QUIET_S / 10):
-            number += 1
-            act(number)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
+from tests.support.trees import again_and_again, plant, replace
 
 
 def captured(source: FilesystemSource, root: Path, *names: str) -> list[Content]:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +49,16 @@ class Served:
 
     async def metrics(self) -> str:
         return (await self.client.get("/metrics")).text
+
+
+def has(served: Served, uri: str) -> Callable[[], bool]:
+    """Return a condition: there is a document of this URI."""
+    return lambda: served.library.catalog.find(uri) is not None
+
+
+def lacks(served: Served, uri: str) -> Callable[[], bool]:
+    """Return a condition: there is none."""
+    return lambda: served.library.catalog.find(uri) is None
 
 
 def application(

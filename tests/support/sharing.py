@@ -7,12 +7,9 @@ from typing import Any
 
 from carrel.cache.shared import SharedLevel
 from carrel.library import Library
-from carrel.model import Form, Reading
 from tests.support.apps import Served, serving
 from tests.support.redis import RedisServer
 from tests.support.waiting import eventually
-
-URI = "mcp://resources/sdlc/core"
 
 
 def shared_of(library: Library) -> SharedLevel:
@@ -28,12 +25,6 @@ async def serving_far(root: Path, redis: RedisServer, **options: Any) -> AsyncIt
     async with serving(root, **settings) as served:
         await eventually(lambda: shared_of(served.library).is_usable)
         yield served
-
-
-async def read(library: Library, uri: str = URI, form: Form = Form.RAW) -> Reading:
-    """Read one form of a resource."""
-    answer = library.read(library.find(uri), form)
-    return answer if isinstance(answer, Reading) else await answer
 
 
 async def written(library: Library, count: int) -> None:

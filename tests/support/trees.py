@@ -1,9 +1,13 @@
 """Temporary libraries: plant them, edit them."""
 
 import os
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+from carrel.settling import QUIET_S
 
 AGE_S = 60
 """Planted files look this old, so that the first survey believes them at once."""
@@ -13,6 +17,12 @@ PYTHON_CORE = "---\ntitle: Python core\ndescription: The daily bread.\n---\n\n# 
 GO_CORE = "# Go core\n\nGo, plainly.\n\n" + "A line that says little. " * 200 + "\n"
 PRD = "<prd><title>Product requirements</title><description>What to build.</description></prd>\n"
 PIXEL = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
+
+CORE_URI = "mcp://resources/sdlc/core"
+CORE_PATH = "/mcp/resources/sdlc/core"
+
+ALL_MARKDOWN = '[[collection]]\ntype = "note"\nuri = "mcp://resources/notes/{+path}"\nfiles = "{+path}.md"\n'
+"""Rules by which no document keeps the URI that it has without any."""
 
 
 def sdlc_tree() -> dict[str, str | bytes]:
@@ -43,3 +53,23 @@ def replace(path: Path, content: str | bytes) -> None:
     fresh = path.with_name(f".{path.name}.new")
     fresh.write_bytes(content.encode() if isinstance(content, str) else content)
     fresh.replace(path)
+
+
+@contextmanager
+def again_and_again(act: Callable[[int], object]) -> Iterator[None]:
+    """Have something done a few times in each quiet time, on a thread."""
+    done = threading.Event()
+
+    def run() -> None:
+        number = 0
+        while not done.wait(QUIET_S / 10):
+            number += 1
+            act(number)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

@@ -9,17 +9,12 @@ import pytest
 
 from carrel.usage.clients import Client
 from carrel.usage.ledger import MAX_QUERY_CHARACTERS, UsageLedger
+from carrel.usage.reading import open_to_read
 from carrel.usage.records import ResourceUsage
-from carrel.usage.store import open_to_read
 from tests.support.waiting import eventually_sync
 
 A = "mcp://resources/a"
 CURL = Client("curl", "8")
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "usage.sqlite"
 
 
 @pytest.fixture

@@ -7,19 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from carrel.errors import InvalidSettings
 from carrel.usage.clients import MAX_CLIENTS, Client
 from carrel.usage.pending import MAX_SEARCHES, Pending
 from carrel.usage.records import ClientUsage, EmptySearch, Loaded, ResourceUsage
-from carrel.usage.store import IN_MEMORY, NotAUsageFile, UsageStore, open_to_read, require_place
+from carrel.usage.schema import IN_MEMORY
+from carrel.usage.store import UsageStore
 
 A, B = "mcp://resources/a", "mcp://resources/b"
 CURL, CLAUDE = Client("curl", "8"), Client("claude-code", "2.1")
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "usage.sqlite"
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -157,57 +152,3 @@ def test_a_file_that_was_moved_away_is_noticed(path: Path) -> None:
     seen.append(store.is_there)
     store.close()
     assert seen == [True, False, False]
-
-
-def test_databases_of_others_are_left_alone(path: Path) -> None:
-    with sqlite3.connect(path) as foreign:
-        foreign.execute("create table theirs (x)")
-    foreign.close()
-    before = path.read_bytes()
-    for use in (UsageStore, open_to_read):
-        with pytest.raises(NotAUsageFile, match="another program's"):
-            use(path)
-    assert path.read_bytes() == before
-
-
-def test_what_is_no_database_is_left_alone(path: Path) -> None:
-    path.write_text("uri,reads\n" * 200)
-    for use in (UsageStore, open_to_read):
-        with pytest.raises(sqlite3.DatabaseError):
-            use(path)
-    assert path.read_text() == "uri,reads\n" * 200
-
-
-def test_a_file_of_a_later_version_is_left_alone(path: Path) -> None:
-    UsageStore(path).close()
-    with sqlite3.connect(path) as later:
-        later.execute("pragma user_version = 99")
-    later.close()
-    with pytest.raises(NotAUsageFile, match="later version"):
-        UsageStore(path)
-
-
-def test_a_file_can_be_read_while_a_server_writes_to_it(path: Path) -> None:
-    store = UsageStore(path)
-    store.write(noted((A, 1, 1.0, CURL)))
-    reader = open_to_read(path)
-    assert reader.resources() == store.resources()
-    store.write(noted((A, 1, 2.0, CURL)))
-    assert reader.resources() == store.resources() == [ResourceUsage(A, 2, 2.0, is_served=False)]
-    reader.close()
-    store.close()
-
-
-def test_an_empty_file_tells_nothing(path: Path) -> None:
-    path.touch()
-    with pytest.raises(NotAUsageFile, match="empty"):
-        open_to_read(path)
-
-
-def test_a_place_that_cannot_be_is_refused(tmp_path: Path) -> None:
-    require_place(None)
-    require_place(tmp_path / "usage.sqlite")
-    with pytest.raises(InvalidSettings, match="is a directory"):
-        require_place(tmp_path)
-    with pytest.raises(InvalidSettings, match="is not there"):
-        require_place(tmp_path / "none" / "usage.sqlite")

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from carrel import __version__
+from carrel.cli.cache_commands import cache
+from carrel.cli.options import (
+    Admin,
+    Clients,
+    Config,
+    Directory,
+    Json,
+    LogFormat,
+    LogHits,
+    LogLevel,
+    Switch,
+    TokenFile,
+    Usage,
+    flags_of,
+    is_on,
+    settings_of,
+)
 from carrel.errors import CarrelError, ExtraMissing
-
-if TYPE_CHECKING:
-    from carrel.settings import Settings
 
 app = typer.Typer(
     name="carrel",
@@ -22,44 +36,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-Directory = Annotated[
-    Path | None,
-    typer.Argument(metavar="[DIR]", help="The library's directory; the starter library when left out."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-Switch = Annotated[
-    Literal["on", "off"] | None,
-    typer.Option("--tools", help="Read-only tools, for clients that cannot read resources.  [default: on]"),
-]
-Usage = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Keep there what is read and by whom, from one start to the next."),
-]
-Clients = Annotated[
-    Literal["on", "off"] | None,
-    typer.Option("--usage-clients", help="Whether that is by client.  [default: on with --usage]"),
-]
-LogFormat = Annotated[
-    Literal["json", "console"] | None,
-    typer.Option(help="Lines on stderr.  [default: console on a terminal, json elsewhere]"),
-]
-LogLevel = Annotated[
-    Literal["debug", "info", "warning", "error"] | None,
-    typer.Option(help="The least of what is told of the server's life.  [default: info]"),
-]
-LogHits = Annotated[
-    float | None,
-    typer.Option(metavar="0..1", help="The part of the hits that is told, of reads.  [default: 1]"),
-]
-Admin = Annotated[
-    str | None,
-    typer.Option(metavar="ADDRESS", help="Where admin calls are answered: unix:PATH or 127.0.0.1:PORT."),
-]
-TokenFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="File with the token that admin calls need.")
-]
-Config = Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file with settings.")]
+app.add_typer(cache, name="cache")
 
 
 def main() -> None:
@@ -133,15 +110,15 @@ def serve(
     """Serve a library over MCP and HTTP."""
     from carrel.cli.serving import serve as run
 
-    flags = _flags(directory, host=host, port=port, workers=workers, public=public, access_log=access_log)
+    flags = flags_of(directory, host=host, port=port, workers=workers, public=public, access_log=access_log)
     flags["allowed_hosts"] = tuple(allowed_host) if allowed_host else None
-    flags |= {"preload": preload, "tools": _is_on(tools), "metrics": _is_on(metrics), "redis_url": redis}
-    flags |= {"usage": usage, "usage_clients": _is_on(usage_clients), "dashboard": _is_on(dashboard)}
+    flags |= {"preload": preload, "tools": is_on(tools), "metrics": is_on(metrics), "redis_url": redis}
+    flags |= {"usage": usage, "usage_clients": is_on(usage_clients), "dashboard": is_on(dashboard)}
     flags |= {"log_format": log_format, "log_level": log_level, "log_hits": log_hits}
     flags["log_request_ids"] = log_request_ids
     flags |= {"admin": admin, "admin_token_file": admin_token_file}
     flags["allowed_origins"] = tuple(allowed_origin) if allowed_origin else None
-    run(_settings(flags, config))
+    run(settings_of(flags, config))
 
 
 @app.command()
@@ -157,9 +134,9 @@ def stdio(
     """Speak MCP over stdin and stdout, for agents that start their servers."""
     from carrel.cli.piping import serve_stdio
 
-    flags = _flags(directory, tools=_is_on(tools), usage=usage, usage_clients=_is_on(usage_clients))
+    flags = flags_of(directory, tools=is_on(tools), usage=usage, usage_clients=is_on(usage_clients))
     flags |= {"log_format": log_format, "log_level": log_level}
-    serve_stdio(_settings(flags, config))
+    serve_stdio(settings_of(flags, config))
 
 
 @app.command(name="list")
@@ -167,7 +144,7 @@ def list_(directory: Directory = None, json: Json = False) -> None:
     """List what would be served."""
     from carrel.cli.inspecting import list_resources
 
-    list_resources(_settings(_flags(directory), None), as_json=json)
+    list_resources(settings_of(flags_of(directory), None), as_json=json)
 
 
 @app.command()
@@ -178,7 +155,7 @@ def read(
     """Write one resource's bytes to stdout."""
     from carrel.cli.inspecting import read_resource
 
-    read_resource(_settings(_flags(directory), None), uri)
+    read_resource(settings_of(flags_of(directory), None), uri)
 
 
 @app.command()
@@ -186,7 +163,7 @@ def check(directory: Directory = None, json: Json = False) -> None:
     """Look for problems in a library; exit 1 when there are any."""
     from carrel.cli.inspecting import check_library
 
-    if not check_library(_settings(_flags(directory), None), as_json=json):
+    if not check_library(settings_of(flags_of(directory), None), as_json=json):
         raise typer.Exit(1)
 
 
@@ -203,7 +180,7 @@ def usage(
     """Show what is read, what never is, and by whom."""
     from carrel.cli.usage import print_usage
 
-    print_usage(path or _settings({}, None).usage, form)
+    print_usage(path or settings_of({}, None).usage, form)
 
 
 @app.command()
@@ -221,7 +198,7 @@ def top(
     """Watch a running server: rates, latencies, cache, and what is not as it should be."""
     from carrel.cli.top.watching import watch
 
-    url = url or f"http://127.0.0.1:{_settings({}, None).port}"
+    url = url or f"http://127.0.0.1:{settings_of({}, None).port}"
     watch(url, interval_s, once=once, as_json=json)
 
 
@@ -246,59 +223,6 @@ def stages(
         print_calls(calls, document_bytes, as_json=json)
 
 
-cache = typer.Typer(
-    help="Look after the caches of a running server, through its admin surface.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(cache, name="cache")
-
-
-@cache.command()
-def invalidate(
-    uri: Annotated[str | None, typer.Argument(metavar="[URI]", help="One resource.")] = None,
-    type_: Annotated[str | None, typer.Option("--type", metavar="T", help="All of a type.")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="All there is.")] = False,
-    admin: Admin = None,
-    admin_token_file: TokenFile = None,
-    config: Config = None,
-    json: Json = False,
-) -> None:
-    """Have content read from the source again, by every worker of every host."""
-    from carrel.cli.caching import invalidate as run
-
-    if (uri is not None) + (type_ is not None) + all_ != 1:
-        raise typer.BadParameter("Give one of URI, --type T and --all.")
-    settings = _settings({"admin": admin, "admin_token_file": admin_token_file}, config)
-    run(settings, uri, type_, as_json=json)
-
-
-@cache.command()
-def warm(
-    admin: Admin = None,
-    admin_token_file: TokenFile = None,
-    config: Config = None,
-    wait: Annotated[
-        float, typer.Option(min=0, max=86_400, metavar="SECONDS", help="For how long to wait, at most.")
-    ] = 60.0,
-    json: Json = False,
-) -> None:
-    """Have every worker of the server load what it does not hold, as far as there is room."""
-    from carrel.cli.caching import warm as run
-
-    run(_settings({"admin": admin, "admin_token_file": admin_token_file}, config), wait, as_json=json)
-
-
-@cache.command()
-def stats(
-    admin: Admin = None, admin_token_file: TokenFile = None, config: Config = None, json: Json = False
-) -> None:
-    """Show what the workers of the server hold, and how reads went."""
-    from carrel.cli.caching import stats as run
-
-    run(_settings({"admin": admin, "admin_token_file": admin_token_file}, config), as_json=json)
-
-
 # Everything after `perf` is left to carrel_perf, which is not even imported by the other commands.
 @app.command(
     add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
@@ -312,17 +236,3 @@ def perf(context: typer.Context) -> None:
             f"'carrel perf' needs {error.name}, which is not installed. Run: pip install 'carrel[perf]'"
         ) from error
     run(context.args)
-
-
-def _flags(directory: Path | None, **values: object) -> dict[str, Any]:
-    return {"root": directory, **values}
-
-
-def _is_on(switch: str | None) -> bool | None:
-    return None if switch is None else switch == "on"
-
-
-def _settings(flags: dict[str, Any], config: Path | None) -> Settings:
-    from carrel.settings import load
-
-    return load(flags, config=config)

@@ -18,7 +18,7 @@ from carrel.observe.cells import Cells
 from carrel.observe.lines import LineWriter
 from carrel.settings import Settings
 from carrel.surveying import load_catalog, open_library
-from carrel.usage.store import require_place
+from carrel.usage.schema import require_place
 
 CLOSE_S = 5.0
 """How long a client may take its last answers in; it waits for them if it wants them."""

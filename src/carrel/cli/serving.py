@@ -28,7 +28,7 @@ from carrel.observe.lines import LineWriter
 from carrel.settings import Settings
 from carrel.sources.filesystem import FilesystemSource
 from carrel.surveying import load_catalog, open_library
-from carrel.usage.store import require_place
+from carrel.usage.schema import require_place
 
 if TYPE_CHECKING:
     import socket

@@ -16,8 +16,9 @@ from typing import Any
 import msgspec
 
 from carrel.errors import InvalidSettings
+from carrel.usage.reading import UsageReader, open_to_read
 from carrel.usage.records import ClientUsage, EmptySearch, Loaded, ResourceUsage
-from carrel.usage.store import FILE_NAME, UsageReader, open_to_read
+from carrel.usage.schema import FILE_NAME
 
 _COLUMNS = ("kind", "uri", "client", "version", "query", "reads", "last")
 

@@ -12,7 +12,8 @@ from carrel.http.problems import NO_SNIFF, problem
 from carrel.http.queries import fields_of, limit_of
 from carrel.model import Header
 from carrel.search.query import MAX_CHARACTERS
-from carrel.search.searching import DEFAULT_LIMIT, MAX_LIMIT, Hit, Search
+from carrel.search.results import Hit
+from carrel.search.searching import DEFAULT_LIMIT, MAX_LIMIT, Search
 from carrel.uri import path_of
 
 SEARCH = "/mcp/search"

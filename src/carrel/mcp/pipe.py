@@ -13,7 +13,8 @@ from carrel.http.exchange import Loss, Outlet
 from carrel.http.exchange import Stream as StreamProtocol
 from carrel.library import Library
 from carrel.mcp.notifications import cancelled
-from carrel.mcp.streams import Stream, Streams
+from carrel.mcp.stream import Stream
+from carrel.mcp.streams import Streams
 from carrel.mcp.subscriptions import MAX_URIS
 
 Put = Callable[[bytes, Callable[[], None] | None], None]

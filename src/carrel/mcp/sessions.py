@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import sqlite3
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,6 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET
 
-from carrel.bell import Bell
 from carrel.errors import (
     Era,
     InvalidRequest,
@@ -35,12 +33,12 @@ from carrel.http.exchange import Answer, Headers, Request, Response, Streaming
 from carrel.library import Library
 from carrel.mcp.dispatch import Dispatcher, failed
 from carrel.mcp.introduction import Introduction, introduced
-from carrel.mcp.ledger import IN_MEMORY, Ledger, no_session, stream_taken
+from carrel.mcp.ledger import Ledger, no_session, stream_taken
 from carrel.mcp.protocol import Call, Fault, Session
+from carrel.mcp.registry import Registry
 from carrel.mcp.revisions import era_of
-from carrel.mcp.streams import Ending, Stream, Streams
-from carrel.mcp.subscriptions import MAX_URIS
-from carrel.threads import Threads
+from carrel.mcp.stream import Ending, Stream
+from carrel.mcp.streams import Streams
 
 log = logging.getLogger("carrel.mcp.sessions")
 
@@ -51,8 +49,6 @@ TOUCH_S = 5.0
 
 MAX_ID_CHARACTERS = 64
 
-_LEDGER = "sessions.sqlite"
-_ENDED, _SUBSCRIBED = b"e", b"s"
 _OWN_METHODS = frozenset({"resources/subscribe", "resources/unsubscribe"})
 
 _Found = TypeVar("_Found")
@@ -98,26 +94,23 @@ class Sessions:
         self._library = library
         self._streams = streams
         self._dispatcher = dispatcher
-        self._directory = directory
         self._max_sessions = max_sessions
         self._idle_s = idle_s
         self._on_count = on_count
-        # The ledger is used by one call at a time, in the order of the calls.
-        self._thread = Threads(1)
-        self._ledger: Ledger | None = None
-        self._bell: Bell | None = None
+        self._registry = Registry(directory, max_sessions)
         self._known: dict[str, _Known] = {}
         self._held: dict[str, Stream] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._tending: asyncio.Task[None] | None = None
-        self.count = 0
+
+    @property
+    def count(self) -> int:
         """Sessions of all workers, as of the last look."""
+        return self._registry.count
 
     async def start(self) -> None:
         """Begin to hear of other workers, on the running event loop."""
-        if self._directory is not None and self._max_sessions:
-            self._bell = await self._thread.run(Bell, self._directory)
-            self._bell.listen(self._hear)
+        await self._registry.start(lambda id_: self._forget([id_]), self._hear_of_subscriptions)
 
     async def stop(self) -> None:
         """End all tasks, let go of the ledger."""
@@ -125,10 +118,7 @@ class Sessions:
             if task is not None:
                 task.cancel()
         self._tending = None
-        if self._bell is not None:
-            self._bell.deafen()
-        await self._thread.run(self._close)
-        self._thread.close()
+        await self._registry.stop()
         self._known.clear()
 
     def carry_out(self, call: Call, headers: Headers) -> Answer:
@@ -203,8 +193,14 @@ class Sessions:
         id_ = secrets.token_urlsafe(24)
         introduction = introduced(call.source) if self._knows_clients else None
         kept = None if introduction is None else msgspec.json.encode(introduction).decode()
+
+        def begin(ledger: Ledger) -> list[str]:
+            ended = ledger.begin(id_, monotonic(), kept)
+            self._registry.ring_out(ended)
+            return ended
+
         try:
-            put_out = await self._run(lambda ledger: self._ring_out(ledger.begin(id_, monotonic(), kept)))
+            put_out = await self._run(begin)
         except Overloaded:
             # The log has the reason. A client does without a session better than without a server.
             return _ready(self._dispatcher.carry_out(call))
@@ -252,7 +248,7 @@ class Sessions:
         # Held from now on, so that a second GET is refused, and what is subscribed meanwhile gets here.
         self._held[id_] = stream
         try:
-            await self._run(lambda ledger: ledger.claim(id_, self._name, self._is_alive))
+            await self._run(lambda ledger: ledger.claim(id_, self._registry.name, self._registry.is_alive))
             await self._sync(id_)
         except BaseException:
             stream.end(Ending.SESSION)
@@ -264,7 +260,7 @@ class Sessions:
     async def _end(self, id_: str) -> Response:
         def end(ledger: Ledger) -> bool:
             was_there = ledger.end(id_)
-            self._ring_out([id_] if was_there else [])
+            self._registry.ring_out([id_] if was_there else [])
             return was_there
 
         if len(id_) > MAX_ID_CHARACTERS or not await self._run(end):
@@ -276,13 +272,13 @@ class Sessions:
         """Let go of the stream of a session, which has ended."""
         if self._held.get(id_) is stream:
             del self._held[id_]
-        self._spawn(self._run(lambda ledger: ledger.release(id_, self._name, monotonic())))
+        self._spawn(self._run(lambda ledger: ledger.release(id_, self._registry.name, monotonic())))
 
     async def _tell_holder(self, id_: str, holder: str | None) -> None:
         if id_ in self._held:
             await self._sync(id_)
-        elif holder is not None and self._bell is not None:
-            await self._thread.run(self._bell.ring, holder, _SUBSCRIBED + id_.encode())
+        elif holder is not None:
+            await self._registry.tell_of_subscriptions(holder, id_)
 
     async def _sync(self, id_: str) -> None:
         """Have the stream of a session watch what the ledger says."""
@@ -299,11 +295,8 @@ class Sessions:
                 document = self._library.document_of(uri)
                 stream.watch(document.uri if document is not None else uri.partition("?")[0], uri)
 
-    def _hear(self, message: bytes) -> None:
-        kind, id_ = message[:1], message[1:].decode("ascii", "replace")
-        if kind == _ENDED:
-            self._forget([id_])
-        elif kind == _SUBSCRIBED and id_ in self._held:
+    def _hear_of_subscriptions(self, id_: str) -> None:
+        if id_ in self._held:
             self._spawn(self._sync(id_))
 
     def _forget(self, ids: Iterable[str]) -> None:
@@ -330,53 +323,17 @@ class Sessions:
         """Have the ledger know which sessions are in use; returns those that have ended."""
         now_s = monotonic()
         ended = ledger.touch(in_use, now_s)
-        return ended + self._ring_out(ledger.expire(now_s - self._idle_s))
-
-    def _ring_out(self, ended: list[str]) -> list[str]:
-        """Have the other workers know of sessions that have ended."""
-        if self._bell is not None:
-            for id_ in ended:
-                self._bell.ring_others(_ENDED + id_.encode())
-        return ended
+        expired = ledger.expire(now_s - self._idle_s)
+        self._registry.ring_out(expired)
+        return ended + expired
 
     async def _run(self, use: Callable[[Ledger], _Found]) -> _Found:
-        """Use the ledger, on its thread.
-
-        Raises:
-            Overloaded: It cannot be used.
-        """
-        try:
-            found, self.count = await self._thread.run(self._use, use)
-        except (sqlite3.Error, OSError) as error:
-            log.exception("the sessions' ledger cannot be used")
-            raise Overloaded("Sessions cannot be kept at the moment; go on without one.") from error
+        """Use the ledger; see `Registry.run`."""
+        found = await self._registry.run(use)
         if self._tending is None:
             self._tending = asyncio.create_task(self._tend(), name="carrel-sessions")
         self._on_count()
         return found
-
-    def _use(self, use: Callable[[Ledger], _Found]) -> tuple[_Found, int]:
-        if self._ledger is None:
-            path = IN_MEMORY if self._directory is None else self._directory / _LEDGER
-            self._ledger = Ledger(path, self._max_sessions, MAX_URIS)
-        found = use(self._ledger)
-        return found, self._ledger.count()
-
-    def _close(self) -> None:
-        if self._ledger is not None:
-            self._ledger.close()
-            self._ledger = None
-        if self._bell is not None:
-            self._bell.close()
-            self._bell = None
-
-    @property
-    def _name(self) -> str:
-        """This worker's, in the ledger."""
-        return self._bell.name if self._bell is not None else "only"
-
-    def _is_alive(self, worker: str) -> bool:
-        return self._bell is not None and self._bell.is_alive(worker)
 
     def _spawn(self, coroutine: Coroutine[Any, Any, object]) -> None:
         task = asyncio.create_task(_swallow(coroutine))

@@ -1,9 +1,6 @@
-"""The open streams of one worker: who is told of which change, and when a stream ends.
+"""The open streams of one worker: who is told of which change, and that all are alive.
 
-Everything here runs on the event loop and waits for no client. What a client cannot take yet is kept
-as the set of URIs that changed, so a slow reader costs no more memory than its subscription, and is
-told once of what changed ten times. A stream has no task of its own: five thousand of them are five
-thousand objects.
+Everything here runs on the event loop and waits for no client.
 """
 
 from __future__ import annotations
@@ -11,13 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable
-from enum import StrEnum
 from itertools import islice
 
 from carrel.catalog import Catalog
 from carrel.errors import Era, Overloaded
-from carrel.http.exchange import Loss, Outlet
-from carrel.mcp.notifications import list_changed, updated
+from carrel.mcp.stream import BATCH, LISTING, Ending, Stream
 from carrel.model import Change
 
 SLICE = 64
@@ -26,177 +21,9 @@ SLICE = 64
 PAUSE_S = 0.001
 """What others get then. Without it they would have the loop, but not the processor's time to use it."""
 
-BATCH = 64
-"""Notifications sent at once to one client; it is asked after each whether it keeps up."""
 
 MAX_WATCHED = 500_000
 """URIs watched by all streams of a worker together, which bounds their memory to some 100 MB."""
-
-_LIST = ""
-"""Stands for the listing among the URIs that changed; no URI is empty."""
-
-
-class Ending(StrEnum):
-    """Why a stream ended: a closed set, as it labels a metric."""
-
-    CLIENT = "client"
-    """The client hung up or took its request back."""
-    SLOW = "slow"
-    """The client did not take what was sent."""
-    SESSION = "session"
-    """The stream's session ended."""
-    SHUTDOWN = "shutdown"
-    """The server ends."""
-
-
-class Stream:
-    """One client's stream.
-
-    Args:
-        streams: Where it is kept while it is open.
-        era: See `Era`.
-        id_: The subscription's id as raw JSON; None in the handshake era.
-        wants_list: Whether it is told when resources come or go.
-        opening: Messages sent first.
-        closing: Messages sent last, if the end is the server's wish.
-    """
-
-    __slots__ = (
-        "_changed",
-        "_closing",
-        "_is_blocked",
-        "_opening",
-        "_outlet",
-        "_streams",
-        "ended",
-        "era",
-        "id",
-        "on_end",
-        "sent_s",
-        "wants_list",
-        "watched",
-    )
-
-    def __init__(
-        self,
-        streams: Streams,
-        era: Era,
-        id_: bytes | None,
-        *,
-        wants_list: bool,
-        opening: tuple[bytes, ...] = (),
-        closing: tuple[bytes, ...] = (),
-    ) -> None:
-        self._streams = streams
-        self._outlet: Outlet | None = None
-        self._opening = opening
-        self._closing = closing
-        self._is_blocked = False
-        self._changed: dict[str, None] | None = None
-        self.era = era
-        self.id = id_
-        self.wants_list = wants_list
-        self.watched: dict[str, tuple[str, ...]] = {}
-        """Catalog's URI -> the client's spellings of it."""
-        self.sent_s = 0.0
-        """When something was sent last, by the loop's clock."""
-        self.ended: Ending | None = None
-        self.on_end: Callable[[], None] | None = None
-        """Called once, when the stream has ended, whether it was ever open or not."""
-
-    def watch(self, key: str, spelling: str) -> None:
-        """Have changes of a resource told.
-
-        Args:
-            key: The URI under which the catalog knows it.
-            spelling: The URI that the client knows it by.
-        """
-        spellings = self.watched.get(key, ())
-        if spelling not in spellings:
-            self.watched[key] = (*spellings, spelling)
-            if self._outlet is not None:
-                self._streams.index(self, key)
-
-    def unwatch(self, spelling: str) -> None:
-        """Take a `watch` back."""
-        for key, spellings in list(self.watched.items()):
-            if spelling in spellings:
-                rest = tuple(other for other in spellings if other != spelling)
-                if rest:
-                    self.watched[key] = rest
-                else:
-                    del self.watched[key]
-                    self._streams.unindex(self, key)
-        if self._changed is not None:
-            self._changed.pop(spelling, None)
-
-    def open(self, outlet: Outlet) -> None:
-        """See `carrel.http.exchange.Stream`."""
-        if self.ended is not None:
-            outlet.end()
-            return
-        self._outlet = outlet
-        self._streams.add(self)
-        opening, self._opening = self._opening, ()
-        if opening:
-            self._is_blocked = not outlet.send(opening)
-        else:
-            # So that the client sees the stream begin, and not just the head of the response.
-            outlet.keep_alive()
-
-    def resume(self) -> None:
-        """See `carrel.http.exchange.Stream`."""
-        self._is_blocked = False
-        self.flush()
-
-    def lost(self, loss: Loss) -> None:
-        """See `carrel.http.exchange.Stream`."""
-        self._finish(Ending.SLOW if loss is Loss.SLOW else Ending.CLIENT)
-
-    def end(self, why: Ending) -> None:
-        """End the stream by the server's wish."""
-        outlet = self._outlet
-        self._finish(why)
-        if outlet is not None:
-            if self._closing:
-                outlet.send(self._closing)
-            outlet.end()
-
-    def note(self, key: str) -> None:
-        """Keep in mind that a resource changed, or with an empty key the listing."""
-        if self._changed is None:
-            self._changed = {}
-        for spelling in self.watched.get(key, ()) if key else (_LIST,):
-            self._changed[spelling] = None
-
-    def flush(self) -> None:
-        """Tell the client what it was not told yet, as far as it keeps up."""
-        outlet = self._outlet
-        while self._changed and not self._is_blocked and outlet is not None:
-            uris = list(islice(self._changed, BATCH))
-            for uri in uris:
-                del self._changed[uri]
-            messages = [updated(uri, self.id) if uri else list_changed(self.id) for uri in uris]
-            self._streams.note_sent(self, len(messages))
-            self._is_blocked = not outlet.send(messages)
-        if not self._changed:
-            self._changed = None
-
-    def keep_alive(self) -> None:
-        """Show that the stream is alive; a client that does not read is spared more to read."""
-        if self._outlet is not None and not self._is_blocked:
-            self._outlet.keep_alive()
-
-    def _finish(self, why: Ending) -> None:
-        if self.ended is not None:
-            return
-        self.ended = why
-        was_open, self._outlet = self._outlet is not None, None
-        self._changed = None
-        if was_open:
-            self._streams.discard(self)
-        if self.on_end is not None:
-            self.on_end()
 
 
 class Streams:
@@ -357,7 +184,7 @@ class Streams:
 
     def _watchers(self, key: str) -> Iterable[Stream]:
         """Return those to be told, as a copy: streams come and go while they are."""
-        if key == _LIST:
+        if key == LISTING:
             return [stream for stream in self._open if stream.wants_list]
         return list(self._by_uri.get(key, ()))
 
@@ -382,5 +209,5 @@ class Streams:
 
 def _keys(change: Change) -> list[str]:
     """Return what changed, as keys of streams; the listing last, as it is the least to a reader."""
-    listing = [_LIST] if change.added or change.removed else []
+    listing = [LISTING] if change.added or change.removed else []
     return [*change.updated, *change.added, *change.removed, *listing]

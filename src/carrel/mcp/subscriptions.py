@@ -18,7 +18,8 @@ from carrel.mcp.messages import parameters
 from carrel.mcp.notifications import acknowledged, completed
 from carrel.mcp.protocol import Call, Session
 from carrel.mcp.results import Method, Outcome, Result
-from carrel.mcp.streams import Stream, Streams
+from carrel.mcp.stream import Stream
+from carrel.mcp.streams import Streams
 
 MAX_URIS = 1000
 """URIs in one subscription; it is kept for as long as the client listens."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from carrel.errors import Era
 from carrel.mcp.sessions import Sessions
-from carrel.mcp.streams import Ending, Streams
+from carrel.mcp.stream import Ending
+from carrel.mcp.streams import Streams
 from carrel.observe.metrics import ENDED_STREAMS, NOTIFICATIONS, OPEN_STREAMS, SESSIONS
 from carrel.observe.recorder import Recorder
 

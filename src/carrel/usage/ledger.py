@@ -17,7 +17,8 @@ from typing import TypeVar
 from carrel.usage.clients import Client, printable
 from carrel.usage.pending import Pending
 from carrel.usage.records import ClientUsage, EmptySearch, Loaded, ResourceUsage
-from carrel.usage.store import IN_MEMORY, UsageStore
+from carrel.usage.schema import IN_MEMORY
+from carrel.usage.store import UsageStore
 
 log = logging.getLogger("carrel.usage")
 

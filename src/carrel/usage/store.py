@@ -10,59 +10,18 @@ import os
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from carrel.errors import InvalidSettings
 from carrel.usage.clients import MAX_CLIENTS, OTHER, Client
 from carrel.usage.pending import MAX_SEARCHES, Pending
-from carrel.usage.records import ClientUsage, EmptySearch, Loaded, ResourceUsage
-
-FILE_NAME = "usage.sqlite"
-"""In a server's own directory, where no path is given."""
-
-IN_MEMORY: Final = ":memory:"
-"""In place of a path, where there is one process only and nothing is to be kept."""
+from carrel.usage.reading import UsageReader
+from carrel.usage.schema import BUSY_S, IN_MEMORY, set_up
 
 MAX_KEPT_PAIRS = 200_000
 """Of a client and a document; what is beyond counts for the document and for the client alone."""
 
-BUSY_S = 2.0
-"""How long one worker waits for another's writing; a worker that is told to stop has not much more."""
-
-_APPLICATION = 0x43524C55
-"""Marks the file as ours (https://www.sqlite.org/pragma.html#pragma_application_id)."""
-_SCHEMA_VERSION = 1
-
-_SCHEMA = """
-create table if not exists resource (
-    uri text primary key,
-    reads integer not null,
-    last_read_s real,
-    is_served integer not null
-) without rowid;
-create table if not exists client (
-    id integer primary key,
-    name text not null,
-    version text not null,
-    reads integer not null,
-    last_read_s real not null,
-    unique (name, version)
-);
-create table if not exists loaded (
-    client integer not null references client (id),
-    uri text not null,
-    reads integer not null,
-    last_read_s real not null,
-    primary key (client, uri)
-) without rowid;
-create table if not exists empty_search (
-    query text primary key,
-    count integer not null,
-    last_s real not null
-) without rowid;
-"""
 
 # `where true` keeps SQLite from reading "on conflict" as a join's condition.
 _ADD_READS = """
@@ -108,57 +67,6 @@ delete from empty_search
 """
 
 
-class NotAUsageFile(sqlite3.DatabaseError):
-    """The file is a database of somebody else, or of a later Carrel."""
-
-
-class UsageReader:
-    """What a file tells.
-
-    Args:
-        connection: To it; closed with this.
-
-    Raises:
-        sqlite3.Error: The file cannot be used; so may all methods.
-    """
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def resources(self) -> list[ResourceUsage]:
-        """Return every document that is served or was ever read, by URI."""
-        rows = self._connection.execute(
-            "select uri, reads, last_read_s, is_served from resource order by uri"
-        )
-        return [ResourceUsage(uri, reads, last_s, bool(served)) for uri, reads, last_s, served in rows]
-
-    def clients(self) -> list[ClientUsage]:
-        """Return every client, those that read most first."""
-        rows = self._connection.execute(
-            "select name, version, reads, last_read_s from client order by reads desc, name, version"
-        )
-        return [ClientUsage(*row) for row in rows]
-
-    def loaded(self) -> list[Loaded]:
-        """Return what each client read of each document, by client and URI."""
-        rows = self._connection.execute(
-            "select name, version, uri, loaded.reads, loaded.last_read_s "
-            "from loaded join client on client.id = loaded.client order by name, version, uri"
-        )
-        return [Loaded(*row) for row in rows]
-
-    def empty_searches(self) -> list[EmptySearch]:
-        """Return the searches that found nothing, the most frequent first."""
-        rows = self._connection.execute(
-            "select query, count, last_s from empty_search order by count desc, last_s desc, query"
-        )
-        return [EmptySearch(*row) for row in rows]
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._connection.close()
-
-
 class UsageStore(UsageReader):
     """One way to the file.
 
@@ -193,11 +101,7 @@ class UsageStore(UsageReader):
         execute(f"pragma synchronous = {synchronous}")
         # Looked at and made in one step: all workers of a server start at the same time.
         execute("begin immediate")
-        if _version(self._connection) != _SCHEMA_VERSION:
-            for statement in _SCHEMA.split(";"):
-                execute(statement)
-            execute(f"pragma application_id = {_APPLICATION}")
-            execute(f"pragma user_version = {_SCHEMA_VERSION}")
+        set_up(self._connection)
         execute("commit")
         # The mode stays with the file. Where another worker is at it, this one finds it so the next time.
         with suppress(sqlite3.OperationalError):
@@ -286,59 +190,6 @@ class UsageStore(UsageReader):
     def _count(self, table: str) -> int:
         (count,) = self._connection.execute(f"select count(*) from {table}").fetchone()  # noqa: S608 # ours
         return int(count)
-
-
-def open_to_read(path: Path) -> UsageReader:
-    """Open a file that is there, for reading only; a server may be writing to it.
-
-    Raises:
-        sqlite3.Error: It cannot be read, or is not a usage file.
-    """
-    address = f"{path.absolute().as_uri()}?mode=ro"
-    connection = sqlite3.connect(address, BUSY_S, isolation_level=None, uri=True)
-    try:
-        connection.execute("begin")
-        is_empty = _version(connection) == 0
-        connection.execute("commit")
-    except BaseException:
-        connection.close()
-        raise
-    if is_empty:
-        connection.close()
-        raise NotAUsageFile("it is empty")
-    return UsageReader(connection)
-
-
-def require_place(path: Path | None) -> None:
-    """Check that a file could be where the operator wants it.
-
-    Raises:
-        InvalidSettings: It could not.
-    """
-    if path is None:
-        return
-    if path.is_dir():
-        raise InvalidSettings(f"The usage file {path} is a directory. Name a file in it.")
-    if not path.parent.is_dir():
-        raise InvalidSettings(
-            f"The directory of the usage file {path} is not there. Make it, or give another --usage."
-        )
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    """Return the version of the file's schema, 0 for an empty file; call it within a transaction.
-
-    Raises:
-        NotAUsageFile: It is something else.
-    """
-    (application,) = connection.execute("pragma application_id").fetchone()
-    (version,) = connection.execute("pragma user_version").fetchone()
-    (tables,) = connection.execute("select count(*) from sqlite_schema").fetchone()
-    if application != _APPLICATION and (application or version or tables):
-        raise NotAUsageFile("it is another program's database")
-    if version > _SCHEMA_VERSION:
-        raise NotAUsageFile("it was written by a later version of Carrel")
-    return int(version)
 
 
 def _rows(values: Any) -> str:

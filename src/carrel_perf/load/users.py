@@ -21,7 +21,7 @@ from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from carrel_perf import plan as plans
-from carrel_perf import probing, scenario
+from carrel_perf import planning, scenario
 from carrel_perf.errors import PerfError
 from carrel_perf.plan import PlannedTask, Read
 from carrel_perf.recording import Key, Recorder
@@ -122,7 +122,7 @@ def _plan(options: Any) -> plans.Plan:
         mix = scenario.load(Path(options.scenario)) if options.scenario else None
         think_time_s = scenario.parse_think_time(options.think_time) if options.think_time else None
         url = options.host or ""
-        return probing.make_plan(url, options.protocol, options.era, mix, think_time_s)
+        return planning.make_plan(url, options.protocol, options.era, mix, think_time_s)
     except PerfError as error:
         raise SystemExit(f"carrel: {error.message}") from error
 

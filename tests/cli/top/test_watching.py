@@ -129,17 +129,22 @@ def test_programs_get_a_line_each_time_until_they_hang_up(server: Server) -> Non
     assert lines[0]["overS"] < lines[2]["overS"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_terminal_is_as_before_after_the_end(server: Server, number: int) -> None:
-    controller, terminal = pty.openpty()
-    before = termios.tcgetattr(terminal)
-    process = subprocess.Popen(
+def on_a_terminal(server: Server, terminal: int, columns: int) -> subprocess.Popen[bytes]:
+    """Run `carrel top` as a person does."""
+    return subprocess.Popen(
         command("top", "--url", server.url, "--interval", "0.1"),
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
-        env={**environment(), "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"},
+        env={**environment(), "TERM": "xterm-256color", "COLUMNS": str(columns), "LINES": "30"},
     )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_terminal_is_as_before_after_the_end(server: Server, number: int) -> None:
+    controller, terminal = pty.openpty()
+    before = termios.tcgetattr(terminal)
+    process = on_a_terminal(server, terminal, columns=100)
     try:
         said = read_until(controller, b"as it should be")
         process.send_signal(number)
@@ -171,13 +176,7 @@ def test_a_server_that_ends_is_waited_for(tmp_path: Path) -> None:
     root = write_library(tmp_path / "library")
     controller, terminal = pty.openpty()
     with running(rsgi_command(root), tmp_path / "run") as server:
-        process = subprocess.Popen(
-            command("top", "--url", server.url, "--interval", "0.1"),
-            stdin=terminal,
-            stdout=terminal,
-            stderr=terminal,
-            env={**environment(), "TERM": "xterm-256color", "COLUMNS": "150", "LINES": "30"},
-        )
+        process = on_a_terminal(server, terminal, columns=150)
         read_until(controller, b"as it should be")
     try:
         read_until(controller, b"Nobody answers")

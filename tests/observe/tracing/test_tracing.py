@@ -9,7 +9,7 @@ from carrel.http.exchange import Request, Response
 from carrel.observe.sent import Sent
 from carrel.observe.tallies import tally
 from carrel.observe.tracing.tracing import AT_ONCE, MAX_WAITING, MAX_WAITING_BYTES, Tracing
-from tests.support.apps import application, serving
+from tests.support.apps import serving
 from tests.support.collector import black_hole, collecting_http
 from tests.support.sources import SlowSource
 from tests.support.waiting import eventually
@@ -33,12 +33,6 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_EXPORTER", "OTEL_TRACES_SAMPLER"):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
-
-
-def test_without_the_standard_switch_nothing_stands_before_the_router(library: Path) -> None:
-    app = application(library, access_log=False)
-    assert app.respond == app._router.respond  # noqa: SLF001 - that there is nothing between them is the point
-    assert app.calls is app.dispatcher
 
 
 async def test_an_unsampled_answer_is_the_one_that_was_made(

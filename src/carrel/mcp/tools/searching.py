@@ -14,7 +14,8 @@ from carrel.model import ResourceInfo
 from carrel.parts import heading
 from carrel.rendering import Stamp
 from carrel.search.query import MAX_CHARACTERS
-from carrel.search.searching import DEFAULT_LIMIT, MAX_LIMIT, Hit, Results, Search
+from carrel.search.results import Hit, Results
+from carrel.search.searching import DEFAULT_LIMIT, MAX_LIMIT, Search
 
 
 class SearchArguments(Arguments, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from carrel.cache.redis_link import Reason
 from carrel.cache.shared import LOOKUPS
 from carrel.errors import Era
-from carrel.mcp.streams import Ending
+from carrel.mcp.stream import Ending
 from carrel.observe.metrics.metric import Kind, Label, Metric, Whole
 
 CATALOG_SIZE = "carrel_catalog_resources"

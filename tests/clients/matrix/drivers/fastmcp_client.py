@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from importlib.metadata import version
 from typing import Any
 
 from fastmcp import Client
 from fastmcp.client.transports import StdioTransport, StreamableHttpTransport
-from mcp.client.subscriptions import ResourceUpdated, listen
+from mcp.client.subscriptions import listen
 from mcp.shared.exceptions import MCPError
-from mcp_types import ResourceTemplateReference, ResourceUpdatedNotification
-from pydantic import BaseModel
+from mcp_types import ResourceTemplateReference
 
-from tests.clients.matrix.drivers.telling import perform, run, tell
-
-MODES = {"modern": "auto", "handshake": "legacy"}
-
-
-def wire(result: BaseModel) -> Any:
-    return result.model_dump(mode="json", by_alias=True, exclude_none=True)
+from tests.clients.matrix.drivers.subscribing import MODES, Updates, listened, wire
+from tests.clients.matrix.drivers.telling import perform, run
 
 
 class Driver:
-    def __init__(
-        self, client: Client[Any], era: str, asks: dict[str, Any], updates: asyncio.Queue[str]
-    ) -> None:
+    def __init__(self, client: Client[Any], era: str, asks: dict[str, Any], updates: Updates) -> None:
         self._client = client
         self._era = era
         self._asks = asks
@@ -77,35 +68,20 @@ class Driver:
 
     async def subscribe(self) -> Any:
         uri = self._asks["subscribe"]
-        told = await (self._listened(uri) if self._era == "modern" else self._subscribed(uri))
+        if self._era == "modern":
+            told = await listened(listen(self._client.session, resource_subscriptions=[uri]))
+        else:
+            told = await self._updates.subscribed(self._client.session, uri)
         return {"uri": told, "read": await self._read(uri)}
-
-    async def _listened(self, uri: str) -> str:
-        async with listen(self._client.session, resource_subscriptions=[uri]) as subscription:
-            tell("subscribe", ready=True)
-            async for event in subscription:
-                if isinstance(event, ResourceUpdated):
-                    return event.uri
-        raise EOFError("the server ended the stream")
-
-    async def _subscribed(self, uri: str) -> str:
-        await self._client.session.subscribe_resource(uri)
-        tell("subscribe", ready=True)
-        return await self._updates.get()
 
 
 async def main(plan: dict[str, Any]) -> None:
-    updates = asyncio.Queue[str]()
-
-    async def handle(message: object) -> None:
-        if isinstance(message, ResourceUpdatedNotification):
-            updates.put_nowait(message.params.uri)
-
+    updates = Updates()
     stdio = plan["stdio"]
     transport: StreamableHttpTransport | StdioTransport = (
         StreamableHttpTransport(plan["url"]) if plan["url"] else StdioTransport(**stdio, keep_alive=False)
     )
-    async with Client(transport, mode=MODES[plan["era"]], message_handler=handle) as client:
+    async with Client(transport, mode=MODES[plan["era"]], message_handler=updates.handle) as client:
         await perform(Driver(client, plan["era"], plan["asks"], updates), plan)
 
 

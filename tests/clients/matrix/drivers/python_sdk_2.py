@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from importlib.metadata import version
 from typing import Any
 
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters
-from mcp.client.subscriptions import ResourceUpdated
 from mcp.shared.exceptions import MCPError
-from mcp_types import ResourceTemplateReference, ResourceUpdatedNotification
-from pydantic import BaseModel
+from mcp_types import ResourceTemplateReference
 
-from tests.clients.matrix.drivers.telling import perform, run, tell
-
-MODES = {"modern": "auto", "handshake": "legacy"}
-
-
-def wire(result: BaseModel) -> Any:
-    return result.model_dump(mode="json", by_alias=True, exclude_none=True)
+from tests.clients.matrix.drivers.subscribing import MODES, Updates, listened, wire
+from tests.clients.matrix.drivers.telling import perform, run
 
 
 class Driver:
-    def __init__(self, client: Client, era: str, asks: dict[str, Any], updates: asyncio.Queue[str]) -> None:
+    def __init__(self, client: Client, era: str, asks: dict[str, Any], updates: Updates) -> None:
         self._client = client
         self._era = era
         self._asks = asks
@@ -70,32 +62,17 @@ class Driver:
         uri = self._asks["subscribe"]
         # What the client keeps of this read has to be gone after the edit.
         await self._client.read_resource(uri)
-        told = await (self._listened(uri) if self._era == "modern" else self._subscribed(uri))
+        if self._era == "modern":
+            told = await listened(self._client.listen(resource_subscriptions=[uri]))
+        else:
+            told = await self._updates.subscribed(self._client.session, uri)
         return {"uri": told, "read": wire(await self._client.read_resource(uri))}
-
-    async def _listened(self, uri: str) -> str:
-        async with self._client.listen(resource_subscriptions=[uri]) as subscription:
-            tell("subscribe", ready=True)
-            async for event in subscription:
-                if isinstance(event, ResourceUpdated):
-                    return event.uri
-        raise EOFError("the server ended the stream")
-
-    async def _subscribed(self, uri: str) -> str:
-        await self._client.session.subscribe_resource(uri)
-        tell("subscribe", ready=True)
-        return await self._updates.get()
 
 
 async def main(plan: dict[str, Any]) -> None:
-    updates = asyncio.Queue[str]()
-
-    async def handle(message: object) -> None:
-        if isinstance(message, ResourceUpdatedNotification):
-            updates.put_nowait(message.params.uri)
-
+    updates = Updates()
     target = plan["url"] or StdioServerParameters(**plan["stdio"])
-    async with Client(target, mode=MODES[plan["era"]], message_handler=handle) as client:
+    async with Client(target, mode=MODES[plan["era"]], message_handler=updates.handle) as client:
         await perform(Driver(client, plan["era"], plan["asks"], updates), plan)
 
 

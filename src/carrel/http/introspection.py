@@ -1,4 +1,4 @@
-"""Health, readiness, metrics, and the description of the interface."""
+"""What a server tells of itself: health, readiness, metrics, and the description of the interface."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from carrel.preloading import Preloading
 _JSON: list[Header] = [("content-type", "application/json"), NO_STORE, NO_SNIFF]
 
 
-class Admin:
-    """The routes beside the resources.
+class Introspection:
+    """The routes beside those of the library.
 
     Args:
         library: Whose readiness is told.

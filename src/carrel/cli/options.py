@@ -1,0 +1,71 @@
+"""Options that several commands have, and the settings that they make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from carrel.settings import Settings
+
+Directory = Annotated[
+    Path | None,
+    typer.Argument(metavar="[DIR]", help="The library's directory; the starter library when left out."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Switch = Annotated[
+    Literal["on", "off"] | None,
+    typer.Option("--tools", help="Read-only tools, for clients that cannot read resources.  [default: on]"),
+]
+Usage = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Keep there what is read and by whom, from one start to the next."),
+]
+Clients = Annotated[
+    Literal["on", "off"] | None,
+    typer.Option("--usage-clients", help="Whether that is by client.  [default: on with --usage]"),
+]
+LogFormat = Annotated[
+    Literal["json", "console"] | None,
+    typer.Option(help="Lines on stderr.  [default: console on a terminal, json elsewhere]"),
+]
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error"] | None,
+    typer.Option(help="The least of what is told of the server's life.  [default: info]"),
+]
+LogHits = Annotated[
+    float | None,
+    typer.Option(metavar="0..1", help="The part of the hits that is told, of reads.  [default: 1]"),
+]
+Admin = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Where admin calls are answered: unix:PATH or 127.0.0.1:PORT."),
+]
+TokenFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="File with the token that admin calls need.")
+]
+Config = Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file with settings.")]
+
+
+def flags_of(directory: Path | None, **values: object) -> dict[str, Any]:
+    """Return what the command line says, by the names of settings."""
+    return {"root": directory, **values}
+
+
+def is_on(switch: str | None) -> bool | None:
+    """Return what a switch says; None where it says nothing."""
+    return None if switch is None else switch == "on"
+
+
+def settings_of(flags: dict[str, Any], config: Path | None) -> Settings:
+    """Return the settings of the command line, the environment and the file.
+
+    Raises:
+        InvalidSettings: They cannot be used.
+    """
+    # A command that needs none starts without them.
+    from carrel.settings import load
+
+    return load(flags, config=config)

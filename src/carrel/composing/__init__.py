@@ -1,0 +1,1 @@
+"""How the composition root makes what takes more than a line: settings -> objects."""

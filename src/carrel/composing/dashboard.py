@@ -1,0 +1,75 @@
+"""The page for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import time
+
+from carrel.dashboard.board import Board
+from carrel.dashboard.figures import Sample, sample_of
+from carrel.dashboard.live import Live
+from carrel.dashboard.readership import Readership
+from carrel.dashboard.routes import About, Dashboard
+from carrel.dashboard.slowest import Slowest
+from carrel.dashboard.worker import Worker
+from carrel.http.search import SearchRoute
+from carrel.library import Library
+from carrel.mcp.streams import Streams
+from carrel.observe.cells import Cells
+from carrel.observe.exposition import series_totals
+from carrel.observe.metrics import BUCKETS_S
+from carrel.observe.observer import Observer
+from carrel.search.searching import Search
+from carrel.settings import Settings
+from carrel.threads import Threads
+from carrel.usage.ledger import UsageLedger
+
+
+def make_dashboard(
+    settings: Settings,
+    version: str,
+    library: Library,
+    streams: Streams,
+    search: Search,
+    usage: UsageLedger,
+    threads: Threads,
+    cells: Cells,
+    observer: Observer,
+    shared: Path | None,
+) -> Dashboard | None:
+    """Make the page for people; None where none is wanted.
+
+    Args:
+        settings: See `Settings`.
+        version: Of the server.
+        library: Which it shows.
+        streams: Who listens.
+        search: What its search asks.
+        usage: Who read what.
+        threads: Where blocking calls run.
+        cells: The figures of all workers.
+        observer: Of this one, whose slowest reads are shown.
+        shared: The directory of this server's workers; None where there is one process.
+    """
+    if not settings.dashboard:
+        return None
+    slowest = Slowest()
+    observer.also_batches(slowest.take)
+
+    def sample() -> Sample:
+        return sample_of(series_totals(cells), time())
+
+    workers = settings.workers
+    worker = Worker(library, streams, slowest, settings)
+    board = Board(shared if workers > 1 else None)
+    live = Live(sample, slowest, worker.report, worker.surroundings, board, threads)
+    about = About(
+        library.catalog.rules.name,
+        version,
+        workers,
+        settings.cache_max_resources * workers,
+        settings.cache_max_bytes * workers,
+        BUCKETS_S[-1] * 1000,
+    )
+    readership = Readership(usage, threads)
+    return Dashboard(library, live, threads, readership, SearchRoute(search, is_usage=False), about)

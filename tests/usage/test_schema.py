@@ -1,0 +1,46 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from carrel.errors import InvalidSettings
+from carrel.usage.reading import open_to_read
+from carrel.usage.schema import NotAUsageFile, require_place
+from carrel.usage.store import UsageStore
+
+
+def test_databases_of_others_are_left_alone(path: Path) -> None:
+    with sqlite3.connect(path) as foreign:
+        foreign.execute("create table theirs (x)")
+    foreign.close()
+    before = path.read_bytes()
+    for use in (UsageStore, open_to_read):
+        with pytest.raises(NotAUsageFile, match="another program's"):
+            use(path)
+    assert path.read_bytes() == before
+
+
+def test_what_is_no_database_is_left_alone(path: Path) -> None:
+    path.write_text("uri,reads\n" * 200)
+    for use in (UsageStore, open_to_read):
+        with pytest.raises(sqlite3.DatabaseError):
+            use(path)
+    assert path.read_text() == "uri,reads\n" * 200
+
+
+def test_a_file_of_a_later_version_is_left_alone(path: Path) -> None:
+    UsageStore(path).close()
+    with sqlite3.connect(path) as later:
+        later.execute("pragma user_version = 99")
+    later.close()
+    with pytest.raises(NotAUsageFile, match="later version"):
+        UsageStore(path)
+
+
+def test_a_place_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    require_place(None)
+    require_place(tmp_path / "usage.sqlite")
+    with pytest.raises(InvalidSettings, match="is a directory"):
+        require_place(tmp_path)
+    with pytest.raises(InvalidSettings, match="is not there"):
+        require_place(tmp_path / "none" / "usage.sqlite")
