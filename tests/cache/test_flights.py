@@ -1,8 +1,12 @@
 import asyncio
+import gc
+import weakref
+from collections.abc import Iterator
 
 import pytest
 
 from carrel.cache.flights import Flights
+from carrel.threads import Threads
 
 
 class Load:
@@ -107,3 +111,38 @@ async def test_closing_ends_all_loads() -> None:
     assert len(flights) == 0
     with pytest.raises(asyncio.CancelledError):
         await waiter
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
+async def test_failure_is_gone_once_every_waiter_was_told() -> None:
+    """Without the collector: with it, what failed would be held for minutes, and its frames' documents too."""
+    flights: Flights[str, str] = Flights()
+    threads = Threads(1)
+    told: list[weakref.ref[Failure]] = []
+
+    async def wait() -> None:
+        try:
+            await flights.join("a", lambda: threads.run(_fail))
+        except Failure as error:
+            told.append(weakref.ref(error))
+
+    await asyncio.gather(*(wait() for _ in range(3)))
+    threads.close()
+    await _settle()
+    assert [reference() for reference in told] == [None, None, None]
+
+
+class Failure(Exception):
+    """An error that can be referred to weakly."""
+
+
+def _fail() -> str:
+    raise Failure
