@@ -1,12 +1,11 @@
 import asyncio
-import gc
 import weakref
-from collections.abc import Iterator
 
 import pytest
 
 from carrel.cache.flights import Flights
 from carrel.threads import Threads
+from tests.support.collecting import no_collector
 
 
 class Load:
@@ -113,15 +112,6 @@ async def test_closing_ends_all_loads() -> None:
         await waiter
 
 
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
-@pytest.mark.usefixtures("no_collector")
 async def test_failure_is_gone_once_every_waiter_was_told() -> None:
     """Without the collector: with it, what failed would be held for minutes, and its frames' documents too."""
     flights: Flights[str, str] = Flights()
@@ -134,10 +124,11 @@ async def test_failure_is_gone_once_every_waiter_was_told() -> None:
         except Failure as error:
             told.append(weakref.ref(error))
 
-    await asyncio.gather(*(wait() for _ in range(3)))
-    threads.close()
-    await _settle()
-    assert [reference() for reference in told] == [None, None, None]
+    with no_collector():
+        await asyncio.gather(*(wait() for _ in range(3)))
+        threads.close()
+        await _settle()
+        assert [reference() for reference in told] == [None, None, None]
 
 
 class Failure(Exception):
