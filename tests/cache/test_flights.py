@@ -113,7 +113,7 @@ async def test_closing_ends_all_loads() -> None:
 
 
 async def test_failure_is_gone_once_every_waiter_was_told() -> None:
-    """Without the collector: with it, what failed would be held for minutes, and its frames' documents too."""
+    """Without the collector: until it comes, what failed would be held, and what its frames hold."""
     flights: Flights[str, str] = Flights()
     threads = Threads(1)
     told: list[weakref.ref[Failure]] = []

@@ -45,8 +45,8 @@ class Flights(Generic[Key, Value]):
             # Without the shield, cancelling one waiter would cancel the task under all the others.
             return await asyncio.shield(task)
         finally:
-            # An error holds this frame, and the task the error: so it all would stay until the collector comes,
-            # which it seldom does in a server that makes little else for it to collect.
+            # An error holds this frame, and the task the error: all of it would stay until the collector
+            # comes, seldom enough in a server that makes little else to collect.
             del task
 
     def begin(self, key: Key, load: Callable[[], Coroutine[Any, Any, Value]]) -> None:
