@@ -1,9 +1,9 @@
 """Make `docs/reliability.md` of its template and the figures kept beside it.
 
 Run as a program: `python -m tests.faults.page` makes the page anew, with `--keep` of what the tests saw last,
-which replaces what was kept. `{{ promise 4 }}` in the template is the table of that promise,
-`{{ machine }}` where the tests ran, and `{{ deployment }}` the table of `deployment.json`, which
-`scripts/bench --deployment --json` prints.
+which replaces what was kept, with `--merge` what was kept of the same tests. `{{ promise 4 }}` in the template
+is the table of that promise, `{{ machine }}` where the tests ran, and `{{ deployment }}` the table of
+`deployment.json`, which `scripts/bench --deployment --json` prints.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _HEAD = ["fault", "measured", "seen", "at most", "test"]
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures of one run of the fault tests."""
+    """Figures of the fault tests, and where those that were kept last were taken."""
 
     environment: Environment
     figures: list[Figure]
@@ -84,6 +84,13 @@ def keep(figures: Sequence[Figure]) -> None:
         raise ValueError(f"{RESULTS.name} has no figures: run `task test:faults` first.")
     kept = Kept(environment=environment(("carrel", "granian")), figures=list(figures))
     KEPT.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=1) + b"\n")
+
+
+def merged(old: Sequence[Figure], new: Sequence[Figure]) -> list[Figure]:
+    """Return the new figures, and the old ones of tests that have no new ones."""
+    again = {figure.test for figure in new}
+    figures = [*new, *(figure for figure in old if figure.test not in again)]
+    return sorted(figures, key=lambda each: (each.promise, each.fault, each.measure))
 
 
 def load(path: Path = KEPT) -> Kept:
@@ -138,6 +145,8 @@ def main() -> None:
     """Make the page."""
     if "--keep" in sys.argv[1:]:
         keep(read_all())
+    if "--merge" in sys.argv[1:]:
+        keep(merged(load().figures, read_all()))
     PAGE.write_text(render(TEMPLATE.read_text("utf-8"), load()), "utf-8")
 
 
