@@ -1,9 +1,9 @@
 """Make `docs/reliability.md` of its template and the figures kept beside it.
 
 Run as a program: `python -m tests.faults.page` makes the page anew, with `--keep` of what the tests saw last,
-which replaces what was kept, with `--merge` what was kept of the same tests. `{{ promise 4 }}` in the template
-is the table of that promise, `{{ machine }}` where the tests ran, and `{{ deployment }}` the table of
-`deployment.json`, which `scripts/bench --deployment --json` prints.
+which replaces what was kept, with `--merge` what was kept of the same tests. In the template,
+`{{ promise 4 }}` is the table of that promise, `{{ machine }}` where the tests ran, and `{{ deployment }}`
+the table of `deployment.json`, which `scripts/bench --deployment --json` prints.
 """
 
 from __future__ import annotations
