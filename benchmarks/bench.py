@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks import gate, observation
+from benchmarks import deployment, gate, observation
 from benchmarks.processes import free_port, running
 from benchmarks.requests import Case, get_json, get_raw, plant, read_handshake, read_modern
 from benchmarks.sampling import SERVER_CORE, Load, check, machine, missing, sample
@@ -107,6 +107,8 @@ def main() -> int:
         sys.exit(f"scripts/bench cannot measure: {lacking}")
     if options.observation:
         return _observe(options)
+    if options.deployment:
+        return _deploy(options)
     result = measure(options)
     if options.json:
         print(json.dumps(result, indent=2))
@@ -126,6 +128,17 @@ def _observe(options: argparse.Namespace) -> int:
     if options.max_cost is None:
         return 0
     said, outcome = observation.judge(result, options.max_cost)
+    print(said, file=sys.stderr)
+    return outcome
+
+
+def _deploy(options: argparse.Namespace) -> int:
+    cases = [CASES[name] for name in options.case or CASES]
+    result = deployment.measure(cases, options.rounds, options.seconds, options.connections)
+    print(json.dumps(result, indent=1) if options.json else deployment.table(result))
+    if options.rounds < gate.ROUNDS_NEEDED:
+        return 0
+    said, outcome = deployment.judge(result)
     print(said, file=sys.stderr)
     return outcome
 
@@ -155,7 +168,15 @@ def _options() -> argparse.Namespace:
         help="with --observation: exit 1 when it takes more than this share of throughput, such as 0.10, "
         "3 when the rounds scatter too much to say",
     )
+    parser.add_argument(
+        "--deployment",
+        action="store_true",
+        help="compare one worker with one that has Redis, and with two, instead of with the floor; "
+        f"from {gate.ROUNDS_NEEDED} rounds on exit as --max-ratio does",
+    )
     options = parser.parse_args()
+    if options.deployment and (options.observation or options.max_ratio is not None):
+        parser.error("--deployment has limits of its own: leave out the other comparisons")
     if options.max_cost is not None and not options.observation:
         parser.error("--max-cost is about observation: add --observation")
     if options.max_ratio is not None and options.observation:

@@ -320,3 +320,16 @@ async def test_change_shows_though_nobody_can_be_told(library: Path, redis_serve
             await eventually(lambda: one.library.find(CORE_URI).size == 9, deadline_s=STALE_AT_MOST_S)
         finally:
             redis_server.thaw()
+
+
+async def test_what_a_host_knows_that_starts_shows_on_the_others_when_it_serves(
+    library: Path, redis_server: RedisServer
+) -> None:
+    # Nobody watches: without being told, the one that runs would find it by its next survey only.
+    async with serving_far(library, redis_server, rescan_s=60) as running:
+        await cached(running)
+        replace(library / "sdlc-core.md", "# Edited\n")
+        async with serving(library, redis_url=redis_server.url, shared_reads="always") as starting:
+            await starting.library.wait_ready()
+            assert await body(starting) == await body(running) == b"# Edited\n"
+            assert shared_of(running.library).feed.losses == shared_of(starting.library).feed.losses == 0

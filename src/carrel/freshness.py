@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from time import monotonic
 from types import MappingProxyType
+from typing import Protocol
 
 from carrel import surveying
 from carrel.catalog import Catalog
@@ -37,8 +38,26 @@ _WATCH_RETRY_S = 5.0
 _RETRY_S = 1.0
 
 
-Agree = Callable[[Draft], Awaitable[Mapping[str, float]]]
-"""Of a change that is whole, the paths for which it is not made yet, and when it is, in monotonic seconds."""
+class Others(Protocol):
+    """Those who serve the same source, of whom no reader is to notice that they are several."""
+
+    async def join(self) -> None:
+        """Hear them, before the source is looked at for the first time."""
+
+    async def joined(self, cost_s: float) -> None:
+        """Let them come to know what was seen then, before it is served.
+
+        Args:
+            cost_s: What the look took, in seconds.
+        """
+
+    async def agree(self, draft: Draft) -> Mapping[str, float]:
+        """Tell of a change that is whole, before it shows to readers.
+
+        Returns:
+            The paths for which it is not made yet, and when it is, in monotonic seconds.
+        """
+        ...
 
 
 class Freshness:
@@ -79,9 +98,7 @@ class Freshness:
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._agree: Agree | None = None
-        self._join: Callable[[], Awaitable[None]] | None = None
-        self._joined_s = 0.0
+        self._others: Others | None = None
         self._next_survey_s = 0.0
         self._earliest_survey_s = 0.0
         self.ready = asyncio.Event()
@@ -107,15 +124,9 @@ class Freshness:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
 
-    def agree_with(self, agree: Agree, join: Callable[[], Awaitable[None]], joined_s: float) -> None:
-        """Have somebody asked about each change of files before it shows to readers; call it before `start`.
-
-        Args:
-            agree: Is asked.
-            join: Awaited before the source is looked at for the first time.
-            joined_s: How long what is seen then waits before it is served, in seconds.
-        """
-        self._agree, self._join, self._joined_s = agree, join, joined_s
+    def agree_with(self, others: Others) -> None:
+        """Have others asked about each change of files before it shows to readers; call it before `start`."""
+        self._others = others
         # However fresh the catalog is that somebody filled: what others are about to do, it does not know.
         self.ready.clear()
 
@@ -225,8 +236,8 @@ class Freshness:
         )
 
     async def _first_survey(self) -> None:
-        if self._join is not None:
-            await self._join()
+        if self._others is not None:
+            await self._others.join()
         while not self.ready.is_set():
             try:
                 await self._follow_rules()
@@ -235,7 +246,8 @@ class Freshness:
                 )
                 await self._commit(await self._threads.run(self._judge.prepare, found.seen))
                 self._plan(found.cost_s)
-                await asyncio.sleep(self._joined_s)
+                if self._others is not None:
+                    await self._others.joined(found.cost_s)
                 self.ready.set()
             except SourceError as error:
                 self.failed_surveys += 1
@@ -299,7 +311,7 @@ class Freshness:
     async def _agree_and_commit(self, judged: Judged) -> None:
         """Make a change, but for the part of it that is to wait."""
         assert judged.draft is not None
-        due_s = {} if self._agree is None else await self._agree(judged.draft)
+        due_s = {} if self._others is None else await self._others.agree(judged.draft)
         now_s, adopted = monotonic(), judged.adopted
         held = {
             path: Pending(adopted[path], now_s, due_s[path], now_s) for path in adopted.keys() & due_s.keys()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import NamedTuple
@@ -47,12 +47,17 @@ JOIN_S = 0.5
 """How long a worker that starts waits for the feed."""
 
 JOINED_S = QUIET_S + HOLD_S + 0.05
-"""What it sees of the source then shows in the others by so much later; they may not have told of it yet."""
+"""What it sees of the source shows in the others by so much later, once they have looked, too; they may not
+have told of it yet."""
+
+MAX_JOINED_S = 2.0
+"""How long it lets the others look at a large library: a worker that is to take another's place is missed."""
 
 TRIES = 3
 """To tell of a change before it is made; then it is made, and told once Redis is back."""
 
 ALL = Invalidation()
+EVERYTHING = Edit(None)
 
 
 class _Told(NamedTuple):
@@ -83,7 +88,7 @@ class Sharing:
         self._held: dict[str, _Told] = {}
         """What this worker told and has not made yet. With trees of their own, others tell otherwise."""
         library.catalog.listen(self._on_change)
-        library.freshness.agree_with(self._agree, self._join, JOINED_S)
+        library.freshness.agree_with(self)
         library.on_invalidation(self._on_invalidation)
         feed.attend(self)
         feed.on_turn(self._on_turn)
@@ -132,7 +137,23 @@ class Sharing:
                 settled[info.path] = portable
         self._library.freshness.look_soon(set(settled), settled)
 
-    async def _agree(self, draft: Draft) -> dict[str, float]:
+    async def join(self) -> None:
+        """Hear what others are about to do before anything is served, but wait for no Redis for long."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._feed.wait_up(), JOIN_S)
+
+    async def joined(self, cost_s: float) -> None:
+        """Have the others look at the source too, and give them the time for it.
+
+        Where nobody was left whom the system tells of changes, this worker may know of some that the others
+        find by their next survey only: readers would go back whenever one of those answers them.
+        """
+        # Who is not reached is no worse off than without: while the feed is down all look by themselves.
+        if self._feed.is_up and await self._at_once(self._feed.mention, EVERYTHING):
+            await asyncio.sleep(min(cost_s, MAX_JOINED_S))
+        await asyncio.sleep(JOINED_S)
+
+    async def agree(self, draft: Draft) -> dict[str, float]:
         """Tell of a change that is about to be made, and return when all make it, by path."""
         if not self._feed.is_up or not self._library.is_ready:
             return {}
@@ -147,7 +168,7 @@ class Sharing:
         due_s = 0.0
         if news:
             await self._appoint(news)
-            if not await self._publish_now(Edit(news)):
+            if not await self._at_once(self._feed.publish, Edit(news)):
                 self._say(Edit(news))
             # Others count from when they heard, which was later than this worker's note.
             due_s = monotonic() + HOLD_S
@@ -158,11 +179,6 @@ class Sharing:
         moments = {info.path: due[info.uri] or due_s for info in (*infos, *gone)}
         return {path: moment_s for path, moment_s in moments.items() if moment_s > now_s}
 
-    async def _join(self) -> None:
-        """Hear what others are about to do before anything is served, but wait for no Redis for long."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._feed.wait_up(), JOIN_S)
-
     def _due_s(self, uri: str, portable: str) -> float | None:
         """Return when a version shows; None when nobody told of it."""
         for told in (self._told.get(uri), self._held.get(uri)):
@@ -170,11 +186,11 @@ class Sharing:
                 return told.due_s
         return None
 
-    async def _publish_now(self, news: News) -> bool:
-        """Tell the others at once, and tell whether they were told."""
+    async def _at_once(self, tell: Callable[[Edit], Awaitable[None]], news: Edit) -> bool:
+        """Tell the others now, and return whether they were told."""
         for _ in range(TRIES):
             try:
-                await self._feed.publish(news)
+                await tell(news)
             except LinkError:
                 # On a machine that is busy even a good answer comes too late now and then.
                 continue
@@ -205,7 +221,7 @@ class Sharing:
         uris = (*change.added, *change.updated, *change.removed)
         # Each resource may have aliases, which are not named.
         if len(uris) > 2 * MAX_NAMED:
-            self._say(Edit(None))
+            self._say(EVERYTHING)
             return
         documents = dict(self._news_of(uris))
         if documents:
@@ -239,13 +255,13 @@ class Sharing:
         self._say(Dropped(scope))
 
     def _say(self, news: News) -> None:
-        if news == Edit(None) and self._waiting and self._waiting[-1] == news:
+        if news == EVERYTHING and self._waiting and self._waiting[-1] == news:
             # A large change comes in steps, and one survey finds them all.
             return
         if len(self._waiting) >= MAX_WAITING:
             drops = any(isinstance(each, Dropped) for each in (*self._waiting, news))
             self._waiting.clear()
-            news = Dropped(ALL) if drops else Edit(None)
+            news = Dropped(ALL) if drops else EVERYTHING
         self._waiting.append(news)
         self._wake.set()
 

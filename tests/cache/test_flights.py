@@ -1,8 +1,11 @@
 import asyncio
+import weakref
 
 import pytest
 
 from carrel.cache.flights import Flights
+from carrel.threads import Threads
+from tests.support.collecting import no_collector
 
 
 class Load:
@@ -107,3 +110,30 @@ async def test_closing_ends_all_loads() -> None:
     assert len(flights) == 0
     with pytest.raises(asyncio.CancelledError):
         await waiter
+
+
+async def test_failure_is_gone_once_every_waiter_was_told() -> None:
+    """Without the collector: until it comes, what failed would be held, and what its frames hold."""
+    flights: Flights[str, str] = Flights()
+    threads = Threads(1)
+    told: list[weakref.ref[Failure]] = []
+
+    async def wait() -> None:
+        try:
+            await flights.join("a", lambda: threads.run(_fail))
+        except Failure as error:
+            told.append(weakref.ref(error))
+
+    with no_collector():
+        await asyncio.gather(*(wait() for _ in range(3)))
+        threads.close()
+        await _settle()
+        assert [reference() for reference in told] == [None, None, None]
+
+
+class Failure(Exception):
+    """An error that can be referred to weakly."""
+
+
+def _fail() -> str:
+    raise Failure

@@ -38,7 +38,10 @@ class Torn(Exception):
         self.version = version
 
 
-def compose(name: str, version: int, lines: int = 60) -> bytes:
+LINES = 60
+
+
+def compose(name: str, version: int, lines: int = LINES) -> bytes:
     """Make a document; its length changes with its version."""
     text = "".join(_LINE.format(version=version, name=name, number=number) for number in range(lines))
     body = (text + "." * (version % 7) + "\n").encode()
@@ -67,9 +70,9 @@ def verify(content: bytes, name: str) -> int:
     return version
 
 
-def plant_documents(root: Path, names: Iterable[str]) -> Path:
+def plant_documents(root: Path, names: Iterable[str], lines: int = LINES) -> Path:
     """Write version 1 of each document, old enough to be believed at once, and return the root."""
-    return plant(root, {file_of(name): compose(name, 1) for name in names})
+    return plant(root, {file_of(name): compose(name, 1, lines) for name in names})
 
 
 def file_of(name: str) -> str:

@@ -1,19 +1,25 @@
 """Make `docs/reliability.md` of its template and the figures kept beside it.
 
 Run as a program: `python -m tests.faults.page` makes the page anew, with `--keep` of what the tests saw last,
-which replaces what was kept. `{{ promise 4 }}` in the template is the table of that promise, and
-`{{ machine }}` where the tests ran.
+which replaces what was kept, with `--merge` what was kept of the same tests. In the template,
+`{{ promise 4 }}` is the table of that promise, `{{ machine }}` where the tests ran, and `{{ deployment }}`
+the table of `deployment.json`, which `scripts/bench --deployment --json` prints.
 """
 
 from __future__ import annotations
 
+import json
 import re
+import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from benchmarks import gate
+from benchmarks.deployment import LIMITS
 from carrel_perf.environment import environment
 from carrel_perf.results import Environment
 from carrel_perf.runbook.markdown import code, table
@@ -23,17 +29,19 @@ PAGE = ROOT / "docs" / "reliability.md"
 TEMPLATE = ROOT / "docs" / "reliability" / "reliability.template.md"
 KEPT = ROOT / "docs" / "reliability" / "figures.json"
 
+DEPLOYMENT = ROOT / "docs" / "reliability" / "deployment.json"
+
 _NOTE = (
     "<!-- Made by `task faults:page` of reliability/reliability.template.md and the figures beside it. -->"
 )
-_DIRECTIVE = re.compile(r"\{\{ (promise (?P<number>\d+)|machine) \}\}")
+_DIRECTIVE = re.compile(r"\{\{ (promise (?P<number>\d+)|machine|deployment) \}\}")
 _ROUND = 100
 """From here on, figures are told without fractions."""
 _HEAD = ["fault", "measured", "seen", "at most", "test"]
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures of one run of the fault tests."""
+    """Figures of the fault tests, and where those that were kept last were taken."""
 
     environment: Environment
     figures: list[Figure]
@@ -48,8 +56,10 @@ def render(template: str, kept: Kept) -> str:
     shown: set[int] = set()
 
     def made(found: re.Match[str]) -> str:
+        if found[1] == "deployment":
+            return _deployment(json.loads(DEPLOYMENT.read_bytes()))
         if found["number"] is None:
-            return _machine(kept)
+            return _machine(kept.environment)
         number = int(found["number"])
         shown.add(number)
         return _table(number, [figure for figure in kept.figures if figure.promise == number])
@@ -76,6 +86,13 @@ def keep(figures: Sequence[Figure]) -> None:
     KEPT.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=1) + b"\n")
 
 
+def merged(old: Sequence[Figure], new: Sequence[Figure]) -> list[Figure]:
+    """Return the new figures, and the old ones of tests that have no new ones."""
+    again = {figure.test for figure in new}
+    figures = [*new, *(figure for figure in old if figure.test not in again)]
+    return sorted(figures, key=lambda each: (each.promise, each.fault, each.measure))
+
+
 def load(path: Path = KEPT) -> Kept:
     """Return what was kept."""
     return msgspec.json.decode(path.read_bytes(), type=Kept)
@@ -98,15 +115,38 @@ def _spell(value: float, unit: str) -> str:
     return f"{value:,.0f} {unit}" if value >= _ROUND or value == int(value) else f"{value:.2g} {unit}"
 
 
-def _machine(kept: Kept) -> str:
-    seen = kept.environment
+def _machine(seen: Environment) -> str:
     return f"{seen.cpu}, {seen.cores} cores, Linux {seen.kernel}, Python {seen.python}"
+
+
+def _deployment(kept: dict[str, Any]) -> str:
+    rows = []
+    for case in kept["cases"]:
+        for name, ratios in case["ratios"].items():
+            (judged,) = gate.judge({name: ratios}, LIMITS[name])
+            cost_us = statistics.median(run["cpu_us"] for run in case["samples"][name])
+            spread = f"{judged.low:.2f} to {judged.high:.2f}"
+            rows.append(
+                [
+                    case["case"],
+                    name,
+                    f"{cost_us:.1f} µs",
+                    f"{judged.ratio:.2f}",
+                    spread,
+                    f"{LIMITS[name]:.2f}",
+                ]
+            )
+    head = ["read", "served by", "CPU each", "beside one worker alone", "at 95 %", "at most"]
+    seen = msgspec.convert(kept["environment"], Environment)
+    return f"{table(head, rows, texts=2)}\n\nMedians of {kept['rounds']} rounds on {_machine(seen)}."
 
 
 def main() -> None:
     """Make the page."""
     if "--keep" in sys.argv[1:]:
         keep(read_all())
+    if "--merge" in sys.argv[1:]:
+        keep(merged(load().figures, read_all()))
     PAGE.write_text(render(TEMPLATE.read_text("utf-8"), load()), "utf-8")
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tests.faults.figures import ROOT, Figures, read_all
-from tests.faults.page import PAGE, TEMPLATE, Kept, load, render
+from tests.faults.page import PAGE, TEMPLATE, Kept, load, merged, render
 
 
 def figure(directory: Path, promise: int = 4) -> None:
@@ -71,3 +71,16 @@ def test_figure_that_breaks_a_promise_fails_its_test_and_is_kept(tmp_path: Path)
         figures.hold(7, "a fault", "lost", 3, "requests", at_most=2)
 
     assert [each.seen for each in read_all(tmp_path)] == [3]
+
+
+def test_new_figures_of_a_test_replace_its_old_ones_and_no_others(tmp_path: Path) -> None:
+    figure(tmp_path / "new", promise=5)
+    figure(tmp_path / "old")
+    Figures("tests/a.py::test_c", tmp_path / "old").tell(4, "another", "failed", 1, "reads")
+
+    found = merged(read_all(tmp_path / "old"), read_all(tmp_path / "new"))
+
+    assert [(each.test, each.promise) for each in found] == [
+        ("tests/a.py::test_c", 4),
+        ("tests/a.py::test_b", 5),
+    ]

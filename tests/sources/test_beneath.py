@@ -1,4 +1,5 @@
 import errno
+import gc
 import os
 import threading
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from carrel.sources.beneath import Directory, is_regular
+from tests.support.collecting import no_collector
 from tests.support.descriptors import open_descriptors
 from tests.support.forbidding import run_without_openat2
 from tests.support.renaming import exchange
@@ -248,3 +250,11 @@ def test_a_link_out_never_shows_the_secret_where_links_are_followed(following: D
     (root / "link.md").symlink_to("../outside/secret.md")
     found = _race(following, "a.md", root / "a.md", root / "link.md")
     assert found == {PUBLIC, b""}
+
+
+def test_a_root_that_is_opened_and_closed_leaves_nothing_to_the_collector(root: Path) -> None:
+    """Surveys do so every few seconds, to look for rules."""
+    with no_collector():
+        for _ in range(10):
+            Directory(str(root)).close()
+        assert gc.collect() == 0

@@ -148,9 +148,20 @@ class Feed:
             if error.reason not in {Reason.FULL, Reason.READ_ONLY}:
                 raise
             # Without a number, which such a Redis does not take: who listens now is told all the same.
-            await self.link.call("PUBLISH", self._keys.channel, b"0 " + body, parse=_number_of)
+            await self._send_uncounted(body)
             if isinstance(news, Dropped):
                 raise
+
+    async def mention(self, news: Edit) -> None:
+        """Tell those who listen now; who does not hear it has lost nothing.
+
+        Raises:
+            LinkError: They were not told.
+        """
+        await self._send_uncounted(msgspec.json.encode(_Message(self._sender, news)))
+
+    async def _send_uncounted(self, body: bytes) -> None:
+        await self.link.call("PUBLISH", self._keys.channel, b"0 " + body, parse=_number_of)
 
     async def _run(self) -> None:
         while True:

@@ -41,8 +41,13 @@ class Flights(Generic[Key, Value]):
             task = self._start(key, load)
         else:
             self.joined += 1
-        # Without the shield, cancelling one waiter would cancel the task under all the others.
-        return await asyncio.shield(task)
+        try:
+            # Without the shield, cancelling one waiter would cancel the task under all the others.
+            return await asyncio.shield(task)
+        finally:
+            # An error holds this frame, and the task the error: all of it would stay until the collector
+            # comes, seldom enough in a server that makes little else to collect.
+            del task
 
     def begin(self, key: Key, load: Callable[[], Coroutine[Any, Any, Value]]) -> None:
         """Start the load of a key for which nobody waits, unless one is under way."""

@@ -29,6 +29,10 @@ _NOT_FOUND = frozenset(
 _CLOSED = -1
 
 
+_libc = ctypes.CDLL(None, use_errno=True)
+"""Loaded once: each further one is a class of its own, which only the collector takes away again."""
+
+
 def _open_root(path: str) -> int:
     return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
@@ -55,7 +59,6 @@ class Directory:
         self._path = path
         self._follow_links = follow_links
         self._descriptor = _open_root(path)
-        self._libc = ctypes.CDLL(None, use_errno=True)
         self._use_openat2 = self._has_openat2() if use_openat2 is None else use_openat2
 
     def open(self, path: str) -> int:
@@ -125,7 +128,7 @@ class Directory:
         how = _OpenHow(_FLAGS, 0, resolve)
         name = os.fsencode(path) or b"."
         for attempt in range(_RETRIES + 1):
-            descriptor: int = self._libc.syscall(
+            descriptor: int = _libc.syscall(
                 _SYS_OPENAT2, self._descriptor, name, ctypes.byref(how), ctypes.sizeof(how)
             )
             if descriptor >= 0:

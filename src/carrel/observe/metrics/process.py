@@ -23,6 +23,23 @@ GC_COLLECTED = "python_gc_objects_collected_total"
 GC_UNCOLLECTABLE = "python_gc_objects_uncollectable_total"
 PYTHON = "python_info"
 
+_LOOP_BOUNDS_S = (
+    0.0001,
+    0.00025,
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.010,
+    0.020,
+    0.050,
+    0.100,
+    0.200,
+    0.500,
+    1.000,
+)
+"""20 ms is what a mass change of the library may block the loop for."""
+
 _GENERATION = Label("generation", ("0", "1", "2"))
 _GC_REMEDY = (
     "Many of generation 2 while the lag of the event loop grows: something makes cyclic garbage; report it."
@@ -57,6 +74,7 @@ PROCESS = {
         "profile`.",
         (),
         "seconds",
+        bounds=_LOOP_BOUNDS_S,
     ),
     CPU: Metric(
         Kind.COUNTER,
