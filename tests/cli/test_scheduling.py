@@ -17,6 +17,10 @@ class Exchange:
 
     def __init__(self) -> None:
         self.outcomes: list[BaseException | None] = []
+        self.task: asyncio.Task[None] | None = None
+
+    def taskref(self, task: asyncio.Task[None]) -> None:
+        self.task = task
 
     def done(self) -> None:
         self.outcomes.append(None)
@@ -26,16 +30,7 @@ class Exchange:
 
 
 def queue(begin: Begin) -> Queue:
-    loop = asyncio.get_running_loop()
-
-    running = set()
-
-    def run(answering: Coroutine[Any, Any, None]) -> None:
-        task = loop.create_task(answering)
-        running.add(task)
-        task.add_done_callback(running.discard)
-
-    return Queue(begin, loop, run)
+    return Queue(begin, asyncio.get_running_loop())
 
 
 def put(into: Queue, exchange: Exchange) -> None:

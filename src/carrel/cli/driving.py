@@ -122,6 +122,9 @@ class DrivenExchange:
         self.scope: RsgiScope = scope
         self.proto: RsgiProtocol = DrivenProtocol(body)
 
+    def taskref(self, task: asyncio.Task[None]) -> None:
+        """Do nothing: a hit has no task."""
+
     def done(self) -> None:
         """Do nothing: it was answered."""
 

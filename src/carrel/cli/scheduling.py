@@ -1,11 +1,11 @@
 """Hands requests to the app by a call, where Granian by itself makes coroutines of each.
 
-Granian's threads take requests from connections, and its scheduler has the event loop run two coroutines and
-a step object for each. A hit needs none of that: it is answered in one call. So the scheduler here queues the
-request, wakes the loop once for all that wait, and lets the app begin with each; only what has to wait is a
-coroutine, which Granian runs as ever (docs/adr/0014).
+Granian's threads take requests from connections, and its scheduler has the event loop run a task of two
+coroutines for each. A hit needs none of that: it is answered in one call. So the scheduler here queues the
+request, wakes the loop once for all that wait, and lets the app begin with each; only what waits becomes a
+task, as all do by Granian's own scheduler (docs/adr/0014).
 
-Knows insides of Granian, as `supervising` does: `_futures`, `CallbackScheduler`, `mp._new_cbscheduler`.
+Knows insides of Granian, as `supervising` does: `CallbackScheduler`, `mp._new_cbscheduler`, `taskref`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from typing import Any
 from carrel.servers.rsgi import Begin, RsgiExchange
 
 # As values: of insides there are no types.
-_futures: Any = import_module("granian._futures")
 _granian: Any = import_module("granian._granian")
 _mp: Any = import_module("granian.server.mp")
 
@@ -41,14 +40,9 @@ def _scheduler(
     impl_asyncio: bool,  # noqa: ARG001 - how Granian runs coroutines; it calls this
 ) -> Any:
     """Return what Granian gives its requests to, in place of its own."""
-    scheduler = _granian.CallbackScheduler(
-        loop,
-        callback,
-        _futures._CBSchedulerTask(),  # noqa: SLF001
-        partial(_futures._aio_taskenter, loop),  # noqa: SLF001
-        partial(_futures._aio_taskleave, loop),  # noqa: SLF001
-    )
-    scheduler._schedule_fn = Queue(begin, loop, scheduler._run).put  # noqa: SLF001
+    # What else it asks for is how it would run coroutines itself.
+    scheduler = _granian.CallbackScheduler(loop, callback, None, None, None)
+    scheduler._schedule_fn = Queue(begin, loop).put  # noqa: SLF001
     return scheduler
 
 
@@ -58,18 +52,11 @@ class Queue:
     Args:
         begin: Called with each on the event loop.
         loop: The event loop.
-        run: Runs a coroutine on it.
     """
 
-    def __init__(
-        self,
-        begin: Begin,
-        loop: asyncio.AbstractEventLoop,
-        run: Callable[[Coroutine[Any, Any, None]], object],
-    ) -> None:
+    def __init__(self, begin: Begin, loop: asyncio.AbstractEventLoop) -> None:
         self._begin = begin
         self._loop = loop
-        self._run = run
         self._waiting: deque[RsgiExchange] = deque()
         self._is_awake = False
 
@@ -96,7 +83,8 @@ class Queue:
             self._loop.call_soon(self._work)
 
     def _finish(self, exchange: RsgiExchange, answering: Coroutine[Any, Any, None]) -> None:
-        self._run(_finished(exchange, answering))
+        # The request keeps its task, and the task the request: no loop keeps tasks alive.
+        exchange.taskref(self._loop.create_task(_finished(exchange, answering)))
 
 
 async def _finished(exchange: RsgiExchange, answering: Coroutine[Any, Any, None]) -> None:

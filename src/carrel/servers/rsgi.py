@@ -72,6 +72,9 @@ class RsgiExchange(Protocol):
     scope: RsgiScope
     proto: RsgiProtocol
 
+    def taskref(self, task: asyncio.Task[None], /) -> None:
+        """Keep the task that answers the request."""
+
     def done(self) -> None:
         """Say that the request was answered."""
 
