@@ -320,6 +320,16 @@ FAULTS = (
         ),
     ),
     Panel(
+        "Traces",
+        "Only where OTEL_* asks for them. Spans a second that arrived, and that were lost, by reason.",
+        "ops",
+        (
+            Query(rate("carrel_trace_spans_exported_total"), "arrived"),
+            Query(rate("carrel_trace_spans_dropped_total", "reason"), "{{reason}}"),
+            Query(rate("carrel_traces_dropped_total"), "requests not traced"),
+        ),
+    ),
+    Panel(
         "Ended streams",
         "A second, by reason. slow: clients that do not take what is sent.",
         "ops",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from carrel.observe.metrics import LIBRARY, PROCESS, READS, Kind, Label, Metric, Whole
+from carrel.observe.metrics import LIBRARY, PROCESS, READS, TRACES, Kind, Label, Metric, Whole
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "metrics.md"
 
@@ -26,6 +26,7 @@ GROUPS: dict[str, Mapping[str, Metric]] = {
     "Reads, the cache, and answers": READS,
     "The library, and what is shared": LIBRARY,
     "Workers": PROCESS,
+    "Traces": TRACES,
 }
 
 _WHOLE = {

@@ -48,6 +48,8 @@ class Collector:
 
     url: str = ""
     spans: list[SpanSeen] = field(default_factory=list)
+    refuses: bool = False
+    """Whether it takes nothing; over HTTP only."""
 
     def traces(self) -> dict[str, list[SpanSeen]]:
         """Return the spans by their traces, in the order of their beginning."""
@@ -93,8 +95,10 @@ def collecting_http() -> Iterator[Collector]:
             body = self.rfile.read(int(self.headers["content-length"]))
             if self.headers.get("content-encoding") == "gzip":
                 body = gzip.decompress(body)
-            collector.take(ExportTraceServiceRequest.FromString(body))
-            self.send_response(200)
+            # 400 is final: an exporter does not try again (OTLP, "Failures").
+            if not collector.refuses:
+                collector.take(ExportTraceServiceRequest.FromString(body))
+            self.send_response(400 if collector.refuses else 200)
             self.send_header("content-type", "application/x-protobuf")
             self.send_header("content-length", "0")
             self.end_headers()

@@ -99,6 +99,7 @@ class Telemetry:
         slow_s, route_of = self._settings.trace_slow_s, router.route_of
         tracing = Tracing(self._plan, slow_s, self._library, self._threads, route_of, self._version)
         self.observer.also_batches(tracing.take)
+        self.observer.also(tracing.record)
         self.tracing = tracing
         return tracing.before(respond), tracing.before_calls(dispatcher)
 

@@ -12,11 +12,14 @@ from carrel.observe.metrics import (
     DROPPED_LINES,
     EVICTIONS,
     FAILED_SURVEYS,
+    FAILING_EXPORTERS,
     FEED_LOSSES,
     FEED_UP,
     RESPONSES,
     SHARED_UP,
+    SPANS_DROPPED,
     STALE,
+    TRACES_DROPPED,
     WATCHING,
 )
 
@@ -76,6 +79,8 @@ def _now(new: Sample, surroundings: Surroundings) -> list[State]:
         found.append(_REDIS_DOWN)
     if new.value(FEED_UP, 1.0) == 0:
         found.append(_FEED_DOWN)
+    if new.value(FAILING_EXPORTERS):
+        found.append(_TRACES_FAILING)
     return found
 
 
@@ -91,6 +96,10 @@ def _lately(old: Sample, new: Sample) -> list[State]:
         found.append(_failed_surveys(surveys))
     if lines := increase(old, new, DROPPED_LINES):
         found.append(_dropped_lines(lines))
+    if spans := increase(old, new, SPANS_DROPPED):
+        found.append(_dropped_spans(spans))
+    if traces := increase(old, new, TRACES_DROPPED):
+        found.append(_dropped_traces(traces))
     if losses := increase(old, new, FEED_LOSSES):
         found.append(_feed_losses(losses))
     if (evictions := increase(old, new, EVICTIONS)) >= _MANY_EVICTIONS:
@@ -129,6 +138,14 @@ _FEED_DOWN = State(
     "Workers do not hear from each other, so each compares what it has in memory with the library after four "
     "seconds. Answers stay fresh; reads cost more.",
     "See to Redis, which carries the feed. When it is back, everything is compared once.",
+)
+_TRACES_FAILING = State(
+    "traces-failing",
+    Level.WARNING,
+    "Traces do not arrive",
+    "The collector did not take the last spans, so they are lost. No request waited for it; reads and the "
+    "figures here are whole.",
+    "See to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names; the log on stderr has the reason.",
 )
 
 
@@ -182,6 +199,27 @@ def _dropped_lines(lines: float) -> State:
         "What reads stderr is slower than the reads come in. No request waited for it; the figures here are "
         "whole.",
         "Give the log a faster reader, or do without it: --no-access-log.",
+    )
+
+
+def _dropped_spans(spans: float) -> State:
+    return State(
+        "dropped-spans",
+        Level.WARNING,
+        f"{_count(spans, 'span')} lost on the way to the collector",
+        "Traces of this time have gaps, or are missing. No request waited for them.",
+        "carrel_trace_spans_dropped_total says why, by reason: see to the collector, or sample fewer "
+        "requests (OTEL_TRACES_SAMPLER_ARG).",
+    )
+
+
+def _dropped_traces(traces: float) -> State:
+    return State(
+        "dropped-traces",
+        Level.WARNING,
+        f"{_count(traces, 'request')} not traced",
+        "More requests were sampled than the server had time to make spans for. No request waited for it.",
+        "Sample fewer of them (OTEL_TRACES_SAMPLER_ARG), or add workers.",
     )
 
 

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 from carrel.http.exchange import Handler
 from carrel.library import Library
 from carrel.mcp.dispatch import Calls, Dispatcher
+from carrel.observe.metrics import TRACES_DROPPED
+from carrel.observe.recorder import Recorder
 from carrel.observe.sent import Sent
 from carrel.observe.tallies import Tallies
 from carrel.observe.tracing.marking import Marking, Note, new_trace_id
+from carrel.observe.tracing.outflow import Outflow
 from carrel.observe.tracing.spans import RouteOf, span_of
 from carrel.observe.tracing.switch import Plan
 from carrel.threads import Threads
@@ -63,6 +66,7 @@ class Tracing:
         self._version = version
         self._route_of = route_of
         self._marking = Marking(plan.sampling, slow_s, library, reads_context=plan.reads_context)
+        self._outflows = tuple(Outflow(exporter) for exporter in plan.exporters)
         self._exporting: Exporting | None = None
         self._waiting: deque[Sent] = deque()
         self._waiting_bytes = 0
@@ -92,12 +96,16 @@ class Tracing:
             )
         except Exception as error:  # noqa: BLE001 - whatever OpenTelemetry makes of its variables, reads go on
             log.warning("OTEL_* asks for traces, and there will be none: %s", error)
+        else:
+            return
+        for outflow in self._outflows:
+            outflow.is_failing = True
 
     def _open(self) -> Exporting:
         # Imports that take longer than the rest of a start: not for those who want no traces.
         from carrel.observe.tracing.exporting import Exporting
 
-        return Exporting(self._plan.exporters, self._version)
+        return Exporting(self._outflows, self._version)
 
     async def stop(self) -> None:
         """Send what is left, within `CLOSE_S`."""
@@ -110,6 +118,12 @@ class Tracing:
             log.warning(
                 "the last traces were given up, as the collector did not take them within %g s", CLOSE_S
             )
+
+    def record(self, recorder: Recorder) -> None:
+        """Write what became of traces into the figures of a worker; see `Observer.also`."""
+        recorder.counter(TRACES_DROPPED, self.dropped)
+        for outflow in self._outflows:
+            outflow.record(recorder)
 
     def take(self, batch: Sequence[Sent], tallies: Tallies) -> None:
         """Take what is to be traced of a batch; see `Observer.also_batches`."""
