@@ -52,6 +52,8 @@ def _section(name: str, metric: Metric) -> Iterator[str]:
     yield from (f"- label `{label.name}`: {_values(label)}" for label in metric.labels)
     if metric.kind is Kind.HISTOGRAM:
         yield f"- buckets: {', '.join(f'{bound:g}' for bound in metric.bounds)}"
+    if metric.has_exemplars:
+        yield "- exemplars, in OpenMetrics: [the last trace of each bucket](tracing.md#exemplars)"
     yield f"\n**What to do:** {metric.remedy}\n"
 
 

@@ -88,6 +88,18 @@ def test_every_panel_says_what_it_shows_and_asks_for_metrics_that_there_are() ->
             assert name in METRICS or METRICS[SUFFIXES.sub("", name)].kind is Kind.HISTOGRAM, (title, name)
 
 
+def test_panels_of_latency_show_the_traces_that_buckets_name() -> None:
+    showing = {panel["title"] for panel in panels() if any(target["exemplar"] for target in panel["targets"])}
+    assert showing == {
+        "p95",
+        "All reads",
+        "p95 by type and cache result",
+        "p99 by type and cache result",
+        "Distribution",
+        "p95 of MCP by method",
+    }
+
+
 def test_what_is_provisioned_is_where_it_is_looked_for() -> None:
     (source,) = yaml.safe_load((PROVISIONING / "datasources" / "prometheus.yml").read_text())["datasources"]
     assert source["type"] == "prometheus"

@@ -109,12 +109,13 @@ class Telemetry:
         Args:
             operations: Of the protocol, as they are told of when they go well.
         """
+        recorder = None
         if self._has_figures:
             recorder = Recorder(self._cells.claim(), self._library.catalog.rules.types, tuple(operations))
             self.observer.start(recorder)
             self._vitals.start(recorder)
         if self.tracing is not None:
-            await self.tracing.start()
+            await self.tracing.start(recorder)
 
     async def stop(self) -> None:
         """Work up what is pending, and watch no longer."""

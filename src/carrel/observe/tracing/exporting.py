@@ -71,8 +71,8 @@ class Exporting:
             self._provider.add_span_processor(_Bounded(outflow))
         self._tracer = self._provider.get_tracer("carrel", version)
 
-    def send(self, span: Span, trace_id: int, parent: Context | None) -> None:
-        """Hand over the spans of one request; never waits.
+    def send(self, span: Span, trace_id: int, parent: Context | None) -> int:
+        """Hand over the spans of one request, and return the id of its own span; never waits.
 
         Args:
             span: The request's.
@@ -84,7 +84,7 @@ class Exporting:
         context = OtelContext()
         if parent is not None:
             context = set_span_in_context(NonRecordingSpan(_remote(parent)), context)
-        self._make(span, context, time_ns() - int(monotonic() * _NS))
+        return self._make(span, context, time_ns() - int(monotonic() * _NS))
 
     async def close(self, deadline_s: float) -> bool:
         """Send what is left, waiting no longer than the deadline.
@@ -109,7 +109,7 @@ class Exporting:
             return False
         return True
 
-    def _make(self, span: Span, context: OtelContext, unix_ns: int) -> None:
+    def _make(self, span: Span, context: OtelContext, unix_ns: int) -> int:
         made = self._tracer.start_span(
             span.name,
             context,
@@ -125,6 +125,7 @@ class Exporting:
             for child in span.children:
                 self._make(child, inner, unix_ns)
         made.end(unix_ns + int(span.end_s * _NS))
+        return made.get_span_context().span_id
 
 
 class _GivenTraceIds(RandomIdGenerator):

@@ -6,15 +6,17 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
+from time import monotonic, time
 from typing import TYPE_CHECKING
 
-from carrel.http.exchange import Handler
+from carrel.http.exchange import FailedRead, Handler
 from carrel.library import Library
 from carrel.mcp.dispatch import Calls, Dispatcher
+from carrel.observe.exemplars import Exemplar
 from carrel.observe.metrics import TRACES_DROPPED
 from carrel.observe.recorder import Recorder
 from carrel.observe.sent import Sent
-from carrel.observe.tallies import Tallies
+from carrel.observe.tallies import FROM_A_CACHE, Tallies, served_from
 from carrel.observe.tracing.marking import Marking, Note, new_trace_id
 from carrel.observe.tracing.outflow import Outflow
 from carrel.observe.tracing.spans import RouteOf, span_of
@@ -68,6 +70,7 @@ class Tracing:
         self._marking = Marking(plan.sampling, slow_s, library, reads_context=plan.reads_context)
         self._outflows = tuple(Outflow(exporter) for exporter in plan.exporters)
         self._exporting: Exporting | None = None
+        self._recorder: Recorder | None = None
         self._waiting: deque[Sent] = deque()
         self._waiting_bytes = 0
         self._working = False
@@ -84,8 +87,13 @@ class Tracing:
         """See `Marking.before_calls`."""
         return self._marking.before_calls(calls)
 
-    async def start(self) -> None:
-        """Make the way to the collectors, in the process that serves; where there is none, say why."""
+    async def start(self, recorder: Recorder | None) -> None:
+        """Make the way to the collectors, in the process that serves; where there is none, say why.
+
+        Args:
+            recorder: Where exemplars go; None for none.
+        """
+        self._recorder = recorder
         for complaint in self._plan.complaints:
             log.warning("%s", complaint)
         try:
@@ -156,7 +164,19 @@ class Tracing:
         self._waiting_bytes -= sent.body_bytes
         span = span_of(sent, self._route_of)
         if isinstance(sent.mark, Note):
-            exporting.send(span, sent.mark.trace_id, sent.mark.context)
+            trace_id, context = sent.mark.trace_id, sent.mark.context
         else:
-            exporting.send(span, new_trace_id(), None)
+            trace_id, context = new_trace_id(), None
+        span_id = exporting.send(span, trace_id, context)
         self.made += 1
+        if self._recorder is not None:
+            at_s = time() - monotonic() + sent.end_s
+            _exemplify(sent, Exemplar(trace_id, span_id, sent.end_s - sent.start_s, at_s), self._recorder)
+
+
+def _exemplify(sent: Sent, exemplar: Exemplar, recorder: Recorder) -> None:
+    for operation in sent.operations:
+        recorder.exemplify_operation(operation, exemplar)
+    for read in sent.reads:
+        if not isinstance(read, FailedRead):
+            recorder.exemplify_read(read.info.type, exemplar, is_hit=served_from(read) in FROM_A_CACHE)
