@@ -19,6 +19,9 @@ OpenMetrics.
 
 No label has a client's text for a value: the number of series does not grow with what clients invent.
 
+Where requests are traced, buckets of latency have exemplars in OpenMetrics: the trace of the last request
+that fell into each. [Tracing](tracing.md#exemplars) says how they get from there to Grafana.
+
 `deploy/prometheus/` has rules and alerts made of these metrics, `deploy/grafana/` a dashboard.
 """
 
