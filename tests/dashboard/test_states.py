@@ -57,6 +57,11 @@ def test_each_state_says_what_it_means_and_what_to_do(metric: str, value: float,
     assert min(len(state.title), len(state.meaning), len(state.remedy)) > 10
 
 
+def test_a_few_evictions_are_not_told_of() -> None:
+    assert with_metric(EVICTIONS, 99) == []
+    assert [state.id for state in with_metric(EVICTIONS, 100)] == ["evictions"]
+
+
 def test_a_server_that_is_not_ready_says_so_and_not_that_it_is_empty() -> None:
     surroundings = Surroundings(is_ready=False, watch=True, rescan_s=3.0)
     assert [state.id for state in found(surroundings)] == ["not-ready"]

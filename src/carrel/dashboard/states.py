@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -90,20 +91,10 @@ def _lately(old: Sample, new: Sample) -> list[State]:
     if errors:
         of_all = max(increase(old, new, RESPONSES), errors)
         found.append(_server_errors(errors, of_all))
-    if stale := increase(old, new, STALE):
-        found.append(_stale(stale))
-    if surveys := increase(old, new, FAILED_SURVEYS):
-        found.append(_failed_surveys(surveys))
-    if lines := increase(old, new, DROPPED_LINES):
-        found.append(_dropped_lines(lines))
-    if spans := increase(old, new, SPANS_DROPPED):
-        found.append(_dropped_spans(spans))
-    if traces := increase(old, new, TRACES_DROPPED):
-        found.append(_dropped_traces(traces))
-    if losses := increase(old, new, FEED_LOSSES):
-        found.append(_feed_losses(losses))
-    if (evictions := increase(old, new, EVICTIONS)) >= _MANY_EVICTIONS:
-        found.append(_evictions(evictions))
+    for counted in _COUNTED:
+        number = increase(old, new, counted.metric)
+        if number >= counted.least:
+            found.append(counted.state(number))
     return found
 
 
@@ -171,77 +162,86 @@ def _server_errors(errors: float, responses: float) -> State:
     )
 
 
-def _stale(reads: float) -> State:
-    return State(
+def _count(number: float, noun: str) -> str:
+    return f"{number:,.0f} {noun}{'' if number == 1 else 's'}"
+
+
+class _Counted(NamedTuple):
+    """What is told of when it happened in the time that is looked at."""
+
+    metric: str
+    id: str
+    noun: str
+    title: str
+    """Around how many of the noun there were."""
+    meaning: str
+    remedy: str
+    least: int = 1
+
+    def state(self, number: float) -> State:
+        """Return what is told of so many."""
+        title = self.title.format(_count(number, self.noun))
+        return State(self.id, Level.WARNING, title, self.meaning, self.remedy)
+
+
+_COUNTED = (
+    _Counted(
+        STALE,
         "stale-reads",
-        Level.WARNING,
-        f"{_count(reads, 'read')} answered with the last good content",
+        "read",
+        "{} answered with the last good content",
         "Documents could not be read, so what was in memory was served; after a while such reads will fail.",
         "See whether the library's disk or mount is well; the log on stderr names the documents.",
-    )
-
-
-def _failed_surveys(surveys: float) -> State:
-    return State(
+    ),
+    _Counted(
+        FAILED_SURVEYS,
         "failed-surveys",
-        Level.WARNING,
-        f"{_count(surveys, 'survey')} of the library failed",
+        "survey",
+        "{} of the library failed",
         "What changed on disk may be missed until one succeeds. What is served is the last known state.",
         "See whether the library's directory can be read by the user that Carrel runs as.",
-    )
-
-
-def _dropped_lines(lines: float) -> State:
-    return State(
+    ),
+    _Counted(
+        DROPPED_LINES,
         "dropped-lines",
-        Level.WARNING,
-        f"{_count(lines, 'log line')} dropped",
+        "log line",
+        "{} dropped",
         "What reads stderr is slower than the reads come in. No request waited for it; the figures here are "
         "whole.",
         "Give the log a faster reader, or do without it: --no-access-log.",
-    )
-
-
-def _dropped_spans(spans: float) -> State:
-    return State(
+    ),
+    _Counted(
+        SPANS_DROPPED,
         "dropped-spans",
-        Level.WARNING,
-        f"{_count(spans, 'span')} lost on the way to the collector",
+        "span",
+        "{} lost on the way to the collector",
         "Traces of this time have gaps, or are missing. No request waited for them.",
         "carrel_trace_spans_dropped_total says why, by reason: see to the collector, or sample fewer "
         "requests (OTEL_TRACES_SAMPLER_ARG).",
-    )
-
-
-def _dropped_traces(traces: float) -> State:
-    return State(
+    ),
+    _Counted(
+        TRACES_DROPPED,
         "dropped-traces",
-        Level.WARNING,
-        f"{_count(traces, 'request')} not traced",
+        "request",
+        "{} not traced",
         "More requests were sampled than the server had time to make spans for. No request waited for it.",
         "Sample fewer of them (OTEL_TRACES_SAMPLER_ARG), or add workers.",
-    )
-
-
-def _feed_losses(losses: float) -> State:
-    return State(
+    ),
+    _Counted(
+        FEED_LOSSES,
         "feed-losses",
-        Level.WARNING,
-        f"Messages between workers were lost {_count(losses, 'time')}",
+        "time",
+        "Messages between workers were lost {}",
         "Each time, everything in memory was compared with the library again; answers stayed fresh.",
         "Redis restarted, or is short of memory for its clients' buffers: see its log.",
-    )
-
-
-def _evictions(evictions: float) -> State:
-    return State(
+    ),
+    _Counted(
+        EVICTIONS,
         "evictions",
-        Level.WARNING,
-        f"{_count(evictions, 'document')} put out of the cache to make room",
+        "document",
+        "{} put out of the cache to make room",
         "The library that is read is larger than the cache, so documents are loaded again and again.",
         "Raise CACHE_MAX_SIZE (documents) or CARREL_CACHE_MAX_BYTES, whichever is full.",
-    )
-
-
-def _count(number: float, noun: str) -> str:
-    return f"{number:,.0f} {noun}{'' if number == 1 else 's'}"
+        _MANY_EVICTIONS,
+    ),
+)
