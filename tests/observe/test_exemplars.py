@@ -194,7 +194,6 @@ def test_of_all_workers_the_latest_is_shown_be_its_worker_dead() -> None:
 
 
 async def scraped(served: Served, metric: str = LOADING) -> list[Shown]:
-    served.app._observer.flush()  # noqa: SLF001 - what happens 50 ms later at most
     return told((await served.get("/metrics", accept=OPENMETRICS)).text, metric)
 
 

@@ -39,7 +39,6 @@ def trace(monkeypatch: pytest.MonkeyPatch) -> Trace:
 
 async def shown(served: Served) -> dict[tuple[str, str], float]:
     """Return the figures of traces, by name and reason, as they are now."""
-    served.app._observer.flush()  # noqa: SLF001 - what a worker does once a second
     return {
         (sample.name, sample.labels.get("reason", "")): sample.value
         for family in text_string_to_metric_families(await served.metrics())
