@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from carrel.observe.metrics import METRICS
+
 DASHBOARD = Path(__file__).resolve().parent.parent / "deploy" / "grafana" / "dashboards" / "carrel.json"
 
 SCHEMA_VERSION = 39
@@ -23,6 +25,7 @@ SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 OF_THESE = 'job=~"$job",instance=~"$instance"'
 READ = "mcp_resource_loading_latency_seconds"
 OPERATION = "mcp_server_operation_duration_seconds"
+EXEMPLIFIED = tuple(name for name, about in METRICS.items() if about.has_exemplars)
 WITH_REDIS = "Only with --redis."
 
 
@@ -31,6 +34,11 @@ class Query(NamedTuple):
 
     expr: str
     legend: str = ""
+
+    @property
+    def has_exemplars(self) -> bool:
+        """Whether what it asks for names traces; see docs/tracing.md."""
+        return any(f"{histogram}_bucket{{" in self.expr for histogram in EXEMPLIFIED)
 
 
 class Panel(NamedTuple):
@@ -320,6 +328,16 @@ FAULTS = (
         ),
     ),
     Panel(
+        "Traces",
+        "Only where OTEL_* asks for them. Spans a second that arrived, and that were lost, by reason.",
+        "ops",
+        (
+            Query(rate("carrel_trace_spans_exported_total"), "arrived"),
+            Query(rate("carrel_trace_spans_dropped_total", "reason"), "{{reason}}"),
+            Query(rate("carrel_traces_dropped_total"), "requests not traced"),
+        ),
+    ),
+    Panel(
         "Ended streams",
         "A second, by reason. slow: clients that do not take what is sent.",
         "ops",
@@ -457,6 +475,7 @@ def _panel(panel: Panel) -> dict[str, Any]:
             "datasource": SOURCE,
             "expr": query.expr,
             "legendFormat": query.legend,
+            "exemplar": query.has_exemplars,
             "format": "heatmap" if is_heatmap else "time_series",
         }
         for number, query in enumerate(panel.queries)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from carrel.observe.metrics import LIBRARY, PROCESS, READS, Kind, Label, Metric, Whole
+from carrel.observe.metrics import LIBRARY, PROCESS, READS, TRACES, Kind, Label, Metric, Whole
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "metrics.md"
 
@@ -19,6 +19,9 @@ OpenMetrics.
 
 No label has a client's text for a value: the number of series does not grow with what clients invent.
 
+Where requests are traced, buckets of latency have exemplars in OpenMetrics: the trace of the last request
+that fell into each. [Tracing](tracing.md#exemplars) says how they get from there to Grafana.
+
 `deploy/prometheus/` has rules and alerts made of these metrics, `deploy/grafana/` a dashboard.
 """
 
@@ -26,6 +29,7 @@ GROUPS: dict[str, Mapping[str, Metric]] = {
     "Reads, the cache, and answers": READS,
     "The library, and what is shared": LIBRARY,
     "Workers": PROCESS,
+    "Traces": TRACES,
 }
 
 _WHOLE = {
@@ -51,6 +55,8 @@ def _section(name: str, metric: Metric) -> Iterator[str]:
     yield from (f"- label `{label.name}`: {_values(label)}" for label in metric.labels)
     if metric.kind is Kind.HISTOGRAM:
         yield f"- buckets: {', '.join(f'{bound:g}' for bound in metric.bounds)}"
+    if metric.has_exemplars:
+        yield "- exemplars, in OpenMetrics: [the last trace of each bucket](tracing.md#exemplars)"
     yield f"\n**What to do:** {metric.remedy}\n"
 
 

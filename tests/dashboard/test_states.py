@@ -7,11 +7,14 @@ from carrel.observe.metrics import (
     DROPPED_LINES,
     EVICTIONS,
     FAILED_SURVEYS,
+    FAILING_EXPORTERS,
     FEED_LOSSES,
     FEED_UP,
     RESPONSES,
     SHARED_UP,
+    SPANS_DROPPED,
     STALE,
+    TRACES_DROPPED,
     WATCHING,
 )
 
@@ -41,6 +44,9 @@ def test_a_server_that_is_well_has_nothing_to_say() -> None:
         (STALE, 3, "stale-reads"),
         (FAILED_SURVEYS, 1, "failed-surveys"),
         (DROPPED_LINES, 1234, "dropped-lines"),
+        (FAILING_EXPORTERS, 1, "traces-failing"),
+        (SPANS_DROPPED, 4, "dropped-spans"),
+        (TRACES_DROPPED, 1, "dropped-traces"),
         (FEED_LOSSES, 1, "feed-losses"),
         (EVICTIONS, 500, "evictions"),
     ],
@@ -49,6 +55,11 @@ def test_each_state_says_what_it_means_and_what_to_do(metric: str, value: float,
     (state,) = with_metric(metric, value)
     assert state.id == id_
     assert min(len(state.title), len(state.meaning), len(state.remedy)) > 10
+
+
+def test_a_few_evictions_are_not_told_of() -> None:
+    assert with_metric(EVICTIONS, 99) == []
+    assert [state.id for state in with_metric(EVICTIONS, 100)] == ["evictions"]
 
 
 def test_a_server_that_is_not_ready_says_so_and_not_that_it_is_empty() -> None:

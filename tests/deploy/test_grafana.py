@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from benchmarks.processes import free_port
 from carrel.observe.metrics import METRICS, Kind
 from carrel_perf.launching import Launched, launched, starter_library
 from scripts.grafana_dashboard import DASHBOARD, dashboard
@@ -87,6 +88,18 @@ def test_every_panel_says_what_it_shows_and_asks_for_metrics_that_there_are() ->
             assert name in METRICS or METRICS[SUFFIXES.sub("", name)].kind is Kind.HISTOGRAM, (title, name)
 
 
+def test_panels_of_latency_show_the_traces_that_buckets_name() -> None:
+    showing = {panel["title"] for panel in panels() if any(target["exemplar"] for target in panel["targets"])}
+    assert showing == {
+        "p95",
+        "All reads",
+        "p95 by type and cache result",
+        "p99 by type and cache result",
+        "Distribution",
+        "p95 of MCP by method",
+    }
+
+
 def test_what_is_provisioned_is_where_it_is_looked_for() -> None:
     (source,) = yaml.safe_load((PROVISIONING / "datasources" / "prometheus.yml").read_text())["datasources"]
     assert source["type"] == "prometheus"
@@ -103,6 +116,8 @@ def test_no_panel_is_without_data_under_load(tmp_path: Path, redis_server: Redis
     assert len(asked) >= 50
     # A document leaves the cache soon, for its age and for the others, so that misses go on.
     settings = {"CACHE_TTL": "0.2", "CACHE_MAX_SIZE": "3", "CARREL_SHARED_READS": "always"}
+    # No collector is there, so spans are lost, too.
+    settings |= {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
     with ExitStack() as stack:
         flags = ("--workers", "2", "--redis", redis_server.url)
         server = stack.enter_context(launched(starter_library(), *flags, variables=settings))

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from carrel.observe.metrics import METRICS, Label
 from scripts.metrics_page import PAGE, page
 from tests.support.apps import Served, serving
+from tests.support.collector import collecting_http
 from tests.support.mcp import handshake, modern
 from tests.support.redis import RedisServer
 
@@ -24,11 +26,13 @@ def test_every_metric_says_what_it_is_for_and_what_to_do() -> None:
 
 
 async def test_every_metric_is_shown_with_the_labels_and_values_that_are_declared(
-    library: Path, redis_server: RedisServer
+    library: Path, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with serving(library, redis_url=redis_server.url) as served:
-        await call_everything(served)
-        text = await served.metrics()
+    with collecting_http() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        async with serving(library, redis_url=redis_server.url) as served:
+            await call_everything(served)
+            text = await served.metrics()
     shown = {
         sample.name: sample.labels
         for family in text_string_to_metric_families(text)

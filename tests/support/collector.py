@@ -48,6 +48,13 @@ class Collector:
 
     url: str = ""
     spans: list[SpanSeen] = field(default_factory=list)
+    refuses: bool = False
+    """Whether it takes nothing; over HTTP only."""
+    gate: threading.Event = field(default_factory=threading.Event)
+    """Closed, it answers nobody; over HTTP only."""
+
+    def __post_init__(self) -> None:
+        self.gate.set()
 
     def traces(self) -> dict[str, list[SpanSeen]]:
         """Return the spans by their traces, in the order of their beginning."""
@@ -93,8 +100,11 @@ def collecting_http() -> Iterator[Collector]:
             body = self.rfile.read(int(self.headers["content-length"]))
             if self.headers.get("content-encoding") == "gzip":
                 body = gzip.decompress(body)
-            collector.take(ExportTraceServiceRequest.FromString(body))
-            self.send_response(200)
+            collector.gate.wait()
+            # 400 is final: an exporter does not try again (OTLP, "Failures").
+            if not collector.refuses:
+                collector.take(ExportTraceServiceRequest.FromString(body))
+            self.send_response(400 if collector.refuses else 200)
             self.send_header("content-type", "application/x-protobuf")
             self.send_header("content-length", "0")
             self.end_headers()
@@ -109,6 +119,7 @@ def collecting_http() -> Iterator[Collector]:
         collector.url = f"http://127.0.0.1:{server.server_port}"
         yield collector
     finally:
+        collector.gate.set()
         server.shutdown()
         thread.join()
         server.server_close()

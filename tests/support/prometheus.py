@@ -52,7 +52,7 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(directory: Path, carrel_port: int) -> Iterator[Prometheus]:
+def prometheus(directory: Path, carrel_port: int, *flags: str) -> Iterator[Prometheus]:
     """Run a Prometheus with the project's configuration, but for address, intervals, and places."""
     config = yaml.safe_load((RULES / "prometheus.yml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
@@ -67,6 +67,7 @@ def prometheus(directory: Path, carrel_port: int) -> Iterator[Prometheus]:
                 f"--config.file={directory / 'prometheus.yml'}",
                 f"--storage.tsdb.path={directory / 'data'}",
                 f"--web.listen-address=127.0.0.1:{port}",
+                *flags,
             ],
             stdout=log,
             stderr=log,

@@ -99,6 +99,7 @@ class Telemetry:
         slow_s, route_of = self._settings.trace_slow_s, router.route_of
         tracing = Tracing(self._plan, slow_s, self._library, self._threads, route_of, self._version)
         self.observer.also_batches(tracing.take)
+        self.observer.also(tracing.record)
         self.tracing = tracing
         return tracing.before(respond), tracing.before_calls(dispatcher)
 
@@ -108,12 +109,13 @@ class Telemetry:
         Args:
             operations: Of the protocol, as they are told of when they go well.
         """
+        recorder = None
         if self._has_figures:
             recorder = Recorder(self._cells.claim(), self._library.catalog.rules.types, tuple(operations))
             self.observer.start(recorder)
             self._vitals.start(recorder)
         if self.tracing is not None:
-            await self.tracing.start()
+            await self.tracing.start(recorder)
 
     async def stop(self) -> None:
         """Work up what is pending, and watch no longer."""

@@ -20,6 +20,7 @@ from carrel.observe.metrics import (
     EVICTIONS,
     FAILED,
     FAILED_SURVEYS,
+    FAILING_EXPORTERS,
     FEED_LOSSES,
     FEED_UP,
     LOADING,
@@ -27,7 +28,9 @@ from carrel.observe.metrics import (
     RESPONSES,
     SESSIONS,
     SHARED_UP,
+    SPANS_DROPPED,
     STALE,
+    TRACES_DROPPED,
     WATCHING,
 )
 
@@ -44,13 +47,16 @@ _PLAIN = frozenset(
         EVICTIONS,
         FAILED,
         FAILED_SURVEYS,
+        FAILING_EXPORTERS,
         FEED_LOSSES,
         FEED_UP,
         OPEN_STREAMS,
         RESPONSES,
         SESSIONS,
         SHARED_UP,
+        SPANS_DROPPED,
         STALE,
+        TRACES_DROPPED,
         WATCHING,
     }
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,11 +13,14 @@ from carrel.observe.metrics import (
     DROPPED_LINES,
     EVICTIONS,
     FAILED_SURVEYS,
+    FAILING_EXPORTERS,
     FEED_LOSSES,
     FEED_UP,
     RESPONSES,
     SHARED_UP,
+    SPANS_DROPPED,
     STALE,
+    TRACES_DROPPED,
     WATCHING,
 )
 
@@ -76,6 +80,8 @@ def _now(new: Sample, surroundings: Surroundings) -> list[State]:
         found.append(_REDIS_DOWN)
     if new.value(FEED_UP, 1.0) == 0:
         found.append(_FEED_DOWN)
+    if new.value(FAILING_EXPORTERS):
+        found.append(_TRACES_FAILING)
     return found
 
 
@@ -85,16 +91,10 @@ def _lately(old: Sample, new: Sample) -> list[State]:
     if errors:
         of_all = max(increase(old, new, RESPONSES), errors)
         found.append(_server_errors(errors, of_all))
-    if stale := increase(old, new, STALE):
-        found.append(_stale(stale))
-    if surveys := increase(old, new, FAILED_SURVEYS):
-        found.append(_failed_surveys(surveys))
-    if lines := increase(old, new, DROPPED_LINES):
-        found.append(_dropped_lines(lines))
-    if losses := increase(old, new, FEED_LOSSES):
-        found.append(_feed_losses(losses))
-    if (evictions := increase(old, new, EVICTIONS)) >= _MANY_EVICTIONS:
-        found.append(_evictions(evictions))
+    for counted in _COUNTED:
+        number = increase(old, new, counted.metric)
+        if number >= counted.least:
+            found.append(counted.state(number))
     return found
 
 
@@ -130,6 +130,14 @@ _FEED_DOWN = State(
     "seconds. Answers stay fresh; reads cost more.",
     "See to Redis, which carries the feed. When it is back, everything is compared once.",
 )
+_TRACES_FAILING = State(
+    "traces-failing",
+    Level.WARNING,
+    "Traces do not arrive",
+    "The collector did not take the last spans, so they are lost. No request waited for it; reads and the "
+    "figures here are whole.",
+    "See to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names; the log on stderr has the reason.",
+)
 
 
 def _unwatched(rescan_s: float) -> State:
@@ -154,56 +162,86 @@ def _server_errors(errors: float, responses: float) -> State:
     )
 
 
-def _stale(reads: float) -> State:
-    return State(
+def _count(number: float, noun: str) -> str:
+    return f"{number:,.0f} {noun}{'' if number == 1 else 's'}"
+
+
+class _Counted(NamedTuple):
+    """What is told of when it happened in the time that is looked at."""
+
+    metric: str
+    id: str
+    noun: str
+    title: str
+    """Around how many of the noun there were."""
+    meaning: str
+    remedy: str
+    least: int = 1
+
+    def state(self, number: float) -> State:
+        """Return what is told of so many."""
+        title = self.title.format(_count(number, self.noun))
+        return State(self.id, Level.WARNING, title, self.meaning, self.remedy)
+
+
+_COUNTED = (
+    _Counted(
+        STALE,
         "stale-reads",
-        Level.WARNING,
-        f"{_count(reads, 'read')} answered with the last good content",
+        "read",
+        "{} answered with the last good content",
         "Documents could not be read, so what was in memory was served; after a while such reads will fail.",
         "See whether the library's disk or mount is well; the log on stderr names the documents.",
-    )
-
-
-def _failed_surveys(surveys: float) -> State:
-    return State(
+    ),
+    _Counted(
+        FAILED_SURVEYS,
         "failed-surveys",
-        Level.WARNING,
-        f"{_count(surveys, 'survey')} of the library failed",
+        "survey",
+        "{} of the library failed",
         "What changed on disk may be missed until one succeeds. What is served is the last known state.",
         "See whether the library's directory can be read by the user that Carrel runs as.",
-    )
-
-
-def _dropped_lines(lines: float) -> State:
-    return State(
+    ),
+    _Counted(
+        DROPPED_LINES,
         "dropped-lines",
-        Level.WARNING,
-        f"{_count(lines, 'log line')} dropped",
+        "log line",
+        "{} dropped",
         "What reads stderr is slower than the reads come in. No request waited for it; the figures here are "
         "whole.",
         "Give the log a faster reader, or do without it: --no-access-log.",
-    )
-
-
-def _feed_losses(losses: float) -> State:
-    return State(
+    ),
+    _Counted(
+        SPANS_DROPPED,
+        "dropped-spans",
+        "span",
+        "{} lost on the way to the collector",
+        "Traces of this time have gaps, or are missing. No request waited for them.",
+        "carrel_trace_spans_dropped_total says why, by reason: see to the collector, or sample fewer "
+        "requests (OTEL_TRACES_SAMPLER_ARG).",
+    ),
+    _Counted(
+        TRACES_DROPPED,
+        "dropped-traces",
+        "request",
+        "{} not traced",
+        "More requests were sampled than the server had time to make spans for. No request waited for it.",
+        "Sample fewer of them (OTEL_TRACES_SAMPLER_ARG), or add workers.",
+    ),
+    _Counted(
+        FEED_LOSSES,
         "feed-losses",
-        Level.WARNING,
-        f"Messages between workers were lost {_count(losses, 'time')}",
+        "time",
+        "Messages between workers were lost {}",
         "Each time, everything in memory was compared with the library again; answers stayed fresh.",
         "Redis restarted, or is short of memory for its clients' buffers: see its log.",
-    )
-
-
-def _evictions(evictions: float) -> State:
-    return State(
+    ),
+    _Counted(
+        EVICTIONS,
         "evictions",
-        Level.WARNING,
-        f"{_count(evictions, 'document')} put out of the cache to make room",
+        "document",
+        "{} put out of the cache to make room",
         "The library that is read is larger than the cache, so documents are loaded again and again.",
         "Raise CACHE_MAX_SIZE (documents) or CARREL_CACHE_MAX_BYTES, whichever is full.",
-    )
-
-
-def _count(number: float, noun: str) -> str:
-    return f"{number:,.0f} {noun}{'' if number == 1 else 's'}"
+        _MANY_EVICTIONS,
+    ),
+)

@@ -12,15 +12,21 @@ import mmap
 import os
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
+
+from carrel.observe.exemplars import RECORD_BYTES, Exemplar, Records
 
 SLOT_CELLS = 16 * 1024
 SLOT_NAMES_BYTES = 128 * 1024
 """Room for some 300 types, or for every method with every error; what is not used takes no memory."""
 
 _CELL_BYTES = 8
-_SLOT_BYTES = SLOT_CELLS * _CELL_BYTES + SLOT_NAMES_BYTES
+_NAMES_AT = SLOT_CELLS * _CELL_BYTES
+_RECORDS_AT = _NAMES_AT + SLOT_NAMES_BYTES
+_SLOT_BYTES = _RECORDS_AT + SLOT_CELLS * RECORD_BYTES
+"""There is a record for each cell, as any may be a bucket; memory is taken by those that are written."""
+
 _PID_CELL = 0
 _CLAIMS_CELL = 1
 _FIRST_CELL = 2
@@ -63,7 +69,7 @@ class Cells:
                 fcntl.lockf(self._locks, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, index)
             except OSError:
                 continue
-            return Slot(self._view(index), self._names(index))
+            return Slot(self._view(index), self._names(index), self._records(index))
         raise RuntimeError("no free slot for metrics: more workers run than were announced")
 
     def pids(self) -> list[int]:
@@ -85,21 +91,41 @@ class Cells:
                 is_alive = _is_alive(int(cells[_PID_CELL]))
                 yield is_alive, [Series(n, tuple(cells[at : at + size])) for n, at, size in names]
 
+    def exemplars(self, metrics: Collection[str]) -> Iterator[tuple[str, list[Exemplar | None]]]:
+        """Yield the exemplars of some metrics by the names of their series, for each slot that has any.
+
+        Args:
+            metrics: Names of histograms.
+        """
+        for index in range(self._slots):
+            records = self._records(index)
+            if not records.are_used:
+                continue
+            for name, at, size in _decode_names(self._names(index)):
+                if name.partition("\x1f")[0] in metrics:
+                    yield name, [records.read(at + bucket) for bucket in range(size - 1)]
+
     def _view(self, index: int) -> memoryview[float]:
         start = index * _SLOT_BYTES
         return memoryview(self._map)[start : start + SLOT_CELLS * _CELL_BYTES].cast("d")
 
     def _names(self, index: int) -> memoryview:
-        start = index * _SLOT_BYTES + SLOT_CELLS * _CELL_BYTES
+        start = index * _SLOT_BYTES + _NAMES_AT
         return memoryview(self._map)[start : start + SLOT_NAMES_BYTES]
+
+    def _records(self, index: int) -> Records:
+        start = index * _SLOT_BYTES
+        return Records(memoryview(self._map)[start + _RECORDS_AT : start + _SLOT_BYTES])
 
 
 class Slot:
     """The cells of one worker."""
 
-    def __init__(self, cells: memoryview[float], names: memoryview) -> None:
+    def __init__(self, cells: memoryview[float], names: memoryview, records: Records) -> None:
         self.cells: memoryview[float] = cells
         """Floats; written by the owner only."""
+        self.records = records
+        """Of each cell that is a bucket, its exemplar."""
         self._names = names
         self._known = {name: at for name, at, _ in _decode_names(names)}
         self._next_cell = max((at + size for _, at, size in _decode_names(names)), default=_FIRST_CELL)

@@ -8,17 +8,23 @@ https://prometheus.io/docs/specs/om/open_metrics_spec (1.0.0).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from math import inf
 
 from carrel.http.negotiation import Exposition
-from carrel.observe.cells import Cells, Series
+from carrel.observe.cells import Cells
+from carrel.observe.exemplars import Exemplar
 from carrel.observe.metrics import METRICS, Kind, Metric, Whole
 from carrel.observe.processes import figures
 
 TOTAL = "_total"
 
 _Labels = tuple[tuple[str, str], ...]
+_Exemplars = Sequence[Exemplar | None]
+"""By bucket."""
+
+_EXEMPLIFIED = frozenset(name for name, about in METRICS.items() if about.has_exemplars)
 
 
 def exposition(cells: Cells, format_: Exposition = Exposition.TEXT) -> bytes:
@@ -29,6 +35,7 @@ def exposition(cells: Cells, format_: Exposition = Exposition.TEXT) -> bytes:
         format_: How they are spelled.
     """
     is_open = format_ is Exposition.OPENMETRICS
+    exemplars = _exemplars(cells) if is_open else {}
     found = series_totals(cells) | {key: [value] for key, value in figures(cells).items()}
     lines: list[str] = []
     shown = ""
@@ -37,7 +44,7 @@ def exposition(cells: Cells, format_: Exposition = Exposition.TEXT) -> bytes:
         if metric != shown:
             shown = metric
             lines += _head(metric, about) if is_open else _plain_head(metric, about)
-        lines += _samples(metric, about, labels, values)
+        lines += _samples(metric, about, labels, values, exemplars.get((metric, labels), ()))
         # What a dead worker counted stays, so every series began with the server.
         if is_open and about.kind is not Kind.GAUGE:
             lines.append(f"{_family(metric)}_created{_spell(labels)} {_number(cells.started_s)}")
@@ -64,16 +71,26 @@ def _family(metric: str) -> str:
     return metric.removesuffix(TOTAL)
 
 
-def _samples(metric: str, about: Metric, labels: _Labels, values: list[float]) -> Iterator[str]:
+def _samples(
+    metric: str, about: Metric, labels: _Labels, values: list[float], exemplars: _Exemplars
+) -> Iterator[str]:
     if about.kind is not Kind.HISTOGRAM:
         yield f"{metric}{_spell(labels)} {_number(values[0])}"
         return
     cumulative = 0.0
-    for bound, count in zip((*about.bounds, inf), values, strict=False):
+    buckets = zip((*about.bounds, inf), values, strict=False)
+    for (bound, count), exemplar in zip_longest(buckets, exemplars):
         cumulative += count
-        yield f"{metric}_bucket{_spell((*labels, ('le', _number(bound))))} {_number(cumulative)}"
+        told = "" if exemplar is None else _spell_exemplar(exemplar)
+        yield f"{metric}_bucket{_spell((*labels, ('le', _number(bound))))} {_number(cumulative)}{told}"
     yield f"{metric}_count{_spell(labels)} {_number(cumulative)}"
     yield f"{metric}_sum{_spell(labels)} {_number(values[-1])}"
+
+
+def _spell_exemplar(exemplar: Exemplar) -> str:
+    # 63 characters of names and values, where OpenMetrics allows 128 ("Exemplars").
+    labels = ("trace_id", f"{exemplar.trace_id:032x}"), ("span_id", f"{exemplar.span_id:016x}")
+    return f" # {_spell(labels)} {_number(exemplar.value)} {exemplar.at_s:.3f}"
 
 
 def _spell(labels: _Labels) -> str:
@@ -90,7 +107,7 @@ def series_totals(cells: Cells) -> dict[tuple[str, _Labels], list[float]]:
     added: dict[tuple[str, _Labels], list[float]] = {}
     for is_alive, found in cells.slots():
         for series in found:
-            metric, labels = _split(series)
+            metric, labels = _split(series.name)
             about = METRICS[metric]
             if about.kind is Kind.GAUGE and not is_alive:
                 continue
@@ -106,7 +123,20 @@ def series_totals(cells: Cells) -> dict[tuple[str, _Labels], list[float]]:
     return added
 
 
-def _split(series: Series) -> tuple[str, _Labels]:
-    metric, *labels = series.name.split("\x1f")
+def _exemplars(cells: Cells) -> dict[tuple[str, _Labels], list[Exemplar | None]]:
+    """Return the exemplars of all slots, of each bucket the latest; traces outlive their worker."""
+    latest: dict[tuple[str, _Labels], list[Exemplar | None]] = {}
+    for name, found in cells.exemplars(_EXEMPLIFIED):
+        kept = latest.setdefault(_split(name), found)
+        kept[:] = [max(pair, key=_age_key) for pair in zip(kept, found, strict=True)]
+    return latest
+
+
+def _age_key(exemplar: Exemplar | None) -> float:
+    return -inf if exemplar is None else exemplar.at_s
+
+
+def _split(name: str) -> tuple[str, _Labels]:
+    metric, *labels = name.split("\x1f")
     pairs = [label.split("=", 1) for label in labels]
     return metric, tuple((name, value) for name, value in pairs)

@@ -40,15 +40,13 @@ from carrel.observe.metrics import (
 )
 from carrel.observe.recorder import Recorder
 from carrel.observe.sent import Sent
-from carrel.observe.tallies import Tallies, served_from, tally
+from carrel.observe.tallies import FROM_A_CACHE, Tallies, served_from, tally
 
 FLUSH_S = 0.05
 """How long a read waits to be recorded at most; a killed worker takes that much with it."""
 
 MAX_PENDING = 512
 """Responses after which nothing waits any longer: bounds what is held."""
-
-_FROM_A_CACHE = frozenset({ServedFrom.HIT, ServedFrom.SHARED})
 
 
 class Observer:
@@ -222,5 +220,5 @@ def _count(tallies: Tallies, recorder: Recorder) -> None:
         for operation in operations:
             recorder.operations(operation, values_s)
     for (type_, origin), values_s in latencies_s.items():
-        is_hit = origin in _FROM_A_CACHE
+        is_hit = origin in FROM_A_CACHE
         recorder.reads(type_, values_s, is_hit=is_hit, is_stale=origin is ServedFrom.STALE)

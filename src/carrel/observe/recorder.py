@@ -7,7 +7,7 @@ kind is then an increase, and not a new series.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from carrel.errors import TABLE
 from carrel.http.exchange import Operation
 from carrel.mcp.operations import OTHER, TOOL_ERROR
 from carrel.observe.cells import Slot
+from carrel.observe.exemplars import Exemplar
 from carrel.observe.metrics import (
     FAILED,
     HITS,
@@ -101,6 +102,17 @@ class Recorder:
             histogram = self._operations[operation] = self._operation(operation)
         self._observe(histogram, durations_s)
 
+    def exemplify_read(self, type_: str, exemplar: Exemplar, *, is_hit: bool) -> None:
+        """Name a read that was traced; it was counted before."""
+        of_type = self._types.get(type_) or self._series_of(type_)
+        self._exemplify(of_type.hit if is_hit else of_type.miss, exemplar)
+
+    def exemplify_operation(self, operation: Operation, exemplar: Exemplar) -> None:
+        """Name a message of MCP that was traced; it was counted before."""
+        histogram = self._operations.get(operation)
+        if histogram is not None:
+            self._exemplify(histogram, exemplar)
+
     def loop_lags(self, lags_s: list[float]) -> None:
         """Count how late the event loop was."""
         self._observe(self._loop_lag, lags_s)
@@ -145,6 +157,9 @@ class Recorder:
                 break
         cells[at + len(bounds)] += len(values) - below
         cells[at + len(bounds) + 1] += sum(values)
+
+    def _exemplify(self, histogram: _Histogram, exemplar: Exemplar) -> None:
+        self._slot.records.write(histogram.at + bisect_left(histogram.bounds, exemplar.value), exemplar)
 
     def _operation(self, operation: Operation) -> _Histogram:
         labels = {"mcp_method_name": operation.method}

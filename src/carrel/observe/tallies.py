@@ -13,6 +13,9 @@ from carrel.http.exchange import Operation, Read, Revalidation
 from carrel.model import Reading, ServedFrom
 from carrel.observe.sent import Sent
 
+FROM_A_CACHE = frozenset({ServedFrom.HIT, ServedFrom.SHARED})
+"""Answered from there, a read counts as a hit."""
+
 
 class Kind:
     """Responses of a batch that differ in nothing but their times."""

@@ -89,6 +89,9 @@ def test_quantiles_rise_and_stay_within_the_bounds(counts: list[int]) -> None:
         (("carrel_failed_surveys_total", {}, 2.0), "2 surveys of the library failed"),
         (("mcp_resource_stale_reads_total", {"resource_type": "a"}, 7.0), "7 reads got the last good"),
         (("carrel_access_log_dropped_lines_total", {}, 9.0), "9 log lines were dropped"),
+        (("carrel_trace_failing_exporters", {"exporter": "otlp"}, 1.0), "Traces do not arrive"),
+        (("carrel_trace_spans_dropped_total", {"reason": "queue_full"}, 8.0), "8 spans were lost"),
+        (("carrel_traces_dropped_total", {}, 2.0), "2 requests were not traced"),
         (("carrel_http_responses_total", {"status": "5xx"}, 3.0), "3 answers were 5xx"),
     ],
 )

@@ -15,6 +15,7 @@ from carrel.observe.metrics import (
     EVICTIONS,
     FAILED,
     FAILED_SURVEYS,
+    FAILING_EXPORTERS,
     FEED_UP,
     HITS,
     LOADING,
@@ -23,7 +24,9 @@ from carrel.observe.metrics import (
     RESPONSES,
     SESSIONS,
     SHARED_UP,
+    SPANS_DROPPED,
     STALE,
+    TRACES_DROPPED,
     WANTED_WORKERS,
     WATCHING,
     WORKERS,
@@ -154,10 +157,14 @@ def _states(before: Snapshot, now: Snapshot) -> list[str]:
         states.append("Redis is left alone because it fails; reads go on from memory and the library.")
     if now.value(FEED_UP) == 0:
         states.append("Changes that other workers and hosts saw do not arrive; all is compared every 4 s.")
+    if now.total(FAILING_EXPORTERS):
+        states.append("Traces do not arrive: the collector did not take the last spans.")
     told = (
         (FAILED_SURVEYS, "surveys of the library failed"),
         (STALE, "reads got the last good content, as the source failed"),
         (DROPPED_LINES, "log lines were dropped, as stderr does not take them"),
+        (SPANS_DROPPED, "spans were lost on the way to the collector"),
+        (TRACES_DROPPED, "requests were not traced, as too many waited for it"),
     )
     states += [f"{count:.0f} {what}." for name, what in told if (count := _grown(before, now, name))]
     errors = _increase(before, RESPONSES, _FAILURES, now.value(RESPONSES, status="5xx") or 0.0)

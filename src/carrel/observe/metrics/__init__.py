@@ -65,8 +65,15 @@ from carrel.observe.metrics.reads import (
     STALE,
     STATUS_CLASSES,
 )
+from carrel.observe.metrics.traces import (
+    FAILING_EXPORTERS,
+    SPANS_DROPPED,
+    SPANS_EXPORTED,
+    TRACES,
+    TRACES_DROPPED,
+)
 
-METRICS: dict[str, Metric] = READS | LIBRARY | PROCESS
+METRICS: dict[str, Metric] = READS | LIBRARY | PROCESS | TRACES
 """By name."""
 
 __all__ = [
@@ -81,6 +88,7 @@ __all__ = [
     "EVICTIONS",
     "FAILED",
     "FAILED_SURVEYS",
+    "FAILING_EXPORTERS",
     "FEED_LOSSES",
     "FEED_UP",
     "FORM_BYTES",
@@ -115,10 +123,14 @@ __all__ = [
     "SHARED_LOOKUPS",
     "SHARED_UP",
     "SHARED_WRITES",
+    "SPANS_DROPPED",
+    "SPANS_EXPORTED",
     "STALE",
     "START",
     "STATUS_CLASSES",
     "SUM_CELL",
+    "TRACES",
+    "TRACES_DROPPED",
     "VIRTUAL",
     "WANTED_WORKERS",
     "WATCHING",

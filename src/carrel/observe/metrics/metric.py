@@ -54,3 +54,5 @@ class Metric(NamedTuple):
     whole: Whole = Whole.SUM
     bounds: tuple[float, ...] = BUCKETS_S
     """Of a histogram's buckets, in its unit."""
+    has_exemplars: bool = False
+    """Whether its buckets name a request that was traced, in OpenMetrics."""

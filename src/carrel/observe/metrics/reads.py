@@ -48,6 +48,7 @@ READS = {
         "misses: the library's disk or network is slow; see the runbook of performance.",
         (_TYPE, _RESULT),
         "seconds",
+        has_exemplars=True,
     ),
     LOOKUP: Metric(
         Kind.HISTOGRAM,
@@ -165,6 +166,7 @@ READS = {
         ),
         "seconds",
         bounds=OPERATION_BUCKETS_S,
+        has_exemplars=True,
     ),
     DROPPED_LINES: Metric(
         Kind.COUNTER,

@@ -1,21 +1,29 @@
 """Hands spans over to OpenTelemetry: the one place that names it, imported where traces are wanted only.
 
-The batch processor of the SDK sends them from a thread of its own, out of a bounded queue that drops what a
-collector does not take in time.
+The batch processor of the SDK sends them from a thread of its own, out of a bounded queue; what a collector
+does not take in time is dropped before it gets there, as the queue itself drops without a word.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from threading import Thread
 from time import monotonic, time_ns
 
 from opentelemetry.context import Context as OtelContext
+from opentelemetry.sdk.environment_variables import OTEL_BSP_MAX_QUEUE_SIZE
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import (
+    BatchSpanProcessor,
+    ConsoleSpanExporter,
+    SpanExporter,
+    SpanExportResult,
+)
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import (
@@ -30,17 +38,21 @@ from opentelemetry.trace import (
 )
 
 from carrel.observe.tracing.context import Context
+from carrel.observe.tracing.outflow import Outflow
 from carrel.observe.tracing.spans import Span
 from carrel.observe.tracing.switch import Exporter
 
 _NS = 1_000_000_000
+
+_MAX_WAITING = 2048
+"""Spans that wait for their exporter where the environment names no number, or none that is one."""
 
 
 class Exporting:
     """The way to the collectors.
 
     Args:
-        exporters: Where spans go.
+        outflows: Of where spans go; told of what becomes of them.
         version: Carrel's own.
 
     Raises:
@@ -48,18 +60,19 @@ class Exporting:
         ValueError: A variable of OpenTelemetry has a value that the SDK refuses.
     """
 
-    def __init__(self, exporters: tuple[Exporter, ...], version: str) -> None:
+    def __init__(self, outflows: Sequence[Outflow], version: str) -> None:
         self._ids = _GivenTraceIds()
         # Which requests are traced was decided long before a span is made, so all of these are kept.
         self._provider = TracerProvider(
             sampler=ALWAYS_ON, resource=_resource(version), id_generator=self._ids, shutdown_on_exit=False
         )
-        for exporter in exporters:
-            self._provider.add_span_processor(BatchSpanProcessor(_make(exporter)))
+        for outflow in outflows:
+            outflow.max_waiting = _max_waiting()
+            self._provider.add_span_processor(_Bounded(outflow))
         self._tracer = self._provider.get_tracer("carrel", version)
 
-    def send(self, span: Span, trace_id: int, parent: Context | None) -> None:
-        """Hand over the spans of one request; never waits.
+    def send(self, span: Span, trace_id: int, parent: Context | None) -> int:
+        """Hand over the spans of one request, and return the id of its own span; never waits.
 
         Args:
             span: The request's.
@@ -71,7 +84,7 @@ class Exporting:
         context = OtelContext()
         if parent is not None:
             context = set_span_in_context(NonRecordingSpan(_remote(parent)), context)
-        self._make(span, context, time_ns() - int(monotonic() * _NS))
+        return self._make(span, context, time_ns() - int(monotonic() * _NS))
 
     async def close(self, deadline_s: float) -> bool:
         """Send what is left, waiting no longer than the deadline.
@@ -96,7 +109,7 @@ class Exporting:
             return False
         return True
 
-    def _make(self, span: Span, context: OtelContext, unix_ns: int) -> None:
+    def _make(self, span: Span, context: OtelContext, unix_ns: int) -> int:
         made = self._tracer.start_span(
             span.name,
             context,
@@ -112,6 +125,7 @@ class Exporting:
             for child in span.children:
                 self._make(child, inner, unix_ns)
         made.end(unix_ns + int(span.end_s * _NS))
+        return made.get_span_context().span_id
 
 
 class _GivenTraceIds(RandomIdGenerator):
@@ -121,6 +135,52 @@ class _GivenTraceIds(RandomIdGenerator):
 
     def generate_trace_id(self) -> int:
         return self.trace_id
+
+
+class _Bounded(BatchSpanProcessor):
+    """Sends spans in batches, and turns away those that would be too many.
+
+    As it counts a span until the exporter has it in hand, the queue within is never full.
+    """
+
+    def __init__(self, outflow: Outflow) -> None:
+        super().__init__(_Counted(_make(outflow.exporter), outflow), outflow.max_waiting)
+        self._outflow = outflow
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if self._outflow.admits():
+            super().on_end(span)
+
+
+class _Counted(SpanExporter):
+    """Exports by another, and tells what came of it."""
+
+    def __init__(self, exporter: SpanExporter, outflow: Outflow) -> None:
+        self._exporter = exporter
+        self._outflow = outflow
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self._outflow.take(len(spans))
+        result = SpanExportResult.FAILURE
+        try:
+            result = self._exporter.export(spans)
+        finally:
+            self._outflow.settle(len(spans), is_exported=result is SpanExportResult.SUCCESS)
+        return result
+
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        return self._exporter.force_flush(timeout_millis)
+
+
+def _max_waiting() -> int:
+    """Return what `OTEL_BSP_MAX_QUEUE_SIZE` says, as the SDK understands it."""
+    try:
+        return int(os.environ.get(OTEL_BSP_MAX_QUEUE_SIZE, _MAX_WAITING))
+    except ValueError:
+        return _MAX_WAITING
 
 
 def _remote(parent: Context) -> SpanContext:

@@ -27,6 +27,11 @@ class Exporter(StrEnum):
     CONSOLE = "console"
     """stderr: stdout may belong to the protocol."""
 
+    @property
+    def label(self) -> str:
+        """What it is called in figures: its name in `OTEL_TRACES_EXPORTER`."""
+        return "console" if self is Exporter.CONSOLE else "otlp"
+
 
 class Sampling(NamedTuple):
     """Which requests are traced."""

@@ -6,14 +6,19 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
+from time import monotonic, time
 from typing import TYPE_CHECKING
 
-from carrel.http.exchange import Handler
+from carrel.http.exchange import FailedRead, Handler
 from carrel.library import Library
 from carrel.mcp.dispatch import Calls, Dispatcher
+from carrel.observe.exemplars import Exemplar
+from carrel.observe.metrics import TRACES_DROPPED
+from carrel.observe.recorder import Recorder
 from carrel.observe.sent import Sent
-from carrel.observe.tallies import Tallies
+from carrel.observe.tallies import FROM_A_CACHE, Tallies, served_from
 from carrel.observe.tracing.marking import Marking, Note, new_trace_id
+from carrel.observe.tracing.outflow import Outflow
 from carrel.observe.tracing.spans import RouteOf, span_of
 from carrel.observe.tracing.switch import Plan
 from carrel.threads import Threads
@@ -63,7 +68,9 @@ class Tracing:
         self._version = version
         self._route_of = route_of
         self._marking = Marking(plan.sampling, slow_s, library, reads_context=plan.reads_context)
+        self._outflows = tuple(Outflow(exporter) for exporter in plan.exporters)
         self._exporting: Exporting | None = None
+        self._recorder: Recorder | None = None
         self._waiting: deque[Sent] = deque()
         self._waiting_bytes = 0
         self._working = False
@@ -80,8 +87,13 @@ class Tracing:
         """See `Marking.before_calls`."""
         return self._marking.before_calls(calls)
 
-    async def start(self) -> None:
-        """Make the way to the collectors, in the process that serves; where there is none, say why."""
+    async def start(self, recorder: Recorder | None) -> None:
+        """Make the way to the collectors, in the process that serves; where there is none, say why.
+
+        Args:
+            recorder: Where exemplars go; None for none.
+        """
+        self._recorder = recorder
         for complaint in self._plan.complaints:
             log.warning("%s", complaint)
         try:
@@ -92,12 +104,16 @@ class Tracing:
             )
         except Exception as error:  # noqa: BLE001 - whatever OpenTelemetry makes of its variables, reads go on
             log.warning("OTEL_* asks for traces, and there will be none: %s", error)
+        else:
+            return
+        for outflow in self._outflows:
+            outflow.is_failing = True
 
     def _open(self) -> Exporting:
         # Imports that take longer than the rest of a start: not for those who want no traces.
         from carrel.observe.tracing.exporting import Exporting
 
-        return Exporting(self._plan.exporters, self._version)
+        return Exporting(self._outflows, self._version)
 
     async def stop(self) -> None:
         """Send what is left, within `CLOSE_S`."""
@@ -110,6 +126,12 @@ class Tracing:
             log.warning(
                 "the last traces were given up, as the collector did not take them within %g s", CLOSE_S
             )
+
+    def record(self, recorder: Recorder) -> None:
+        """Write what became of traces into the figures of a worker; see `Observer.also`."""
+        recorder.counter(TRACES_DROPPED, self.dropped)
+        for outflow in self._outflows:
+            outflow.record(recorder)
 
     def take(self, batch: Sequence[Sent], tallies: Tallies) -> None:
         """Take what is to be traced of a batch; see `Observer.also_batches`."""
@@ -142,7 +164,19 @@ class Tracing:
         self._waiting_bytes -= sent.body_bytes
         span = span_of(sent, self._route_of)
         if isinstance(sent.mark, Note):
-            exporting.send(span, sent.mark.trace_id, sent.mark.context)
+            trace_id, context = sent.mark.trace_id, sent.mark.context
         else:
-            exporting.send(span, new_trace_id(), None)
+            trace_id, context = new_trace_id(), None
+        span_id = exporting.send(span, trace_id, context)
         self.made += 1
+        if self._recorder is not None:
+            at_s = time() - monotonic() + sent.end_s
+            _exemplify(sent, Exemplar(trace_id, span_id, sent.end_s - sent.start_s, at_s), self._recorder)
+
+
+def _exemplify(sent: Sent, exemplar: Exemplar, recorder: Recorder) -> None:
+    for operation in sent.operations:
+        recorder.exemplify_operation(operation, exemplar)
+    for read in sent.reads:
+        if not isinstance(read, FailedRead):
+            recorder.exemplify_read(read.info.type, exemplar, is_hit=served_from(read) in FROM_A_CACHE)
