@@ -101,16 +101,17 @@ class MemoryCache:
             form: Of the key.
             now_s: What `monotonic` says; the caller looks at the clock anyway.
         """
-        forms = self._slots.get(info.uri)
-        if forms is None:
+        uri = info.uri
+        try:
+            entry = self._slots[uri][form]
+        except KeyError:
             return None
-        entry = forms.get(form)
-        if entry is None or now_s - entry.loaded_s > self._ttl_s:
+        if now_s - entry.loaded_s > self._ttl_s:
             return None
         # Nearly always it is the very same object, and comparing members can be spared.
         if entry.info is not info and entry.info != info:
             return None
-        self._slots.move_to_end(info.uri)
+        self._slots.move_to_end(uri)
         return entry.hit
 
     def expired(self, info: ResourceInfo, form: Form) -> Reading | None:

@@ -27,7 +27,7 @@ from carrel.http.conditional import (
     range_applies,
     requested_range,
 )
-from carrel.http.exchange import Answer, Headers, Request, Response, Revalidation, Streaming, failed_read
+from carrel.http.exchange import Answer, Request, Response, Revalidation, Streaming, failed_read
 from carrel.http.negotiation import negotiate
 from carrel.http.problems import NO_SNIFF, problem
 from carrel.http.queries import fields_of, limit_of
@@ -92,7 +92,10 @@ class Rest:
             # is decoded and a URI is not, so one with a percent sign in it would be another document's URI.
             found = self._find(AUTHORITY + path[_PREFIX_CHARACTERS:]) if "%" not in path else None
             info = found or self._library.find(_uri_of(path))
-        form = negotiate(_accept_of(request.headers), get("accept-encoding"), format_, info.media_type)
+        lines = request.headers.get_all("accept")
+        # Several are one, joined (RFC 9110, section 5.3).
+        accept = lines[0] if len(lines) == 1 else ", ".join(lines) or None
+        form = negotiate(accept, get("accept-encoding"), format_, info.media_type)
         known_tag, known_date, wanted_range = get("if-none-match"), get("if-modified-since"), get("range")
         if known_tag is None and known_date is None and wanted_range is None and request.method == "GET":
             reading = self._library.read(info, form)
@@ -200,14 +203,6 @@ class Rest:
             document["nextCursor"] = encode_cursor(page.last_uri)
         body = msgspec.json.encode(document)
         return Response(200, [*_JSON, ("cache-control", "no-cache")], body)
-
-
-def _accept_of(headers: Headers) -> str | None:
-    """Return the Accept header, its lines joined where there are several (RFC 9110, section 5.3)."""
-    lines = headers.get_all("accept")
-    if len(lines) == 1:
-        return lines[0]
-    return ", ".join(lines) or None
 
 
 _RAW_FORMS = frozenset({Form.RAW, Form.RAW_GZIP, Form.RAW_BR, Form.RAW_ZSTD})

@@ -48,9 +48,12 @@ class StreamableHttp:
         headers = request.headers
         if request.method != "POST":
             return self._sessions.respond(request)
-        error = _transport_error(request)
-        if error is not None:
-            return failed(Fault(error, _header_era(version_headers(headers))))
+        accept = headers.get("accept")
+        # Nearly every client sends exactly this spelling of the type.
+        if headers.get("content-type") != _JSON or (accept is not None and _JSON not in accept):
+            error = _transport_error(headers)
+            if error is not None:
+                return failed(Fault(error, _header_era(version_headers(headers))))
         decoded = decode(request.body)
         if type(decoded) is Message:
             call = accept_posted(decoded, headers)
@@ -90,13 +93,10 @@ class StreamableHttp:
         return self._sessions.within(headers, lambda _: ACCEPTED)
 
 
-def _transport_error(request: Request) -> RequestError | None:
-    accept = request.headers.get("accept")
-    if accept is not None and _JSON not in accept and not _accepts_json(request.headers):
+def _transport_error(headers: Headers) -> RequestError | None:
+    if headers.get("accept") is not None and not _accepts_json(headers):
         return NotAcceptable("Answers are application/json. Accept it, and text/event-stream.")
-    content_type = request.headers.get("content-type")
-    # Nearly every client sends exactly this spelling.
-    if content_type != _JSON and (content_type is None or not _is_json(content_type)):
+    if not _is_json(headers.get("content-type", "")):
         return UnsupportedMediaType("The body must be application/json.")
     return None
 
