@@ -78,3 +78,12 @@ def test_hits_are_left_out_and_nothing_else() -> None:
 
 def test_what_read_nothing_has_no_line() -> None:
     assert written([Sent(200, 5, (), (), None, None, 1.0, 2.0)]) == b""
+
+
+def test_latencies_are_told_in_whole_microseconds_however_many_there_are() -> None:
+    # More than are remembered.
+    latencies_us = range(0, 50_000, 7)
+    read = hit("mcp://a")
+    batch = [Sent(200, 5, (read,), (), None, None, 0.0, us / 1e6 + 2e-7) for us in latencies_us]
+    told = [json.loads(line)["latency_ms"] for line in written(batch).splitlines()]
+    assert told == [us / 1000 for us in latencies_us]
