@@ -74,7 +74,7 @@ def test_a_flame_graph_and_a_speedscope_file_are_written(profiled: tuple[Path, P
     functions = {
         share.function for share in shares_of(decode_speedscope((out / SPEEDSCOPE_NAME).read_bytes()))
     }
-    assert "carrel/servers/rsgi.py:RsgiServer.serve" in functions
+    assert "carrel/servers/rsgi.py:RsgiServer._answer" in functions
 
 
 def test_no_file_names_a_place_of_this_machine(profiled: tuple[Path, Profile, str]) -> None:
