@@ -1,0 +1,391 @@
+"""The panels of the dashboard for Grafana: what each shows, and the query that it asks. Pure values."""
+
+from typing import NamedTuple
+
+from carrel.observe.metrics import METRICS
+
+HEIGHT = 8
+STAT_HEIGHT = 4
+
+OF_THESE = 'job=~"$job",instance=~"$instance"'
+READ = "mcp_resource_loading_latency_seconds"
+OPERATION = "mcp_server_operation_duration_seconds"
+EXEMPLIFIED = tuple(name for name, about in METRICS.items() if about.has_exemplars)
+WITH_REDIS = "Only with --redis."
+
+
+class Query(NamedTuple):
+    """One query, and what its curves are called."""
+
+    expr: str
+    legend: str = ""
+
+    @property
+    def has_exemplars(self) -> bool:
+        """Whether what it asks for names traces; see docs/tracing.md."""
+        return any(f"{histogram}_bucket{{" in self.expr for histogram in EXEMPLIFIED)
+
+
+class Panel(NamedTuple):
+    """One panel."""
+
+    title: str
+    about: str
+    unit: str
+    queries: tuple[Query, ...]
+    kind: str = "timeseries"
+    width: int = 8
+    height: int = HEIGHT
+
+
+def rate(metric: str, by: str = "", more: str = "") -> str:
+    """Return the query for how fast a counter grows, by labels, of what `more` selects."""
+    selector = ",".join(part for part in (OF_THESE, more) if part)
+    return f"sum by ({by}) (rate({metric}{{{selector}}}[$__rate_interval]))"
+
+
+def quantile(share: float, histogram: str, by: str = "") -> str:
+    """Return the query for a quantile of a histogram, by labels."""
+    labels = f"{by}, le" if by else "le"
+    return f"histogram_quantile({share:g}, {rate(f'{histogram}_bucket', labels)})"
+
+
+def gauge(metric: str, by: str = "", of: str = "sum") -> str:
+    """Return the query for a gauge, by labels."""
+    return f"{of} by ({by}) ({metric}{{{OF_THESE}}})"
+
+
+def or_none(expr: str, label: str) -> str:
+    """Return the query with a zero for when nothing of the kind has happened yet."""
+    return f'{expr} or label_replace(vector(0), "{label}", "none", "", "")'
+
+
+def stat(title: str, about: str, unit: str, expr: str) -> Panel:
+    """Make a panel of one figure."""
+    return Panel(title, about, unit, (Query(expr),), "stat", 4, STAT_HEIGHT)
+
+
+HIT_RATE = (
+    f"{rate('mcp_resource_cache_hits_total')} / "
+    f"({rate('mcp_resource_cache_hits_total')} + {rate('mcp_resource_cache_misses_total')})"
+)
+QUANTILES = (0.5, 0.95, 0.99)
+
+TRAFFIC = (
+    stat("Reads", "Reads of resources a second, over HTTP and MCP.", "reqps", rate(f"{READ}_count")),
+    stat("Hit rate", "Share of reads answered from a cache.", "percentunit", HIT_RATE),
+    stat("p95", "95 % of reads are answered within this time.", "s", quantile(0.95, READ)),
+    stat(
+        "Server errors",
+        "Responses with 5xx a second. No input causes one on a well server.",
+        "reqps",
+        rate("carrel_http_responses_total", more='status="5xx"'),
+    ),
+    stat(
+        "Documents", "Resources that the library serves.", "none", gauge("carrel_catalog_resources", of="min")
+    ),
+    stat(
+        "Up for",
+        "Since the oldest worker started.",
+        "s",
+        f"time() - min(process_start_time_seconds{{{OF_THESE}}})",
+    ),
+    Panel(
+        "Reads by type",
+        "Reads a second by type of resource.",
+        "reqps",
+        (Query(rate(f"{READ}_count", "resource_type"), "{{resource_type}}"),),
+    ),
+    Panel(
+        "Responses by status",
+        "HTTP responses a second, all routes.",
+        "reqps",
+        (Query(rate("carrel_http_responses_total", "status"), "{{status}}"),),
+    ),
+    Panel(
+        "MCP by method",
+        "Messages of MCP a second, the ten busiest methods.",
+        "reqps",
+        (Query(f"topk(10, {rate(f'{OPERATION}_count', 'mcp_method_name')})", "{{mcp_method_name}}"),),
+    ),
+    Panel(
+        "MCP errors",
+        "Messages a second that were answered with an error, by method and code; tool_error is a tool's own.",
+        "reqps",
+        (
+            Query(
+                or_none(
+                    rate(f"{OPERATION}_count", "mcp_method_name, error_type", 'error_type!=""'), "error_type"
+                ),
+                "{{mcp_method_name}} {{error_type}}",
+            ),
+        ),
+    ),
+    Panel(
+        "Sent",
+        "Bytes of the bodies of responses a second.",
+        "Bps",
+        (Query(rate("carrel_http_response_body_bytes_total"), "bodies"),),
+    ),
+    Panel(
+        "Streams and notifications",
+        "Open streams by era, sessions, and notifications a second.",
+        "none",
+        (
+            Query(gauge("carrel_open_streams", "era"), "streams, {{era}}"),
+            Query(gauge("carrel_sessions"), "sessions"),
+            Query(rate("carrel_notifications_total"), "notifications/s"),
+        ),
+    ),
+)
+
+LATENCY = (
+    Panel(
+        "All reads",
+        "From the whole request to its response. Promised: 50, 100 and 200 ms.",
+        "s",
+        tuple(Query(quantile(share, READ), f"p{share * 100:g}") for share in QUANTILES),
+    ),
+    Panel(
+        "p95 by type and cache result",
+        "Hits promise 10 ms, misses 100 ms.",
+        "s",
+        (Query(quantile(0.95, READ, "resource_type, cache_result"), "{{resource_type}} {{cache_result}}"),),
+    ),
+    Panel(
+        "p99 by type and cache result",
+        "The slowest one in a hundred.",
+        "s",
+        (Query(quantile(0.99, READ, "resource_type, cache_result"), "{{resource_type}} {{cache_result}}"),),
+    ),
+    Panel(
+        "Distribution",
+        "How many reads took how long.",
+        "s",
+        (Query(rate(f"{READ}_bucket", "le"), "{{le}}"),),
+        "heatmap",
+    ),
+    Panel(
+        "p95 of MCP by method",
+        "From the whole message to its result.",
+        "s",
+        (Query(quantile(0.95, OPERATION, "mcp_method_name"), "{{mcp_method_name}}"),),
+    ),
+    Panel(
+        "Search",
+        "The wait for its turn and for the index included.",
+        "s",
+        tuple(
+            Query(quantile(share, "carrel_search_latency_seconds"), f"p{share * 100:g}")
+            for share in QUANTILES
+        ),
+    ),
+)
+
+CACHE = (
+    Panel(
+        "Hit rate by type",
+        "Share of reads answered from a cache. Low only after a start or a change.",
+        "percentunit",
+        (
+            Query(
+                f"{rate('mcp_resource_cache_hits_total', 'resource_type')} / "
+                f"({rate('mcp_resource_cache_hits_total', 'resource_type')} + "
+                f"{rate('mcp_resource_cache_misses_total', 'resource_type')})",
+                "{{resource_type}}",
+            ),
+        ),
+    ),
+    Panel(
+        "Reads by cache result",
+        "Hits and misses a second.",
+        "reqps",
+        (Query(rate(f"{READ}_count", "cache_result"), "{{cache_result}}"),),
+    ),
+    Panel(
+        "Resources held",
+        "In memory, over all workers; each has a cache of its own.",
+        "none",
+        (Query(gauge("mcp_resource_cache_size", "level"), "{{level}}"),),
+    ),
+    Panel(
+        "Bytes held by form",
+        "Which shapes of documents fill the cache.",
+        "bytes",
+        (Query(gauge("mcp_resource_cache_form_bytes", "form"), "{{form}}"),),
+    ),
+    Panel(
+        "Evictions",
+        "Resources put out a second, by the bound that was met. Next to none on a well server.",
+        "ops",
+        (Query(rate("mcp_resource_cache_evictions_total", "level, reason"), "{{level}}, {{reason}}"),),
+    ),
+    Panel(
+        "Look-up",
+        "What the cache itself takes of a read.",
+        "s",
+        (
+            Query(
+                quantile(0.99, "mcp_resource_cache_latency_seconds", "cache_result"), "p99 {{cache_result}}"
+            ),
+        ),
+    ),
+    Panel(
+        "Redis look-ups",
+        f"{WITH_REDIS} Misses that asked Redis, by what came of it.",
+        "ops",
+        (Query(rate("carrel_shared_cache_lookups_total", "result"), "{{result}}"),),
+        width=12,
+    ),
+    Panel(
+        "Redis writes",
+        f"{WITH_REDIS} Values written, and those that were dropped.",
+        "ops",
+        (Query(rate("carrel_shared_cache_writes_total", "result"), "{{result}}"),),
+        width=12,
+    ),
+)
+
+FAULTS = (
+    Panel(
+        "What works",
+        "1 is well. The watcher tells of edits; Redis and its feed are there only with --redis.",
+        "none",
+        (
+            Query(gauge("carrel_watch_up", of="min"), "watcher"),
+            Query(gauge("carrel_shared_cache_up", of="min"), "Redis"),
+            Query(gauge("carrel_feed_up", of="min"), "feed"),
+        ),
+    ),
+    Panel(
+        "Catalog",
+        "Resources that are served, of all workers the fewest.",
+        "none",
+        (Query(gauge("carrel_catalog_resources", "instance", "min"), "{{instance}}"),),
+    ),
+    Panel(
+        "Changes of the catalog",
+        "How often it changed within the interval.",
+        "none",
+        (Query(f"max(changes(carrel_catalog_generation{{{OF_THESE}}}[$__rate_interval]))", "changes"),),
+    ),
+    Panel(
+        "Failed reads",
+        "By reason, a second. ResourceNotFound and Invalid... are the client's doing.",
+        "reqps",
+        (Query(rate("mcp_resource_failed_reads_total", "reason"), "{{reason}}"),),
+    ),
+    Panel(
+        "Stale reads",
+        "Reads a second answered with the last good content because the source failed.",
+        "reqps",
+        (Query(rate("mcp_resource_stale_reads_total", "resource_type"), "{{resource_type}}"),),
+    ),
+    Panel(
+        "Losses",
+        "Within the interval: surveys that failed, messages of the feed and lines of the log that were lost.",
+        "none",
+        (
+            Query(f"sum(increase(carrel_failed_surveys_total{{{OF_THESE}}}[$__rate_interval]))", "surveys"),
+            Query(f"sum(increase(carrel_feed_losses_total{{{OF_THESE}}}[$__rate_interval]))", "feed"),
+            Query(
+                f"sum(increase(carrel_access_log_dropped_lines_total{{{OF_THESE}}}[$__rate_interval]))",
+                "log lines",
+            ),
+        ),
+    ),
+    Panel(
+        "Redis errors",
+        f"{WITH_REDIS} Calls a second that failed, by reason.",
+        "ops",
+        (Query(rate("carrel_redis_errors_total", "reason"), "{{reason}}"),),
+    ),
+    Panel(
+        "Breakers",
+        f"{WITH_REDIS} Workers that leave Redis alone, and how often one began to within the interval.",
+        "none",
+        (
+            Query(gauge("carrel_redis_open_breakers"), "open"),
+            Query(
+                f"sum(increase(carrel_redis_breaker_openings_total{{{OF_THESE}}}[$__rate_interval]))",
+                "openings",
+            ),
+        ),
+    ),
+    Panel(
+        "Traces",
+        "Only where OTEL_* asks for them. Spans a second that arrived, and that were lost, by reason.",
+        "ops",
+        (
+            Query(rate("carrel_trace_spans_exported_total"), "arrived"),
+            Query(rate("carrel_trace_spans_dropped_total", "reason"), "{{reason}}"),
+            Query(rate("carrel_traces_dropped_total"), "requests not traced"),
+        ),
+    ),
+    Panel(
+        "Ended streams",
+        "A second, by reason. slow: clients that do not take what is sent.",
+        "ops",
+        (Query(rate("carrel_ended_streams_total", "reason"), "{{reason}}"),),
+    ),
+)
+
+PROCESS = (
+    Panel(
+        "Workers",
+        "Alive and wanted, and how many took the place of others since the start.",
+        "none",
+        (
+            Query(gauge("carrel_workers"), "alive"),
+            Query(gauge("carrel_workers_wanted"), "wanted"),
+            Query(gauge("carrel_worker_respawns_total"), "respawned"),
+        ),
+    ),
+    Panel(
+        "CPU",
+        "Seconds of CPU a second; near 1 for each worker it is all they can have.",
+        "none",
+        (Query(rate("process_cpu_seconds_total", "instance"), "{{instance}}"),),
+    ),
+    Panel(
+        "Memory",
+        "Resident; what workers share counts for each.",
+        "bytes",
+        (
+            Query(gauge("process_resident_memory_bytes", "instance"), "{{instance}}"),
+            Query(gauge("mcp_resource_cache_bytes"), "of which cached documents"),
+        ),
+    ),
+    Panel(
+        "Event loop",
+        "How late it is with what is due. While it is late, no request is answered.",
+        "s",
+        tuple(
+            Query(quantile(share, "carrel_event_loop_lag_seconds"), f"p{share * 100:g}")
+            for share in QUANTILES
+        ),
+    ),
+    Panel(
+        "File descriptors",
+        "Open ones of all workers, and how many one may have.",
+        "none",
+        (
+            Query(gauge("process_open_fds", "instance"), "{{instance}}"),
+            Query(gauge("process_max_fds", of="min"), "limit of a worker"),
+        ),
+    ),
+    Panel(
+        "Garbage collector",
+        "Runs a second by generation.",
+        "ops",
+        (Query(rate("python_gc_collections_total", "generation"), "generation {{generation}}"),),
+    ),
+)
+
+ROWS = {
+    "Traffic": TRAFFIC,
+    "Latency": LATENCY,
+    "Cache": CACHE,
+    "Freshness and faults": FAULTS,
+    "Process": PROCESS,
+}
