@@ -92,6 +92,28 @@ def test_search_finds_and_opens_what_it_found(tab: Tab) -> None:
     expect(page.locator("#tree")).to_be_visible()
 
 
+def test_a_search_before_the_index_is_there_is_asked_again_until_it_is(open_tab: OpenTab, tmp_path: Path) -> None:
+    # The first search begins the index, and waits for it a second at most: these take it several.
+    sections = "".join(f"## Part {number}\n\nAbout lemurs and where they live.\n\n" for number in range(200))
+    documents = {f"notes/{number}.md": f"# Note {number}\n\n{sections}" for number in range(1000)}
+    library = plant(tmp_path / "library", documents)
+    with running(rsgi_command(library), tmp_path / "run") as server:
+        page = open_tab(server).open()
+        page.evaluate(_NOTE_WHAT_IS_TOLD)
+        page.get_by_role("searchbox").fill("lemurs")
+        expect(page.locator("#found")).to_have_text("20 and more found")
+        assert "still being built" in page.evaluate("told[0]")
+        expect(page.locator("#results a")).to_have_count(20)
+
+
+# A text that is there for a moment is not there when Playwright looks.
+_NOTE_WHAT_IS_TOLD = """
+told = [];
+const found = document.getElementById("found");
+new MutationObserver(() => told.push(found.textContent)).observe(found, { childList: true });
+"""
+
+
 def test_what_is_sought_on_the_page_is_no_search_of_a_reader(tab: Tab) -> None:
     page = tab.open()
     page.get_by_role("searchbox").fill("soughtbythepage")

@@ -5,7 +5,15 @@ import { ago, brief, count, date, sized } from "./format.js";
 
 const TYPING_MS = 180;
 const REFRESH_MS = 5000;
+const BUILDING_MS = 1000;
 const SMALL = 60;
+
+/** What a search found, in a few words. */
+function summary({ results, more, complete }) {
+  const found = `${results.length}${more ? " and more" : ""} found`;
+  if (!complete) return `${results.length ? found : "Nothing found yet"}; the index is still being built.`;
+  return results.length ? found : "Nothing found. Try fewer or other words.";
+}
 
 export class Shelf {
   constructor() {
@@ -110,20 +118,28 @@ export class Shelf {
       this.found.textContent = "";
       return;
     }
-    let hits = [];
+    let answer = { results: [], complete: true };
     let told = "";
     try {
-      const answer = await ask(`search?${new URLSearchParams({ q: words, limit: "20" })}`);
-      hits = answer.results;
-      told = hits.length ? `${hits.length}${answer.more ? " and more" : ""} found` : "Nothing found. Try fewer or other words.";
-      if (!answer.complete) told += " The index is still being built.";
+      answer = await ask(`search?${new URLSearchParams({ q: words, limit: "20" })}`);
+      told = summary(answer);
     } catch (error) {
       told = error.message;
     }
     if (number !== this.asked) return;
-    this.found.textContent = told;
+    if (this.found.textContent !== told) this.found.textContent = told;
     this.tree.hidden = true;
     this.results.hidden = false;
+    this.present(answer.results);
+    // The first search has the index built. Until it is, more is found each time.
+    if (!answer.complete) setTimeout(() => number === this.asked && this.search(), BUILDING_MS);
+  }
+
+  present(hits) {
+    // What is shown already stays, and with it the focus of who walks through it.
+    const shown = JSON.stringify(hits);
+    if (this.results.dataset.shown === shown) return;
+    this.results.dataset.shown = shown;
     this.results.replaceChildren(...hits.map((hit) =>
       make("li", {},
         make("a", { href: `#${hit.document}` },
