@@ -3,8 +3,8 @@ from time import monotonic
 from carrel.dashboard.slowest import KEPT, MAX_AGE_S, Slowest
 from carrel.http.exchange import FailedRead, Read, Revalidation
 from carrel.model import Reading, Representation, ResourceInfo, ServedFrom, Stage, StageName, Version
-from carrel.observe.sent import Sent
-from carrel.observe.tallies import tally
+from carrel.observe.batch import Sent
+from tests.support.batches import batch_of
 
 URI = "mcp://resources/sdlc/core"
 INFO = ResourceInfo(
@@ -26,11 +26,11 @@ HIT = Reading(INFO, BYTES, ServedFrom.HIT)
 
 def sent(taken_s: float, *reads: Read, ago_s: float = 0.0) -> Sent:
     end_s = monotonic() - ago_s
-    return Sent(200, 3, reads, (), None, None, end_s - taken_s, end_s)
+    return Sent(200, 3, reads, (), None, end_s - taken_s, end_s)
 
 
 def take(slowest: Slowest, *batch: Sent) -> None:
-    slowest.take(batch, tally(batch))
+    slowest.take(batch_of(batch))
 
 
 def test_the_slowest_are_kept_and_come_first() -> None:
@@ -63,7 +63,7 @@ def test_the_stages_are_told_from_when_the_request_was_there() -> None:
     )
     slowest = Slowest()
     read = Reading(INFO, BYTES, ServedFrom.MISS, stages)
-    take(slowest, Sent(200, 3, (read,), (), None, None, end_s - 0.010, end_s))
+    take(slowest, Sent(200, 3, (read,), (), None, end_s - 0.010, end_s))
     (told,) = slowest.reads()
     assert told.result == "miss"
     assert [(stage.name, round(stage.start_ms), round(stage.duration_ms)) for stage in told.stages] == [

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from carrel.http.exchange import FailedRead, Read, Revalidation
 from carrel.model import Reading, Representation, ResourceInfo, ServedFrom, Version
 from carrel.observe.access_log import AccessLog
+from carrel.observe.batch import Sent
 from carrel.observe.lines import LineWriter
-from carrel.observe.sent import Sent
-from carrel.observe.tallies import tally
 from carrel.observe.tracing.marking import Note
+from tests.support.batches import batch_of
 
 TRACE = 0x4BF92F3577B34DA6A3CE929D0E0E4736
 MARK = Note(TRACE, None, 0.0, None)
@@ -33,7 +33,7 @@ def written(batch: list[Sent], hits: float = 1.0, *, with_ids: bool = False) -> 
         path = Path(directory) / "log"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         writer = LineWriter(descriptor)
-        AccessLog(writer, hits, with_ids=with_ids).write(batch, tally(batch), 1.7e9)
+        AccessLog(writer, hits, with_ids=with_ids).write(batch_of(batch), 1.7e9)
         writer.close()
         os.close(descriptor)
         return path.read_bytes()
@@ -52,7 +52,7 @@ def batches(draw: st.DrawFn) -> list[Sent]:
     kinds: list[tuple[Read, ...]] = [(), *((read,) for read in draw(st.lists(READS, max_size=4)))]
     picked = draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=12))
     times = st.floats(0, 1e6, allow_nan=False)
-    return [Sent(200, 5, reads, (), None, None, 10.0, 10.0 + draw(times)) for reads in picked]
+    return [Sent(200, 5, reads, (), None, 10.0, 10.0 + draw(times)) for reads in picked]
 
 
 @given(batches())
@@ -63,7 +63,7 @@ def test_lines_that_are_alike_are_those_that_would_be_made_one_by_one(batch: lis
 
 def test_a_traced_read_is_told_with_its_trace() -> None:
     read = FailedRead("mcp://resources/none", "ResourceNotFound")
-    batch = [Sent(404, 30, (read,), (), None, mark, 1.0, 2.0) for mark in (MARK, None)]
+    batch = [Sent(404, 30, (read,), (), mark, 1.0, 2.0) for mark in (MARK, None)]
     traced, other = map(json.loads, written(batch).splitlines())
     assert traced["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
     assert "trace_id" not in other
@@ -71,19 +71,19 @@ def test_a_traced_read_is_told_with_its_trace() -> None:
 
 def test_hits_are_left_out_and_nothing_else() -> None:
     failed = FailedRead("mcp://resources/none", "ResourceNotFound")
-    batch = [Sent(200, 5, (read,), (), None, None, 1.0, 2.0) for read in (hit("mcp://a"), failed)]
+    batch = [Sent(200, 5, (read,), (), None, 1.0, 2.0) for read in (hit("mcp://a"), failed)]
     (line,) = map(json.loads, written(batch, hits=0.0).splitlines())
     assert line["cache_result"] == "none"
 
 
 def test_what_read_nothing_has_no_line() -> None:
-    assert written([Sent(200, 5, (), (), None, None, 1.0, 2.0)]) == b""
+    assert written([Sent(200, 5, (), (), None, 1.0, 2.0)]) == b""
 
 
 def test_latencies_are_told_in_whole_microseconds_however_many_there_are() -> None:
     # More than are remembered.
     latencies_us = range(0, 50_000, 7)
     read = hit("mcp://a")
-    batch = [Sent(200, 5, (read,), (), None, None, 0.0, us / 1e6 + 2e-7) for us in latencies_us]
+    batch = [Sent(200, 5, (read,), (), None, 0.0, us / 1e6 + 2e-7) for us in latencies_us]
     told = [json.loads(line)["latency_ms"] for line in written(batch).splitlines()]
     assert told == [us / 1000 for us in latencies_us]

@@ -30,12 +30,11 @@ from carrel.mcp.messages import Message, decode
 from carrel.mcp.protocol import accept_posted, reply
 from carrel.model import Form, Reading
 from carrel.observe.access_log import AccessLog
+from carrel.observe.batch import Batch, Notes
 from carrel.observe.cells import Cells
 from carrel.observe.lines import LineWriter
 from carrel.observe.observer import Observer
 from carrel.observe.recorder import Recorder
-from carrel.observe.sent import Sent
-from carrel.observe.tallies import tally
 from carrel.rendering import render
 from carrel.sources.beneath import Directory
 from carrel.sources.filesystem import FilesystemSource
@@ -195,14 +194,13 @@ def _observing(clock: _Clock, driven: Driven) -> list[Stage]:
     observer.start(Recorder(Cells().claim(), library.catalog.rules.types))
     log = AccessLog(writer)
     batch = _batch(response)
-    tallies = tally(batch)
     stages = [
         clock.time("record", "hit", "Observer.record, flush", lambda: observer.record(response, monotonic())),
         clock.time(
             "log",
             "hit",
             f"AccessLog.write, {LOG_BATCH} lines at once",
-            lambda: log.write(batch, tallies, 0.0),
+            lambda: log.write(batch, 0.0),
             each=LOG_BATCH,
         ),
     ]
@@ -211,9 +209,11 @@ def _observing(clock: _Clock, driven: Driven) -> list[Stage]:
     return stages
 
 
-def _batch(response: Response) -> list[Sent]:
-    status, reads, now_s = response.status, response.reads, monotonic()
-    return [Sent(status, 0, reads, (), None, None, now_s, now_s + 2e-5) for _ in range(LOG_BATCH)]
+def _batch(response: Response) -> Batch:
+    notes = Notes(lambda: None, lambda: None, LOG_BATCH)
+    for _ in range(LOG_BATCH):
+        notes.note(response, monotonic())
+    return notes.take()
 
 
 def _loading(clock: _Clock, driven: Driven) -> list[Stage]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from time import monotonic, time
 
 import msgspec
 
 from carrel.http.exchange import FailedRead
 from carrel.model import Reading
-from carrel.observe.sent import Sent
-from carrel.observe.tallies import Tallies
+from carrel.observe.batch import Batch, Sent
 
 KEPT = 20
 MAX_AGE_S = 900.0
@@ -45,15 +43,15 @@ class Slowest:
         self._kept: list[SlowRead] = []
         self._floor_s = 0.0
 
-    def take(self, batch: Sequence[Sent], tallies: Tallies) -> None:
+    def take(self, batch: Batch) -> None:
         """Look through a batch, where any of it is slow enough."""
         self._drop_old()
         floor_s = self._floor_s
-        if max(tallies.latencies_s) <= floor_s:
+        if max(batch.latencies_s) <= floor_s:
             return
-        for sent in batch:
-            if sent.end_s - sent.start_s > floor_s and sent.reads:
-                self._keep(sent)
+        for place, (kind, latency_s) in enumerate(zip(batch.kind_of_each, batch.latencies_s, strict=True)):
+            if latency_s > floor_s and kind.reads:
+                self._keep(batch.sent(place))
                 floor_s = self._floor_s
 
     def reads(self) -> list[SlowRead]:

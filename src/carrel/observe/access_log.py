@@ -6,7 +6,7 @@ these is made once a batch, and the numbers of all lines are written at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from random import random
 
@@ -17,9 +17,8 @@ from carrel.escapes import escaped
 from carrel.http.correlation import RequestIds, request_id_of, trace_id_of
 from carrel.http.exchange import FailedRead, Read, Request
 from carrel.model import ServedFrom
+from carrel.observe.batch import Batch, Kind, served_from
 from carrel.observe.lines import LineWriter
-from carrel.observe.sent import Sent
-from carrel.observe.tallies import Kind, Tallies, served_from
 
 _NUMBER = b"\0"
 """Stands where a number goes. JSON has this byte nowhere."""
@@ -75,33 +74,32 @@ class AccessLog:
         self._milliseconds = _Milliseconds()
         self._ids = RequestIds()
 
-    def write(self, batch: Sequence[Sent], tallies: Tallies, unix_s: float) -> None:
+    def write(self, batch: Batch, unix_s: float) -> None:
         """Write the lines of a batch.
 
         Args:
             batch: The responses.
-            tallies: What they come to.
             unix_s: What to add to the monotonic clock to have Unix time.
         """
-        is_plain = not tallies.marked and not any(len(kind.reads) > 1 for kind in tallies.kinds)
+        is_plain = not batch.marks and not any(len(kind.reads) > 1 for kind in batch.kinds)
         if self._are_alike and is_plain:
-            block = self._lines_alike(batch, tallies, unix_s)
+            block = self._lines_alike(batch, unix_s)
         elif self._for_people:
-            block = "".join(map(_for_people, self._lines(batch, tallies, unix_s))).encode()
+            block = "".join(map(_for_people, self._lines(batch, unix_s))).encode()
         else:
-            block = self._encoder.encode_lines(list(self._lines(batch, tallies, unix_s)))
+            block = self._encoder.encode_lines(list(self._lines(batch, unix_s)))
         if block:
             self._writer.write(block)
 
-    def _lines_alike(self, batch: Sequence[Sent], tallies: Tallies, unix_s: float) -> bytes:
+    def _lines_alike(self, batch: Batch, unix_s: float) -> bytes:
         """Make lines of which each has its own numbers, and the text of its kind around these."""
-        kinds, ends_s, latencies_s = tallies.kind_of_each, [sent.end_s for sent in batch], tallies.latencies_s
-        if not all(kind.reads for kind in tallies.kinds):
+        kinds, ends_s, latencies_s = batch.kind_of_each, batch.ends_s, batch.latencies_s
+        if not all(kind.reads for kind in batch.kinds):
             reading = [kind for kind in kinds if kind.reads]
             ends_s = [at_s for kind, at_s in zip(kinds, ends_s, strict=True) if kind.reads]
             latencies_s = [took_s for kind, took_s in zip(kinds, latencies_s, strict=True) if kind.reads]
             kinds = reading
-        for kind in tallies.kinds:
+        for kind in batch.kinds:
             if kind.reads:
                 kind.between, kind.behind = self._around_numbers(kind)
         pieces = [_FIRST] * (4 * len(kinds) + 1)
@@ -123,27 +121,26 @@ class AccessLog:
         """Return the text of each number, all of them written at once."""
         return self._encoder.encode(values)[1:-1].split(b",") if values else []
 
-    def _lines(self, batch: Sequence[Sent], tallies: Tallies, unix_s: float) -> Iterator[ReadLine]:
+    def _lines(self, batch: Batch, unix_s: float) -> Iterator[ReadLine]:
         """Yield lines that have more to tell, or of which some are left out."""
-        for sent, latency_s in zip(batch, tallies.latencies_s, strict=True):
-            ids = self._correlate(sent) if self._with_ids and sent.reads else (UNSET, UNSET)
-            for read in sent.reads:
-                line = _line(
-                    read, sent.status, unix_s + sent.end_s, (latency_s * 1e6 + _WHOLE - _WHOLE) / 1000
-                )
+        columns = zip(batch.kind_of_each, batch.ends_s, batch.latencies_s, strict=True)
+        for place, (kind, end_s, latency_s) in enumerate(columns):
+            mark, stated = batch.marks.get(place), batch.stated.get(place)
+            ids = self._correlate(stated) if self._with_ids and kind.reads else (UNSET, UNSET)
+            for read in kind.reads:
+                line = _line(read, kind.status, unix_s + end_s, (latency_s * 1e6 + _WHOLE - _WHOLE) / 1000)
                 if line.cache_result == ServedFrom.HIT and self._leaves_out():
                     continue
                 line.request_id, line.trace_id = ids
-                if sent.mark is not None:
-                    line.trace_id = f"{sent.mark.trace_id:032x}"
+                if mark is not None:
+                    line.trace_id = f"{mark.trace_id:032x}"
                 yield line
 
     def _leaves_out(self) -> bool:
         return self._hits < 1 and random() >= self._hits  # noqa: S311 # nobody gains by knowing
 
-    def _correlate(self, sent: Sent) -> tuple[str | UnsetType, str | UnsetType]:
+    def _correlate(self, stated: Request | bytes | None) -> tuple[str | UnsetType, str | UnsetType]:
         """Return the id of a request and that of its trace, as far as they are known."""
-        stated = sent.stated
         if stated is None:
             return UNSET, UNSET
         if not isinstance(stated, Request):

@@ -7,7 +7,7 @@ be known, no request comes along, and a read costs what it did.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from time import monotonic, time
 from typing import Any
 
@@ -17,8 +17,7 @@ from carrel.http.exchange import Answer, FailedRead, Handler, Read, Request, Res
 from carrel.mcp.introduction import Introduction, introduced
 from carrel.mcp.sessions import HEADER, Sessions
 from carrel.model import ResourceInfo, SectionInfo
-from carrel.observe.sent import Sent
-from carrel.observe.tallies import Tallies
+from carrel.observe.batch import Batch
 from carrel.usage.clients import UNKNOWN, Client, named, of_user_agent
 from carrel.usage.ledger import UsageLedger
 
@@ -42,19 +41,21 @@ class Attribution:
         self._sessions = sessions
         self._remembered: dict[Introduction | str, Client] = {}
 
-    def take(self, batch: Sequence[Sent], _: Tallies) -> None:
+    def take(self, batch: Batch) -> None:
         """Note what a batch of responses read, and who did; see `Observer.also_batches`."""
-        last_s = time() - monotonic() + batch[-1].end_s
+        last_s = time() - monotonic() + batch.ends_s[-1]
         counts = Counter(
-            (self._client(sent.stated), read) for sent in batch if sent.reads for read in sent.reads
+            (self._client(batch.stated.get(place)), read)
+            for place, kind in enumerate(batch.kind_of_each)
+            for read in kind.reads
         )
         for (client, read), count in counts.items():
             self._note(read, count, last_s, client)
 
-    def take_reads(self, batch: Sequence[Sent], tallies: Tallies) -> None:
+    def take_reads(self, batch: Batch) -> None:
         """Note what a batch of responses read, where it is not to be known who did."""
-        last_s = time() - monotonic() + batch[-1].end_s
-        for kind in tallies.kinds:
+        last_s = time() - monotonic() + batch.ends_s[-1]
+        for kind in batch.kinds:
             for read in kind.reads:
                 self._note(read, len(kind.latencies_s), last_s, None)
 

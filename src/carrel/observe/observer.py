@@ -1,6 +1,6 @@
 """Takes note of what each response read, and works it up in batches: metrics and the access log.
 
-The hot path appends one note. Everything else happens at most `FLUSH_S` later, for many reads at
+The hot path notes a few numbers. Everything else happens at most `FLUSH_S` later, for many reads at
 once, which makes a read several times cheaper than recording it on the spot.
 """
 
@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from time import monotonic, time
 
 from carrel.cache.memory import Bound
 from carrel.cache.redis_link import Reason
 from carrel.cache.shared import LOOKUPS, SharedLevel
-from carrel.http.exchange import FailedRead, Operation, Response
+from carrel.http.exchange import FailedRead, Operation
 from carrel.library import Library
 from carrel.model import Form, ServedFrom
 from carrel.observe.access_log import AccessLog
+from carrel.observe.batch import FROM_A_CACHE, Batch, Notes, served_from
 from carrel.observe.lines import LineWriter
 from carrel.observe.metrics import (
     BREAKER_OPENINGS,
@@ -39,8 +40,6 @@ from carrel.observe.metrics import (
     WATCHING,
 )
 from carrel.observe.recorder import Recorder
-from carrel.observe.sent import Sent
-from carrel.observe.tallies import FROM_A_CACHE, Tallies, served_from, tally
 
 FLUSH_S = 0.05
 """How long a read waits to be recorded at most; a killed worker takes that much with it."""
@@ -63,9 +62,11 @@ class Observer:
         self._access_log = access_log
         self._library = library
         self._writer = writer
-        self._pending: list[Sent] = []
+        self._notes = Notes(self._flush_soon, self._work_up, MAX_PENDING)
+        self.record = self._notes.note
+        """Take note of a response that was just sent, see `Notes.note`; call it on the event loop."""
         self._further: list[Callable[[Recorder], None]] = []
-        self._takers: list[Callable[[Sequence[Sent], Tallies], None]] = []
+        self._takers: list[Callable[[Batch], None]] = []
         self._flushing: asyncio.TimerHandle | None = None
         self._refreshing: asyncio.TimerHandle | None = None
         library.catalog.listen(lambda _: self.refresh_gauges())
@@ -90,31 +91,6 @@ class Observer:
             self._flushing = None
         self._recorder = None
 
-    def record(self, response: Response, start_s: float) -> None:
-        """Take note of a response that was just sent; call it on the event loop.
-
-        Args:
-            response: What was sent.
-            start_s: What `monotonic` said when the request was there as a whole.
-        """
-        pending = self._pending
-        pending.append(
-            Sent(
-                response.status,
-                len(response.body),
-                response.reads,
-                response.operations,
-                response.stated,
-                response.mark,
-                start_s,
-                monotonic(),
-            )
-        )
-        if len(pending) >= MAX_PENDING:
-            self._work_up()
-        elif self._flushing is None:
-            self._flushing = asyncio.get_running_loop().call_later(FLUSH_S, self._flush_in_time)
-
     def record_search(self, latency_s: float) -> None:
         """Take note of a search that was answered."""
         if self._recorder is not None:
@@ -125,26 +101,28 @@ class Observer:
         self._work_up()
         self.refresh_gauges()
 
+    def _flush_soon(self) -> None:
+        if self._flushing is None:
+            self._flushing = asyncio.get_running_loop().call_later(FLUSH_S, self._flush_in_time)
+
     def _flush_in_time(self) -> None:
         self._flushing = None
         self.flush()
 
     def _work_up(self) -> None:
-        batch, self._pending = self._pending, []
+        batch = self._notes.take()
         if not batch:
             return
-        unix_s = time() - monotonic()
-        tallies = tally(batch)
         if self._recorder is not None:
-            _count(tallies, self._recorder)
+            _count(batch, self._recorder)
             self._count_lookups(self._recorder)
         if self._access_log is not None:
-            self._access_log.write(batch, tallies, unix_s)
+            self._access_log.write(batch, time() - monotonic())
         for take in self._takers:
-            take(batch, tallies)
+            take(batch)
 
-    def also_batches(self, take: Callable[[Sequence[Sent], Tallies], None]) -> None:
-        """Have a function take every batch of responses too, and what it came to; on the event loop."""
+    def also_batches(self, take: Callable[[Batch], None]) -> None:
+        """Have a function take every batch of responses too, on the event loop."""
         self._takers.append(take)
 
     def also(self, write: Callable[[Recorder], None]) -> None:
@@ -202,11 +180,13 @@ def _refresh_shared(shared: SharedLevel, recorder: Recorder) -> None:
         recorder.counter(REDIS_ERRORS, shared.link.errors[reason], reason=reason.value)
 
 
-def _count(tallies: Tallies, recorder: Recorder) -> None:
+def _count(batch: Batch, recorder: Recorder) -> None:
     by_class: Counter[int] = Counter()
     durations_s: defaultdict[tuple[Operation, ...], list[float]] = defaultdict(list)
     latencies_s: defaultdict[tuple[str, ServedFrom], list[float]] = defaultdict(list)
-    for kind in tallies.kinds:
+    for kind in batch.kinds:
+        # Once for all histograms that these go to: what is sorted is soon sorted again.
+        kind.latencies_s.sort()
         by_class[kind.status // 100] += len(kind.latencies_s)
         if kind.operations:
             durations_s[kind.operations] += kind.latencies_s
@@ -215,7 +195,7 @@ def _count(tallies: Tallies, recorder: Recorder) -> None:
                 recorder.failures(read.reason, len(kind.latencies_s))
             else:
                 latencies_s[read.info.type, served_from(read)] += kind.latencies_s
-    recorder.responses(by_class, tallies.body_bytes)
+    recorder.responses(by_class, sum(batch.sizes))
     for operations, values_s in durations_s.items():
         for operation in operations:
             recorder.operations(operation, values_s)

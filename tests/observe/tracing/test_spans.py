@@ -28,7 +28,7 @@ from carrel.model import (
     Stage,
     Version,
 )
-from carrel.observe.sent import Sent
+from carrel.observe.batch import Sent
 from carrel.observe.tracing.marking import Note
 from carrel.observe.tracing.spans import Span, span_of
 from tests.support.servers import message
@@ -51,7 +51,7 @@ class Fields(dict[str, str]):
 def response(status: int, *reads: Read, error: str | None = None) -> Sent:
     """Return what is noted of a response; to a message where it is told whether that failed."""
     operations = () if error is None else (Operation("any", error),)
-    return Sent(status, 0, reads, operations, None, None, 10.0, 20.0)
+    return Sent(status, 0, reads, operations, None, 10.0, 20.0)
 
 
 def marked(sent: Sent, request: Request | None, source: bytes = b"", lookup_s: float | None = None) -> Sent:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from carrel.http.exchange import Request, Response
-from carrel.observe.sent import Sent
-from carrel.observe.tallies import tally
+from carrel.observe.batch import Sent
 from carrel.observe.tracing.tracing import AT_ONCE, MAX_WAITING, MAX_WAITING_BYTES, Tracing
 from tests.support.apps import serving
+from tests.support.batches import batch_of
 from tests.support.collector import black_hole, collecting_http
 from tests.support.sources import SlowSource
 from tests.support.waiting import eventually
@@ -25,7 +25,7 @@ class Fields(dict[str, str]):
 
 
 def take(tracing: Tracing, batch: list[Sent]) -> None:
-    tracing.take(batch, tally(batch))
+    tracing.take(batch_of(batch))
 
 
 @pytest.fixture(autouse=True)
@@ -77,13 +77,13 @@ async def test_what_comes_too_fast_is_dropped_and_nobody_waits(
         async with serving(library) as served:
             tracing = served.app.tracing
             assert tracing is not None
-            slow = Sent(200, 0, (), (), None, None, 0.0, 60.0)
+            slow = Sent(200, 0, (), (), None, 0.0, 60.0)
             take(tracing, [slow] * (MAX_WAITING + 10))
             assert (tracing.made, tracing.dropped) == (0, 10)
             await asyncio.sleep(0)
             assert tracing.made == AT_ONCE
             await eventually(lambda: tracing.made == MAX_WAITING)
-            long = Sent(200, MAX_WAITING_BYTES // 2, (), (), None, None, 0.0, 60.0)
+            long = Sent(200, MAX_WAITING_BYTES // 2, (), (), None, 0.0, 60.0)
             take(tracing, [long] * 3)
             assert tracing.dropped == 11
             await eventually(lambda: tracing.made == MAX_WAITING + 2)

@@ -19,7 +19,7 @@ from carrel.mcp.operations import TOOL_ERROR
 from carrel.mcp.protocol import accept_piped, accept_posted, version_headers
 from carrel.mcp.streamable import ENDPOINT
 from carrel.model import Reading, ServedFrom, StageName
-from carrel.observe.sent import Sent
+from carrel.observe.batch import Sent
 from carrel.observe.tracing.marking import Note
 
 Attributes = dict[str, str | int | bool]

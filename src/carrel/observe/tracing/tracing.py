@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Sequence
 from time import monotonic, time
 from typing import TYPE_CHECKING
 
 from carrel.http.exchange import FailedRead, Handler
 from carrel.library import Library
 from carrel.mcp.dispatch import Calls, Dispatcher
+from carrel.observe.batch import FROM_A_CACHE, Batch, Sent, served_from
 from carrel.observe.exemplars import Exemplar
 from carrel.observe.metrics import TRACES_DROPPED
 from carrel.observe.recorder import Recorder
-from carrel.observe.sent import Sent
-from carrel.observe.tallies import FROM_A_CACHE, Tallies, served_from
 from carrel.observe.tracing.marking import Marking, Note, new_trace_id
 from carrel.observe.tracing.outflow import Outflow
 from carrel.observe.tracing.spans import RouteOf, span_of
@@ -133,12 +131,15 @@ class Tracing:
         for outflow in self._outflows:
             outflow.record(recorder)
 
-    def take(self, batch: Sequence[Sent], tallies: Tallies) -> None:
+    def take(self, batch: Batch) -> None:
         """Take what is to be traced of a batch; see `Observer.also_batches`."""
         slow_s = self._slow_s
-        if self._exporting is None or not (tallies.marked or max(tallies.latencies_s) >= slow_s):
+        if self._exporting is None or not (batch.marks or max(batch.latencies_s) >= slow_s):
             return
-        for sent in [each for each in batch if each.mark is not None or each.end_s - each.start_s >= slow_s]:
+        for place, latency_s in enumerate(batch.latencies_s):
+            if place not in batch.marks and latency_s < slow_s:
+                continue
+            sent = batch.sent(place)
             size_bytes = sent.body_bytes
             if len(self._waiting) < MAX_WAITING and self._waiting_bytes + size_bytes <= MAX_WAITING_BYTES:
                 self._waiting.append(sent)
