@@ -65,9 +65,9 @@ class Peer(NamedTuple):
     """The path that answers when it is up."""
 
 
-def _script(name: str) -> Callable[[Place], list[str]]:
+def _script(name: str, *more: str) -> Callable[[Place], list[str]]:
     python = CACHE / "peers" / "bin" / "python"
-    return lambda place: [str(python), str(HERE / name), str(place.port), str(place.document)]
+    return lambda place: [str(python), str(HERE / name), str(place.port), str(place.document), *more]
 
 
 def _lacks_python(package: str) -> Callable[[], str]:
@@ -140,9 +140,11 @@ PEERS: Mapping[str, Peer] = {
         Peer("carrel", CASES, _carrel, _lacks_nothing, "/readyz"),
         Peer("nginx", (GET,), _nginx, _lacks_nginx, PATH),
         Peer("python-sdk", _EITHER, _script("serve_sdk.py"), _lacks_python("mcp"), "/"),
+        Peer("python-sdk-quiet", _EITHER, _script("serve_sdk.py", "WARNING"), _lacks_python("mcp"), "/"),
         Peer("python-sdk-low", _EITHER, _script("serve_sdk_lowlevel.py"), _lacks_python("mcp"), "/"),
         Peer("fastmcp", (*_EITHER, TOOL), _script("serve_fastmcp.py"), _lacks_python("fastmcp"), "/"),
         Peer("typescript-sdk", _EITHER, _typescript, _lacks_typescript, "/"),
     )
 }
-"""In the order in which they take turns. nginx runs without a master: one process, one core."""
+"""In the order in which they take turns. nginx runs without a master: one process, one core. The Python SDK
+is there as it comes, with its log off, and as its low-level server (docs/adr/0015)."""
