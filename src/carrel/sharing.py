@@ -17,8 +17,8 @@ from contextlib import suppress
 from time import monotonic
 from typing import NamedTuple
 
+from carrel.cache.failures import LinkError
 from carrel.cache.feed import Dropped, Edit, Feed, News
-from carrel.cache.redis_link import LinkError
 from carrel.draft import Draft
 from carrel.library import Library
 from carrel.model import Change, Invalidation, ResourceInfo, Source

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from carrel.cache.failures import LinkError, Reason
 from carrel.cache.framing import Corrupt
 from carrel.cache.generations import Generations
 from carrel.cache.keys import Keys
-from carrel.cache.redis_link import LinkError, Reason, RedisLink
+from carrel.cache.redis_link import RedisLink
 from carrel.model import Invalidation
 
 CHECK_S = 0.5

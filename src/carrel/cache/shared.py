@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import NamedTuple
 
+from carrel.cache.failures import LinkError, Reason
 from carrel.cache.feed import Feed
 from carrel.cache.framing import Corrupt, pack, unpack
 from carrel.cache.keys import Keys
-from carrel.cache.redis_link import LinkError, Reason
 from carrel.model import Form, Representation, ResourceInfo
 
 MAX_BODY_BYTES = 1024 * 1024
