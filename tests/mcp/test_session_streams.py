@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from carrel.errors import StreamTaken
+import pytest
+
+from carrel.errors import SessionNotFound, StreamTaken
 from carrel.mcp.registry import Registry
 from carrel.mcp.session_streams import HttpSession, SessionStreams
 from carrel.mcp.stream import Ending
@@ -76,6 +78,16 @@ async def test_what_another_worker_subscribes_to_gets_to_the_holder(served: Serv
         assert (holder.held.ids, other.held.ids) == (["a"], [])
 
 
+async def test_a_session_has_one_stream_whichever_worker_holds_it(served: Served, tmp_path: Path) -> None:
+    async with working(served, tmp_path) as holder, working(served, tmp_path) as other:
+        await holder.begin("a")
+        stream = await holder.held.open("a")
+        for worker in (holder, other):
+            with pytest.raises(StreamTaken):
+                await worker.held.open("a")
+        assert (stream.ended, other.held.ids) == (None, [])
+
+
 async def test_a_stream_that_has_ended_makes_room_for_another(served: Served, tmp_path: Path) -> None:
     async with working(served, tmp_path) as holder, working(served, tmp_path) as other:
         await holder.begin("a")
@@ -91,6 +103,14 @@ async def test_a_stream_that_has_ended_makes_room_for_another(served: Served, tm
             return True
 
         await eventually(opens)
+
+
+async def test_no_stream_is_held_for_a_session_that_is_not_there(served: Served) -> None:
+    async with working(served) as worker:
+        with pytest.raises(SessionNotFound):
+            await worker.held.open("made-up")
+        assert worker.held.ids == []
+        worker.held.end("made-up")
 
 
 async def test_a_session_that_turns_out_to_have_ended_is_told_and_its_stream_ends(served: Served) -> None:

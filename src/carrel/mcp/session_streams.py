@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
+from functools import partial
 from time import monotonic
-from typing import Any
 
 from carrel.errors import Era, RequestError
 from carrel.library import Library
-from carrel.mcp.ledger import no_session, stream_taken
+from carrel.mcp.ledger import Ledger, no_session, stream_taken
 from carrel.mcp.registry import Registry
 from carrel.mcp.stream import Ending, Stream
 from carrel.mcp.streams import Streams
@@ -96,13 +96,17 @@ class SessionStreams:
     def hear_of_subscriptions(self, id_: str) -> None:
         """Take note that another worker has changed what a session subscribed to."""
         if id_ in self._held:
-            self._spawn(self._sync(id_))
+            self._spawn(partial(self._sync, id_))
 
     def _release(self, id_: str, stream: Stream) -> None:
         """Let go of the stream of a session, which has ended."""
         if self._held.get(id_) is stream:
             del self._held[id_]
-        self._spawn(self._registry.run(lambda ledger: ledger.release(id_, self._registry.name, monotonic())))
+
+        def release(ledger: Ledger) -> None:
+            ledger.release(id_, self._registry.name, monotonic())
+
+        self._spawn(partial(self._registry.run, release))
 
     async def _tell_holder(self, id_: str, holder: str | None) -> None:
         if id_ in self._held:
@@ -125,8 +129,9 @@ class SessionStreams:
                 document = self._library.document_of(uri)
                 stream.watch(document.uri if document is not None else uri.partition("?")[0], uri)
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, object]) -> None:
-        task = asyncio.create_task(_swallow(coroutine))
+    def _spawn(self, do: Callable[[], Awaitable[object]]) -> None:
+        # A call, not a coroutine: where the task is cancelled before its first step, nobody would await that.
+        task = asyncio.create_task(_swallow(do))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -147,9 +152,9 @@ class HttpSession:
         await self._streams.unsubscribe(self._id, uri)
 
 
-async def _swallow(coroutine: Coroutine[Any, Any, object]) -> None:
-    """Await what nobody waits for; its failure is in the log already."""
+async def _swallow(do: Callable[[], Awaitable[object]]) -> None:
+    """Do what nobody waits for; its failure is in the log already."""
     try:
-        await coroutine
+        await do()
     except RequestError as error:
         log.info("a stream's session was not brought up to date: %s", error.message)
