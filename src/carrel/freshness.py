@@ -21,6 +21,7 @@ from carrel.judging import Judge
 from carrel.model import Source, SourceError
 from carrel.rules import RULES_FILE
 from carrel.sources.ignoring import IGNORE_FILE, is_hidden
+from carrel.tasks import end_tasks
 from carrel.threads import Threads
 from carrel.timetable import Timetable
 
@@ -87,9 +88,7 @@ class Freshness:
 
     async def stop(self) -> None:
         """End all tasks."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(*self._tasks)
         self._tasks.clear()
 
     def agree_with(self, others: Others) -> None:

@@ -21,6 +21,7 @@ from carrel.cache.failures import HARMLESS, LinkError, Reason
 from carrel.cache.framing import Corrupt
 from carrel.cache.redis_client import make_pool, reason_of, require_client_library
 from carrel.redis_url import RedisUrl
+from carrel.tasks import end_tasks
 
 if TYPE_CHECKING:
     from carrel.cache.redis_client import Connection, Pool
@@ -81,9 +82,7 @@ class RedisLink:
 
     async def stop(self) -> None:
         """End the task and close all connections."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end_tasks(self._task)
         self._breaker = Breaker()
         self._up.clear()
         self._down.set()
