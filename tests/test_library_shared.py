@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from carrel.cache.redis_link import Reason
+from carrel.cache.failures import Reason
 from carrel.model import Form, ServedFrom
 from tests.support.apps import serving
 from tests.support.metering import value

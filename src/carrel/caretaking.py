@@ -20,6 +20,7 @@ from carrel.library import Library
 from carrel.model import Invalidation
 from carrel.neighbours import Neighbours
 from carrel.preloading import Preloading
+from carrel.tasks import end_tasks
 
 _LOOK_S = 0.1
 """Between looks at a pass that is waited for."""
@@ -64,9 +65,7 @@ class Caretaker:
 
     async def stop(self) -> None:
         """Hear of them no longer."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(*self._tasks)
         await self._preloading.stop()
         await self._neighbours.stop()
 

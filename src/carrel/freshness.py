@@ -1,8 +1,7 @@
 """Keep the catalog true to the source: watch, look again, survey now and then.
 
-One task does all looking, so two looks at one file never race. Whatever takes time, of a disk or of
-a mass of files, runs on a thread, which reads what is known and changes none of it: the task waits for
-it, then makes the change on the event loop in one step.
+One task does all looking, so two looks at one file never race. What is looked at is decided here; when a
+survey is due, in `timetable`; what becomes of what was seen, in `adopting`.
 """
 
 from __future__ import annotations
@@ -13,51 +12,25 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from time import monotonic
 from types import MappingProxyType
-from typing import Protocol
 
 from carrel import surveying
+from carrel.adopting import Adopting, Others
 from carrel.catalog import Catalog
-from carrel.draft import Draft
 from carrel.errors import InvalidLibrary
-from carrel.judging import Judge, Judged
-from carrel.model import Source, SourceEntry, SourceError
+from carrel.judging import Judge
+from carrel.model import Source, SourceError
 from carrel.rules import RULES_FILE
-from carrel.settling import Pending
 from carrel.sources.ignoring import IGNORE_FILE, is_hidden
+from carrel.tasks import end_tasks
 from carrel.threads import Threads
+from carrel.timetable import Timetable
 
 log = logging.getLogger("carrel.freshness")
-
-MAX_SURVEY_SHARE = 0.1
-"""Part of the time that surveys may take: a library of a million files is surveyed less often."""
 
 TRUE_FOR_S = 5.0
 """Age at which a catalog that somebody else filled is no longer served before it was compared."""
 
 _WATCH_RETRY_S = 5.0
-_RETRY_S = 1.0
-
-
-class Others(Protocol):
-    """Those who serve the same source, of whom no reader is to notice that they are several."""
-
-    async def join(self) -> None:
-        """Hear them, before the source is looked at for the first time."""
-
-    async def joined(self, cost_s: float) -> None:
-        """Let them come to know what was seen then, before it is served.
-
-        Args:
-            cost_s: What the look took, in seconds.
-        """
-
-    async def agree(self, draft: Draft) -> Mapping[str, float]:
-        """Tell of a change that is whole, before it shows to readers.
-
-        Returns:
-            The paths for which it is not made yet, and when it is, in monotonic seconds.
-        """
-        ...
 
 
 class Freshness:
@@ -88,19 +61,15 @@ class Freshness:
         self._root = root
         self._threads = threads
         self._judge = Judge(source, catalog)
+        self._adopting = Adopting(self._judge, catalog, threads)
         self._rescan_s = rescan_s
         self._watch = watch
         self._rules_text = catalog.rules.text
         self._dirty: set[str] = set()
-        self._survey_wanted = False
-        self._pending: dict[str, Pending] = {}
-        self._settled_elsewhere: dict[str, str] = {}
+        self._timetable = Timetable(rescan_s)
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._others: Others | None = None
-        self._next_survey_s = 0.0
-        self._earliest_survey_s = 0.0
         self.ready = asyncio.Event()
         """Set once the catalog holds a survey."""
         self.watching = False
@@ -119,14 +88,12 @@ class Freshness:
 
     async def stop(self) -> None:
         """End all tasks."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(*self._tasks)
         self._tasks.clear()
 
     def agree_with(self, others: Others) -> None:
         """Have others asked about each change of files before it shows to readers; call it before `start`."""
-        self._others = others
+        self._adopting.others = others
         # However fresh the catalog is that somebody filled: what others are about to do, it does not know.
         self.ready.clear()
 
@@ -151,7 +118,7 @@ class Freshness:
 
     def survey_soon(self) -> None:
         """Have the whole source looked at now."""
-        self._survey_wanted = True
+        self._timetable.want()
         self._wake.set()
 
     def look_soon(self, paths: set[str], settled: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -161,7 +128,7 @@ class Freshness:
             paths: Relative to the root.
             settled: Portable versions of which another host has seen that they are whole, by path.
         """
-        self._settled_elsewhere |= settled
+        self._adopting.trust(settled)
         self._touch({path for path in paths if self._may_matter(path)})
 
     def _touch(self, paths: set[str]) -> None:
@@ -200,54 +167,51 @@ class Freshness:
             except Exception:
                 # Whatever it was, a catalog that is followed late is better than one that is not.
                 log.exception("following the library failed, a survey will make up for it")
-                self._plan(0.0)
-                self._survey_wanted = True
-                self._earliest_survey_s = monotonic() + _RETRY_S
+                self._timetable.retry(monotonic())
 
     async def _catch_up(self) -> None:
         self._wake.clear()
         dirty, self._dirty = self._dirty, set()
         now_s = monotonic()
-        self._survey_wanted |= self._concerns_all(dirty)
-        if now_s >= self._survey_due_s():
-            self._survey_wanted = False
+        if self._concerns_all(dirty):
+            self._timetable.want()
+        if now_s >= self._timetable.due_s:
+            self._timetable.begin()
             await self._survey()
-        due = {path for path, pending in self._pending.items() if pending.due_s <= now_s}
+        due = self._adopting.due(now_s)
         if dirty or due:
             await self._look_at(dirty | due)
 
     async def _sleep(self) -> None:
-        due_s = min([self._survey_due_s(), *(pending.due_s for pending in self._pending.values())])
+        due_s = min(self._timetable.due_s, self._adopting.due_s)
         try:
             async with asyncio.timeout(max(0.0, due_s - monotonic())):
                 await self._wake.wait()
         except TimeoutError:
             pass
 
-    def _survey_due_s(self) -> float:
-        return self._earliest_survey_s if self._survey_wanted else self._next_survey_s
-
     def _concerns_all(self, paths: set[str]) -> bool:
         """Tell whether single looks are not enough: rules, directories, files never seen."""
         return any(
             path in {RULES_FILE, IGNORE_FILE}
-            or (self._catalog.document(path) is None and path not in self._pending)
+            or (self._catalog.document(path) is None and path not in self._adopting)
             for path in paths
         )
 
     async def _first_survey(self) -> None:
-        if self._others is not None:
-            await self._others.join()
+        others = self._adopting.others
+        if others is not None:
+            await others.join()
         while not self.ready.is_set():
             try:
                 await self._follow_rules()
                 found = await self._threads.run(
                     surveying.first_differences, self._source, self._judge.known()
                 )
-                await self._commit(await self._threads.run(self._judge.prepare, found.seen))
-                self._plan(found.cost_s)
-                if self._others is not None:
-                    await self._others.joined(found.cost_s)
+                await self._adopting.adopt_unasked(found.seen)
+                self._timetable.end(monotonic(), found.cost_s)
+                if others is not None:
+                    await others.joined(found.cost_s)
                 self.ready.set()
             except SourceError as error:
                 self.failed_surveys += 1
@@ -263,11 +227,11 @@ class Freshness:
             found = await self._threads.run(surveying.differences, self._source, self._judge.known())
         except SourceError as error:
             self.failed_surveys += 1
-            self._plan(0.0)
+            self._timetable.end(monotonic(), 0.0)
             log.warning("the library cannot be surveyed, what is known stays: %s", error)
             return
-        self._plan(found.cost_s)
-        await self._believe(found.seen)
+        self._timetable.end(monotonic(), found.cost_s)
+        await self._adopting.adopt(found.seen)
         self._release(waiting)
 
     async def _follow_rules(self) -> None:
@@ -282,61 +246,22 @@ class Freshness:
             return
         if rules.follow_links != self._catalog.rules.follow_links:
             log.warning("follow_links changed in %s; it takes effect at the next start", RULES_FILE)
-        await self._commit(await self._threads.run(self._catalog.prepare_rules, rules))
+        await self._adopting.commit(await self._threads.run(self._catalog.prepare_rules, rules))
 
     async def _look_at(self, paths: set[str]) -> None:
         seen = await self._threads.run(surveying.look, self._source, paths)
         for path in paths - seen.keys():
             # It cannot be looked at now; being due for ever, it would be looked at without a pause.
-            self._pending.pop(path, None)
+            self._adopting.give_up(path)
         # A document that is gone may have become a directory, whose files no event has named.
-        self._survey_wanted |= any(
-            entry is None and self._catalog.document(path) is not None for path, entry in seen.items()
-        )
-        await self._believe(seen)
+        if any(entry is None and self._catalog.document(path) is not None for path, entry in seen.items()):
+            self._timetable.want()
+        await self._adopting.adopt(seen)
         self._release(paths)
-
-    async def _believe(self, seen: Mapping[str, SourceEntry | None]) -> None:
-        """Adopt the changes that are whole, and wait for the others."""
-        if not seen:
-            return
-        judged = await self._threads.run(self._judge.judge, seen, self._pending, self._settled_elsewhere)
-        for path in judged.paths:
-            self._pending.pop(path, None)
-            self._settled_elsewhere.pop(path, None)
-        self._pending |= judged.pending
-        if judged.draft is not None:
-            await self._agree_and_commit(judged)
-
-    async def _agree_and_commit(self, judged: Judged) -> None:
-        """Make a change, but for the part of it that is to wait."""
-        assert judged.draft is not None
-        due_s = {} if self._others is None else await self._others.agree(judged.draft)
-        now_s, adopted = monotonic(), judged.adopted
-        held = {
-            path: Pending(adopted[path], now_s, due_s[path], now_s) for path in adopted.keys() & due_s.keys()
-        }
-        if not held:
-            await self._commit(judged.draft)
-            return
-        self._pending |= held
-        rest = {path: entry for path, entry in adopted.items() if path not in held}
-        if rest or judged.captured:
-            await self._commit(await self._threads.run(self._judge.prepare, rest, judged.captured))
-
-    async def _commit(self, draft: Draft) -> None:
-        """Have readers see a change, with turns of theirs in between where it is a large one."""
-        for _ in self._catalog.commit_in_steps(draft):
-            await asyncio.sleep(0)
 
     def _release(self, paths: Collection[str]) -> None:
         """Wake those who wait for files about which nothing is pending any more."""
-        for path in [path for path in self._waiting if path in paths and path not in self._pending]:
+        for path in [path for path in self._waiting if path in paths and path not in self._adopting]:
             for future in self._waiting.pop(path):
                 if not future.done():
                     future.set_result(None)
-
-    def _plan(self, cost_s: float) -> None:
-        pause_s = cost_s / MAX_SURVEY_SHARE
-        self._earliest_survey_s = monotonic() + pause_s
-        self._next_survey_s = monotonic() + max(self._rescan_s, pause_s)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from carrel.bell import Bell
+from carrel.tasks import end_tasks
 from carrel.threads import Threads
 
 log = logging.getLogger("carrel.neighbours")
@@ -86,9 +87,7 @@ class Neighbours:
     async def stop(self) -> None:
         """Answer no longer."""
         bell, self._bell = self._bell, None
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end_tasks(self._task)
         if bell is not None:
             bell.deafen()
             await self._thread.run(bell.close)

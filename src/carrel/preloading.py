@@ -16,6 +16,7 @@ from carrel.crew import Progress
 from carrel.errors import RequestError
 from carrel.library import Library
 from carrel.model import Form, Reading, ResourceInfo, ServedFrom
+from carrel.tasks import end_tasks
 
 log = logging.getLogger("carrel.preloading")
 
@@ -66,9 +67,7 @@ class Preloading:
 
     async def stop(self) -> None:
         """End the pass."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end_tasks(self._task)
 
     async def wait(self) -> None:
         """Wait until the pass is over."""

@@ -17,12 +17,13 @@ from contextlib import suppress
 from time import monotonic
 from typing import NamedTuple
 
+from carrel.cache.failures import LinkError
 from carrel.cache.feed import Dropped, Edit, Feed, News
-from carrel.cache.redis_link import LinkError
 from carrel.draft import Draft
 from carrel.library import Library
 from carrel.model import Change, Invalidation, ResourceInfo, Source
 from carrel.settling import QUIET_S
+from carrel.tasks import end_tasks
 
 MAX_NAMED = 100
 """Documents that a message names; of more it says that they are many, and the others survey."""
@@ -100,9 +101,7 @@ class Sharing:
 
     async def stop(self) -> None:
         """End the task; what was not told yet is forgotten."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end_tasks(self._task)
 
     async def heard(self, news: News) -> None:
         """Look at what another worker tells of."""

@@ -10,7 +10,7 @@ import pytest
 
 from carrel.cache.feed import Feed
 from carrel.cache.keys import Keys
-from carrel.cache.redis_link import Reason, RedisLink
+from carrel.cache.redis_link import RedisLink
 from carrel.cache.shared import MAX_BODY_BYTES, SharedLevel, Turn
 from carrel.model import Form, Representation, ResourceInfo, Version
 from carrel.redis_url import parse_redis_url
@@ -209,21 +209,6 @@ async def test_a_level_that_was_stopped_can_be_started_again(redis_server: Redis
         shared.start()
         await eventually(lambda: shared.is_usable)
         assert await shared.get("key") is not None
-
-
-async def test_nothing_of_a_url_with_a_password_is_told(
-    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    with redis_server.client() as client:
-        client.config_set("requirepass", "right")
-    link = RedisLink(parse_redis_url(f"redis://somebody:hunter2@127.0.0.1:{redis_server.port}"))
-    link.start()
-    await eventually(lambda: link.errors[Reason.AUTH] > 1)
-    await link.stop()
-    assert len([record for record in caplog.records if record.name == "carrel.redis"]) == 1
-    assert "cannot be used (auth)" in caplog.text
-    assert "hunter2" not in caplog.text
-    assert "somebody" not in caplog.text
 
 
 def test_the_paths_of_unix_sockets_work_too(tmp_path: Path) -> None:

@@ -1,15 +1,10 @@
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from carrel.dashboard.figures import Kind, Sample, between, quantile, rows, sample_of
+from carrel.dashboard.figures import Kind, Sample, between, rows, sample_of
 from carrel.observe.cells import Cells
 from carrel.observe.exposition import series_totals
 from carrel.observe.metrics import BUCKETS_S, CATALOG_SIZE
 from carrel.observe.recorder import Recorder
 
 BUCKETS = len(BUCKETS_S) + 1
-COUNTS = st.lists(st.integers(0, 1000), min_size=BUCKETS, max_size=BUCKETS)
 
 
 def counted(**buckets: float) -> tuple[float, ...]:
@@ -21,33 +16,6 @@ def counted(**buckets: float) -> tuple[float, ...]:
 
 def sample(at_s: float, **reads: tuple[float, ...]) -> Sample:
     return Sample(at_s, {Kind("pattern", result): counts for result, counts in reads.items()}, {}, 0.0)
-
-
-@given(counts=COUNTS, share=st.floats(0.01, 1.0))
-def test_a_quantile_lies_where_so_many_are_below_it(counts: list[int], share: float) -> None:
-    found = quantile(counts, share)
-    if not sum(counts):
-        assert found is None
-        return
-    assert found is not None
-    assert 0 <= found <= BUCKETS_S[-1]
-    up_to = sum(count for count, bound_s in zip(counts, BUCKETS_S, strict=False) if bound_s <= found)
-    assert up_to <= share * sum(counts) + 1e-6 or found == BUCKETS_S[-1]
-
-
-@given(counts=COUNTS)
-def test_quantiles_grow_with_their_share(counts: list[int]) -> None:
-    found = [quantile(counts, share) for share in (0.5, 0.95, 0.99)]
-    assert found == sorted(found, key=lambda value: value or 0.0)
-
-
-def test_a_quantile_is_placed_within_its_bucket() -> None:
-    assert quantile(counted(b0=100), 0.5) == pytest.approx(BUCKETS_S[0] / 2)
-    assert quantile(counted(b0=50, b1=50), 0.75) == pytest.approx((BUCKETS_S[0] + BUCKETS_S[1]) / 2)
-
-
-def test_what_took_longer_than_all_bounds_counts_as_the_greatest() -> None:
-    assert quantile(counted(**{f"b{BUCKETS - 1}": 3}), 0.5) == BUCKETS_S[-1]
 
 
 def test_the_figures_between_two_samples_are_of_what_came_between() -> None:

@@ -21,11 +21,15 @@ class Heard:
     def __init__(self) -> None:
         self.ended: list[str] = []
         self.subscribed: list[str] = []
+        self.counts = 0
+
+    def count(self) -> None:
+        self.counts += 1
 
 
 @asynccontextmanager
 async def registry(directory: Path | None, heard: Heard, max_sessions: int = 10) -> AsyncIterator[Registry]:
-    registry = Registry(directory, max_sessions)
+    registry = Registry(directory, max_sessions, heard.count)
     await registry.start(heard.ended.append, heard.subscribed.append)
     try:
         yield registry
@@ -64,6 +68,15 @@ async def test_a_single_process_has_nobody_to_tell() -> None:
         one.ring_out(["a"])
         await one.tell_of_subscriptions(one.name, "a")
         assert not one.is_alive(one.name)
+
+
+async def test_each_use_of_the_ledger_tells_that_there_may_be_more_or_fewer_sessions() -> None:
+    heard = Heard()
+    async with registry(None, heard) as one:
+        await one.run(lambda ledger: ledger.begin("a", monotonic()))
+        assert (heard.counts, one.count) == (1, 1)
+        await one.run(lambda ledger: ledger.end("a"))
+        assert (heard.counts, one.count) == (2, 0)
 
 
 async def test_a_ledger_that_cannot_be_used_is_told_as_an_overload(

@@ -15,11 +15,13 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
+from carrel.cache.failures import LinkError, Reason
 from carrel.cache.framing import Corrupt
 from carrel.cache.generations import Generations
 from carrel.cache.keys import Keys
-from carrel.cache.redis_link import LinkError, Reason, RedisLink
+from carrel.cache.redis_link import RedisLink
 from carrel.model import Invalidation
+from carrel.tasks import end_tasks
 
 CHECK_S = 0.5
 """Between looks at the counter: a lost message is noticed at the second look, a second later at most."""
@@ -125,9 +127,7 @@ class Feed:
 
     async def stop(self) -> None:
         """End the task."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end_tasks(self._task)
         self._turn(is_up=False)
 
     async def publish(self, news: News) -> None:

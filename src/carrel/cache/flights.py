@@ -7,8 +7,10 @@ cancelled (its client hung up) takes neither the load nor the other waiters with
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Generic, TypeVar
+
+from carrel.tasks import end_tasks
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -61,10 +63,7 @@ class Flights(Generic[Key, Value]):
 
     async def close(self) -> None:
         """Cancel all loads and wait until they have ended."""
-        tasks: list[Awaitable[Value]] = list(self._tasks.values())
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*self._tasks.values())
 
     def _land(self, key: Key, task: asyncio.Task[Value]) -> None:
         del self._tasks[key]

@@ -1,32 +1,30 @@
-"""The way to one Redis: deadlines, a breaker, reconnecting in the background. Only this names redis-py.
+"""The way to one Redis: deadlines, a breaker, reconnecting in the background.
 
 Every call ends within `DEADLINE_S`, connecting included, or is refused at once while the breaker is open.
-The client library is imported when the link opens, on a thread: it takes half a second, and neither the
-start nor a server without Redis waits for it.
+The client library is imported when the link opens, on a thread: neither the start nor a server without Redis
+waits for it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from enum import StrEnum
-from importlib.util import find_spec
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from carrel.cache.breaker import Breaker, is_slow
+from carrel.cache.failures import HARMLESS, LinkError, Reason
 from carrel.cache.framing import Corrupt
-from carrel.errors import ExtraMissing
+from carrel.cache.redis_client import make_pool, reason_of, require_client_library
 from carrel.redis_url import RedisUrl
+from carrel.tasks import end_tasks
 
 if TYPE_CHECKING:
-    from redis.asyncio import BlockingConnectionPool
-    from redis.asyncio.connection import AbstractConnection
+    from carrel.cache.redis_client import Connection, Pool
 
 log = logging.getLogger("carrel.redis")
 
@@ -35,39 +33,6 @@ DEADLINE_S = 0.05
 
 PROBES_UNTIL_TOLD = 2
 """A single one may fail for a stall of this process; the operator is told of what lasts."""
-
-MAX_CONNECTIONS = 8
-"""Of a process: calls take well below a millisecond, so that few of them are ever under way together."""
-
-
-class Reason(StrEnum):
-    """Why a call failed: a closed set, as it becomes a label."""
-
-    TIMEOUT = "timeout"
-    SLOW = "slow"
-    """Not one answer that is late, but that all are."""
-    CONNECTION = "connection"
-    AUTH = "auth"
-    LOADING = "loading"
-    READ_ONLY = "read_only"
-    FULL = "full"
-    PROTOCOL = "protocol"
-    REPLY = "reply"
-    CORRUPT = "corrupt"
-    OPEN = "open"
-
-
-_HARMLESS = frozenset({Reason.READ_ONLY, Reason.FULL, Reason.REPLY, Reason.CORRUPT, Reason.OPEN})
-"""Failures of one command, after which the next one may well succeed."""
-
-
-class LinkError(Exception):
-    """A call that failed; its text may be logged."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason.value)
-        self.reason = reason
-
 
 Command = str | bytes | int
 
@@ -90,7 +55,7 @@ class RedisLink:
         self.url = url
         self._deadline_s = deadline_s
         self._breaker = Breaker()
-        self._pool: BlockingConnectionPool | None = None
+        self._pool: Pool | None = None
         self._up = asyncio.Event()
         self._down = asyncio.Event()
         self._down.set()
@@ -117,9 +82,7 @@ class RedisLink:
 
     async def stop(self) -> None:
         """End the task and close all connections."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end_tasks(self._task)
         self._breaker = Breaker()
         self._up.clear()
         self._down.set()
@@ -156,7 +119,7 @@ class RedisLink:
         """
         if self._pool is None or not self._breaker.is_closed:
             raise LinkError(Reason.OPEN)
-        connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         try:
             with self._mapped():
                 async with asyncio.timeout(self._deadline_s):
@@ -168,7 +131,7 @@ class RedisLink:
             with suppress(Exception):
                 await connection.disconnect(nowait=True)
 
-    async def _messages(self, connection: AbstractConnection) -> AsyncIterator[bytes]:
+    async def _messages(self, connection: Connection) -> AsyncIterator[bytes]:
         while True:
             with self._mapped():
                 reply = await connection.read_response(timeout=math.inf, push_request=True)
@@ -183,7 +146,7 @@ class RedisLink:
         assert pool is not None, "the breaker closes after the pool was made"
         with self._mapped():
             async with asyncio.timeout(self._deadline_s):
-                connection: AbstractConnection = await pool.get_connection()  # type: ignore[no-untyped-call]
+                connection: Connection = await pool.get_connection()  # type: ignore[no-untyped-call]
                 try:
                     sent_s = monotonic()
                     await connection.send_command(*command)
@@ -209,7 +172,7 @@ class RedisLink:
 
     def _failed(self, reason: Reason) -> LinkError:
         self.errors[reason] += 1
-        if reason not in _HARMLESS and self._breaker.fail(monotonic()):
+        if reason not in HARMLESS and self._breaker.fail(monotonic()):
             self.openings += 1
             self._tell_listeners()
         return LinkError(reason)
@@ -223,7 +186,7 @@ class RedisLink:
 
     async def _keep(self) -> None:
         """Connect, and probe whenever the breaker is open."""
-        pool = self._pool = await asyncio.to_thread(_make_pool, self.url, self._deadline_s)
+        pool = self._pool = await asyncio.to_thread(make_pool, self.url, self._deadline_s)
         while True:
             await self._down.wait()
             await asyncio.sleep(max(0.0, self._breaker.next_probe_s - monotonic()))
@@ -251,16 +214,6 @@ class RedisLink:
             self._failed_probes = 0
 
 
-def require_client_library() -> None:
-    """See that redis-py is installed, without the time that importing it takes.
-
-    Raises:
-        ExtraMissing: It is not.
-    """
-    if find_spec("redis") is None:
-        raise ExtraMissing("--redis needs redis-py, which is not installed. Run: pip install 'carrel[redis]'")
-
-
 def _size(value: object) -> int:
     return len(value) if isinstance(value, bytes | str) else 0
 
@@ -282,53 +235,4 @@ class _Mapped:
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         # Cancelling is no failure; anything else may come of parsing bytes that are not Redis's.
         if isinstance(error, Exception) and not isinstance(error, LinkError):
-            raise self._failed(_reason_of(error)) from error
-
-
-def _reason_of(error: Exception) -> Reason:
-    from redis import exceptions
-
-    table: list[tuple[tuple[type[Exception], ...], Reason]] = [
-        ((Corrupt,), Reason.CORRUPT),
-        ((TimeoutError, exceptions.TimeoutError), Reason.TIMEOUT),
-        ((exceptions.AuthenticationError, exceptions.NoPermissionError), Reason.AUTH),
-        ((exceptions.AuthorizationError,), Reason.AUTH),
-        ((exceptions.BusyLoadingError,), Reason.LOADING),
-        ((exceptions.ReadOnlyError,), Reason.READ_ONLY),
-        ((exceptions.OutOfMemoryError,), Reason.FULL),
-        ((exceptions.ResponseError,), Reason.REPLY),
-        ((exceptions.ConnectionError, OSError), Reason.CONNECTION),
-    ]
-    return next((reason for kinds, reason in table if isinstance(error, kinds)), Reason.PROTOCOL)
-
-
-def _make_pool(url: RedisUrl, deadline_s: float) -> BlockingConnectionPool:
-    redis = importlib.import_module("redis.asyncio")
-    notices = importlib.import_module("redis.maint_notifications")
-    options: dict[str, Any] = {
-        "db": url.database,
-        "username": url.username,
-        "password": url.password,
-        "protocol": 3,
-        # With one, redis-py sends under `asyncio.wait_for`, which before Python 3.12 loses a cancellation
-        # that comes as the sending ends: a task that is told to stop goes on. Calls have their own deadline.
-        "socket_timeout": None,
-        "socket_connect_timeout": deadline_s,
-        "driver_info": None,
-        "maint_notifications_config": notices.MaintNotificationsConfig(enabled=False),
-    }
-    if url.socket:
-        options |= {"connection_class": redis.UnixDomainSocketConnection, "path": url.socket}
-    else:
-        options |= {"host": url.host, "port": url.port}
-    if url.tls:
-        options |= {
-            "connection_class": redis.SSLConnection,
-            "ssl_ca_certs": url.ca_file,
-            "ssl_certfile": url.cert_file,
-            "ssl_keyfile": url.key_file,
-        }
-    pool: BlockingConnectionPool = redis.BlockingConnectionPool(
-        max_connections=MAX_CONNECTIONS, timeout=deadline_s, **options
-    )
-    return pool
+            raise self._failed(reason_of(error)) from error

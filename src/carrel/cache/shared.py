@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from time import monotonic
 from typing import NamedTuple
 
+from carrel.cache.failures import LinkError, Reason
 from carrel.cache.feed import Feed
 from carrel.cache.framing import Corrupt, pack, unpack
 from carrel.cache.keys import Keys
-from carrel.cache.redis_link import LinkError, Reason
 from carrel.model import Form, Representation, ResourceInfo
+from carrel.tasks import end_tasks
 
 MAX_BODY_BYTES = 1024 * 1024
 """A longer one would not come within the deadline over a link of 1 Gbit/s that has other work too."""
@@ -105,9 +106,7 @@ class SharedLevel:
 
     async def stop(self) -> None:
         """End the tasks; what was not written yet is forgotten."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end_tasks(self._task)
         await self.feed.stop()
         await self.link.stop()
 

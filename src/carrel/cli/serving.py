@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from carrel.app import Application
-from carrel.cache.redis_link import require_client_library
+from carrel.cache.redis_client import require_client_library
 from carrel.catalog import Catalog
 from carrel.cli import hosting
 from carrel.cli.admitting import listening_for_admin, spelled, with_token

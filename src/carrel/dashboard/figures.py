@@ -7,6 +7,8 @@ quantiles included: the cells of a histogram are counts by bucket.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
+from math import inf
 from typing import NamedTuple
 
 import msgspec
@@ -33,6 +35,7 @@ from carrel.observe.metrics import (
     TRACES_DROPPED,
     WATCHING,
 )
+from carrel.observe.quantiles import quantile_s
 
 Labels = tuple[tuple[str, str], ...]
 Totals = Mapping[tuple[str, Labels], Sequence[float]]
@@ -63,6 +66,7 @@ _PLAIN = frozenset(
 """Metrics that are one number each here, whatever their labels."""
 
 _SERVER_ERRORS = "5xx"
+_BOUNDS_S = (*BUCKETS_S, inf)
 
 
 class Kind(NamedTuple):
@@ -175,30 +179,9 @@ def increase(old: Sample, new: Sample, metric: str) -> float:
     return max(0.0, new.value(metric) - old.value(metric))
 
 
-def quantile(counts: Sequence[float], share: float) -> float | None:
-    """Estimate a quantile, in seconds, as `histogram_quantile` of Prometheus does.
-
-    Args:
-        counts: By bucket of `BUCKETS_S`, the last for all that took longer.
-        share: From 0 to 1.
-
-    Returns:
-        None where nothing was counted; the greatest bound where the quantile lies beyond it.
-    """
-    wanted = share * sum(counts)
-    if not wanted:
-        return None
-    below_s = passed = 0.0
-    for bound_s, count in zip(BUCKETS_S, counts, strict=False):
-        if passed + count >= wanted:
-            return below_s + (bound_s - below_s) * (wanted - passed) / count
-        passed += count
-        below_s = bound_s
-    return BUCKETS_S[-1]
-
-
 def _quantiles(counts: Sequence[float]) -> Quantiles:
-    return Quantiles(*(_milliseconds(quantile(counts, share)) for share in (0.50, 0.95, 0.99)))
+    cumulative = list(zip(_BOUNDS_S, accumulate(counts), strict=False))
+    return Quantiles(*(_milliseconds(quantile_s(cumulative, share)) for share in (0.50, 0.95, 0.99)))
 
 
 def _milliseconds(value_s: float | None) -> float | None:

@@ -32,11 +32,13 @@ class Registry:
     Args:
         directory: What all workers share; None where there is one process only.
         max_sessions: How many there may be; 0 for none.
+        on_count: Called when their number may have changed.
     """
 
-    def __init__(self, directory: Path | None, max_sessions: int) -> None:
+    def __init__(self, directory: Path | None, max_sessions: int, on_count: Callable[[], None]) -> None:
         self._directory = directory
         self._max_sessions = max_sessions
+        self._on_count = on_count
         self._thread = Threads(1)
         self._ledger: Ledger | None = None
         self._bell: Bell | None = None
@@ -89,6 +91,7 @@ class Registry:
         except (sqlite3.Error, OSError) as error:
             log.exception("the sessions' ledger cannot be used")
             raise Overloaded("Sessions cannot be kept at the moment; go on without one.") from error
+        self._on_count()
         return found
 
     async def tell_of_subscriptions(self, worker: str, id_: str) -> None:

@@ -1,4 +1,4 @@
-"""Sessions of the handshake era over HTTP: `Mcp-Session-Id`, the GET stream, and their end.
+"""Sessions of the handshake era over HTTP: `Mcp-Session-Id`, their beginning and their end.
 
 Whatever worker a request reaches, it finds the session in the ledger that all workers share. What a worker
 has found there it remembers for a few seconds, so that a read within a session costs it one look into a
@@ -9,7 +9,6 @@ without one.
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
@@ -33,14 +32,12 @@ from carrel.http.exchange import Answer, Headers, Request, Response, Streaming
 from carrel.library import Library
 from carrel.mcp.dispatch import Dispatcher, failed
 from carrel.mcp.introduction import Introduction, introduced
-from carrel.mcp.ledger import Ledger, no_session, stream_taken
+from carrel.mcp.ledger import Ledger, no_session
 from carrel.mcp.protocol import Call, Fault, Session
 from carrel.mcp.registry import Registry
 from carrel.mcp.revisions import era_of
-from carrel.mcp.stream import Ending, Stream
+from carrel.mcp.session_streams import HttpSession, SessionStreams
 from carrel.mcp.streams import Streams
-
-log = logging.getLogger("carrel.mcp.sessions")
 
 HEADER = "mcp-session-id"
 
@@ -91,16 +88,13 @@ class Sessions:
         knows_clients: bool = False,
     ) -> None:
         self._knows_clients = knows_clients
-        self._library = library
         self._streams = streams
         self._dispatcher = dispatcher
         self._max_sessions = max_sessions
         self._idle_s = idle_s
-        self._on_count = on_count
-        self._registry = Registry(directory, max_sessions)
+        self._registry = Registry(directory, max_sessions, on_count)
+        self._held = SessionStreams(library, streams, self._registry, lambda id_: self._forget([id_]))
         self._known: dict[str, _Known] = {}
-        self._held: dict[str, Stream] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._tending: asyncio.Task[None] | None = None
 
     @property
@@ -110,14 +104,14 @@ class Sessions:
 
     async def start(self) -> None:
         """Begin to hear of other workers, on the running event loop."""
-        await self._registry.start(lambda id_: self._forget([id_]), self._hear_of_subscriptions)
+        await self._registry.start(lambda id_: self._forget([id_]), self._held.hear_of_subscriptions)
 
     async def stop(self) -> None:
         """End all tasks, let go of the ledger."""
-        for task in (self._tending, *self._tasks):
-            if task is not None:
-                task.cancel()
-        self._tending = None
+        if self._tending is not None:
+            self._tending.cancel()
+            self._tending = None
+        self._held.stop()
         await self._registry.stop()
         self._known.clear()
 
@@ -133,7 +127,7 @@ class Sessions:
             return self._within(id_, call.id, lambda: self.carry_out(call, headers))
         known.is_used = True
         if call.method in _OWN_METHODS:
-            call = msgspec.structs.replace(call, session=HttpSession(self, id_))
+            call = msgspec.structs.replace(call, session=HttpSession(self._held, id_))
         return self._dispatcher.carry_out(call)
 
     def introduction(self, id_: str | None) -> Introduction | None:
@@ -148,9 +142,9 @@ class Sessions:
             return proceed(None)
         known = self._known.get(id_)
         if known is None:
-            return self._within(id_, None, lambda: proceed(HttpSession(self, id_)))
+            return self._within(id_, None, lambda: proceed(HttpSession(self._held, id_)))
         known.is_used = True
-        return proceed(HttpSession(self, id_))
+        return proceed(HttpSession(self._held, id_))
 
     def respond(self, request: Request) -> Answer:
         """Answer a request that is no POST; never raises."""
@@ -171,14 +165,6 @@ class Sessions:
             return failed(Fault(error, Era.MODERN if Era.MODERN in eras else Era.HANDSHAKE))
         assert id_ is not None, "a request without a session was refused"
         return self._told(self._open(id_) if request.method == "GET" else self._end(id_))
-
-    async def subscribe(self, id_: str, uri: str) -> None:
-        """See `Session.subscribe`."""
-        await self._tell_holder(id_, await self._run(lambda ledger: ledger.subscribe(id_, uri)))
-
-    async def unsubscribe(self, id_: str, uri: str) -> None:
-        """See `Session.unsubscribe`."""
-        await self._tell_holder(id_, await self._run(lambda ledger: ledger.unsubscribe(id_, uri)))
 
     def _may_begin(self, call: Call, headers: Headers) -> bool:
         """Tell whether a client can make use of a session: it has to read streams."""
@@ -206,7 +192,7 @@ class Sessions:
             return _ready(self._dispatcher.carry_out(call))
         self._forget(put_out)
         self._known[id_] = _Known(introduction)
-        session = HttpSession(self, id_)
+        session = HttpSession(self._held, id_)
         response = _ready(self._dispatcher.carry_out(msgspec.structs.replace(call, session=session)))
         return msgspec.structs.replace(response, headers=[*response.headers, (HEADER, id_)])
 
@@ -240,21 +226,7 @@ class Sessions:
     async def _open(self, id_: str) -> Streaming:
         self._streams.admit()
         await self._admit(id_)
-        await self._library.wait_ready()
-        if id_ in self._held:
-            raise stream_taken()
-        stream = Stream(self._streams, Era.HANDSHAKE, None, wants_list=True)
-        stream.on_end = lambda: self._release(id_, stream)
-        # Held from now on, so that a second GET is refused, and what is subscribed meanwhile gets here.
-        self._held[id_] = stream
-        try:
-            await self._run(lambda ledger: ledger.claim(id_, self._registry.name, self._registry.is_alive))
-            await self._sync(id_)
-        except BaseException:
-            stream.end(Ending.SESSION)
-            raise
-        if stream.ended is not None:
-            raise no_session()
+        stream = await self._held.open(id_)
         return Streaming(200, [*events.HEADERS, (HEADER, id_)], stream)
 
     async def _end(self, id_: str) -> Response:
@@ -268,43 +240,10 @@ class Sessions:
         self._forget([id_])
         return Response(204, [])
 
-    def _release(self, id_: str, stream: Stream) -> None:
-        """Let go of the stream of a session, which has ended."""
-        if self._held.get(id_) is stream:
-            del self._held[id_]
-        self._spawn(self._run(lambda ledger: ledger.release(id_, self._registry.name, monotonic())))
-
-    async def _tell_holder(self, id_: str, holder: str | None) -> None:
-        if id_ in self._held:
-            await self._sync(id_)
-        elif holder is not None:
-            await self._registry.tell_of_subscriptions(holder, id_)
-
-    async def _sync(self, id_: str) -> None:
-        """Have the stream of a session watch what the ledger says."""
-        uris = await self._run(lambda ledger: ledger.subscriptions(id_))
-        stream = self._held.get(id_)
-        if uris is None:
-            self._forget([id_])
-        elif stream is not None:
-            wanted = set(uris)
-            for spelling in {each for spellings in stream.watched.values() for each in spellings} - wanted:
-                stream.unwatch(spelling)
-            for uri in uris:
-                # A document that is gone may come back, under the URI that it had.
-                document = self._library.document_of(uri)
-                stream.watch(document.uri if document is not None else uri.partition("?")[0], uri)
-
-    def _hear_of_subscriptions(self, id_: str) -> None:
-        if id_ in self._held:
-            self._spawn(self._sync(id_))
-
     def _forget(self, ids: Iterable[str]) -> None:
         for id_ in ids:
             self._known.pop(id_, None)
-            stream = self._held.get(id_)
-            if stream is not None:
-                stream.end(Ending.SESSION)
+            self._held.end(id_)
 
     async def _tend(self) -> None:
         pause_s = min(TOUCH_S, self._idle_s / 10)
@@ -313,7 +252,7 @@ class Sessions:
             self._known = {id_: known for id_, known in self._known.items() if known.is_used}
             for known in self._known.values():
                 known.is_used = False
-            in_use = [*self._known, *self._held]
+            in_use = [*self._known, *self._held.ids]
             try:
                 self._forget(await self._run(partial(self._keep, in_use)))
             except Overloaded:
@@ -332,29 +271,7 @@ class Sessions:
         found = await self._registry.run(use)
         if self._tending is None:
             self._tending = asyncio.create_task(self._tend(), name="carrel-sessions")
-        self._on_count()
         return found
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, object]) -> None:
-        task = asyncio.create_task(_swallow(coroutine))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-class HttpSession:
-    """One session, as methods see it."""
-
-    def __init__(self, sessions: Sessions, id_: str) -> None:
-        self._sessions = sessions
-        self._id = id_
-
-    async def subscribe(self, uri: str) -> None:
-        """See `Session.subscribe`."""
-        await self._sessions.subscribe(self._id, uri)
-
-    async def unsubscribe(self, uri: str) -> None:
-        """See `Session.unsubscribe`."""
-        await self._sessions.unsubscribe(self._id, uri)
 
 
 def _accepts_events(headers: Headers) -> bool:
@@ -365,11 +282,3 @@ def _accepts_events(headers: Headers) -> bool:
 def _ready(answer: Answer) -> Response:
     assert isinstance(answer, Response), "initialize waits for nothing"
     return answer
-
-
-async def _swallow(coroutine: Coroutine[Any, Any, object]) -> None:
-    """Await what nobody waits for; its failure is in the log already."""
-    try:
-        await coroutine
-    except RequestError as error:
-        log.info("a stream's session was not brought up to date: %s", error.message)

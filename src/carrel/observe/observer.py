@@ -11,8 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from time import monotonic, time
 
+from carrel.cache.failures import Reason
 from carrel.cache.memory import Bound
-from carrel.cache.redis_link import Reason
 from carrel.cache.shared import LOOKUPS, SharedLevel
 from carrel.http.exchange import FailedRead, Operation
 from carrel.library import Library

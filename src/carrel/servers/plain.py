@@ -23,6 +23,7 @@ from carrel.http.exchange import Request, Response
 from carrel.http.problems import internal_error
 from carrel.servers.asgi import AsgiHeaders
 from carrel.servers.uploads import refuse_long_body, too_long
+from carrel.tasks import end_tasks
 
 log = logging.getLogger("carrel.servers.plain")
 
@@ -89,14 +90,10 @@ class PlainServer:
 
     async def stop(self) -> None:
         """Take no more connections; calls under way are finished, or given up after a while."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end_tasks(self._task)
         if self._calls:
             await asyncio.wait(self._calls, timeout=STOP_S)
-        for call in self._calls:
-            call.cancel()
-        await asyncio.gather(*self._calls, return_exceptions=True)
+        await end_tasks(*self._calls)
         self._listener.close()
 
     async def _accept(self) -> None:

@@ -31,6 +31,7 @@ from carrel.observe.metrics import (
     WATCHING,
     WORKERS,
 )
+from carrel.observe.quantiles import quantile_s
 
 _QUANTILES = (0.5, 0.95, 0.99)
 
@@ -115,7 +116,8 @@ def _latencies(before: Snapshot, now: Snapshot, over_s: float) -> list[Latencies
     for (type_, result), cumulative in sorted(buckets.items()):
         count = max(cumulative.values(), default=0.0)
         if count:
-            p50, p95, p99 = (_quantile(cumulative, q) for q in _QUANTILES)
+            by_bound = sorted(cumulative.items())
+            p50, p95, p99 = (_milliseconds(quantile_s(by_bound, q)) for q in _QUANTILES)
             found.append(Latencies(type_, result, count / over_s, p50, p95, p99))
     return found
 
@@ -127,23 +129,8 @@ def _bound(text: str) -> float:
         return math.inf
 
 
-def _quantile(cumulative: dict[float, float], q: float) -> float | None:
-    """Return a quantile in milliseconds, as Prometheus' `histogram_quantile` does.
-
-    Beyond the last bound nothing is known but that bound.
-    """
-    bounds = sorted(cumulative)
-    rank = q * cumulative[bounds[-1]]
-    lower_s = below = 0.0
-    for bound_s in bounds:
-        up_to = cumulative[bound_s]
-        if up_to >= rank and up_to > below:
-            if math.isinf(bound_s):
-                break
-            return 1000 * (lower_s + (bound_s - lower_s) * (rank - below) / (up_to - below))
-        if not math.isinf(bound_s):
-            lower_s, below = bound_s, up_to
-    return 1000 * lower_s
+def _milliseconds(value_s: float | None) -> float | None:
+    return None if value_s is None else 1000 * value_s
 
 
 def _states(before: Snapshot, now: Snapshot) -> list[str]:

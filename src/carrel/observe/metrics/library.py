@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from carrel.cache.redis_link import Reason
+from carrel.cache.failures import Reason
 from carrel.cache.shared import LOOKUPS
 from carrel.errors import Era
 from carrel.mcp.stream import Ending

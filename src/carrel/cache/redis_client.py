@@ -1,0 +1,89 @@
+"""The client library, redis-py, which is named here only: its connections, and what it means by its errors.
+
+It takes half a second to import, so that is done by the first call which needs it: `make_pool`, on a thread.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from carrel.cache.failures import Reason
+from carrel.cache.framing import Corrupt
+from carrel.errors import ExtraMissing
+from carrel.redis_url import RedisUrl
+
+if TYPE_CHECKING:
+    from redis.asyncio import BlockingConnectionPool
+    from redis.asyncio.connection import AbstractConnection
+
+    Connection: TypeAlias = AbstractConnection
+    Pool: TypeAlias = BlockingConnectionPool
+
+MAX_CONNECTIONS = 8
+"""Of a process: calls take well below a millisecond, so that few of them are ever under way together."""
+
+
+def require_client_library() -> None:
+    """See that redis-py is installed, without the time that importing it takes.
+
+    Raises:
+        ExtraMissing: It is not.
+    """
+    if find_spec("redis") is None:
+        raise ExtraMissing("--redis needs redis-py, which is not installed. Run: pip install 'carrel[redis]'")
+
+
+def make_pool(url: RedisUrl, deadline_s: float) -> Pool:
+    """Make a pool of connections, none of which is made yet. Blocking, as it imports the library.
+
+    Args:
+        url: Where Redis is.
+        deadline_s: Of connecting, and of waiting for a connection that is free, in seconds.
+    """
+    redis = importlib.import_module("redis.asyncio")
+    notices = importlib.import_module("redis.maint_notifications")
+    options: dict[str, Any] = {
+        "db": url.database,
+        "username": url.username,
+        "password": url.password,
+        "protocol": 3,
+        # With one, redis-py sends under `asyncio.wait_for`, which before Python 3.12 loses a cancellation
+        # that comes as the sending ends: a task that is told to stop goes on. Calls have their own deadline.
+        "socket_timeout": None,
+        "socket_connect_timeout": deadline_s,
+        "driver_info": None,
+        "maint_notifications_config": notices.MaintNotificationsConfig(enabled=False),
+    }
+    if url.socket:
+        options |= {"connection_class": redis.UnixDomainSocketConnection, "path": url.socket}
+    else:
+        options |= {"host": url.host, "port": url.port}
+    if url.tls:
+        options |= {
+            "connection_class": redis.SSLConnection,
+            "ssl_ca_certs": url.ca_file,
+            "ssl_certfile": url.cert_file,
+            "ssl_keyfile": url.key_file,
+        }
+    pool: Pool = redis.BlockingConnectionPool(max_connections=MAX_CONNECTIONS, timeout=deadline_s, **options)
+    return pool
+
+
+def reason_of(error: Exception) -> Reason:
+    """Return what an error of a call comes to, be it of the library, of the system or of a reply."""
+    from redis import exceptions
+
+    table: list[tuple[tuple[type[Exception], ...], Reason]] = [
+        ((Corrupt,), Reason.CORRUPT),
+        ((TimeoutError, exceptions.TimeoutError), Reason.TIMEOUT),
+        ((exceptions.AuthenticationError, exceptions.NoPermissionError), Reason.AUTH),
+        ((exceptions.AuthorizationError,), Reason.AUTH),
+        ((exceptions.BusyLoadingError,), Reason.LOADING),
+        ((exceptions.ReadOnlyError,), Reason.READ_ONLY),
+        ((exceptions.OutOfMemoryError,), Reason.FULL),
+        ((exceptions.ResponseError,), Reason.REPLY),
+        ((exceptions.ConnectionError, OSError), Reason.CONNECTION),
+    ]
+    return next((reason for kinds, reason in table if isinstance(error, kinds)), Reason.PROTOCOL)

@@ -1,0 +1,34 @@
+"""The way to a real Redis, as far as the levels above it do not show it; see test_shared.py."""
+
+import pytest
+
+from carrel.cache.failures import LinkError, Reason
+from carrel.cache.redis_link import RedisLink
+from carrel.redis_url import parse_redis_url
+from tests.support.redis import RedisServer
+from tests.support.waiting import eventually
+
+
+async def test_a_link_that_was_not_started_refuses_at_once(redis_server: RedisServer) -> None:
+    link = RedisLink(parse_redis_url(redis_server.url))
+    with pytest.raises(LinkError, match="open"):
+        await link.call("PING", parse=bytes)
+    with pytest.raises(LinkError, match="open"):
+        async with link.subscribe("channel"):
+            pass
+    assert link.errors == {}
+
+
+async def test_nothing_of_a_url_with_a_password_is_told(
+    redis_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with redis_server.client() as client:
+        client.config_set("requirepass", "right")
+    link = RedisLink(parse_redis_url(f"redis://somebody:hunter2@127.0.0.1:{redis_server.port}"))
+    link.start()
+    await eventually(lambda: link.errors[Reason.AUTH] > 1)
+    await link.stop()
+    assert len([record for record in caplog.records if record.name == "carrel.redis"]) == 1
+    assert "cannot be used (auth)" in caplog.text
+    assert "hunter2" not in caplog.text
+    assert "somebody" not in caplog.text
