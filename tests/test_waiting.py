@@ -13,6 +13,7 @@ import pytest
 from carrel.errors import ResourceNotFound, ResourceUnreadable
 from carrel.library import Library
 from carrel.model import Form, Reading, ServedFrom, SourceError
+from carrel.settling import QUIET_S
 from tests.support.apps import serving
 from tests.support.reading import body, read
 from tests.support.sources import EIO, CountingSource, FailingSource, SlowSource
@@ -251,22 +252,27 @@ async def test_a_file_that_is_rewritten_in_place_is_never_read_torn(
     path = library / "sdlc-core.md"
     plant(library, {"sdlc-core.md": _document(0)})
     done = threading.Event()
+    # A pause that a busy machine stretched to the quiet time makes a half what was written.
+    excused: set[bytes] = set()
 
     def rewrite() -> None:
         number = 0
         while not done.is_set():
             number += 1
             text = _document(number)
+            half, begun_s = text[: len(text) // 2], monotonic()
             with path.open("wb") as file:
-                file.write(text[: len(text) // 2])
+                file.write(half)
                 file.flush()
                 done.wait(0.02)
-                file.write(text[len(text) // 2 :])
+                file.write(text[len(half) :])
+            if monotonic() - begun_s >= QUIET_S:
+                excused.add(half)
             done.wait(0.15)
 
     async with serving(library, **following) as served:
         found = await _read_while(served.library, threading.Thread(target=rewrite), done)
-    assert [data[:20] for data in found if not _is_whole(data)] == []
+    assert [data[:20] for data in found.keys() - excused if not _is_whole(data)] == []
     assert len(found) > 1, "new texts must show as well"
 
 

@@ -19,9 +19,13 @@ from tests.support.servers import Server, wait_for
 RATE_PER_S = 300.0
 CONNECTIONS = 100
 WORKERS = 2
-SECONDS = 10.0 if IS_WHOLE else 1.4
-"""Before a fault, as long as it lasts, and after it. Until the breaker opens, 50 ms, up to 15 reads wait for
-Redis: the fault has to last so long that they are not one in twenty."""
+BESIDE_S = 10.0 if IS_WHOLE else 1.0
+"""Before a fault, and after it."""
+WHILE_S = 10.0 if IS_WHOLE else 2.5
+"""As long as it lasts. What workers are asked until their breakers open, for 50 ms, waits for a Redis that is
+frozen: 15 reads at 300 a second. Of 2.5 s they are one in fifty, so that p95 is that of the others in every
+round. Of 1.4 s they were one in 28, and with those that queued behind them one in twenty in two rounds of
+five."""
 ROUNDS = 5
 HITS = 20_000
 
@@ -40,16 +44,17 @@ def root(tmp_path: Path) -> Path:
 
 
 def load(server: Server, redis: RedisServer | None = None, signal: str = "") -> Summary:
-    """Load a server for three times `SECONDS`; its Redis, if any, is broken for the second of them."""
+    """Load a server for `BESIDE_S`, `WHILE_S`, in which its Redis, if any, is broken, and `BESIDE_S`."""
     with loading(server.port, MISSION, rate_per_s=RATE_PER_S, connections=CONNECTIONS) as running:
-        running.spend(SECONDS, "before")
-        if redis is None:
-            running.spend(SECONDS, "while")
-        else:
+        running.spend(BESIDE_S, "before")
+        # Told apart from before the fault on: the reads that find it out are those of the moment.
+        running.window("while")
+        if redis is not None:
             (redis.kill if signal == "-9" else redis.freeze)()
-            running.spend(SECONDS, "while")
+        running.spend(WHILE_S, "while")
+        if redis is not None:
             (redis.start if signal == "-9" else redis.thaw)()
-        running.spend(SECONDS, "after")
+        running.spend(BESIDE_S, "after")
         return running.finish()
 
 
@@ -82,17 +87,20 @@ def test_redis_that_dies_or_freezes_under_load_delays_nobody(
     failed, why = sum(each.count() for each in broken), "; ".join(map(describe, broken))
     figures.hold(1, fault, "failed reads", failed, "reads", at_most=0, why=why)
     figures.tell(1, fault, "verified reads", sum(each.requests for each in broken), "reads")
-    floor_ms = p95_ms(without, lambda each: each.latency_ms)
+    floor_ms = least_ms("p95", without, lambda each: each.latency_ms)
     figures.tell(1, fault, "p95 without Redis (B0)", floor_ms, "ms")
-    seen_ms = p95_ms(broken, lambda each: each.windows["while"])
+    seen_ms = least_ms("p95", broken, lambda each: each.windows["while"])
     figures.hold(1, fault, "p95 while it is gone", seen_ms, "ms", at_most=1.25 * floor_ms + 2.0)
-    seen_ms = p95_ms(broken, lambda each: each.latency_ms)
+    seen_ms = least_ms("p95", broken, lambda each: each.latency_ms)
     figures.hold(1, fault, "p95 before, while and after", seen_ms, "ms", at_most=1.25 * floor_ms + 2.0)
+    # Of those that find it out, which p95 does not show.
+    seen_ms = least_ms("max", broken, lambda each: each.windows["while"])
+    figures.tell(1, fault, "the longest read while it is gone", seen_ms, "ms")
 
 
-def p95_ms(summaries: list[Summary], window: Callable[[Summary], dict[str, float]]) -> float:
+def least_ms(share: str, rounds: list[Summary], window: Callable[[Summary], dict[str, float]]) -> float:
     """Return what the best round had: what else the machine does only ever adds, and the fault is in all."""
-    return min(window(each)["p95"] for each in summaries)
+    return min(window(each)[share] for each in rounds)
 
 
 def test_hits_send_no_command(serve: Serve, redis_server: RedisServer, figures: Figures) -> None:

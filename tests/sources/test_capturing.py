@@ -1,34 +1,48 @@
 """The open file has to be quiet, not its path."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from carrel.model import Content, SourceChanged
+from carrel.model import Content, SourceChanged, SourceEntry
 from carrel.settling import QUIET_S
-from carrel.sources.capturing import MAX_CAPTURED, MAX_CAPTURED_BYTES
-from carrel.sources.filesystem import FilesystemSource
+from carrel.sources.capturing import MAX_CAPTURED, MAX_CAPTURED_BYTES, Capturing
+from carrel.sources.filesystem import FilesystemSource, entry_of
 from tests.support.descriptors import open_descriptors
 from tests.support.sources import directory
 from tests.support.trees import again_and_again, plant, replace
+from tests.support.waiting import eventually_sync
 
 
-def captured(source: FilesystemSource, root: Path, *names: str) -> list[Content]:
-    """Capture documents that are replaced meanwhile by others of the same content."""
+def captured(source: FilesystemSource, root: Path) -> Content:
+    """Capture `a.md`, which is replaced meanwhile by others of the same content."""
+    path = root / "a.md"
+    with again_and_again(lambda _: replace(path, path.read_bytes())):
+        # A busy machine may let a quiet time pass without it being replaced once.
+        (content,) = eventually_sync(lambda: source.capture(["a.md"], QUIET_S))
+    return content
 
-    def replace_all(_: int) -> None:
-        for name in names:
-            replace(root / name, (root / name).read_bytes())
 
-    with again_and_again(replace_all):
-        return source.capture(names, QUIET_S)
+def capturing(root: Path) -> Capturing:
+    """Return what finds each document replaced that it opened, however little time it gives it."""
+
+    def entry(path: str, status: os.stat_result) -> SourceEntry:
+        replace(root / path, (root / path).read_bytes())
+        return entry_of(path, status)
+
+    return Capturing(
+        lambda path: os.open(root / path, os.O_RDONLY),
+        entry,
+        lambda descriptor, size: os.read(descriptor, size + 1),
+    )
 
 
 def test_a_document_that_is_replaced_again_and_again_is_captured_whole(tmp_path: Path) -> None:
     plant(tmp_path, {"a.md": "0000"})
     source = directory(tmp_path)
     with again_and_again(lambda number: replace(tmp_path / "a.md", f"{number:04}" * 1000)):
-        (content,) = source.capture(["a.md"], QUIET_S)
+        (content,) = eventually_sync(lambda: source.capture(["a.md"], QUIET_S))
         assert content.data[:-4] == content.data[4:], "of one version"
         assert len(content.data) == content.entry.size
         assert source.stat("a.md").version != content.entry.version
@@ -64,7 +78,7 @@ def test_a_document_that_keeps_its_place_needs_no_capturing(tmp_path: Path) -> N
 def test_what_was_captured_is_read_until_it_is_released(tmp_path: Path) -> None:
     plant(tmp_path, {"a.md": "one"})
     source = directory(tmp_path)
-    (content,) = captured(source, tmp_path, "a.md")
+    content = captured(source, tmp_path)
     replace(tmp_path / "a.md", "two")
     assert source.read("a.md", content.entry.version).data == b"one"
     assert source.read("a.md", source.stat("a.md").version).data == b"two"
@@ -89,24 +103,23 @@ def test_what_is_not_there_or_empty_or_no_document_is_left_out(tmp_path: Path) -
 def test_what_is_captured_at_once_is_bounded(tmp_path: Path) -> None:
     names = [f"{number}.md" for number in range(MAX_CAPTURED + 10)]
     plant(tmp_path, dict.fromkeys(names, "x"))
-    assert {content.entry.path for content in captured(directory(tmp_path), tmp_path, *names)} <= set(
-        names[:MAX_CAPTURED]
-    )
+    found = capturing(tmp_path).capture(names, 0.0)
+    assert [content.entry.path for content in found] == names[:MAX_CAPTURED]
 
 
 def test_what_is_kept_is_bounded_in_bytes(tmp_path: Path) -> None:
     third = MAX_CAPTURED_BYTES // 3
     plant(tmp_path, dict.fromkeys(("a.md", "b.md", "c.md", "d.md"), "x" * third))
-    source = directory(tmp_path)
-    assert [len(captured(source, tmp_path, f"{name}.md")) for name in "abcda"] == [1, 1, 1, 0, 1]
-    source.release(["b.md"])
-    assert len(captured(source, tmp_path, "d.md")) == 1
+    kept = capturing(tmp_path)
+    assert [len(kept.capture([f"{name}.md"], 0.0)) for name in "abcda"] == [1, 1, 1, 0, 1]
+    kept.release(["b.md"])
+    assert len(kept.capture(["d.md"], 0.0)) == 1
 
 
 def test_no_descriptor_stays_open(tmp_path: Path) -> None:
     plant(tmp_path, {"a.md": "a", "b.md": "b", "empty.md": ""})
     source = directory(tmp_path)
     before = open_descriptors()
-    assert captured(source, tmp_path, "a.md")
+    captured(source, tmp_path)
     source.capture(["b.md", "empty.md", "gone.md"], 0.0)
     assert open_descriptors() == before

@@ -66,9 +66,14 @@ class Exporting:
         self._provider = TracerProvider(
             sampler=ALWAYS_ON, resource=_resource(version), id_generator=self._ids, shutdown_on_exit=False
         )
-        for outflow in outflows:
-            outflow.max_waiting = _max_waiting()
-            self._provider.add_span_processor(_Bounded(outflow))
+        self._exporters: list[_Counted] = []
+        try:
+            for outflow in outflows:
+                self._add(outflow)
+        except BaseException:
+            # The threads of those that could be made would wait for spans that never come.
+            self._provider.shutdown()
+            raise
         self._tracer = self._provider.get_tracer("carrel", version)
 
     def send(self, span: Span, trace_id: int, parent: Context | None) -> int:
@@ -87,7 +92,10 @@ class Exporting:
         return self._make(span, context, time_ns() - int(monotonic() * _NS))
 
     async def close(self, deadline_s: float) -> bool:
-        """Send what is left, waiting no longer than the deadline.
+        """Send what is left, waiting no longer than the deadline; then give up what is not sent.
+
+        An exporter that waits to try again ends at once then, and so does a call over gRPC. A request over
+        HTTP that is under way lasts until its own time-out, and is the last.
 
         Returns:
             Whether all was sent, or given up by itself.
@@ -107,7 +115,20 @@ class Exporting:
                 await closed.wait()
         except TimeoutError:
             return False
+        finally:
+            if not closed.is_set():
+                Thread(target=self._give_up, name="carrel-traces-give-up", daemon=True).start()
         return True
+
+    def _add(self, outflow: Outflow) -> None:
+        exporter = _Counted(_make(outflow.exporter), outflow)
+        outflow.max_waiting = _max_waiting()
+        self._provider.add_span_processor(_Bounded(exporter, outflow))
+        self._exporters.append(exporter)
+
+    def _give_up(self) -> None:
+        for exporter in self._exporters:
+            exporter.shutdown()
 
     def _make(self, span: Span, context: OtelContext, unix_ns: int) -> int:
         made = self._tracer.start_span(
@@ -143,8 +164,8 @@ class _Bounded(BatchSpanProcessor):
     As it counts a span until the exporter has it in hand, the queue within is never full.
     """
 
-    def __init__(self, outflow: Outflow) -> None:
-        super().__init__(_Counted(_make(outflow.exporter), outflow), outflow.max_waiting)
+    def __init__(self, exporter: SpanExporter, outflow: Outflow) -> None:
+        super().__init__(exporter, outflow.max_waiting)
         self._outflow = outflow
 
     def on_end(self, span: ReadableSpan) -> None:
@@ -153,23 +174,31 @@ class _Bounded(BatchSpanProcessor):
 
 
 class _Counted(SpanExporter):
-    """Exports by another, and tells what came of it."""
+    """Exports by another, and tells what came of it.
+
+    It may be shut down while it exports, and again: the SDK does so by itself, but only after half a minute.
+    """
 
     def __init__(self, exporter: SpanExporter, outflow: Outflow) -> None:
         self._exporter = exporter
         self._outflow = outflow
+        self._is_over = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         self._outflow.take(len(spans))
         result = SpanExportResult.FAILURE
         try:
-            result = self._exporter.export(spans)
+            # The SDK hands over what is queued, batch by batch, whatever becomes of it.
+            if not self._is_over:
+                result = self._exporter.export(spans)
         finally:
             self._outflow.settle(len(spans), is_exported=result is SpanExportResult.SUCCESS)
         return result
 
     def shutdown(self) -> None:
-        self._exporter.shutdown()
+        if not self._is_over:
+            self._is_over = True
+            self._exporter.shutdown()
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         return self._exporter.force_flush(timeout_millis)
