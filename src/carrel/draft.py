@@ -43,7 +43,7 @@ class Tables(msgspec.Struct):
     """By path."""
     by_uri: dict[str, ResourceInfo]
     """Who has a URI, alias or not."""
-    rivals: dict[str, list[ResourceInfo]]
+    rivals: dict[str, tuple[ResourceInfo, ...]]
     """Who else claims a URI."""
     names: dict[str, str]
     """Paths that cannot be part of a URI, and why."""
@@ -91,7 +91,7 @@ class Draft(msgspec.Struct, frozen=True):
     rules: Rules
     documents: Edit[Document]
     by_uri: Edit[ResourceInfo]
-    rivals: Edit[list[ResourceInfo]]
+    rivals: Edit[tuple[ResourceInfo, ...]]
     names: Edit[str]
     ordered: dict[str | None, list[str]]
     """The lists that are replaced."""
@@ -156,12 +156,13 @@ def draft_afresh(tables: Tables, rules: Rules) -> Draft:
         tables: As other rules made them.
         rules: The new ones.
     """
-    claims: _Claims = {uri: [] for uri in tables.by_uri}
+    claims: _Claims = dict.fromkeys(tables.by_uri, ())
     return _draft(tables, rules, tables.documents, Edit({}, set()), claims, set(tables.names))
 
 
-_Claims = dict[str, list[ResourceInfo]]
-"""All infos that claim a URI, the best first once they are settled."""
+_Claims = dict[str, tuple[ResourceInfo, ...]]
+"""All infos that claim a URI. In tuples, as the garbage collector soon looks at those no more: at a list for
+each URI of a large library it would look for tens of milliseconds, in which the event loop stands still."""
 
 
 def _draft(
@@ -203,11 +204,9 @@ def _stake(claim: Claim, path: str, document: Document | None, tables: Tables, c
         on_uri = claims.get(uri)
         if on_uri is None:
             holder = tables.by_uri.get(uri)
-            before = [] if holder is None else [holder, *tables.rivals.get(uri, ())]
-            on_uri = claims[uri] = before
-        on_uri[:] = [info for info in on_uri if info.path != path]
-        if document is not None:
-            on_uri.append(_info(uri, claim, path, document))
+            on_uri = () if holder is None else (holder, *tables.rivals.get(uri, ()))
+        own = () if document is None else (_info(uri, claim, path, document),)
+        claims[uri] = (*(info for info in on_uri if info.path != path), *own)
 
 
 def _info(uri: str, claim: Claim, path: str, document: Document) -> ResourceInfo:
@@ -229,13 +228,13 @@ def _info(uri: str, claim: Claim, path: str, document: Document) -> ResourceInfo
     )
 
 
-def _settle(tables: Tables, claims: _Claims) -> tuple[Edit[ResourceInfo], Edit[list[ResourceInfo]]]:
+def _settle(tables: Tables, claims: _Claims) -> tuple[Edit[ResourceInfo], Edit[tuple[ResourceInfo, ...]]]:
     """Give each URI that is claimed anew to the best claim."""
     by_uri: Edit[ResourceInfo] = Edit({}, set())
-    rivals: Edit[list[ResourceInfo]] = Edit({}, set())
-    for uri, on_uri in claims.items():
+    rivals: Edit[tuple[ResourceInfo, ...]] = Edit({}, set())
+    for uri, unsettled in claims.items():
+        on_uri = tuple(sorted(unsettled, key=_precedence))
         if len(on_uri) > 1:
-            on_uri.sort(key=_precedence)
             rivals.written[uri] = on_uri[1:]
         elif uri in tables.rivals:
             rivals.gone.add(uri)
