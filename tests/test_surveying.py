@@ -1,14 +1,13 @@
 import os
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from carrel.draft import Document
 from carrel.errors import InvalidLibrary
-from carrel.model import SourceEntry
+from carrel.model import SourceEntry, SourceProblem
 from carrel.rules import default_rules
 from carrel.sources.filesystem import FilesystemSource
 from carrel.surveying import (
@@ -26,7 +25,6 @@ from carrel.surveying import (
 )
 from tests.support.sources import MIB, FailingSource, directory
 from tests.support.trees import CORE, plant, sdlc_tree
-from tests.support.waiting import eventually_sync
 
 
 def test_a_directory_is_opened_with_its_rules(tmp_path: Path) -> None:
@@ -98,32 +96,23 @@ def test_a_survey_lists_the_source(tmp_path: Path) -> None:
     assert found.cost_s >= 0
 
 
-@contextmanager
-def written_without_a_pause(path: Path) -> Iterator[None]:
-    done = threading.Event()
+class BusySource(FilesystemSource):
+    """Has a file that is written to before each look, as by a writer that never pauses."""
 
-    def write() -> None:
-        while not done.wait(0.001):  # as a writer does that waits for its input
-            with path.open("a") as file:
-                file.write("x")
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, max_document_bytes=MIB)
+        self._path = root / "busy.md"
 
-    before = path.stat().st_size if path.exists() else 0
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        eventually_sync(lambda: path.exists() and path.stat().st_size > before)
-        yield
-    finally:
-        done.set()
-        writer.join()
+    def list(self) -> tuple[list[SourceEntry], list[SourceProblem]]:
+        with self._path.open("a") as file:
+            file.write("x")
+        return super().list()
 
 
 def test_the_first_survey_leaves_out_what_is_being_written(tmp_path: Path) -> None:
-    plant(tmp_path, {"old.md": "x"})
-    with written_without_a_pause(tmp_path / "busy.md"):
-        first = first_survey(directory(tmp_path))
-        assert set(first.entries) == {"old.md"}
-        assert first.unsettled == {"busy.md"}
+    first = first_survey(BusySource(plant(tmp_path, {"old.md": "x"})))
+    assert set(first.entries) == {"old.md"}
+    assert first.unsettled == {"busy.md"}
 
 
 def test_the_first_survey_has_what_was_just_written_and_is_quiet(tmp_path: Path) -> None:
@@ -156,8 +145,7 @@ def test_a_known_file_that_is_being_written_is_not_gone_for_the_first_survey(tmp
     source = directory(plant(tmp_path, {"busy.md": "x", "gone.md": "x"}))
     known = known_of(source)
     (tmp_path / "gone.md").unlink()
-    with written_without_a_pause(tmp_path / "busy.md"):
-        assert first_differences(source, known).seen == {"gone.md": None}
+    assert first_differences(BusySource(tmp_path), known).seen == {"gone.md": None}
 
 
 def test_a_document_is_described_by_its_head(tmp_path: Path) -> None:
