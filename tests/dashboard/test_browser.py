@@ -92,9 +92,7 @@ def test_search_finds_and_opens_what_it_found(tab: Tab) -> None:
     expect(page.locator("#tree")).to_be_visible()
 
 
-def test_a_search_is_asked_again_until_the_index_is_there(
-    open_tab: OpenTab, tmp_path: Path
-) -> None:
+def test_a_search_is_asked_again_until_the_index_is_there(open_tab: OpenTab, tmp_path: Path) -> None:
     # The first search begins the index, and waits for it a second at most: these take it several.
     sections = "".join(f"## Part {number}\n\nAbout lemurs and where they live.\n\n" for number in range(200))
     documents = {f"notes/{number}.md": f"# Note {number}\n\n{sections}" for number in range(1000)}

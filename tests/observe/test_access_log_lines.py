@@ -81,7 +81,7 @@ def test_what_read_nothing_has_no_line() -> None:
 
 
 def test_latencies_are_told_in_whole_microseconds_however_many_there_are() -> None:
-    # More than are remembered.
+    # Those that have their text ready, and others.
     latencies_us = range(0, 50_000, 7)
     read = hit("mcp://a")
     batch = [Sent(200, 5, (read,), (), None, 0.0, us / 1e6 + 2e-7) for us in latencies_us]

@@ -30,8 +30,9 @@ _WHOLE = 2.0**52
 """Added to a number and taken away again, it rounds: so large a double has no room for a fraction (IEEE 754).
 Of latencies whole microseconds are told; int() costs more than twice as much, round() to digits far more."""
 
-_REMEMBERED_LATENCIES = 4096
-"""Latencies are short, and the same again and again."""
+_READY_US = 4096
+"""Latencies below have their text ready: they are short, and the same again and again. Made as they come up,
+texts would be a memory that grows for as long as some latency is new, which is hours."""
 
 
 class ReadLine(msgspec.Struct, gc=False):
@@ -152,11 +153,11 @@ class AccessLog:
 class _Milliseconds(dict[float, bytes]):
     """The text of latencies in milliseconds, by whole microseconds."""
 
+    def __init__(self) -> None:
+        super().__init__((float(us), msgspec.json.encode(us / 1000)) for us in range(_READY_US))
+
     def __missing__(self, latency_us: float) -> bytes:
-        if len(self) >= _REMEMBERED_LATENCIES:
-            self.clear()
-        text = self[latency_us] = msgspec.json.encode(latency_us / 1000)
-        return text
+        return msgspec.json.encode(latency_us / 1000)
 
 
 def _line(read: Read, status: int, at_s: float | msgspec.Raw, taken_ms: float | msgspec.Raw) -> ReadLine:
