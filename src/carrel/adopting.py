@@ -2,7 +2,7 @@
 
 The rest is pending. Called by the one task that does all looking, never by two at a time. Whatever takes time
 runs on a thread, which reads what is known and changes none of it: the task waits for it, then makes the
-change on the event loop in one step.
+change on the event loop, a large one in steps.
 """
 
 from __future__ import annotations

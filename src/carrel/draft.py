@@ -233,7 +233,8 @@ def _settle(tables: Tables, claims: _Claims) -> tuple[Edit[ResourceInfo], Edit[t
     by_uri: Edit[ResourceInfo] = Edit({}, set())
     rivals: Edit[tuple[ResourceInfo, ...]] = Edit({}, set())
     for uri, unsettled in claims.items():
-        on_uri = tuple(sorted(unsettled, key=_precedence))
+        # Nearly all are claimed once, and there is nothing to sort.
+        on_uri = tuple(sorted(unsettled, key=_precedence)) if len(unsettled) > 1 else unsettled
         if len(on_uri) > 1:
             rivals.written[uri] = on_uri[1:]
         elif uri in tables.rivals:

@@ -25,6 +25,7 @@ export class Shelf {
     this.asked = 0;
     this.opened = 0;
     this.uri = "";
+    this.shown = "";
     at("search").addEventListener("submit", (event) => {
       event.preventDefault();
       this.search();
@@ -138,8 +139,8 @@ export class Shelf {
   present(hits) {
     // What is shown already stays, and with it the focus of who walks through it.
     const shown = JSON.stringify(hits);
-    if (this.results.dataset.shown === shown) return;
-    this.results.dataset.shown = shown;
+    if (this.shown === shown) return;
+    this.shown = shown;
     this.results.replaceChildren(...hits.map((hit) =>
       make("li", {},
         make("a", { href: `#${hit.document}` },
