@@ -36,6 +36,8 @@ MIN_TOKEN_CHARACTERS = 16
 _TOKEN = re.compile(rf"[A-Za-z0-9\-._~+/=]{{{MIN_TOKEN_CHARACTERS},1024}}\Z")
 """RFC 6750, section 2.1, but for its length."""
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
 _MAX_STREAMS = 100_000
 _MAX_SESSIONS = 1_000_000
 
@@ -82,6 +84,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Names accepted in `Host`, without port; None accepts any (a mounting app checks its own)."""
     allowed_origins: tuple[str, ...] = ()
     """Origins accepted beside those of this machine, such as `https://agents.example`."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Prefix` are believed."""
     cache_ttl_s: float = 300.0
     cache_grace_s: float = 300.0
     """For how long after that a cached document is served while it is read again; 0 has its reader wait."""
@@ -177,6 +181,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         )
         _require(0 < self.session_idle_s < math.inf, "session_idle_s", "more than 0 seconds")
         _require(self.trace_slow_s >= 0, "trace_slow_s", "0 seconds or more")
+        parse_networks(self.trusted_proxies)
         if self.redis_url:
             parse_redis_url(self.redis_url)
         if self.admin:
@@ -219,6 +224,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+
+def parse_networks(entries: tuple[str, ...]) -> tuple[Network, ...]:
+    """Parse the addresses and networks of trusted proxies; the entry `unix` names none.
+
+    Raises:
+        InvalidSettings: An entry is neither an address nor a network.
+    """
+    networks = []
+    for entry in entries:
+        if entry == "unix":
+            continue
+        try:
+            networks.append(ipaddress.ip_network(entry, strict=False))
+        except ValueError as error:
+            raise InvalidSettings(
+                f"The trusted proxy {entry!r} is no address, no network such as 10.0.0.0/8, and not 'unix'."
+            ) from error
+    return tuple(networks)
 
 
 def check_admin_token(token: str, what: str) -> None:

@@ -79,6 +79,12 @@ def serve(
     allowed_origin: Annotated[
         list[str] | None, typer.Option(help="A further browser origin to accept; may be repeated.")
     ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NETWORK", help="A proxy whose X-Forwarded-* headers are believed; may be repeated."
+        ),
+    ] = None,
     access_log: Annotated[
         bool | None, typer.Option("--access-log/--no-access-log", help="One JSON line per read on stderr.")
     ] = None,
@@ -117,6 +123,7 @@ def serve(
     flags |= {"log_format": log_format, "log_level": log_level, "log_hits": log_hits}
     flags["log_request_ids"] = log_request_ids
     flags |= {"admin": admin, "admin_token_file": admin_token_file}
+    flags["trusted_proxies"] = tuple(trusted_proxy) if trusted_proxy else None
     flags["allowed_origins"] = tuple(allowed_origin) if allowed_origin else None
     run(settings_of(flags, config))
 

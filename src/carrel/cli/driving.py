@@ -51,6 +51,7 @@ class DrivenScope:
     path: str
     query_string: str
     headers: Headers
+    client: str = "127.0.0.1:1"
 
 
 class ReadyBody:

@@ -30,6 +30,14 @@ class Headers(Protocol):
         """Return all values of a header."""
 
 
+class Connection(Protocol):
+    """The connection that a request came over."""
+
+    @property
+    def client(self) -> str:
+        """Return the address and port of its other end, such as `127.0.0.1:5000`; may make it anew."""
+
+
 class Request(msgspec.Struct, gc=False):
     """What a client sent.
 
@@ -41,6 +49,10 @@ class Request(msgspec.Struct, gc=False):
     query: str
     headers: Headers
     body: bytes = b""
+    connection: Connection | None = None
+    """None where a connection has no address, as on a Unix socket."""
+    mount: str = ""
+    """The path that the mounting application keeps before `path`, such as `/standards`."""
 
 
 class Revalidation(msgspec.Struct, frozen=True, eq=False, gc=False):

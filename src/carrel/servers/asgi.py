@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from time import monotonic
 from typing import Any
 
+import msgspec
+
 from carrel.errors import BodyTimeout, RequestError
 from carrel.http.correlation import fields_of
 from carrel.http.exchange import Answer, Request, Response, Streaming
@@ -44,6 +46,17 @@ class AsgiHeaders:
 
 class ClientGone(Exception):
     """The client hung up before its body had arrived."""
+
+
+class AsgiConnection(msgspec.Struct, frozen=True):
+    """The connection of an ASGI request."""
+
+    address: tuple[str, int] | None
+
+    @property
+    def client(self) -> str:
+        """Return its address and port; empty where the server does not say."""
+        return "" if self.address is None else f"[{self.address[0]}]:{self.address[1]}"
 
 
 class AsgiServer:
@@ -110,7 +123,17 @@ class AsgiServer:
                 body = await self._read_body(receive)
                 start_s = monotonic()
             query = scope.get("query_string", b"").decode("latin-1")
-            answer = self._respond(Request(scope["method"], _path_of(scope), query, headers, body))
+            answer = self._respond(
+                Request(
+                    scope["method"],
+                    _path_of(scope),
+                    query,
+                    headers,
+                    body,
+                    AsgiConnection(scope.get("client")),
+                    scope.get("root_path", "").rstrip("/"),
+                )
+            )
             response = answer if isinstance(answer, Response) else await answer
         except ClientGone:
             return

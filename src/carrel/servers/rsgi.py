@@ -33,6 +33,7 @@ class RsgiScope(Protocol):
     path: str
     query_string: str
     headers: Headers
+    client: str
 
 
 class Body(Awaitable[bytes], Waiter, Protocol):
@@ -189,7 +190,7 @@ class RsgiServer:
         """Answer a request that is whole, or return a coroutine that does."""
         start_s = monotonic()
         try:
-            answer = self._respond(Request(method, scope.path, scope.query_string, headers, body))
+            answer = self._respond(Request(method, scope.path, scope.query_string, headers, body, scope))
         except Exception:
             log.exception(_UNEXPECTED, extra={"fields": fields_of(headers)})
             answer = internal_error()
