@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from carrel.errors import InvalidLibrary, InvalidUri
+from carrel.globs import DIRECTORIES, Glob, Token, Wildcard, variable
 from carrel.uri import UriTemplate, canonical_uri
 
 RULES_FILE = "carrel.toml"
@@ -63,7 +64,7 @@ class Collection:
         self.defaults = dict(defaults or {})
         self.description = description
         self._files = _file_pattern(files)
-        named = set(self._files.groupindex)
+        named = set(self._files.names)
         for variable in self.template.variables:
             if variable not in named:
                 raise ValueError(f"uri has {{{variable}}}, which files {files!r} does not have")
@@ -78,10 +79,9 @@ class Collection:
         Raises:
             InvalidUri: The rule is about it, but its name cannot be part of a URI.
         """
-        found = self._files.fullmatch(path)
-        if found is None:
+        values = self._files.match(path)
+        if values is None:
             return None
-        values = found.groupdict()
         uri = self.template.expand(values)
         aliases = dict.fromkeys(
             self.template.without(variable).expand(values)
@@ -267,36 +267,35 @@ def _line_of(text: str, number: int, key: str | None) -> int:
     return head
 
 
-def _file_pattern(files: str) -> re.Pattern[str]:
-    """Turn a file pattern into a regular expression over relative paths.
+def _file_pattern(files: str) -> Glob:
+    """Read a file pattern.
 
     Raises:
-        ValueError: A brace that is not an expression, a variable named twice, or a path that leaves the root.
+        ValueError: A brace that is not an expression, a variable named twice, too many wildcards, or a path that
+            leaves the root.
     """
     if files.startswith("/") or ".." in files.split("/"):
         raise ValueError(f"files {files!r} must be relative to the library")
-    pieces: list[str] = []
+    tokens: list[Token] = []
     end = 0
     for match in _FILE_TOKEN.finditer(files):
-        pieces.append(_literal(files[end : match.start()], files))
+        tokens.append(_literal(files[end : match.start()], files))
         end = match.end()
-        piece = match.group()
-        if piece == "**/":
-            pieces.append("(?:[^/]+/)*")
-        elif piece == "**":
-            pieces.append(".*")
-        elif piece == "*":
-            pieces.append("[^/]*")
+        if match[2]:
+            tokens.append(variable(match[2], is_rest=bool(match[1])))
         else:
-            pieces.append(f"(?P<{match[2]}>{'.+' if match[1] else '[^/]+'})")
-    pieces.append(_literal(files[end:], files))
+            tokens.append(_WILDCARDS[match.group()])
+    tokens.append(_literal(files[end:], files))
     try:
-        return re.compile("".join(pieces), re.DOTALL)
-    except re.error as error:
-        raise ValueError(f"files {files!r}: {error}") from error
+        return Glob(tokens)
+    except ValueError as error:
+        raise ValueError(f"files {files!r}: it {error}") from None
+
+
+_WILDCARDS: dict[str, Token] = {"**/": DIRECTORIES, "**": Wildcard(crosses=True), "*": Wildcard()}
 
 
 def _literal(text: str, files: str) -> str:
     if "{" in text or "}" in text:
         raise ValueError(f"files {files!r} has an expression that is not {{name}} or {{+name}}")
-    return re.escape(text)
+    return text
