@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel.globs import DIRECTORIES, MAX_TEXT, MAX_WILDCARDS, Glob, Token, Wildcard, variable
+from carrel.globs import DIRECTORIES, MAX_TEXT, MAX_WILDCARDS, Glob, Token, Wildcard, named
 
 STAR, ANY = Wildcard(), Wildcard(crosses=True)
 
@@ -25,7 +25,7 @@ def engine(tokens: list[Token], text: str) -> dict[str, str] | None:
     return None if found is None else found.groupdict()
 
 
-def named(kinds: list[Token]) -> list[Token]:
+def with_names(kinds: list[Token]) -> list[Token]:
     """Give each variable a name of its own."""
     return [
         kind._replace(name=f"v{place}") if isinstance(kind, Wildcard) and kind.min_length else kind
@@ -34,8 +34,8 @@ def named(kinds: list[Token]) -> list[Token]:
 
 
 KINDS: list[Token] = ["a", "b", "/", "ab", "a/", STAR, ANY, DIRECTORIES]
-KINDS += [variable("x", is_rest=False), variable("x", is_rest=True)]
-patterns = st.lists(st.sampled_from(KINDS), max_size=7).map(named)
+KINDS += [named("x", is_rest=False), named("x", is_rest=True)]
+patterns = st.lists(st.sampled_from(KINDS), max_size=7).map(with_names)
 texts = st.lists(st.text("ab\n", min_size=1, max_size=4), max_size=4).map("/".join)
 
 
@@ -49,10 +49,10 @@ def test_a_pattern_matches_what_the_engine_matches_with_the_same_values(
 @pytest.mark.parametrize(
     ("tokens", "text", "found"),
     [
-        ([variable("a", is_rest=False), "-", variable("b", is_rest=False)], "x-y-z", {"a": "x-y", "b": "z"}),
+        ([named("a", is_rest=False), "-", named("b", is_rest=False)], "x-y-z", {"a": "x-y", "b": "z"}),
         ([DIRECTORIES, STAR, "x", STAR, ".md"], "a/b/axb.md", {}),
         ([DIRECTORIES, STAR, "x", STAR, ".md"], "a/x/ab.md", None),
-        ([variable("a", is_rest=True), "/", variable("b", is_rest=True)], "1/2/3", {"a": "1/2", "b": "3"}),
+        ([named("a", is_rest=True), "/", named("b", is_rest=True)], "1/2/3", {"a": "1/2", "b": "3"}),
         ([ANY, "/", ANY, ".md"], "a/b.md", {}),
         ([STAR, STAR, STAR], "a/b", None),
         ([], "", {}),
@@ -71,7 +71,7 @@ def test_wildcards_are_bounded() -> None:
 
 def test_a_name_is_given_once() -> None:
     with pytest.raises(ValueError, match="names a variable twice"):
-        Glob([variable("a", is_rest=False), "/", variable("a", is_rest=True)])
+        Glob([named("a", is_rest=False), "/", named("a", is_rest=True)])
 
 
 def test_a_text_of_any_length_may_be_asked_for() -> None:

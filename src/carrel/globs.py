@@ -1,10 +1,10 @@
 """Match text against patterns with wildcards, in a time that no pattern and no text can make explode. Pure.
 
-A backtracking engine needs a time of n^k for k wildcards. Patterns for which it cannot need more than n go to
-the engine, as it is fast; all others are matched with one pass over sets of positions. Both give a wildcard the
-longest text that lets the rest match, from left to right.
+A backtracking engine may take n^k steps for k wildcards. Patterns for which it takes no more than n go to the
+engine, as it is fast; all others are matched with one pass over sets of positions. Either way a wildcard gets
+the longest text that lets the rest match, from left to right.
 
-Used for the file patterns of rules and for URI templates. A text has no empty segments.
+Used for the file patterns of rules and for URI templates. A text must have no empty segments.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Token = str | Wildcard | Directories
 DIRECTORIES = Directories()
 
 
-def variable(name: str, *, is_rest: bool) -> Wildcard:
+def named(name: str, *, is_rest: bool) -> Wildcard:
     """Return what `{name}` stands for: text without a slash; or `{+name}`: any text. Neither may be empty."""
     return Wildcard(name, is_rest, 1)
 

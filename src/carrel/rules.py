@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from carrel.errors import InvalidLibrary, InvalidUri
-from carrel.globs import DIRECTORIES, Glob, Token, Wildcard, variable
+from carrel.globs import DIRECTORIES, Glob, Token, Wildcard
+from carrel.globs import named as named_wildcard
 from carrel.uri import UriTemplate, canonical_uri
 
 RULES_FILE = "carrel.toml"
@@ -20,6 +21,13 @@ RULES_FILE = "carrel.toml"
 _TYPE = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
 MAX_COLLECTIONS = 64
 """Every type is a set of metric series, so their number has to be small and known."""
+
+MAX_KEY_PARTS = 16
+"""Of a dotted key. The parser's time grows with the square of their number; rules need two."""
+
+_LONG_KEY = re.compile(
+    rf"""(?<![\w-])(?:(?:[\w-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')[ \t]*\.[ \t]*){{{MAX_KEY_PARTS}}}"""
+)
 
 _FILE_TOKEN = re.compile(r"\*\*/|\*\*|\*|\{(\+?)([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -189,9 +197,13 @@ def parse_rules(text: str, fallback_name: str) -> Rules:
     Raises:
         InvalidLibrary: The message gives the line, what is wrong with it, and what to do.
     """
+    dotted = _LONG_KEY.search(text)
+    if dotted is not None:
+        line = text.count("\n", 0, dotted.start()) + 1
+        raise InvalidLibrary(f"{RULES_FILE}, line {line}: a key has more than {MAX_KEY_PARTS} parts.")
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # a TOMLDecodeError, or a number with more digits than Python reads
         raise InvalidLibrary(f"{RULES_FILE} is not valid TOML: {error}.") from error
     except RecursionError as error:
         raise InvalidLibrary(f"{RULES_FILE} is nested too deeply to be read.") from error
@@ -271,8 +283,8 @@ def _file_pattern(files: str) -> Glob:
     """Read a file pattern.
 
     Raises:
-        ValueError: A brace that is not an expression, a variable named twice, too many wildcards, or a path that
-            leaves the root.
+        ValueError: A brace that is not an expression, a variable named twice, too many wildcards, or a path
+            that leaves the root.
     """
     if files.startswith("/") or ".." in files.split("/"):
         raise ValueError(f"files {files!r} must be relative to the library")
@@ -282,7 +294,7 @@ def _file_pattern(files: str) -> Glob:
         tokens.append(_literal(files[end : match.start()], files))
         end = match.end()
         if match[2]:
-            tokens.append(variable(match[2], is_rest=bool(match[1])))
+            tokens.append(named_wildcard(match[2], is_rest=bool(match[1])))
         else:
             tokens.append(_WILDCARDS[match.group()])
     tokens.append(_literal(files[end:], files))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from carrel.errors import InvalidUri
-from carrel.globs import Glob, Token, variable
+from carrel.globs import Glob, Token, named
 
 MAX_URI_BYTES = 2048
 """Longer than any URI a library can mint from paths that `check` passes; RFC 9110 asks for 8000 at most."""
@@ -162,7 +162,7 @@ def _pattern_of(template: str) -> Glob:
     tokens: list[Token] = []
     end = 0
     for match in _EXPRESSION.finditer(template):
-        tokens += [template[end : match.start()], variable(match[2], is_rest=bool(match[1]))]
+        tokens += [template[end : match.start()], named(match[2], is_rest=bool(match[1]))]
         end = match.end()
     return Glob([*tokens, template[end:]])
 
