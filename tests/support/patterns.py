@@ -1,6 +1,7 @@
 """Find regular expressions whose time may grow faster than their text.
 
-An over-estimate, of the trees that Python's own parser makes of patterns: what it finds may be harmless. Sets of characters are sets of samples.
+An over-estimate, of the trees that Python's own parser makes of patterns: what it finds may be harmless.
+Sets of characters are sets of samples.
 """
 
 from __future__ import annotations
