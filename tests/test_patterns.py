@@ -22,7 +22,7 @@ SAFE = {
     "placeholders._IN_MARKUP": "CDATA that is open reaches to the end, which matches",
     "rules._LONG_KEY": "begins where a part of a key begins, and looks at MAX_KEY_PARTS of them",
 }
-"""Patterns that look as if they could take long, and why they do not; measured in tests/test_linear_time.py."""
+"""Patterns that look slow, and why they are not; all are measured in tests/test_linear_time.py."""
 
 DYNAMIC = {
     "globs._compiled": "only patterns that `_is_cheap` lets pass; tests/test_linear_time.py measures them",

@@ -91,8 +91,8 @@ def _of_yaml(block: str) -> tuple[str, str]:
     import yaml
 
     try:
-        # Events, not objects: nothing is built, so no nested or aliased value can grow, and no tag of a document
-        # can have anything made.
+        # Events, not objects: nothing is built, so no nested or aliased value can grow, and no tag of a
+        # document can have anything made.
         events = yaml.parse(block, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))
         values = _top_scalars(events)
     except (yaml.YAMLError, ValueError):
