@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -386,3 +387,28 @@ def test_a_parser_takes_a_time_for_each_character(name: str) -> None:
         except AssertionError as error:
             faults.append(f"{kind}: {error}")
     assert not faults, "\n".join(faults)
+
+
+EXPANDING = {
+    "titles of markdown": 60,
+    "outlines of XML": 60,
+    "filling in": 60,
+    "rules": 600,
+    "messages": 200,
+    "Accept": 200,
+}
+"""Parsers that build something, and how many bytes of memory a character may take at its peak."""
+
+
+@pytest.mark.parametrize("name", EXPANDING)
+def test_a_parser_takes_a_memory_for_each_character(name: str) -> None:
+    """Aliases and entities that stand for each other are not put in each other's place."""
+    subject, size = SUBJECTS[name], 16_384
+    for kind, make in subject.inputs.items():
+        text = make(size)
+        subject.parse(text)
+        tracemalloc.start()
+        subject.parse(text)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak_bytes <= 100_000 + EXPANDING[name] * size, f"{kind}: {peak_bytes:,} bytes"
