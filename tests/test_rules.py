@@ -182,6 +182,13 @@ BROKEN = {
     "a uri without a scheme": (_collection(uri="'resources/{name}'"), "line 3: uri"),
     "a uri with a query": (_collection(uri="'mcp://resources/{name}?x=1'"), "line 3: uri"),
     "a uri with a parent segment": (_collection(uri="'mcp://resources/../{name}'"), "line 3: uri"),
+    "a key of too many parts": (
+        "name = 'x'\n" + "a." * 5000 + "a = 1",
+        "line 2: a key has more than 16",
+    ),
+    "a quoted key of too many parts": ("x = {" + '"\\"" . ' * 5000 + "a = 1}", "line 1: a key has more than"),
+    "a number that no computer reads": ("a = " + "1" * 5000, "carrel.toml"),
+    "too many wildcards": (_collection(files="'{name}" + "*a" * 32 + "'"), "33 wildcards; at most 32"),
     "a nesting beyond all measure": ("a = " + "[" * 5000, "carrel.toml"),
 }
 

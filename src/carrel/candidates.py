@@ -12,14 +12,10 @@ from itertools import islice
 
 import msgspec
 
+from carrel.similar import MAX_COMPARED, closest
 from carrel.uri import UriTemplate
 
 _LAST = "\U0010ffff"
-_MAX_COMPARED = 2000
-"""Values compared with what may be a spelling error: bounds what it costs."""
-
-_MIN_LIKENESS = 70
-"""Of 100: a letter left out, doubled or swapped in a word of five."""
 
 
 class Matches(msgspec.Struct, frozen=True):
@@ -62,14 +58,9 @@ class Values:
         return self._nearest(folded, limit)
 
     def _nearest(self, folded: str, limit: int) -> Matches:
-        # Slow to import, and most of what is typed is the beginning of something.
-        from rapidfuzz import fuzz, process
-
-        middle = bisect_left(self._folded, folded)
-        start = max(0, middle - _MAX_COMPARED // 2)
-        candidates = self._folded[start : start + _MAX_COMPARED]
-        near = process.extract(folded, candidates, scorer=fuzz.ratio, limit=limit, score_cutoff=_MIN_LIKENESS)
-        values = tuple(self._values[start + index] for _, _, index in near)
+        start = max(0, bisect_left(self._folded, folded) - MAX_COMPARED // 2)
+        near = closest(folded, self._folded[start : start + MAX_COMPARED], limit)
+        values = tuple(self._values[start + index] for index in near)
         return Matches(values, len(values))
 
 

@@ -20,10 +20,8 @@ from carrel.draft import Document, Draft, Step, Tables, draft, draft_afresh
 from carrel.errors import ResourceNotFound
 from carrel.model import Change, ResourceInfo, SourceProblem
 from carrel.rules import Rules
+from carrel.similar import nearest
 from carrel.uri import canonical_uri
-
-_NEAREST_CANDIDATES = 2000
-"""Names compared for a suggestion: bounds what a stream of wrong URIs can cost to about a millisecond."""
 
 STEP_ROWS = 1000
 """Rows that change before others have their turn: a few milliseconds, with all who are told."""
@@ -85,9 +83,9 @@ class Catalog:
 
     def not_found(self, uri: str) -> ResourceNotFound:
         """Make the error for a canonical URI that names nothing."""
-        nearest = self.nearest(uri)
-        hint = f" Did you mean {nearest[0]}?" if nearest else ""
-        return ResourceNotFound(f"Resource not found: {uri}.{hint}", {"uri": uri, "nearest": list(nearest)})
+        similar = self.nearest(uri)
+        hint = f" Did you mean {similar[0]}?" if similar else ""
+        return ResourceNotFound(f"Resource not found: {uri}.{hint}", {"uri": uri, "nearest": list(similar)})
 
     def documents(self) -> Mapping[str, Document]:
         """Return what is known of each file, by path: a view, which later commits show in."""
@@ -128,16 +126,8 @@ class Catalog:
         return end - start
 
     def nearest(self, uri: str, limit: int = 3) -> tuple[str, ...]:
-        """Return the URIs most like one that is not there."""
-        # Slow to import, and a library without typing errors never needs it.
-        from rapidfuzz import fuzz, process
-
-        ordered = self._tables.ordered[None]
-        half = _NEAREST_CANDIDATES // 2
-        middle = bisect_right(ordered, uri)
-        candidates = ordered[max(0, middle - half) : middle + half]
-        found = process.extract(uri, candidates, scorer=fuzz.ratio, limit=limit, score_cutoff=70)
-        return tuple(match for match, _, _ in found)
+        """Return the URIs that one which is not there was probably meant to be."""
+        return nearest(uri, self._tables.ordered[None], limit)
 
     def collisions(self) -> list[Collision]:
         """Return the URIs that several files claim."""

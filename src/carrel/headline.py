@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import html
 import re
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from carrel.media import is_xml
 
@@ -23,11 +24,19 @@ _FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", r
 # A scalar that means itself in YAML, so that the common case needs no parser: no indicator first,
 # no comment, no nested mapping.
 _PLAIN_LINE = re.compile(r"([A-Za-z_][\w-]*):[ \t]+([A-Za-z0-9(][^\r\n]*)\Z")
-_ATX_HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
+# No two neighbouring parts match the same text, so that no pattern tries a line in more than one way. Closing
+# `#`s are stripped afterwards: a pattern for them would try every place at which they could begin.
+_ATX_HEADING = re.compile(r"^#{1,6}[ \t]+([^ \t\r\n][^\n]*)", re.MULTILINE)
 _SETEXT_HEADING = re.compile(r"^(\S[^\n]*)\n(?:=+|-+)[ \t]*$", re.MULTILINE)
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)
+# A link or a picture; its text has no brackets, its target at most one level of parentheses.
+_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*(?:\([^()]*\)[^()]*)*\)")
+_EMPHASIS = re.compile(r"[`*]{1,3}|(?<!\w)_{1,2}|_{1,2}(?!\w)")
+_BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _XML_TITLE = re.compile(r"<title>([^<]+)</title>")
 _XML_DESCRIPTION = re.compile(r"<description>([^<]+)</description>")
+_MAX_YAML_DEPTH = 32
+"""Of what is nested in front matter. Its title and description are at the top."""
 _NOT_PROSE = ("#", "-", "*", ">", "|", "`", "~", "<", "!", "[", "+", "=", "1.")
 
 
@@ -62,7 +71,7 @@ def _of_markdown(text: str) -> Headline:
     body = _FENCE.sub("", text)
     heading = _ATX_HEADING.search(body) or _SETEXT_HEADING.search(body)
     if not title and heading:
-        title = _strip_inline(heading[1])
+        title = _strip_inline(_without_closing(heading[1]))
     if not description:
         description = _first_paragraph(body[heading.end() :] if heading else body)
     return Headline(_squeeze(title, MAX_TITLE), _squeeze(description, MAX_DESCRIPTION))
@@ -82,31 +91,69 @@ def _of_yaml(block: str) -> tuple[str, str]:
     import yaml
 
     try:
-        # The base loader makes nothing but strings: no tag of a document can have anything else made.
-        values = yaml.load(block, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))  # noqa: S506
-    except (yaml.YAMLError, ValueError, RecursionError):
+        # Events, not objects: nothing is built, so no nested or aliased value can grow, and no tag of a
+        # document can have anything made.
+        events = yaml.parse(block, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))
+        values = _top_scalars(events)
+    except (yaml.YAMLError, ValueError):
         # A bad front matter is a bad front matter, not a reason to leave the document out.
         return "", ""
-    if not isinstance(values, dict):
-        return "", ""
-    return _scalar(values.get("title")), _scalar(values.get("description"))
+    return values.get("title", ""), values.get("description", "")
 
 
-def _scalar(value: object) -> str:
-    return value if isinstance(value, str) else ""
+def _top_scalars(events: Iterable[Any]) -> dict[str, str]:
+    """Return the scalars of a YAML document's top mapping, by key.
+
+    Raises:
+        ValueError: It is no mapping, or nested too deeply.
+    """
+    items = _top_items(events)
+    # One iterator twice: keys and values alternate.
+    return {key: value or "" for key, value in zip(items, items, strict=False) if key is not None}
+
+
+def _top_items(events: Iterable[Any]) -> Iterator[str | None]:
+    """Yield the keys and values of a top mapping in order; None for those that are not scalars."""
+    import yaml
+
+    anchors: dict[str | None, str] = {}
+    depth = 0
+    for event in events:
+        text: str | None = None
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _MAX_YAML_DEPTH or (depth == 1 and not isinstance(event, yaml.MappingStartEvent)):
+                raise ValueError("front matter must be a mapping, and not nested deeply")
+            continue
+        if isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        elif isinstance(event, yaml.ScalarEvent):
+            text = anchors[event.anchor] = str(event.value)
+        elif isinstance(event, yaml.AliasEvent):
+            text = anchors.get(event.anchor)
+        elif isinstance(event, yaml.DocumentEndEvent):
+            return
+        if depth == 1:
+            yield text
 
 
 def _first_paragraph(text: str) -> str:
-    for block in re.split(r"\n[ \t]*\n", text):
+    for block in _BLANK_LINE.split(text):
         stripped = block.strip()
         if stripped and not stripped.startswith(_NOT_PROSE):
             return _strip_inline(stripped)
     return ""
 
 
+def _without_closing(heading: str) -> str:
+    """Strip the `#`s that close a heading (CommonMark, section 4.2); those of `C#` belong to it."""
+    content = heading.rstrip()
+    bare = content.rstrip("#")
+    return bare if not bare or bare[-1] in " \t" else content
+
+
 def _strip_inline(text: str) -> str:
-    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
-    return re.sub(r"[`*]{1,3}|(?<!\w)_{1,2}|_{1,2}(?!\w)", "", text)
+    return _EMPHASIS.sub("", _LINK.sub(r"\1", text))
 
 
 def _first(pattern: re.Pattern[str], text: str, limit: int) -> str:

@@ -29,7 +29,8 @@ MAX_DESCRIPTION = 500
 _PLACEHOLDER = re.compile(r"\{\{[ \t]*([^\W\d][\w.-]{0,63})[ \t]*\}\}")
 _IN_MARKUP = re.compile(rf"<!\[CDATA\[.*?(?:\]\]>|\Z)|<[^<>]*>|{_PLACEHOLDER.pattern}", re.DOTALL)
 _DECLARATION = re.compile(r"<variable\b([^<>]*)>([^<]*)</variable>")
-_ATTRIBUTE = re.compile(r"""([\w-]+)\s*=\s*(?:"([^"<]*)"|'([^'<]*)')""")
+# A name is looked for at its first character only, so that a long one is read once.
+_ATTRIBUTE = re.compile(r"""(?<![\w-])([\w-]+)\s*=\s*(?:"([^"<]*)"|'([^'<]*)')""")
 
 
 class Placeholder(msgspec.Struct, frozen=True):

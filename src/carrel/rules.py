@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from carrel.errors import InvalidLibrary, InvalidUri
+from carrel.globs import DIRECTORIES, Glob, Token, Wildcard
+from carrel.globs import named as named_wildcard
 from carrel.uri import UriTemplate, canonical_uri
 
 RULES_FILE = "carrel.toml"
@@ -19,6 +21,13 @@ RULES_FILE = "carrel.toml"
 _TYPE = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
 MAX_COLLECTIONS = 64
 """Every type is a set of metric series, so their number has to be small and known."""
+
+MAX_KEY_PARTS = 16
+"""Of a dotted key. The parser's time grows with the square of their number; rules need two."""
+
+_LONG_KEY = re.compile(
+    rf"""(?<![\w-])(?:(?:[\w-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')[ \t]*\.[ \t]*){{{MAX_KEY_PARTS}}}"""
+)
 
 _FILE_TOKEN = re.compile(r"\*\*/|\*\*|\*|\{(\+?)([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -63,7 +72,7 @@ class Collection:
         self.defaults = dict(defaults or {})
         self.description = description
         self._files = _file_pattern(files)
-        named = set(self._files.groupindex)
+        named = set(self._files.names)
         for variable in self.template.variables:
             if variable not in named:
                 raise ValueError(f"uri has {{{variable}}}, which files {files!r} does not have")
@@ -78,10 +87,9 @@ class Collection:
         Raises:
             InvalidUri: The rule is about it, but its name cannot be part of a URI.
         """
-        found = self._files.fullmatch(path)
-        if found is None:
+        values = self._files.match(path)
+        if values is None:
             return None
-        values = found.groupdict()
         uri = self.template.expand(values)
         aliases = dict.fromkeys(
             self.template.without(variable).expand(values)
@@ -189,9 +197,13 @@ def parse_rules(text: str, fallback_name: str) -> Rules:
     Raises:
         InvalidLibrary: The message gives the line, what is wrong with it, and what to do.
     """
+    dotted = _LONG_KEY.search(text)
+    if dotted is not None:
+        line = text.count("\n", 0, dotted.start()) + 1
+        raise InvalidLibrary(f"{RULES_FILE}, line {line}: a key has more than {MAX_KEY_PARTS} parts.")
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # a TOMLDecodeError, or a number with more digits than Python reads
         raise InvalidLibrary(f"{RULES_FILE} is not valid TOML: {error}.") from error
     except RecursionError as error:
         raise InvalidLibrary(f"{RULES_FILE} is nested too deeply to be read.") from error
@@ -267,36 +279,35 @@ def _line_of(text: str, number: int, key: str | None) -> int:
     return head
 
 
-def _file_pattern(files: str) -> re.Pattern[str]:
-    """Turn a file pattern into a regular expression over relative paths.
+def _file_pattern(files: str) -> Glob:
+    """Read a file pattern.
 
     Raises:
-        ValueError: A brace that is not an expression, a variable named twice, or a path that leaves the root.
+        ValueError: A brace that is not an expression, a variable named twice, too many wildcards, or a path
+            that leaves the root.
     """
     if files.startswith("/") or ".." in files.split("/"):
         raise ValueError(f"files {files!r} must be relative to the library")
-    pieces: list[str] = []
+    tokens: list[Token] = []
     end = 0
     for match in _FILE_TOKEN.finditer(files):
-        pieces.append(_literal(files[end : match.start()], files))
+        tokens.append(_literal(files[end : match.start()], files))
         end = match.end()
-        piece = match.group()
-        if piece == "**/":
-            pieces.append("(?:[^/]+/)*")
-        elif piece == "**":
-            pieces.append(".*")
-        elif piece == "*":
-            pieces.append("[^/]*")
+        if match[2]:
+            tokens.append(named_wildcard(match[2], is_rest=bool(match[1])))
         else:
-            pieces.append(f"(?P<{match[2]}>{'.+' if match[1] else '[^/]+'})")
-    pieces.append(_literal(files[end:], files))
+            tokens.append(_WILDCARDS[match.group()])
+    tokens.append(_literal(files[end:], files))
     try:
-        return re.compile("".join(pieces), re.DOTALL)
-    except re.error as error:
-        raise ValueError(f"files {files!r}: {error}") from error
+        return Glob(tokens)
+    except ValueError as error:
+        raise ValueError(f"files {files!r}: it {error}") from None
+
+
+_WILDCARDS: dict[str, Token] = {"**/": DIRECTORIES, "**": Wildcard(crosses=True), "*": Wildcard()}
 
 
 def _literal(text: str, files: str) -> str:
     if "{" in text or "}" in text:
         raise ValueError(f"files {files!r} has an expression that is not {{name}} or {{+name}}")
-    return re.escape(text)
+    return text

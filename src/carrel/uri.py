@@ -13,6 +13,7 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from carrel.errors import InvalidUri
+from carrel.globs import Glob, Token, named
 
 MAX_URI_BYTES = 2048
 """Longer than any URI a library can mint from paths that `check` passes; RFC 9110 asks for 8000 at most."""
@@ -157,14 +158,13 @@ def path_of(uri: str) -> str:
 _EXPRESSION = re.compile(r"\{(\+?)([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-def _pattern_of(template: str) -> re.Pattern[str]:
-    pieces: list[str] = []
+def _pattern_of(template: str) -> Glob:
+    tokens: list[Token] = []
     end = 0
     for match in _EXPRESSION.finditer(template):
-        pieces.append(re.escape(template[end : match.start()]))
-        pieces.append(f"(?P<{match[2]}>{'.+' if match[1] else '[^/]+'})")
+        tokens += [template[end : match.start()], named(match[2], is_rest=bool(match[1]))]
         end = match.end()
-    return re.compile("".join(pieces) + re.escape(template[end:]))
+    return Glob([*tokens, template[end:]])
 
 
 class UriTemplate:
@@ -174,7 +174,7 @@ class UriTemplate:
         text: Such as `mcp://resources/patterns/{language}/{name}`.
 
     Raises:
-        ValueError: An expression of another kind, or a variable named twice.
+        ValueError: An expression of another kind, a variable named twice, or too many of them.
     """
 
     def __init__(self, text: str) -> None:
@@ -183,10 +183,11 @@ class UriTemplate:
         plain = _EXPRESSION.sub("", text)
         if "{" in plain or "}" in plain:
             raise ValueError(f"{text!r} has an expression that is not {{name}} or {{+name}}")
-        if len(set(names)) != len(names):
-            raise ValueError(f"{text!r} names a variable twice")
         self.variables: tuple[str, ...] = tuple(names)
-        self._pattern = _pattern_of(text)
+        try:
+            self._pattern = _pattern_of(text)
+        except ValueError as error:
+            raise ValueError(f"{text!r} {error}") from None
 
     def expand(self, values: dict[str, str]) -> str:
         """Put values into the template and return the canonical URI.
@@ -210,8 +211,8 @@ class UriTemplate:
 
     def match(self, uri: str) -> dict[str, str] | None:
         """Return the decoded values that expand to a canonical URI, or None when there are none."""
-        found = self._pattern.fullmatch(uri)
-        return {name: unquote(value) for name, value in found.groupdict().items()} if found else None
+        found = self._pattern.match(uri)
+        return None if found is None else {name: unquote(value) for name, value in found.items()}
 
     def without(self, variable: str) -> UriTemplate:
         """Return the template with a variable's segment left out: the pattern of an alias."""

@@ -325,6 +325,18 @@ async def test_a_batch_is_answered_where_there_are_batches(served: Served, revis
     assert "id" not in answers[-1]
 
 
+async def test_a_batch_makes_no_suggestions(served: Served) -> None:
+    """Each is a search among all names, and a batch may have many wrong ones."""
+    wrong = "mcp://resources/sdlc/kore"
+    reads = [handshake_message("resources/read", id_=number, uri=wrong) for number in (1, 2)]
+    reads += [handshake_message("tools/call", id_=3, name="read", arguments={"uri": wrong})]
+    response = await post(served, reads, mcp_protocol_version=BATCHING)
+    assert response.text.count("Resource not found") == len(reads)
+    assert "Did you mean" not in response.text
+    alone = await post(served, reads[0], mcp_protocol_version=BATCHING)
+    assert "Did you mean mcp://resources/sdlc/core?" in alone.text
+
+
 async def test_a_batch_without_requests_is_accepted(served: Served) -> None:
     response = await post(served, [{"jsonrpc": "2.0", "method": "notifications/initialized"}])
     assert (response.status_code, response.content) == (202, b"")

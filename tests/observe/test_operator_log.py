@@ -97,8 +97,11 @@ def test_people_get_lines_that_cannot_harm_their_terminal(
     logging.getLogger("carrel.test").warning("cannot read %s", "a\x1b[2J", extra={"fields": {"more": "\x07"}})
     log_failure("b\x1b]0;c")
     logging.getLogger("carrel.test").info("caf\udce9")
+    logging.getLogger("carrel.test").warning("cannot read %s", "a\n12:00:00 [info] forged\u2028\u202e")
     said = told()
     assert "warning" in said
+    assert "a\\n12:00:00 [info] forged\\u2028\\u202e" in said
+    assert not any(line.startswith("12:00:00 [info] forged") for line in said.splitlines())
     assert "cannot read a\\x1b[2J" in said
     assert "b\\x1b]0;c" in said
     assert "caf" in said

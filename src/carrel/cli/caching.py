@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable, Sequence
 
-import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from carrel.admin.answers import INVALIDATE, STATS, WARM, Counts, CrewAnswer, InvalidateAnswer
 from carrel.cli.admitting import with_token
 from carrel.cli.asking import AdminClient
+from carrel.cli.output import console, say, say_json
 from carrel.crew import Link, WorkerState
 from carrel.errors import CrewIncomplete
 from carrel.settings import Settings
@@ -20,7 +18,6 @@ from carrel.settings import Settings
 _LOOK_S = 0.25
 """Between looks at workers that load ahead."""
 
-_PIPE_WIDTH = 240
 _HOSTS = {
     Link.UP: "Other hosts are told through Redis.",
     Link.DOWN: "Redis cannot be used at the moment: other hosts are told once it can.",
@@ -37,11 +34,11 @@ def invalidate(settings: Settings, uri: str | None, type_: str | None, *, as_jso
     body = {"uri": _text(uri), "type": _text(type_), "all": uri is None and type_ is None}
     answer = _client(settings).call(INVALIDATE, body, InvalidateAnswer)
     if as_json:
-        _print_json(answer)
+        say_json(answer)
     else:
-        print(f"Forgotten: {_count(answer.forgotten, 'URI')}, by {_count(answer.workers, 'worker')}.")
+        say(f"Forgotten: {_count(answer.forgotten, 'URI')}, by {_count(answer.workers, 'worker')}.")
         if answer.feed is not Link.OFF:
-            print(_HOSTS[answer.feed])
+            say(_HOSTS[answer.feed])
     _refuse_silence(answer.silent)
 
 
@@ -55,13 +52,13 @@ def warm(settings: Settings, wait_s: float, *, as_json: bool) -> None:
     client = _client(settings)
     end_s = time.monotonic() + wait_s
     answer = client.call(WARM, {"waitSeconds": 0}, CrewAnswer)
-    with _console(stderr=True).status("", spinner="line") as status:
+    with console(stderr=True).status("", spinner="line") as status:
         while _is_warming(answer) and time.monotonic() < end_s:
             status.update(_progress(answer.workers))
             time.sleep(_LOOK_S)
             answer = client.call(STATS, {}, CrewAnswer)
     if as_json:
-        _print_json(answer)
+        say_json(answer)
     else:
         _print_warming(answer.workers)
     _refuse_silence(answer.silent)
@@ -80,7 +77,7 @@ def stats(settings: Settings, *, as_json: bool) -> None:
     """
     answer = _client(settings).call(STATS, {}, CrewAnswer)
     if as_json:
-        _print_json(answer)
+        say_json(answer)
     else:
         _print_stats(answer)
     _refuse_silence(answer.silent)
@@ -106,9 +103,9 @@ def _print_warming(workers: Sequence[WorkerState]) -> None:
         done = worker.warming
         row = (worker.pid, done.uris, done.held, done.loaded, done.failed, done.no_room)
         table.add_row(*(str(row[0]), *(f"{number:,}" for number in row[1:])))
-    _console().print(table)
+    console().print(table)
     if any(worker.warming.no_room for worker in workers):
-        print("The cache is full. Raise CACHE_MAX_SIZE or CARREL_CACHE_MAX_BYTES if all is to be in it.")
+        say("The cache is full. Raise CACHE_MAX_SIZE or CARREL_CACHE_MAX_BYTES if all is to be in it.")
 
 
 def _print_stats(answer: CrewAnswer) -> None:
@@ -119,9 +116,10 @@ def _print_stats(answer: CrewAnswer) -> None:
         numbers = (worker.entries, worker.bytes, worker.evictions, worker.resources, worker.generation)
         links = (worker.redis.value, worker.feed.value, f"{worker.feed_losses:,}")
         table.add_row(str(worker.pid), *(f"{number:,}" for number in numbers), *links)
-    _console().print(table)
-    print(f"\n{_spell_reads(answer.reads)}")
-    print(f"{answer.entries:,} entries, {answer.bytes:,} bytes, {answer.evictions:,} evictions")
+    console().print(table)
+    say()
+    say(_spell_reads(answer.reads))
+    say(f"{answer.entries:,} entries, {answer.bytes:,} bytes, {answer.evictions:,} evictions")
 
 
 def _spell_reads(reads: Counts | None) -> str:
@@ -154,13 +152,3 @@ def _table(first: str, *columns: str) -> Table:
     for column in columns:
         table.add_column(column, justify="right")
     return table
-
-
-def _console(*, stderr: bool = False) -> Console:
-    # A pipe has no width to fit.
-    width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    return Console(highlight=False, markup=False, width=width, stderr=stderr)
-
-
-def _print_json(value: object) -> None:
-    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())

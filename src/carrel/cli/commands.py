@@ -26,6 +26,7 @@ from carrel.cli.options import (
     is_on,
     settings_of,
 )
+from carrel.cli.output import complain, say
 from carrel.errors import CarrelError, ExtraMissing
 
 app = typer.Typer(
@@ -44,13 +45,13 @@ def main() -> None:
     try:
         app()
     except CarrelError as error:
-        print(f"carrel: {error.message}", file=sys.stderr)
+        complain(f"carrel: {error.message}")
         sys.exit(error.exit_code)
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"carrel {__version__}")
+        say(f"carrel {__version__}")
         raise typer.Exit
 
 

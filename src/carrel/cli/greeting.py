@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.text import Text
 
 from carrel import __version__
 from carrel.catalog import Catalog
+from carrel.cli import output
+from carrel.escapes import shown
 from carrel.model import SourceProblem
 from carrel.settings import STARTER_LIBRARY, Settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 MAX_NAMED = 3
 
@@ -25,24 +31,26 @@ def greet(
         problems: What it cannot serve.
         admin: Where it answers admin calls; None for nowhere.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = output.console(soft_wrap=True)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = f"http://{host}:{settings.port}"
     is_starter = settings.root == STARTER_LIBRARY
     name = "the starter library" if is_starter else catalog.rules.name
     counts = ", ".join(f"{catalog.count(t)} {t}" for t in catalog.rules.types if catalog.count(t))
     plural = "s" if settings.workers > 1 else ""
-    console.print(f"[bold]Carrel {__version__}[/] serves {name}: {len(catalog)} resources ({counts})")
+    served = shown(f" serves {name}: {len(catalog)} resources ({counts})")
+    console.print(Text.assemble((f"Carrel {__version__}", "bold"), served))
     if not is_starter:
-        console.print(f"  Directory  {settings.root}", markup=False)
+        console.print(f"  Directory  {settings.root}")
     console.print(f"  MCP        {url}/mcp")
     console.print(f"  HTTP       {url}/mcp/resources")
     console.print(f"  Metrics    {url}/metrics   ({settings.workers} worker{plural})")
     if settings.dashboard:
         console.print(f"  Dashboard  {url}/dashboard")
     if admin is not None:
-        console.print(f"  Admin      {admin}", markup=False)
-    console.print(f"\nConnect Claude Code:\n  claude mcp add --transport http carrel {url}/mcp\n")
+        console.print(f"  Admin      {admin}")
+    for line in ("", "Connect Claude Code:", f"  claude mcp add --transport http carrel {url}/mcp", ""):
+        console.print(line)
     _warn(console, catalog, problems)
     console.file.flush()
 
@@ -51,7 +59,7 @@ def _warn(console: Console, catalog: Catalog, problems: Sequence[SourceProblem])
     for collision in catalog.collisions()[:MAX_NAMED]:
         hidden = ", ".join(collision.hidden)
         text = f"Several files claim {collision.uri}: {collision.served} is served, not {hidden}."
-        console.print(text, style="yellow", markup=False)
+        console.print(text, style="yellow")
     count = len(problems) + len(catalog.problems()) + len(catalog.collisions())
     if count:
         console.print(f"{count} problem(s) in the library: run 'carrel check' to see them.", style="yellow")

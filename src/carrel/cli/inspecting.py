@@ -7,8 +7,10 @@ import sys
 import msgspec
 
 from carrel.catalog import Catalog
+from carrel.cli.output import console, say, say_document, say_json
 from carrel.errors import ResourceNotFound, ResourceUnreadable
-from carrel.model import SourceError, SourceProblem
+from carrel.media import is_textual
+from carrel.model import ResourceInfo, SourceError, SourceProblem
 from carrel.rendering import listed
 from carrel.settings import Settings
 from carrel.sources.filesystem import FilesystemSource
@@ -30,22 +32,19 @@ def list_resources(settings: Settings, *, as_json: bool) -> None:
     _, catalog, _ = _load(settings)
     infos = catalog.page(None, sys.maxsize).infos
     if as_json:
-        _print_json([{**listed(info), "path": info.path} for info in infos])
+        say_json([{**listed(info), "path": info.path} for info in infos])
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("URI", "Type", "Bytes", "Title", box=None, pad_edge=False)
     for info in infos:
         table.add_row(info.uri, info.type, f"{info.size:,}", info.title)
-    # A pipe has no width to fit; cutting URIs there would lose what was asked for.
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 240)
-    console.print(table)
-    console.print(f"{len(infos)} resources")
+    console().print(table)
+    say(f"{len(infos)} resources")
 
 
 def read_resource(settings: Settings, uri: str) -> None:
-    """Write a resource's bytes to stdout.
+    """Write a resource's bytes to stdout; to a terminal, its text, without what a terminal would act on.
 
     Raises:
         RequestError: The URI names nothing, or the document cannot be read.
@@ -59,8 +58,26 @@ def read_resource(settings: Settings, uri: str) -> None:
         content = source.read(info.path, info.version)
     except SourceError as error:
         raise ResourceUnreadable(f"The document of {uri} cannot be read: {error}.") from error
+    if sys.stdout.isatty():
+        _show(info, uri, content.data)
+        return
     sys.stdout.buffer.write(content.data)
     sys.stdout.buffer.flush()
+
+
+def _show(info: ResourceInfo, uri: str, data: bytes) -> None:
+    reason = info.media_type
+    if is_textual(info.media_type):
+        try:
+            say_document(data)
+        except UnicodeDecodeError:
+            reason = "not UTF-8"
+        else:
+            return
+    raise ResourceUnreadable(
+        f"The document is {reason}, which a terminal cannot show. "
+        f"Write it to a file: carrel read {uri} > FILE"
+    )
 
 
 def check_library(settings: Settings, *, as_json: bool) -> bool:
@@ -73,13 +90,13 @@ def check_library(settings: Settings, *, as_json: bool) -> bool:
     found = [*_of_source(problems), *_of_catalog(catalog), *_of_reading(source, catalog)]
     findings = [msgspec.structs.replace(finding, path=_printable(finding.path)) for finding in found]
     if as_json:
-        _print_json({"resources": len(catalog), "problems": findings})
+        say_json({"resources": len(catalog), "problems": findings})
         return not findings
     for finding in findings:
         where = f" ({finding.uri})" if finding.uri else ""
-        print(f"{finding.path}: {finding.reason}{where}")
+        say(f"{finding.path}: {finding.reason}{where}")
     count = f"{len(findings)} problem(s)" if findings else "no problems"
-    print(f"{len(catalog)} resources, {count}")
+    say(f"{len(catalog)} resources, {count}")
     return not findings
 
 
@@ -115,7 +132,3 @@ def _of_reading(source: FilesystemSource, catalog: Catalog) -> list[Finding]:
 def _printable(path: str) -> str:
     """Spell the bytes of a file name that are not UTF-8 as escapes."""
     return path.encode("utf-8", "backslashreplace").decode()
-
-
-def _print_json(value: object) -> None:
-    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from carrel.cli.counting import count_calls
+from carrel.cli.output import say, say_json
 from carrel.cli.stages import measure
 
 _MOST = 15
@@ -15,29 +14,25 @@ def print_stages(batches: int, document_bytes: int, *, as_json: bool) -> None:
     """Measure the stages and print them."""
     found = measure(batches, document_bytes)
     if as_json:
-        _print_json(found)
+        say_json(found, indent=1)
         return
-    print(f"{'stage':<26}{'us':>9}{'(quartiles)':>20}  measures")
+    say(f"{'stage':<26}{'us':>9}{'(quartiles)':>20}  measures")
     for stage in found.stages:
         quartiles = f"({stage.low_us:.2f}-{stage.high_us:.2f})"
-        print(f"{stage.path + ' ' + stage.stage:<26}{stage.us:>9.2f}{quartiles:>20}  {stage.measures}")
+        say(f"{stage.path + ' ' + stage.stage:<26}{stage.us:>9.2f}{quartiles:>20}  {stage.measures}")
 
 
 def print_calls(requests: int, document_bytes: int, *, as_json: bool) -> None:
     """Count the calls and print them."""
     found = count_calls(requests, document_bytes)
     if as_json:
-        _print_json(found)
+        say_json(found, indent=1)
         return
     for drive in found.drives:
-        print(f"{drive.request}, {drive.requests} requests")
-        print(f"{'calls':>9}{'own us':>9}{'with all':>9}  function")
+        say(f"{drive.request}, {drive.requests} requests")
+        say(f"{'calls':>9}{'own us':>9}{'with all':>9}  function")
         for function in drive.functions[:_MOST]:
-            print(
+            say(
                 f"{function.calls_per_request:>9.2f}{function.own_us:>9.2f}{function.cumulative_us:>9.2f}"
                 f"  {function.function}"
             )
-
-
-def _print_json(value: object) -> None:
-    print(msgspec.json.format(msgspec.json.encode(value), indent=1).decode())

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import sqlite3
-import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from carrel.cli.output import console, say_csv, say_json
 from carrel.errors import InvalidSettings
 from carrel.usage.reading import UsageReader, open_to_read
 from carrel.usage.records import ClientUsage, EmptySearch, Loaded, ResourceUsage
@@ -47,9 +46,9 @@ def print_usage(path: Path | None, form: str) -> None:
     """
     usage = _load(path or _of_running_server())
     if form == "json":
-        print(msgspec.json.format(msgspec.json.encode(usage), indent=2).decode())
+        say_json(usage)
     elif form == "csv":
-        _print_csv(usage)
+        say_csv(_rows(usage))
     else:
         _print_tables(usage)
 
@@ -94,18 +93,17 @@ def _of_running_server() -> Path:
     raise InvalidSettings(f"Several servers run here. Give one of: {', '.join(map(str, found))}.")
 
 
-def _print_csv(usage: Usage) -> None:
-    write = csv.writer(sys.stdout, lineterminator="\n").writerow
-    write(_COLUMNS)
+def _rows(usage: Usage) -> Iterator[tuple[object, ...]]:
+    yield _COLUMNS
     for each in usage.resources:
-        write(("resource", each.uri, "", "", "", each.reads, _time(each.last_read_s)))
+        yield ("resource", each.uri, "", "", "", each.reads, _time(each.last_read_s))
     for of in usage.clients:
-        write(("client", "", _cell(of.name), _cell(of.version), "", of.reads, _time(of.last_read_s)))
+        yield ("client", "", _cell(of.name), _cell(of.version), "", of.reads, _time(of.last_read_s))
     for pair in usage.loaded:
         names = _cell(pair.name), _cell(pair.version)
-        write(("loaded", pair.uri, *names, "", pair.reads, _time(pair.last_read_s)))
+        yield ("loaded", pair.uri, *names, "", pair.reads, _time(pair.last_read_s))
     for search in usage.empty_searches:
-        write(("search", "", "", "", _cell(search.query), search.count, _time(search.last_s)))
+        yield ("search", "", "", "", _cell(search.query), search.count, _time(search.last_s))
 
 
 def _cell(text: str) -> str:
@@ -130,20 +128,18 @@ def _print_tables(usage: Usage) -> None:
 
 
 def _print_table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    # A pipe has no width to fit; cutting URIs there would lose what was asked for.
-    console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 240)
-    console.print(title, style="bold")
+    printer = console()
+    printer.print(title, style="bold")
     table = Table(box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, justify="right" if column in {"Reads", "Times"} else "left")
     for row in rows:
         table.add_row(*row)
     if table.row_count:
-        console.print(table)
-    console.print()
+        printer.print(table)
+    printer.print()
 
 
 def _time(unix_s: float | None) -> str:

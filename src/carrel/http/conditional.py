@@ -9,7 +9,8 @@ from typing import NamedTuple
 from carrel.errors import RangeNotSatisfiable
 
 _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
-_RANGE = re.compile(r"bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*\Z", re.IGNORECASE)
+# Blanks behind a number belong to it: two runs of blanks beside each other could be divided in many ways.
+_RANGE = re.compile(r"bytes\s*=\s*(?:(\d+)\s*)?-\s*(?:(\d+)\s*)?\Z", re.IGNORECASE)
 MAX_DIGITS = 18
 """More digits than any document has bytes; a longer number is not turned into an integer."""
 
@@ -69,9 +70,9 @@ def requested_range(header: str, size: int) -> tuple[int, int] | None:
         RangeNotSatisfiable: The range begins beyond the end.
     """
     match = _RANGE.match(header.strip())
-    if not match or max(len(match[1]), len(match[2])) > MAX_DIGITS:
+    first, last = match.groups("") if match else ("", "")
+    if max(len(first), len(last)) > MAX_DIGITS:
         return None
-    first, last = match[1], match[2]
     if not first:
         if not last:
             return None

@@ -14,6 +14,7 @@ from carrel.mcp.operations import NOTIFICATIONS, OTHER, Operations, failed_with,
 from carrel.mcp.protocol import Call, Fault, Session, error_reply, reply
 from carrel.mcp.results import Feature, Method, Result
 from carrel.model import X_CACHE, Header
+from carrel.similar import without_suggestions
 
 _HEADERS: list[Header] = [("content-type", "application/json"), NO_SNIFF]
 _READ_HEADERS = {origin: [*_HEADERS, header] for origin, header in X_CACHE.items()}
@@ -87,14 +88,16 @@ class Dispatcher:
         bodies: list[bytes] = []
         reads: list[Read] = []
         operations: list[Operation] = []
-        for item in batch.items:
-            answer = self._answer_item(item, refuse, session)
-            response = answer if isinstance(answer, Response) else await answer
-            assert isinstance(response, Response), "the era with batches has no requests that stream"
-            reads += response.reads
-            operations += response.operations
-            if response.body:
-                bodies.append(response.body)
+        # A batch of wrong URIs must not cost as many searches for the right ones.
+        with without_suggestions():
+            for item in batch.items:
+                answer = self._answer_item(item, refuse, session)
+                response = answer if isinstance(answer, Response) else await answer
+                assert isinstance(response, Response), "the era with batches has no requests that stream"
+                reads += response.reads
+                operations += response.operations
+                if response.body:
+                    bodies.append(response.body)
         if not bodies:
             return Response(202, [], operations=tuple(operations))
         body = b"[" + b",".join(bodies) + b"]"

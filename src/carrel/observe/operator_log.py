@@ -85,8 +85,15 @@ def _for_people(_: Any, __: str, event: EventDict) -> EventDict:
     record: logging.LogRecord = event.pop("_record")
     del event["_from_structlog"]
     at = datetime.fromtimestamp(record.created).astimezone()
-    shown = {name: _on_lines(value) if isinstance(value, str) else value for name, value in event.items()}
+    shown = {name: _printable(name, value) for name, value in event.items()}
     return {**shown, "timestamp": f"{at:%H:%M:%S}"}
+
+
+def _printable(name: str, value: Any) -> Any:
+    """Spell what does not print as escapes; of all members only a traceback has lines of its own."""
+    if not isinstance(value, str):
+        return value
+    return _on_lines(value) if name == "exception" else escaped(value)
 
 
 def _on_lines(text: str) -> str:

@@ -1,7 +1,7 @@
 """The named elements near the top of an XML document. Pure.
 
-Parsed by expat, which neither loads external entities nor recurses; a document that declares entities of
-its own is passed over, so that none is ever expanded.
+Parsed by expat, which neither loads external entities nor recurses. A document with a DOCTYPE has no
+sections: it could declare entities to be expanded, or default attributes, which expat adds to each element.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PIECE_BYTES = 64 * 1024
 
 
 class _Unusable(Exception):
-    """The document declares entities."""
+    """The document has a DOCTYPE."""
 
 
 class _Open:
@@ -57,7 +57,7 @@ class _Finder:
         self._parser = expat.ParserCreate()
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
-        self._parser.EntityDeclHandler = _refuse
+        self._parser.StartDoctypeDeclHandler = _refuse
 
     def run(self) -> None:
         for start in range(0, len(self._data), _PIECE_BYTES):

@@ -20,7 +20,8 @@ _BEFORE = rb"[ \t>*+\-0-9.)]"
 _DOUBTFUL = re.compile(
     rb"\n(?:%b*(?:<|~~~)"  # HTML, another kind of fence
     rb"|%b+(?:```|#{1,6}(?:[ \t\n]|\Z))"  # a fence or heading within something, or indented
-    rb"|(?<=[^\n]\n)%b*(?:=+|-+)[ \t]*(?=\n|\Z))" % (_BEFORE, _BEFORE, _BEFORE)  # an underlined heading
+    # An underlined heading. One dash is looked for, not a run: others of the run are in what stands before.
+    rb"|(?<=[^\n]\n)%b*(?:=+|-)[ \t]*(?=\n|\Z))" % (_BEFORE, _BEFORE, _BEFORE)
 )
 _NEVER_PLAIN = re.compile(rb"[\r\0]|\A\xef\xbb\xbf")
 """Other line ends, the character that is replaced, and a mark at the front."""

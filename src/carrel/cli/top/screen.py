@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from carrel.cli.top.figures import Figures, Latencies
+from carrel.escapes import shown
 
 _NOTHING = "-"
 _KIB = 1024.0
@@ -30,7 +31,7 @@ def screen(url: str, figures: Figures, trouble: str | None = None) -> Group:
         Text(),
     ]
     troubles = ([] if trouble is None else [trouble]) + figures.states
-    parts += [Text(f"! {each}", style="bold red") for each in troubles]
+    parts += [Text(f"! {shown(each)}", style="bold red") for each in troubles]
     if not troubles:
         parts.append(Text("All is as it should be.", style="green"))
     return Group(*parts)

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-import msgspec
-from rich.console import Console
 from rich.live import Live
 
+from carrel.cli.output import console, say_json_line
 from carrel.cli.top.figures import Figures, figures
 from carrel.cli.top.scraping import Scraper, Snapshot
 from carrel.cli.top.screen import screen
@@ -44,11 +43,10 @@ def watch(url: str, interval_s: float, *, once: bool, as_json: bool) -> None:
     with _terminable():
         if as_json:
             for now in _snapshots(scraper, seen, interval_s, once=once):
-                print(msgspec.json.encode(figures(seen[0], now)).decode(), flush=True)
+                say_json_line(figures(seen[0], now))
         elif once or not sys.stdout.isatty():
             now = next(_snapshots(scraper, seen, interval_s, once=True))
-            width = None if sys.stdout.isatty() else _PIPE_WIDTH
-            Console(highlight=False, width=width).print(screen(scraper.url, figures(seen[0], now)))
+            console(pipe_width=_PIPE_WIDTH).print(screen(scraper.url, figures(seen[0], now)))
         else:
             _watch_live(scraper, seen, interval_s)
 
@@ -74,7 +72,7 @@ def _look(scraper: Scraper, seen: deque[Snapshot]) -> Snapshot:
 
 def _watch_live(scraper: Scraper, seen: deque[Snapshot], interval_s: float) -> None:
     shown: Figures = figures(seen[0], seen[0])
-    live = Live(screen(scraper.url, shown), console=Console(highlight=False), screen=True, auto_refresh=False)
+    live = Live(screen(scraper.url, shown), console=console(), screen=True, auto_refresh=False)
     try:
         # Ended half-way, it would leave the terminal on the other screen, without a cursor.
         with _undisturbed():
