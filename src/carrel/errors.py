@@ -194,6 +194,13 @@ class Overloaded(RequestError):
     """As many streams are open, or as many reads wait, as this worker holds."""
 
 
+def exhausted() -> Overloaded:
+    """Make the error for what needs a descriptor when none is left."""
+    return Overloaded(
+        "The server has no file descriptor left for this. What it holds in memory is served; try again later."
+    )
+
+
 class BatchTooLarge(RequestError):
     """The replies to a batch are longer together than they may be."""
 

@@ -6,16 +6,13 @@ descriptors are searched (`descriptors`): once for all clients that are waited f
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Collection
 from typing import NamedTuple, Protocol
 
+from carrel.exhaustion import is_exhaustion
 from carrel.servers import descriptors
 from carrel.servers.descriptors import Address, Descriptor
 from carrel.servers.socket_diag import Found, SocketDiag, local_host
-
-_EXHAUSTED = {errno.EMFILE, errno.ENFILE}
-"""Errors that pass; after any other the kernel is not asked again."""
 
 MAX_KNOWN_HOSTS = 8
 """Addresses of this machine that are tried at once for a server that listens on a wildcard."""
@@ -94,7 +91,8 @@ class Connections:
         return self._diag
 
     def _note(self, error: OSError) -> None:
-        if error.errno not in _EXHAUSTED:
+        # Without a descriptor there is no answer now; any other error does not pass.
+        if not is_exhaustion(error):
             self._asks_kernel = False
 
     def _search_kernel(self, wanted: Collection[Ends]) -> dict[Ends, Connection]:
