@@ -21,6 +21,7 @@ from tests.faults.processes import descriptors, without_descriptors
 from tests.servers.metrics import count, metrics, total
 from tests.support.servers import DEADLINE_S, ERAS, message, post, wait_for
 from tests.support.streams import BOTH, initialize
+from tests.support.trees import ALL_MARKDOWN
 
 STREAMS = 1000
 DASHBOARDS = 100
@@ -238,10 +239,13 @@ def found_by_search(client: httpx.Client) -> bool:
 
 @pytest.mark.parametrize("left", range(6))
 def test_a_survey_without_enough_descriptors_loses_no_document(serve: Serve, root: Path, left: int) -> None:
-    """A directory that cannot be opened for want of a descriptor is not empty."""
+    """What cannot be opened for want of a descriptor is not gone."""
     for name in ("wood", "wood/deep", "field"):
         (root / name).mkdir()
         (root / name / "oak.md").write_text("# Oak\n")
+        # It is opened while its directory is.
+        (root / name / "link.md").symlink_to("oak.md")
+    (root / "carrel.toml").write_text("follow_links = true\n" + ALL_MARKDOWN)
     with serve(CARREL_WATCH="false", CARREL_RESCAN_S="0.1") as server, server.client() as client:
         documents = client.get("/readyz").json()["resources"]
         (worker,) = server.workers()
@@ -253,4 +257,4 @@ def test_a_survey_without_enough_descriptors_loses_no_document(serve: Serve, roo
                 return time.monotonic() > end_s
 
             wait_for(is_over, "it was surveyed a few times")
-        assert documents == len(NAMES) + 3
+        assert documents == len(NAMES) + 6
