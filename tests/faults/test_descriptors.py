@@ -12,16 +12,14 @@ from functools import partial
 from pathlib import Path
 
 import httpx
-import pytest
 
-from tests.faults.conftest import NAMES, Serve
+from tests.faults.conftest import Serve
 from tests.faults.documents import path_of, uri_of
 from tests.faults.figures import Figures
 from tests.faults.processes import descriptors, without_descriptors
 from tests.servers.metrics import count, metrics, total
 from tests.support.servers import DEADLINE_S, ERAS, message, post, wait_for
 from tests.support.streams import BOTH, initialize
-from tests.support.trees import ALL_MARKDOWN
 
 STREAMS = 1000
 DASHBOARDS = 100
@@ -235,26 +233,3 @@ def shown(client: httpx.Client, name: str) -> float:
 def found_by_search(client: httpx.Client) -> bool:
     response = client.get("/mcp/search?q=version")
     return response.status_code == 200 and bool(response.json()["results"])
-
-
-@pytest.mark.parametrize("left", range(6))
-def test_a_survey_without_enough_descriptors_loses_no_document(serve: Serve, root: Path, left: int) -> None:
-    """What cannot be opened for want of a descriptor is not gone."""
-    for name in ("wood", "wood/deep", "field"):
-        (root / name).mkdir()
-        (root / name / "oak.md").write_text("# Oak\n")
-        # It is opened while its directory is.
-        (root / name / "link.md").symlink_to("oak.md")
-    (root / "carrel.toml").write_text("follow_links = true\n" + ALL_MARKDOWN)
-    with serve(CARREL_WATCH="false", CARREL_RESCAN_S="0.1") as server, server.client() as client:
-        documents = client.get("/readyz").json()["resources"]
-        (worker,) = server.workers()
-        with without_descriptors(worker, left):
-            end_s = time.monotonic() + 1.0
-
-            def is_over() -> bool:
-                assert client.get("/readyz").json()["resources"] == documents
-                return time.monotonic() > end_s
-
-            wait_for(is_over, "it was surveyed a few times")
-        assert documents == len(NAMES) + 6
