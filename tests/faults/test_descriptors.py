@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import time
 from collections import deque
@@ -17,9 +16,10 @@ from tests.faults.conftest import Serve
 from tests.faults.documents import path_of, uri_of
 from tests.faults.figures import Figures
 from tests.faults.processes import descriptors, without_descriptors
+from tests.faults.streaming import DASHBOARD_REQUEST, listen_request, open_stream
 from tests.servers.metrics import count, metrics, total
-from tests.support.servers import DEADLINE_S, ERAS, message, post, wait_for
-from tests.support.streams import BOTH, initialize
+from tests.support.servers import ERAS, post, wait_for
+from tests.support.streams import initialize
 
 STREAMS = 1000
 DASHBOARDS = 100
@@ -31,37 +31,6 @@ SETTLED_S = 3.0
 LONG_NAME = "name-" * 12
 """The first message over a stream to so many documents of such names is over 64 KiB."""
 SHORT = "carrel_workers_short_of_descriptors"
-
-
-def listen_request(uris: list[str]) -> bytes:
-    wanted = {"resourceSubscriptions": uris}
-    body = json.dumps(message("modern", "subscriptions/listen", 1, notifications=wanted)).encode()
-    head = [
-        "POST /mcp HTTP/1.1",
-        "Host: localhost",
-        "Content-Type: application/json",
-        f"Accept: {BOTH}",
-        "MCP-Protocol-Version: 2026-07-28",
-        "Mcp-Method: subscriptions/listen",
-        f"Content-Length: {len(body)}",
-    ]
-    return "\r\n".join([*head, "", ""]).encode() + body
-
-
-DASHBOARD_REQUEST = b"GET /dashboard/events HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-
-def open_stream(port: int, request: bytes) -> tuple[socket.socket, int]:
-    """Open a stream, and return how long its first event is, with what comes before it."""
-    made = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S)
-    made.sendall(request)
-    received = bytearray()
-    while b"\n\n" not in received[-16:]:
-        piece = made.recv(256 * 1024)
-        assert piece, bytes(received)
-        received += piece
-    assert received.startswith(b"HTTP/1.1 200 "), bytes(received[:200])
-    return made, len(received)
 
 
 def open_and_close(port: int, request: bytes, streams: int) -> int:
