@@ -77,6 +77,7 @@ OUT_OF_RANGE: dict[str, list[float]] = {
     "client_ttl_s": [-1, float("nan"), float("inf")],
     "max_body_bytes": [1023],
     "body_timeout_s": [0],
+    "max_batch_bytes": [0],
     "max_document_bytes": [0],
     "page_size": [0, 10001],
     "rescan_s": [0, float("nan")],

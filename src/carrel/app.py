@@ -104,7 +104,7 @@ class Application:
 
         self.streams = make_streams(settings, catalog, observer.refresh_soon)
         spoken = make_features(settings, library, self.search, self.streams, threads, tools, features)
-        self.dispatcher = Dispatcher(spoken.features)
+        self.dispatcher = Dispatcher(spoken.features, settings.max_batch_bytes)
         self._operations = spoken.operations + self.dispatcher.operations
         self.sessions = make_sessions(
             settings, library, self.streams, self.dispatcher, shared, observer.refresh_soon

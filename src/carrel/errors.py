@@ -19,7 +19,7 @@ The tree::
         ├── InvalidParams, InvalidCursor, SearchUnavailable
         ├── ParseFailed, InvalidRequest, MethodNotFound
         ├── MetaMissing, HeaderMismatch, UnsupportedVersion, CapabilityMissing
-        ├── SessionNotFound, StreamTaken, Overloaded, Unauthenticated
+        ├── SessionNotFound, StreamTaken, Overloaded, BatchTooLarge, Unauthenticated
         └── MethodNotAllowed, NotAcceptable, UnsupportedMediaType, BodyTooLarge,
             BodyTimeout, OriginForbidden, HostMisdirected, RangeNotSatisfiable
 
@@ -194,6 +194,17 @@ class Overloaded(RequestError):
     """As many streams are open, or as many reads wait, as this worker holds."""
 
 
+def exhausted() -> Overloaded:
+    """Make the error for what needs a descriptor when none is left."""
+    return Overloaded(
+        "The server has no file descriptor left for this. What it holds in memory is served; try again later."
+    )
+
+
+class BatchTooLarge(RequestError):
+    """The replies to a batch are longer together than they may be."""
+
+
 class Unauthenticated(RequestError):
     """A call of the admin surface without its token, or with another one."""
 
@@ -264,6 +275,7 @@ TABLE: dict[type[RequestError], Outcome] = {
     SessionNotFound: Outcome("Session not found", 404, (404, -32600), (404, -32600)),
     StreamTaken: Outcome("Stream is open already", 409, (409, -32600), (409, -32600)),
     Overloaded: Outcome("Too busy", 503, (503, -32603), (503, -32603)),
+    BatchTooLarge: Outcome("Batch too large", 413, (200, -32600), (200, -32600)),
     Unauthenticated: Outcome("Token missing", 401, (401, -32600), (401, -32600)),
     MethodNotAllowed: Outcome("Method not allowed", 405, (405, -32600), (405, -32600)),
     NotAcceptable: Outcome("Not acceptable", 406, (406, -32600), (406, -32600)),

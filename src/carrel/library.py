@@ -16,7 +16,7 @@ from carrel.cache.memory import MemoryCache
 from carrel.cache.shared import SharedLevel
 from carrel.cache.validators import Validators
 from carrel.catalog import Catalog
-from carrel.errors import InvalidParams, InvalidUri, NotReady, ResourceUnreadable, SectionNotFound
+from carrel.errors import InvalidParams, InvalidUri, NotReady, RequestError, SectionNotFound
 from carrel.forgetting import Forgetting
 from carrel.freshness import Freshness
 from carrel.loading import Loading
@@ -179,9 +179,9 @@ class Library:
             except SourceError as error:
                 raise self._unreadable(info, error) from error
 
-    def _unreadable(self, info: ResourceInfo, error: SourceError) -> ResourceUnreadable:
+    def _unreadable(self, info: ResourceInfo, error: SourceError) -> RequestError:
         log.warning("cannot read %s: %s", info.uri, error)
-        return unreadable(info)
+        return unreadable(info, error)
 
     def document_of(self, uri: str) -> ResourceInfo | None:
         """Return the document that a URI names, or a section of which it names; None when there is none.

@@ -222,6 +222,10 @@ class SourceError(Exception):
     """A document could not be read; the text is for the operator's log, not for a client."""
 
 
+class SourceExhausted(SourceError):
+    """A document could not be read because no descriptor is left: it says nothing about the document."""
+
+
 class SourceGone(SourceError):
     """The document is not there (any more)."""
 

@@ -97,6 +97,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """For how long clients may reuse an answer without asking again (`ttlMs`, `max-age`)."""
     max_body_bytes: int = 1 * MIB
     body_timeout_s: float = 30.0
+    max_batch_bytes: int = 16 * MIB
+    """Replies to a batch of revision 2025-03-26 are not longer together, unless the first alone is."""
     max_document_bytes: int = 8 * MIB
     """A longer document is not served; `check` names it."""
     page_size: int = 500
@@ -168,6 +170,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             self.max_body_bytes >= _MIN_BODY_BYTES, "max_body_bytes", f"at least {_MIN_BODY_BYTES} bytes"
         )
         _require(0 < self.body_timeout_s < math.inf, "body_timeout_s", "more than 0 seconds")
+        _require(self.max_batch_bytes >= 1, "max_batch_bytes", "at least 1 byte")
         _require(self.max_document_bytes >= 1, "max_document_bytes", "at least 1 byte")
         _require(1 <= self.page_size <= _MAX_PAGE_SIZE, "page_size", f"a number from 1 to {_MAX_PAGE_SIZE}")
         _require(0 <= self.log_hits <= 1, "log_hits", "a number from 0 to 1")

@@ -15,7 +15,7 @@ from carrel.cache.flights import Flights
 from carrel.cache.memory import Kept, MemoryCache
 from carrel.cache.validators import Validators
 from carrel.catalog import Catalog
-from carrel.errors import Overloaded, ResourceUnreadable
+from carrel.errors import Overloaded, RequestError, ResourceUnreadable, exhausted
 from carrel.freshness import Freshness
 from carrel.loading import Landed, Loading
 from carrel.model import (
@@ -27,6 +27,7 @@ from carrel.model import (
     ServedFrom,
     SourceChanged,
     SourceError,
+    SourceExhausted,
     SourceGone,
     Stage,
     StageName,
@@ -228,6 +229,7 @@ class Waiting:
 
         Raises:
             ResourceUnreadable: There is none that is young enough.
+            Overloaded: Nor is there a descriptor to open the document with.
         """
         log.warning("cannot read %s: %s", info.uri, error)
         for uri in dict.fromkeys((info.uri, _document(info).uri)):
@@ -235,7 +237,7 @@ class Waiting:
             last_good = None if kept is None else await self._derive(info, form, kept)
             if last_good is not None:
                 return Reading(info, last_good, ServedFrom.STALE, tuple(stages))
-        raise unreadable(info) from error
+        raise unreadable(info, error) from error
 
     async def _derive(self, info: ResourceInfo, form: Form, kept: Kept) -> Representation | None:
         """Return a form of what memory holds, making and keeping it where it is not there.
@@ -255,8 +257,15 @@ class Waiting:
         return derived
 
 
-def unreadable(info: ResourceInfo) -> ResourceUnreadable:
-    """Make the error for a document that cannot be had."""
+def unreadable(info: ResourceInfo, error: SourceError) -> RequestError:
+    """Make the error for a document that cannot be had.
+
+    Args:
+        info: Of the document.
+        error: Why.
+    """
+    if isinstance(error, SourceExhausted):
+        return exhausted()
     return ResourceUnreadable(
         f"The document of {info.uri} cannot be read at the moment. "
         "The server's log says why; try again later.",

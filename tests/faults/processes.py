@@ -62,13 +62,18 @@ def memory_bytes(pid: int) -> int:
 
 
 @contextmanager
-def without_descriptors(pid: int) -> Iterator[None]:
-    """Have a process that runs open nothing more, for as long as the context lasts."""
+def without_descriptors(pid: int, left: int = 0) -> Iterator[None]:
+    """Keep a process that runs from opening anything more, for as long as the context lasts.
+
+    Args:
+        pid: Of the process.
+        left: Descriptors that it may open all the same.
+    """
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    # At the lowest number that is free, nothing new fits.
+    # Only numbers below the limit are given out, the lowest that is free first.
     numbers = {int(each.name) for each in Path(f"/proc/{pid}/fd").iterdir()}
-    lowest_free = next(number for number in range(max(numbers) + 2) if number not in numbers)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (lowest_free, before[1]))
+    free = [number for number in range(max(numbers) + left + 2) if number not in numbers]
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (free[left], before[1]))
     try:
         yield
     finally:

@@ -17,6 +17,7 @@ from tests.faults.documents import path_of
 from tests.faults.figures import IS_WHOLE, Figures
 from tests.faults.load import describe, loading
 from tests.faults.processes import descriptors, memory_bytes, threads
+from tests.faults.streaming import streaming
 from tests.faults.writing import replaced, writing
 from tests.support.apps import serving
 from tests.support.redis import RedisServer
@@ -30,6 +31,8 @@ TOLD_S = 300.0
 SECONDS = 60 * float(os.environ.get("CARREL_FAULTS_MINUTES", "30" if IS_WHOLE else "0.2"))
 WARM_S = SECONDS / 3
 """What is filled once, such as caches and what the allocator keeps, is filled in this part of it."""
+STREAMS, DASHBOARDS = 8, 4
+"""Open all the while. The longer ones are sent far more than a stream is sent before it is looked at."""
 PAUSE_S = (SECONDS - WARM_S) / 120
 WORKERS = 2
 EDIT_EVERY_S = 0.2
@@ -91,6 +94,7 @@ def test_load_leaves_nothing_behind(
         loading(server.port, NAMES, rate_per_s=100) as kept_alive,
         loading(server.port, NAMES, rate_per_s=30, fresh=True) as fresh,
         writing(root, NAMES, replaced, EDIT_EVERY_S),
+        streaming(server.port, NAMES, STREAMS, DASHBOARDS) as streams,
     ):
         samples: Samples = {pid: [] for pid in server.workers()}
         kept_alive.spend(WARM_S)
@@ -100,8 +104,15 @@ def test_load_leaves_nothing_behind(
         )
         assert set(server.workers()) == set(samples), "a worker ended"
         old, new = kept_alive.finish(), fresh.finish()
+        streamed = streams.finish()
 
-    fault = f"{SECONDS / 60:g} minutes of load on {WORKERS} workers, an edit each {EDIT_EVERY_S:g} s"
+    fault = (
+        f"{SECONDS / 60:g} minutes of load on {WORKERS} workers, an edit each {EDIT_EVERY_S:g} s, "
+        f"{STREAMS} streams and {DASHBOARDS} dashboards"
+    )
+    assert streamed.least_bytes > 0
+    figures.hold(17, fault, "streams that ended", streamed.ended, "streams", at_most=0)
+    figures.tell(17, fault, "received over each stream, at least", streamed.least_bytes / 1024, "KiB")
     failed = old.count() + new.count()
     why = f"{describe(old)}; {describe(new)}"
     figures.hold(17, fault, "failed reads", failed, "reads", at_most=0, why=why)

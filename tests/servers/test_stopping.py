@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.servers.metrics import metrics, total
+from tests.support.forbidding import WITHOUT_FILTERS
 from tests.support.servers import (
     RawConnection,
     Server,
@@ -30,9 +31,11 @@ def library(tmp_path: Path) -> Path:
     return write_library(tmp_path / "library")
 
 
-@pytest.fixture
-def server(library: Path, tmp_path: Path) -> Iterator[Server]:
-    with running(rsgi_command(library, "--workers", "2"), tmp_path / "run") as server:
+@pytest.fixture(params=[(), WITHOUT_FILTERS], ids=["with socket filters", "without socket filters"])
+def server(request: pytest.FixtureRequest, library: Path, tmp_path: Path) -> Iterator[Server]:
+    """Serve as a user who may attach filters to sockets, and as one who may not: clients notice nothing."""
+    command = [*request.param, *rsgi_command(library, "--workers", "2")]
+    with running(command, tmp_path / "run") as server:
         wait_for(lambda: both_have_read(server), "both workers answer")
         yield server
 

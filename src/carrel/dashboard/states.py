@@ -10,6 +10,7 @@ import msgspec
 from carrel.dashboard.figures import Sample, increase
 from carrel.observe.metrics import (
     CATALOG_SIZE,
+    DESCRIPTORS_SHORT,
     DROPPED_LINES,
     EVICTIONS,
     FAILED_SURVEYS,
@@ -80,6 +81,8 @@ def _now(new: Sample, surroundings: Surroundings) -> list[State]:
         found.append(_REDIS_DOWN)
     if new.value(FEED_UP, 1.0) == 0:
         found.append(_FEED_DOWN)
+    if new.value(DESCRIPTORS_SHORT):
+        found.append(_DESCRIPTORS_SHORT)
     if new.value(FAILING_EXPORTERS):
         found.append(_TRACES_FAILING)
     return found
@@ -113,6 +116,14 @@ _EMPTY = State(
     "Every read ends in 'not found'.",
     "See whether the library's directory is mounted and holds files. 'carrel check' names what is left out, "
     "and why.",
+)
+_DESCRIPTORS_SHORT = State(
+    "descriptors-short",
+    Level.BAD,
+    "File descriptors are running out",
+    "A worker with none left serves what it holds in memory. New connections wait, and whatever needs a file "
+    "is answered with 503.",
+    "Raise the limit where the server starts (ulimit -n, LimitNOFILE), or add workers.",
 )
 _REDIS_DOWN = State(
     "redis-down",

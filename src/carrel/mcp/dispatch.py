@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, NamedTuple, Protocol
 
-from carrel.errors import Era, InvalidRequest, MethodNotFound, RequestError, ResourceNotFound, mcp_outcome
+from carrel.errors import (
+    BatchTooLarge,
+    Era,
+    InvalidRequest,
+    MethodNotFound,
+    RequestError,
+    ResourceNotFound,
+    mcp_outcome,
+)
 from carrel.http import events
 from carrel.http.exchange import Answer, Operation, Read, Response, Streaming, failed_read
 from carrel.http.problems import NO_SNIFF, headers_for
-from carrel.mcp.messages import Batch, Malformed, Message, PostedResponse
+from carrel.mcp.batching import Replies
+from carrel.mcp.messages import Batch, BatchItem, Malformed, Message, PostedResponse
 from carrel.mcp.operations import NOTIFICATIONS, OTHER, Operations, failed_with, succeeded
 from carrel.mcp.protocol import Call, Fault, Session, error_reply, reply
 from carrel.mcp.results import Feature, Method, Result
@@ -18,6 +28,9 @@ from carrel.similar import without_suggestions
 
 _HEADERS: list[Header] = [("content-type", "application/json"), NO_SNIFF]
 _READ_HEADERS = {origin: [*_HEADERS, header] for origin, header in X_CACHE.items()}
+MAX_BATCH_BYTES = 16 * 1024 * 1024
+"""Of the replies to one batch, unless the settings say otherwise."""
+
 ACCEPTED = Response(202, [])
 """The answer to what asks for none."""
 
@@ -45,9 +58,15 @@ class Calls(Protocol):
 
 
 class Dispatcher:
-    """Carries out calls by the methods of all features, which make one table for each era."""
+    """Carries out calls by the methods of all features, which make one table for each era.
 
-    def __init__(self, features: Iterable[Feature]) -> None:
+    Args:
+        features: The parts of the protocol.
+        max_batch_bytes: Replies to one batch are not longer together, unless the first alone is.
+    """
+
+    def __init__(self, features: Iterable[Feature], max_batch_bytes: int = MAX_BATCH_BYTES) -> None:
+        self._max_batch_bytes = max_batch_bytes
         self._tables: dict[Era, dict[str, _Known]] = {era: {} for era in Era}
         told: dict[str, Operations] = {}
         for feature in features:
@@ -85,23 +104,44 @@ class Dispatcher:
             refuse: Makes the fault of a malformed one.
             session: The client's, if it has one.
         """
-        bodies: list[bytes] = []
+        replies = Replies(self._max_batch_bytes)
         reads: list[Read] = []
         operations: list[Operation] = []
         # A batch of wrong URIs must not cost as many searches for the right ones.
         with without_suggestions():
             for item in batch.items:
-                answer = self._answer_item(item, refuse, session)
-                response = answer if isinstance(answer, Response) else await answer
-                assert isinstance(response, Response), "the era with batches has no requests that stream"
+                response = await self._answer_within(item, refuse, session, replies)
                 reads += response.reads
                 operations += response.operations
                 if response.body:
-                    bodies.append(response.body)
-        if not bodies:
+                    replies.add(response.body)
+                # A batch of cached reads never waits: other clients get their turn in between.
+                await asyncio.sleep(0)
+        body = replies.body()
+        if not body:
             return Response(202, [], operations=tuple(operations))
-        body = b"[" + b",".join(bodies) + b"]"
         return Response(200, _HEADERS, body, tuple(reads), tuple(operations))
+
+    async def _answer_within(
+        self, item: BatchItem, refuse: Callable[[Malformed], Fault], session: Session | None, replies: Replies
+    ) -> Response:
+        """Answer a message of a batch, with an error where there is no room for the reply."""
+        if not replies.is_full or not _is_request(item):
+            answer = self._answer_item(item, refuse, session)
+            response = answer if isinstance(answer, Response) else await answer
+            assert isinstance(response, Response), "the era with batches has no requests that stream"
+            if not _is_request(item) or replies.fits(response.body):
+                return response
+        assert isinstance(item, Message), "nothing else is a request"
+        too_large = BatchTooLarge(
+            f"The replies to this batch are longer than {self._max_batch_bytes} bytes together, and this one "
+            "was left out. Send the request again, by itself or in a smaller batch."
+        )
+        return failed(Fault(too_large, Era.HANDSHAKE, item.id), (), self._name_of(item))
+
+    def _name_of(self, message: Message) -> str:
+        """Return the method of a message as observers are told of it."""
+        return message.method if message.method in self._tables[Era.HANDSHAKE] else OTHER
 
     def _no_method(self, call: Call) -> MethodNotFound:
         known = ", ".join(self._tables[call.era])
@@ -120,7 +160,7 @@ class Dispatcher:
 
     def _answer_item(
         self,
-        item: Message | PostedResponse | Malformed,
+        item: BatchItem,
         refuse: Callable[[Malformed], Fault],
         session: Session | None,
     ) -> Answer:
@@ -133,6 +173,10 @@ class Dispatcher:
                 Fault(InvalidRequest("initialize must not be part of a batch."), Era.HANDSHAKE, item.id)
             )
         return self.carry_out(Call(item.id, item.method, item.params, Era.HANDSHAKE, item.source, session))
+
+
+def _is_request(item: BatchItem) -> bool:
+    return isinstance(item, Message) and item.id is not None
 
 
 def failed(fault: Fault, reads: tuple[Read, ...] = (), method: str = OTHER) -> Response:

@@ -100,10 +100,13 @@ class Malformed(msgspec.Struct, frozen=True):
     method: str = ""
 
 
+BatchItem = Message | PostedResponse | Malformed
+
+
 class Batch(msgspec.Struct, frozen=True):
     """An array of messages."""
 
-    items: tuple[Message | PostedResponse | Malformed, ...]
+    items: tuple[BatchItem, ...]
 
 
 Decoded = Message | PostedResponse | Malformed | Batch

@@ -8,6 +8,7 @@ import resource
 from pathlib import Path
 from typing import NamedTuple
 
+from carrel.exhaustion import is_exhaustion
 from carrel.observe.cells import Cells
 from carrel.observe.metrics import (
     MAX_FDS,
@@ -71,6 +72,10 @@ def figures(cells: Cells) -> dict[tuple[str, tuple[tuple[str, str], ...]], float
         (RESPAWNS, ()): cells.respawns(),
         (PYTHON, _interpreter()): 1,
     }
+    if not _can_look():
+        # The workers are not seen, but that there is no descriptor left is.
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return found | {(OPEN_FDS, ()): limit, (MAX_FDS, ()): limit}
     processes = [process for pid in pids if (process := look_at(pid)) is not None]
     if processes:
         found |= {
@@ -81,6 +86,14 @@ def figures(cells: Cells) -> dict[tuple[str, tuple[tuple[str, str], ...]], float
             (START, ()): min(each.start_s for each in processes),
         }
     return found
+
+
+def _can_look() -> bool:
+    try:
+        os.close(os.open(_PROC, os.O_PATH))
+    except OSError as error:
+        return not is_exhaustion(error)
+    return True
 
 
 def _interpreter() -> tuple[tuple[str, str], ...]:

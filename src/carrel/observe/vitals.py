@@ -10,7 +10,8 @@ import gc
 from collections.abc import Callable
 from time import monotonic, process_time
 
-from carrel.observe.metrics import CPU, GC_COLLECTED, GC_COLLECTIONS, GC_UNCOLLECTABLE
+from carrel.exhaustion import is_short
+from carrel.observe.metrics import CPU, DESCRIPTORS_SHORT, GC_COLLECTED, GC_COLLECTIONS, GC_UNCOLLECTABLE
 from carrel.observe.recorder import Recorder
 
 PROBE_S = 0.1
@@ -69,6 +70,7 @@ class Vitals:
             return
         lags_s, self._lags_s = self._lags_s, []
         recorder.loop_lags(lags_s)
+        recorder.gauge(DESCRIPTORS_SHORT, float(is_short()))
         recorder.counter(CPU, process_time() - self._began_cpu_s)
         for generation, (began, now) in enumerate(zip(self._began_gc, gc.get_stats(), strict=True)):
             for key, metric in _GC_METRICS.items():

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from carrel.catalog import Catalog
 from carrel.errors import SearchUnavailable
-from carrel.model import Change, ResourceInfo, Source, SourceChanged, SourceError, SourceGone
+from carrel.exhaustion import is_exhaustion, is_short
+from carrel.model import Change, ResourceInfo, Source, SourceChanged, SourceError, SourceExhausted, SourceGone
 from carrel.search.parts import Part, parts_of
 from carrel.search.query import Query
 
@@ -41,6 +42,9 @@ _MEMORY = 0.1
 
 _BATCH = 64
 """Documents written together."""
+
+BEGIN_AGAIN_S = 2.0
+"""Between attempts to begin when there was no descriptor: each looks at the catalog as a whole."""
 
 _END_DEADLINE_S = 5.0
 
@@ -99,6 +103,9 @@ class Indexing:
         self._asked: deque[_Asked] = deque()
         self._ending = False
         self._has_failed = False
+        self._was_exhausted = False
+        """Whether it failed for want of a descriptor, so that another try may succeed."""
+        self._failed_s = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._index: Index | None = None
@@ -115,14 +122,18 @@ class Indexing:
 
     def begin(self) -> None:
         """Begin, on the running event loop; again and again does no harm."""
-        if self._thread is not None:
+        if self._thread is not None and not self._may_begin_again():
             return
-        self._ending = self._has_failed = False
+        self._ending = self._has_failed = self._was_exhausted = False
         self.complete.clear()
         self._loop = asyncio.get_running_loop()
         self._pending = {info.uri: info for info in self._catalog.infos() if info.uri == info.canonical_uri}
         self._thread = threading.Thread(target=self._run, name="carrel-search", daemon=True)
         self._thread.start()
+
+    def _may_begin_again(self) -> bool:
+        with self._changed:
+            return self._has_failed and self._was_exhausted and monotonic() - self._failed_s >= BEGIN_AGAIN_S
 
     async def stop(self) -> None:
         """End the thread and drop the index."""
@@ -172,10 +183,10 @@ class Indexing:
 
     def _run(self) -> None:
         """Do the thread's work: answer, index, and wait for more."""
-        # The engine takes a while to load, and a server that nobody searches never needs it.
-        from carrel.search.index import Index
-
         try:
+            # The engine takes a while to load, and a server that nobody searches never needs it.
+            from carrel.search.index import Index
+
             index = self._index = Index()
             try:
                 while (work := self._next(index)) is not None:
@@ -186,9 +197,12 @@ class Indexing:
             finally:
                 self._index = None
                 index.close()
-        except Exception:
+        except Exception as error:
             # Whatever it was, those who wait have to be told; the server goes on without a search.
-            if not self._ending:
+            self._was_exhausted = _is_for_want_of_a_descriptor(error)
+            if self._was_exhausted:
+                log.warning("searching is off until there is a file descriptor for it: %s", error)
+            elif not self._ending:
                 log.exception("searching failed, it is off until the next start")
         self._refuse_all()
 
@@ -240,6 +254,9 @@ class Indexing:
             return parts_of(info, self._source.read(info.path, info.version).data)
         except (SourceChanged, SourceGone):
             return None
+        except SourceExhausted:
+            # Found by its title only, it would stay so until it changes: the index is begun anew instead.
+            raise
         except SourceError as error:
             log.warning("%s is found by its title only: %s", info.uri, error)
         except Exception:
@@ -250,6 +267,7 @@ class Indexing:
     def _refuse_all(self) -> None:
         with self._changed:
             self._has_failed = not self._ending
+            self._failed_s = monotonic()
             self._pending.clear()
             refused = list(self._asked)
             self._asked.clear()
@@ -264,3 +282,9 @@ class Indexing:
             self._loop.call_soon_threadsafe(call, *args)
         except RuntimeError:
             log.debug("nobody waits any more, the event loop is closed")
+
+
+def _is_for_want_of_a_descriptor(error: Exception) -> bool:
+    # SQLite names no errno; a file that it cannot open at such a moment is worth another try, too.
+    is_engine = type(error).__module__ == "sqlite3" and is_short()
+    return isinstance(error, SourceExhausted) or is_exhaustion(error) or is_engine

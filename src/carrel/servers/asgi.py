@@ -13,8 +13,9 @@ import msgspec
 from carrel.errors import BodyTimeout, RequestError
 from carrel.http.correlation import fields_of
 from carrel.http.exchange import Answer, Request, Response, Streaming
-from carrel.http.problems import internal_error, problem
+from carrel.http.problems import problem
 from carrel.servers.asgi_streams import Receive, Send, encode_headers, stream_response
+from carrel.servers.unexpected import answer_unexpected
 from carrel.servers.uploads import refuse_long_body, too_long
 
 log = logging.getLogger("carrel.servers.asgi")
@@ -139,11 +140,9 @@ class AsgiServer:
             return
         except RequestError as error:
             response = problem(error)
-        except Exception:
-            log.exception(
-                "a request ended in an error that nothing expected", extra={"fields": fields_of(headers)}
-            )
-            response = internal_error()
+        except Exception as error:  # noqa: BLE001 - logged there
+            what = "a request ended in an error that nothing expected"
+            response = answer_unexpected(error, log, what, fields_of(headers))
         if isinstance(response, Streaming):
             opened = Response(response.status, response.headers, operations=response.operations)
             self._record(opened, start_s)

@@ -20,8 +20,8 @@ import h11
 
 from carrel.errors import BodyTimeout, InvalidRequest, RequestError
 from carrel.http.exchange import Request, Response
-from carrel.http.problems import internal_error
 from carrel.servers.asgi import AsgiHeaders
+from carrel.servers.unexpected import answer_unexpected
 from carrel.servers.uploads import refuse_long_body, too_long
 from carrel.tasks import end_tasks
 
@@ -150,9 +150,8 @@ async def _answered(call: Call, wire: _Wire) -> Response | None:
     try:
         async with asyncio.timeout(ANSWER_S):
             return await call.respond(request)
-    except Exception:
-        log.exception("an admin call ended in an error that nothing expected")
-        return internal_error()
+    except Exception as error:  # noqa: BLE001 - logged there
+        return answer_unexpected(error, log, "an admin call ended in an error that nothing expected")
 
 
 class _Wire:

@@ -14,10 +14,11 @@ from msgspec.structs import replace
 from carrel.errors import BodyTimeout, InvalidRequest, RequestError
 from carrel.http.correlation import fields_of
 from carrel.http.exchange import Answer, Headers, Request, Response, Streaming
-from carrel.http.problems import internal_error, problem
+from carrel.http.problems import problem
 from carrel.model import Header
 from carrel.servers.pressure import Pressure
 from carrel.servers.rsgi_streams import Peer, Streams, open_stream
+from carrel.servers.unexpected import answer_unexpected
 from carrel.servers.uploads import Uploads, Waiter, refuse_long_body, too_long
 
 log = logging.getLogger("carrel.servers.rsgi")
@@ -191,9 +192,8 @@ class RsgiServer:
         start_s = monotonic()
         try:
             answer = self._respond(Request(method, scope.path, scope.query_string, headers, body, scope))
-        except Exception:
-            log.exception(_UNEXPECTED, extra={"fields": fields_of(headers)})
-            answer = internal_error()
+        except Exception as error:  # noqa: BLE001 - logged there
+            answer = answer_unexpected(error, log, _UNEXPECTED, fields_of(headers))
         if not isinstance(answer, Response):
             return self._finish(answer, scope, protocol, start_s)
         protocol.response_bytes(answer.status, answer.headers, answer.body)
@@ -212,9 +212,8 @@ class RsgiServer:
                 return
         except RequestError as error:
             outcome = problem(error)
-        except Exception:
-            log.exception(_UNEXPECTED, extra={"fields": fields_of(scope.headers)})
-            outcome = internal_error()
+        except Exception as error:  # noqa: BLE001 - logged there
+            outcome = answer_unexpected(error, log, _UNEXPECTED, fields_of(scope.headers))
         self._send(outcome, start_s, protocol)
 
     def _send(self, response: Response, start_s: float, protocol: RsgiProtocol) -> None:

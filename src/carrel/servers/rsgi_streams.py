@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from carrel.http.events import KEEP_ALIVE, events
 from carrel.http.exchange import Loss, Stream, Streaming
 from carrel.model import Header
-from carrel.servers.pressure import QUANTUM_BYTES, Gauge, Pressure, peer_of
+from carrel.servers.connections import Ends
+from carrel.servers.pressure import QUANTUM_BYTES, Gauge, Pressure, address_of
 
 
 class Transport(Protocol):
@@ -32,10 +33,12 @@ class Disconnect(Protocol):
 
 
 class Peer(Protocol):
-    """The part of Granian's scope that says who the client is."""
+    """The part of Granian's scope that says between whom the connection is."""
 
     client: str
     """Address of the client's end of the connection, such as `127.0.0.1:50000`."""
+    server: str
+    """What the server listens on, such as `0.0.0.0:8000`."""
 
 
 class Streams(Protocol):
@@ -54,9 +57,9 @@ class RsgiOutlet(Gauge):
     __slots__ = ("_disconnect", "_pressure", "_stream", "_transport")
 
     def __init__(
-        self, transport: Transport, disconnect: Disconnect, stream: Stream, client: str, pressure: Pressure
+        self, transport: Transport, disconnect: Disconnect, stream: Stream, ends: Ends, pressure: Pressure
     ) -> None:
-        super().__init__(peer_of(client))
+        super().__init__(ends)
         self._transport: Transport | None = transport
         self._disconnect = disconnect
         self._stream = stream
@@ -114,6 +117,7 @@ def open_stream(streaming: Streaming, peer: Peer, protocol: Streams, pressure: P
     """
     transport = protocol.response_stream(streaming.status, streaming.headers)
     disconnect = protocol.client_disconnect()
-    outlet = RsgiOutlet(transport, disconnect, streaming.stream, peer.client, pressure)
+    ends = Ends(address_of(peer.client), address_of(peer.server))
+    outlet = RsgiOutlet(transport, disconnect, streaming.stream, ends, pressure)
     disconnect.add_done_callback(outlet.hear_disconnect)
     streaming.stream.open(outlet)

@@ -10,11 +10,13 @@ import os
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
+from carrel.exhaustion import is_exhaustion
 from carrel.model import (
     Content,
     SourceChanged,
     SourceEntry,
     SourceError,
+    SourceExhausted,
     SourceGone,
     SourceProblem,
     Version,
@@ -79,7 +81,7 @@ class FilesystemSource:
             self._ignore = ignore_from(self._read_ignore_file())
             return self._walk(self._ignore)
         except OSError as error:
-            raise SourceError(f"the library's root cannot be listed: {error}") from error
+            raise _failure(error)(f"the library's root cannot be listed: {error}") from error
 
     def stat(self, path: str) -> SourceEntry:
         """See `Source.stat`."""
@@ -106,7 +108,7 @@ class FilesystemSource:
                 raise SourceChanged(f"{path}: changed while it was read")
             return Content(data, after)
         except OSError as error:
-            raise SourceError(f"{path}: {error.strerror}") from error
+            raise _failure(error)(f"{path}: {error.strerror}") from error
         finally:
             os.close(descriptor)
 
@@ -117,7 +119,7 @@ class FilesystemSource:
             self._refuse_unserved(path, os.fstat(descriptor))
             return os.read(descriptor, size)
         except OSError as error:
-            raise SourceError(f"{path}: {error.strerror}") from error
+            raise _failure(error)(f"{path}: {error.strerror}") from error
         finally:
             os.close(descriptor)
 
@@ -163,7 +165,7 @@ class FilesystemSource:
         except FileNotFoundError as error:
             raise SourceGone(f"{path}: no such document") from error
         except OSError as error:
-            raise SourceError(f"{path}: {error.strerror}") from error
+            raise _failure(error)(f"{path}: {error.strerror}") from error
 
     def _entry(self, path: str, status: os.stat_result) -> SourceEntry:
         self._refuse_unserved(path, status)
@@ -200,7 +202,8 @@ class FilesystemSource:
             try:
                 descriptor = self._directory.open(directory)
             except OSError as error:
-                if directory:
+                # Without a descriptor nothing is known: what is below it is not gone.
+                if directory and not is_exhaustion(error):
                     problems.append(SourceProblem(directory, error.strerror or str(error)))
                     continue
                 raise
@@ -251,6 +254,8 @@ class FilesystemSource:
             entries.append(self.stat(path))
         except SourceGone:
             problems.append(SourceProblem(path, "a symbolic link that leads nowhere beneath the root"))
+        except SourceExhausted:
+            raise
         except SourceError as error:
             problems.append(SourceProblem(path, str(error)))
 
@@ -261,6 +266,10 @@ class FilesystemSource:
             )
         else:
             entries.append(entry_of(path, status))
+
+
+def _failure(error: OSError) -> type[SourceError]:
+    return SourceExhausted if is_exhaustion(error) else SourceError
 
 
 def entry_of(path: str, status: os.stat_result) -> SourceEntry:

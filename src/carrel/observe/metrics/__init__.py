@@ -30,6 +30,7 @@ from carrel.observe.metrics.metric import (
 )
 from carrel.observe.metrics.process import (
     CPU,
+    DESCRIPTORS_SHORT,
     GC_COLLECTED,
     GC_COLLECTIONS,
     GC_UNCOLLECTABLE,
@@ -83,6 +84,7 @@ __all__ = [
     "CACHE_SIZE",
     "CATALOG_SIZE",
     "CPU",
+    "DESCRIPTORS_SHORT",
     "DROPPED_LINES",
     "ENDED_STREAMS",
     "EVICTIONS",

@@ -11,6 +11,7 @@ from carrel.observe.metrics.metric import Kind, Label, Metric, Whole
 WORKERS = "carrel_workers"
 WANTED_WORKERS = "carrel_workers_wanted"
 RESPAWNS = "carrel_worker_respawns_total"
+DESCRIPTORS_SHORT = "carrel_workers_short_of_descriptors"
 LOOP_LAG = "carrel_event_loop_lag_seconds"
 CPU = "process_cpu_seconds_total"
 RESIDENT = "process_resident_memory_bytes"
@@ -65,6 +66,14 @@ PROCESS = {
         "0 on a well server that is not restarted.",
         "Look for the kernel's out-of-memory killer, and at the log around the time.",
     ),
+    DESCRIPTORS_SHORT: Metric(
+        Kind.GAUGE,
+        "Workers that have few file descriptors left, or none.",
+        "Each worker looks once a second whether less than a twentieth of its limit is free. With none left "
+        "it serves from memory; new connections wait, and what needs a file gets 503.",
+        "Over 0: raise `ulimit -n` where the server starts, or add workers. `process_open_fds` and "
+        "`process_max_fds` say how many are open.",
+    ),
     LOOP_LAG: Metric(
         Kind.HISTOGRAM,
         "How late the event loop was with what was due.",
@@ -103,7 +112,8 @@ PROCESS = {
     OPEN_FDS: Metric(
         Kind.GAUGE,
         "Open file descriptors of all workers.",
-        "Connections for the most part.",
+        "Connections for the most part. The limit of one worker when the one that answers has none left to "
+        "look with.",
         "Near `process_max_fds` for each worker: raise `ulimit -n`.",
     ),
     MAX_FDS: Metric(

@@ -1,0 +1,111 @@
+"""Find sockets among the descriptors of this process without duplicating them.
+
+Any number may be closed and reused by another thread at any moment. So whoever reads compares the inode
+before and after, and whoever shuts down does so on a duplicate whose inode was compared. A duplicate of any
+other file is never made on purpose: closing one would drop the locks that SQLite holds on it (fcntl(2)).
+Linux only; elsewhere nothing is found. Searching blocks, as it looks at every descriptor.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import struct
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+ACKED = struct.Struct("=120xQ")
+"""`tcpi_bytes_acked` in `struct tcp_info` of linux/tcp.h."""
+
+_DESCRIPTORS = "/proc/self/fd"
+_FAMILIES = {socket.AF_INET, socket.AF_INET6}
+
+Address = tuple[str, int]
+"""Host and port."""
+
+
+class Descriptor(NamedTuple):
+    """A number and the socket that it stood for when it was found."""
+
+    number: int
+    inode: int
+
+
+def connections_by_peer() -> dict[Address, Descriptor]:
+    """Return this process's TCP connections by the address of their other end."""
+    found: dict[Address, Descriptor] = {}
+    for descriptor in _sockets():
+        with suppress(OSError), _looking_at(descriptor.number) as connection:
+            if connection.family in _FAMILIES:
+                host, port = connection.getpeername()[:2]
+                found[host, port] = descriptor
+    return found
+
+
+def read_acked(descriptor: Descriptor) -> int | None:
+    """Return how many bytes the other end has acknowledged; None once the number belongs to another file."""
+    if _inode_of_socket(descriptor.number) != descriptor.inode:
+        return None
+    try:
+        with _looking_at(descriptor.number) as connection:
+            info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, ACKED.size)
+        acked: int = ACKED.unpack(info)[0]
+    except (OSError, struct.error):
+        return None
+    # An inode that was closed does not come back: the number stood for this connection all the time.
+    return acked if _inode_of_socket(descriptor.number) == descriptor.inode else None
+
+
+def shut_down(inodes: Collection[int]) -> None:
+    """Shut down those sockets of this process that have one of these inodes."""
+    for descriptor in _sockets():
+        if descriptor.inode in inodes:
+            cut(descriptor)
+
+
+def cut(descriptor: Descriptor) -> None:
+    """Shut a socket down, unless its number belongs to another file by now."""
+    if _inode_of_socket(descriptor.number) != descriptor.inode:
+        return
+    try:
+        copy = os.dup(descriptor.number)
+    except OSError:
+        return
+    try:
+        # The file under the copy's number cannot change any more.
+        if _inode_of_socket(copy) == descriptor.inode:
+            with suppress(OSError), _looking_at(copy) as connection:
+                connection.shutdown(socket.SHUT_RDWR)
+    finally:
+        os.close(copy)
+
+
+def _sockets() -> Iterator[Descriptor]:
+    try:
+        names = os.listdir(_DESCRIPTORS)  # noqa: PTH208 - names are all that is wanted
+    except OSError:
+        return
+    for name in names:
+        inode = _inode_of_socket(int(name))
+        if inode is not None:
+            yield Descriptor(int(name), inode)
+
+
+def _inode_of_socket(number: int) -> int | None:
+    try:
+        status = os.fstat(number)
+    except OSError:
+        return None
+    return status.st_ino if stat.S_ISSOCK(status.st_mode) else None
+
+
+@contextmanager
+def _looking_at(number: int) -> Iterator[socket.socket]:
+    """Give a descriptor the methods of a socket; it stays its owner's, and open."""
+    borrowed = socket.socket(fileno=number)
+    try:
+        yield borrowed
+    finally:
+        borrowed.detach()
