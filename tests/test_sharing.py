@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from carrel.cache.messages import State, Wire
+from carrel.cache.sealing import Sealing
 from carrel.errors import InvalidParams, ResourceNotFound
 from carrel.model import Form, Invalidation, ServedFrom
 from tests.support.apps import Served, serving
@@ -20,6 +22,7 @@ from tests.support.sources import CountingSource
 from tests.support.trees import CORE, CORE_URI, replace
 from tests.support.waiting import eventually, never
 
+UNSIGNED = Sealing()
 INVALIDATED_WITHIN_S = 0.25
 STALE_AT_MOST_S = 5.0
 ALIAS = "mcp://resources/patterns/core"
@@ -72,15 +75,20 @@ async def test_many_edits_at_once_are_told_as_one(library: Path, redis_server: R
 
 async def test_an_edit_is_told_once_and_not_back(library: Path, redis_server: RedisServer) -> None:
     async with hosts(library, redis_server) as (one, two):
+        begun = _state(redis_server).number
         replace(library / "sdlc-core.md", "# Edited\n")
         await eventually(lambda: two.library.find(CORE_URI).size == one.library.find(CORE_URI).size == 9)
-        await never(lambda: _generation(redis_server) > 1, for_s=0.3)
-        assert _generation(redis_server) == 1
+        before = _state(redis_server).number
+        await never(lambda: _state(redis_server).number != before, for_s=0.3)
+        assert before == begun + 1
 
 
-def _generation(redis: RedisServer) -> int:
+FEED, CHANNEL = "carrel:library:feed", "carrel:library:changes"
+
+
+def _state(redis: RedisServer, sealing: Sealing = UNSIGNED) -> State:
     with redis.client() as client:
-        return int(client.hget("carrel:library:feed", "generation") or 0)
+        return Wire(sealing, FEED, CHANNEL).read_state(client.get(FEED))
 
 
 @pytest.mark.parametrize(
@@ -171,23 +179,21 @@ async def test_an_invalidation_while_redis_is_away_arrives_once_it_is_back(
     async with hosts(library, redis_server) as (one, two):
         redis_server.kill()
         await eventually(lambda: not (shared_of(one.library).feed.is_up or shared_of(two.library).feed.is_up))
+        before = shared_of(two.library).feed.epoch("sdlc")
         await one.library.invalidate(Invalidation(type="sdlc"))
         redis_server.start()
-        await eventually(lambda: _epoch(redis_server) > 0)
-        await eventually(lambda: shared_of(two.library).feed.epoch("sdlc") > 0)
-
-
-def _epoch(redis: RedisServer) -> int:
-    with redis.client() as client:
-        return int(client.hget("carrel:library:feed", "epoch:sdlc") or 0)
+        await eventually(lambda: shared_of(two.library).feed.epoch("sdlc") > before)
+        assert _state(redis_server).epochs["sdlc"] == shared_of(one.library).feed.epoch("sdlc")
 
 
 async def test_a_lost_message_is_noticed_and_made_good(library: Path, redis_server: RedisServer) -> None:
     async with serving_far(library, redis_server) as served:
         await cached(served)
         replace(library / "sdlc-core.md", "# Edited\n")
+        state = _state(redis_server)
+        further = State(state.number + 1, state.announced_s, state.epochs)
         with redis_server.client() as client:
-            client.hincrby("carrel:library:feed", "generation", 1)
+            client.set(FEED, Wire(UNSIGNED, FEED, CHANNEL).write_state(further))
         await eventually(lambda: served.library.find(CORE_URI).size == 9, deadline_s=STALE_AT_MOST_S)
         assert await body(served) == b"# Edited\n"
         assert value(await served.metrics(), "carrel_feed_losses_total") == 1
@@ -254,39 +260,47 @@ async def test_a_hostile_message_is_counted_and_passed_over(
 ) -> None:
     async with hosts(library, redis_server) as (_, two):
         with redis_server.client() as client:
-            client.publish("carrel:library:changes", message)
-        await eventually(lambda: sum(shared_of(two.library).link.errors.values()) == 1)
+            client.publish(CHANNEL, message)
+        await eventually(lambda: shared_of(two.library).feed.suspicion.counts == {"message": 1})
         replace(library / "sdlc-core.md", "# Edited\n")
         await eventually(lambda: two.library.find(CORE_URI).size == 9)
         assert shared_of(two.library).feed.is_up
 
 
-async def test_a_state_of_the_feed_that_is_not_one_leaves_reads_alone(
-    library: Path, redis_server: RedisServer
+@pytest.mark.parametrize("kind", ["bytes", "hash", "long"])
+async def test_a_state_of_the_feed_that_is_not_one_is_replaced(
+    library: Path, redis_server: RedisServer, kind: str
 ) -> None:
     async with hosts(library, redis_server) as (_, two):
+        state = _state(redis_server)
         with redis_server.client() as client:
-            client.hset("carrel:library:feed", "generation", "many")
-        await eventually(lambda: not shared_of(two.library).feed.is_up)
-        assert await body(two) == CORE.encode()
-        with redis_server.client() as client:
-            client.delete("carrel:library:feed")
+            client.delete(FEED)
+            if kind == "hash":
+                client.hset(FEED, "generation", "7")
+            else:
+                client.set(FEED, b"many" * (1 if kind == "bytes" else 100_000))
+            assert await body(two) == CORE.encode()
+            await eventually(lambda: client.type(FEED) == b"string" and 50 < client.strlen(FEED) < 1000)
+        assert _state(redis_server) == state
         await eventually(lambda: shared_of(two.library).is_usable)
+        assert shared_of(two.library).feed.losses == 0
 
 
-async def test_a_redis_that_was_emptied_is_a_loss_and_no_more(
+async def test_a_redis_that_was_emptied_gets_the_state_back_that_workers_know(
     library: Path, redis_server: RedisServer
 ) -> None:
     async with hosts(library, redis_server) as (one, two):
+        feed = shared_of(two.library).feed
+        before = feed.epoch("sdlc")
         await one.library.invalidate(Invalidation())
-        await eventually(lambda: shared_of(two.library).feed.epoch("sdlc") == 1)
+        epoch = await eventually(lambda: feed.epoch("sdlc") > before and feed.epoch("sdlc"))
         with redis_server.client() as client:
             client.flushall()
-        await eventually(lambda: shared_of(two.library).feed.losses == 1)
-        assert shared_of(two.library).feed.epoch("sdlc") == 0
+            await eventually(lambda: client.exists(FEED))
+        assert feed.epoch("sdlc") == epoch == _state(redis_server).number
         await one.library.invalidate(Invalidation())
-        await eventually(lambda: shared_of(two.library).feed.epoch("sdlc") == 1)
-        assert await body(two) == CORE.encode()
+        await eventually(lambda: feed.epoch("sdlc") == epoch + 1)
+        assert (feed.losses, await body(two)) == (0, CORE.encode())
 
 
 async def test_reader_of_two_hosts_never_goes_back(library: Path, redis_server: RedisServer) -> None:

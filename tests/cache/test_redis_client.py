@@ -9,8 +9,8 @@ from redis import exceptions
 from redis.asyncio import SSLConnection, UnixDomainSocketConnection
 
 from carrel.cache.failures import Reason
-from carrel.cache.framing import Corrupt
 from carrel.cache.redis_client import make_pool, reason_of, require_client_library
+from carrel.cache.sealing import Corrupt
 from carrel.errors import ExtraMissing
 from carrel.redis_url import parse_redis_url
 
@@ -22,7 +22,8 @@ from carrel.redis_url import parse_redis_url
         (TimeoutError(), Reason.TIMEOUT),
         (exceptions.TimeoutError(), Reason.TIMEOUT),
         (exceptions.AuthenticationError(), Reason.AUTH),
-        (exceptions.NoPermissionError(), Reason.AUTH),
+        (exceptions.NoPermissionError(), Reason.PERMISSION),
+        (exceptions.ResponseError("The user executing the script can't run this command"), Reason.PERMISSION),
         (exceptions.AuthorizationError(), Reason.AUTH),
         (exceptions.BusyLoadingError(), Reason.LOADING),
         (exceptions.ReadOnlyError(), Reason.READ_ONLY),

@@ -6,11 +6,12 @@ It takes half a second to import, so that is done by the first call which needs 
 from __future__ import annotations
 
 import importlib
+import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from carrel.cache.failures import Reason
-from carrel.cache.framing import Corrupt
+from carrel.cache.sealing import Corrupt
 from carrel.errors import ExtraMissing
 from carrel.redis_url import RedisUrl
 
@@ -78,12 +79,30 @@ def reason_of(error: Exception) -> Reason:
     table: list[tuple[tuple[type[Exception], ...], Reason]] = [
         ((Corrupt,), Reason.CORRUPT),
         ((TimeoutError, exceptions.TimeoutError), Reason.TIMEOUT),
-        ((exceptions.AuthenticationError, exceptions.NoPermissionError), Reason.AUTH),
-        ((exceptions.AuthorizationError,), Reason.AUTH),
+        ((exceptions.NoPermissionError,), Reason.PERMISSION),
+        ((exceptions.AuthenticationError, exceptions.AuthorizationError), Reason.AUTH),
         ((exceptions.BusyLoadingError,), Reason.LOADING),
         ((exceptions.ReadOnlyError,), Reason.READ_ONLY),
         ((exceptions.OutOfMemoryError,), Reason.FULL),
         ((exceptions.ResponseError,), Reason.REPLY),
         ((exceptions.ConnectionError, OSError), Reason.CONNECTION),
     ]
-    return next((reason for kinds, reason in table if isinstance(error, kinds)), Reason.PROTOCOL)
+    found = next((reason for kinds, reason in table if isinstance(error, kinds)), Reason.PROTOCOL)
+    # What a script may not do comes as any error of a script.
+    return Reason.PERMISSION if found is Reason.REPLY and _OF_SCRIPT in str(error) else found
+
+
+_OF_SCRIPT = "user executing the script can't"
+"""So since Redis 6; Redis does not say which command of the script it was."""
+
+
+def denied_command(error: Exception) -> str:
+    """Return the command that Redis says the user may not run, in capitals; "" where it names none.
+
+    It is not always the one that was sent: a connection begins with others.
+    """
+    found = _DENIED.search(str(error))
+    return found[1].upper() if found else ""
+
+
+_DENIED = re.compile(r"to run the '(\w{1,32})")
