@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from carrel.cache.messages import State, Wire
+from carrel.cache.messages import Edit, State, Wire
 from carrel.cache.sealing import Sealing
 from carrel.errors import InvalidParams, ResourceNotFound
 from carrel.model import Form, Invalidation, ServedFrom
+from carrel.sharing import MAX_REMEMBERED, MAX_WAITING, TRIES
 from tests.support.apps import Served, serving
 from tests.support.metering import value
 from tests.support.reading import read
@@ -347,3 +348,82 @@ async def test_what_a_host_knows_that_starts_shows_on_the_others_when_it_serves(
             await starting.library.wait_ready()
             assert await body(starting) == await body(running) == b"# Edited\n"
             assert shared_of(running.library).feed.losses == shared_of(starting.library).feed.losses == 0
+
+
+async def test_change_whose_announcement_failed_three_times_still_reaches_the_other_host(
+    library: Path, redis_server: RedisServer
+) -> None:
+    with redis_server.client() as client:
+        client.execute_command("ACL", "SETUSER", "mute", "on", ">mute", "~*", "&*", "+@all")
+        url = f"redis://mute:mute@127.0.0.1:{redis_server.port}/0"
+        # Nobody but the first sees the change, and nothing but a message tells the second.
+        async with (
+            serving_far(library, redis_server, redis_url=url, watch=True) as one,
+            serving_far(library, redis_server) as two,
+        ):
+            await eventually(lambda: one.library.freshness.watching)
+            client.execute_command("ACL", "SETUSER", "mute", "-eval")
+            replace(library / "sdlc-core.md", "# Edited\n")
+            await eventually(lambda: one.library.find(CORE_URI).size == 9)
+            assert shared_of(one.library).link.denied["EVAL"] >= TRIES
+            assert two.library.find(CORE_URI).size == len(CORE)
+            client.execute_command("ACL", "SETUSER", "mute", "+eval")
+            await eventually(lambda: two.library.find(CORE_URI).size == 9)
+            assert shared_of(two.library).feed.losses == 0
+
+
+async def test_queue_that_overflows_keeps_that_everything_was_invalidated(
+    library: Path, redis_server: RedisServer
+) -> None:
+    other = "mcp://resources/patterns/go/core"
+    with redis_server.client() as client:
+        client.execute_command("ACL", "SETUSER", "mute", "on", ">mute", "~*", "&*", "+@all")
+        url = f"redis://mute:mute@127.0.0.1:{redis_server.port}/0"
+        async with (
+            serving_far(library, redis_server, redis_url=url) as one,
+            serving_far(library, redis_server) as two,
+        ):
+            await cached(two, other)
+            before = shared_of(two.library).feed.epoch("pattern")
+            client.execute_command("ACL", "SETUSER", "mute", "-eval")
+            await one.library.invalidate(Invalidation(type="sdlc"))
+            for _ in range(MAX_WAITING + 20):
+                await one.library.invalidate(Invalidation(uri=CORE_URI))
+            client.execute_command("ACL", "SETUSER", "mute", "+eval")
+            # Of what does not fit it is forgotten what it was, but not that it was an invalidation.
+            await eventually(lambda: shared_of(two.library).feed.epoch("pattern") > before)
+            info = two.library.find(other)
+            await eventually(lambda: two.library.memory.get(info, Form.RAW, time.monotonic()) is None)
+            assert shared_of(two.library).feed.losses == 0
+
+
+async def test_epoch_never_goes_back_while_the_state_is_looked_at(
+    library: Path, redis_server: RedisServer
+) -> None:
+    async with hosts(library, redis_server) as (one, two):
+        feed, seen = shared_of(two.library).feed, [0]
+        with redis_server.client() as client:
+            old = client.get(FEED)
+            for _ in range(10):
+                await one.library.invalidate(Invalidation(type="sdlc"))
+
+                def grows() -> bool:
+                    # What a look at the state finds that was begun before the message came.
+                    client.set(FEED, old)
+                    seen.append(feed.epoch("sdlc"))
+                    return seen[-1] > seen[-2]
+
+                await eventually(grows)
+            await never(lambda: seen.append(feed.epoch("sdlc")), for_s=1.5)
+    assert seen == sorted(seen)
+    assert len(set(seen)) >= 10
+
+
+async def test_changes_that_are_remembered_are_bounded(library: Path, redis_server: RedisServer) -> None:
+    async with serving(library, redis_url=redis_server.url, shared_reads="always") as served:
+        await eventually(lambda: shared_of(served.library).feed.is_up)
+        sharing = served.app.sharing
+        assert sharing is not None
+        for batch in range(3 * MAX_REMEMBERED // 100):
+            await sharing.heard(Edit({f"mcp://resources/{batch}/{number}": "1" for number in range(100)}))
+        assert sharing.remembered == MAX_REMEMBERED

@@ -95,6 +95,11 @@ class Sharing:
         feed.attend(self)
         feed.on_turn(self._on_turn)
 
+    @property
+    def remembered(self) -> int:
+        """Documents of which it is known what was told last."""
+        return max(len(self._told), len(self._held))
+
     def start(self) -> None:
         """Begin to tell and to listen, on the running event loop."""
         self._on_turn()

@@ -14,7 +14,7 @@ from carrel.cache.framing import Framing
 from carrel.cache.keys import Keys
 from carrel.cache.redis_link import RedisLink
 from carrel.cache.sealing import Sealing
-from carrel.cache.shared import MAX_BODY_BYTES, SharedLevel, Slot, Turn
+from carrel.cache.shared import MAX_BODY_BYTES, MAX_QUEUED_BYTES, SharedLevel, Slot, Turn
 from carrel.model import Content, Form, Representation, ResourceInfo, SourceEntry, Version
 from carrel.redis_url import parse_redis_url
 from carrel.rendering import Stamp, render
@@ -239,3 +239,104 @@ async def test_a_level_that_was_stopped_can_be_started_again(redis_server: Redis
 
 def test_the_paths_of_unix_sockets_work_too(tmp_path: Path) -> None:
     assert parse_redis_url(f"unix://{tmp_path}/redis.sock").socket == f"{tmp_path}/redis.sock"
+
+
+COUNT = 40
+"""Values of a MiB: more than may wait at once, and than Redis takes at once."""
+
+
+async def test_bytes_that_were_written_wait_no_longer(redis_server: RedisServer) -> None:
+    async with level(redis_server, deadline_s=5.0) as shared:
+        for number in range(COUNT):
+            place, body = long(shared, MAX_BODY_BYTES, f"4.1.{number}")
+            await write(shared, place, body)
+        assert (shared.writes, shared.dropped) == (COUNT, 0)
+
+
+async def test_what_waits_to_be_written_is_bounded(redis_server: RedisServer) -> None:
+    async with level(redis_server, deadline_s=5.0) as shared:
+        fitting = MAX_QUEUED_BYTES // MAX_BODY_BYTES
+        # Nothing is written between the offers, as nobody waits.
+        for number in range(COUNT):
+            place, body = long(shared, MAX_BODY_BYTES, f"4.1.{number}")
+            shared.offer(Turn(place.key), body)
+        assert shared.dropped == COUNT - fitting
+        await eventually(lambda: shared.writes == fitting)
+    assert len(redis_server.keys("*:resource:*")) == fitting
+
+
+async def test_bytes_that_could_not_be_written_wait_no_longer(redis_server: RedisServer) -> None:
+    async with level(redis_server, deadline_s=5.0) as shared:
+        with redis_server.client() as client:
+            client.config_set("maxmemory", 1)
+            for number in range(COUNT):
+                place, body = long(shared, MAX_BODY_BYTES, f"4.1.{number}")
+                shared.offer(Turn(place.key), body)
+            await eventually(lambda: shared.dropped == COUNT)
+            client.config_set("maxmemory", 0)
+        for number in range(MAX_QUEUED_BYTES // MAX_BODY_BYTES):
+            place, body = long(shared, MAX_BODY_BYTES, f"5.1.{number}")
+            shared.offer(Turn(place.key), body)
+        assert shared.dropped == COUNT
+        await eventually(lambda: shared.writes == MAX_QUEUED_BYTES // MAX_BODY_BYTES)
+
+
+@pytest.mark.parametrize("is_offered", [True, False])
+async def test_lease_is_given_back_before_it_expires(redis_server: RedisServer, *, is_offered: bool) -> None:
+    async with level(redis_server) as shared:
+        place = slot(shared)
+        turn = await shared.take_turn(place)
+        assert isinstance(turn, Turn)
+        assert turn.token
+        if is_offered:
+            shared.offer(turn, BYTES)
+        else:
+            shared.give_back(turn)
+        # It was removed, which an expiry is not: that is no call of a command.
+        await eventually(lambda: redis_server.commands().get("unlink") == 1)
+        assert redis_server.keys("*:lease:*") == []
+        with redis_server.client() as client:
+            assert int(client.info("stats")["expired_keys"]) == 0
+
+
+async def test_lease_of_another_process_is_not_given_back(redis_server: RedisServer) -> None:
+    async with level(redis_server) as shared:
+        turn = await shared.take_turn(slot(shared))
+        assert isinstance(turn, Turn)
+        (lease,) = redis_server.keys("*:lease:*")
+        with redis_server.client() as client:
+            client.set(lease, "of another")
+            shared.give_back(turn)
+            await eventually(lambda: redis_server.commands().get("eval", 0) >= 2)
+            assert client.get(lease) == b"of another"
+
+
+@pytest.mark.parametrize("others", [(), ("fedcba9876543210" * 2,)], ids=["unsigned", "another secret"])
+async def test_value_that_is_not_signed_with_the_secret_is_a_miss(
+    redis_server: RedisServer, others: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with level(redis_server) as ours, level(redis_server, secrets=others) as theirs:
+        place = slot(ours)
+        await write(theirs, place)
+        for _ in range(5):
+            assert await ours.get(place) is None
+        assert (ours.lookups, ours.feed.suspicion.counts["value"]) == ({"corrupt": 5}, 5)
+        await write(ours, place)
+        assert await ours.get(place) is not None
+    lines = [record.getMessage() for record in caplog.records if "a value from Redis" in record.getMessage()]
+    assert len(lines) == 1
+    assert "another secret" in lines[0]
+    assert "CARREL_REDIS_SECRET" in lines[0]
+
+
+async def test_secret_can_be_replaced_host_by_host(redis_server: RedisServer) -> None:
+    old, new = SECRET, "fedcba9876543210" * 2
+    async with (
+        level(redis_server, secrets=(new, old)) as ours,
+        level(redis_server, secrets=(old, new)) as theirs,
+    ):
+        for writer, reader, portable in ((ours, theirs, "4.1.1"), (theirs, ours, "5.1.1")):
+            await write(writer, slot(writer, portable))
+            assert await reader.get(slot(reader, portable)) is not None
+        for each in (ours, theirs):
+            assert not each.feed.suspicion.counts
