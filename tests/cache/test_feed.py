@@ -13,7 +13,7 @@ import redis.asyncio as other_redis
 from carrel.cache import feed as feeds
 from carrel.cache.feed import Feed
 from carrel.cache.keys import Keys
-from carrel.cache.messages import Dropped, Edit, News, State, Wire
+from carrel.cache.messages import Dropped, Edit, Message, News, State, Wire
 from carrel.cache.redis_link import RedisLink
 from carrel.cache.sealing import Sealing
 from carrel.model import Invalidation
@@ -142,7 +142,7 @@ async def test_message_that_is_not_signed_is_passed_over_and_told_once(
     async with feed(redis_server) as (hearer, listener):
         known = hearer.epoch("any")
         for number in range(100):
-            message = feeds.Message("forger", known + number, 0, int(time.time()), ALL)
+            message = Message("forger", known + number, 0, int(time.time()), ALL)
             publish(redis_server, forger.write(message), elsewhere.write(message), b"hello")
         await eventually(lambda: hearer.suspicion.counts["message"] == 300)
         assert (hearer.epoch("any"), hearer.losses) == (known, 0)

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from carrel.cache.breaker import Breaker, is_slow
+from carrel.cache.breaker import LONGEST_PAUSE_S, Breaker, is_slow
 from carrel.cache.failures import COMMANDS, HARMLESS, LinkError, Reason
 from carrel.cache.redis_client import denied_command, make_pool, reason_of, require_client_library
 from carrel.cache.sealing import Corrupt
@@ -200,9 +200,24 @@ class RedisLink:
         for listener in self._listeners:
             listener()
 
+    async def _make_pool(self) -> Pool:
+        while True:
+            try:
+                return await asyncio.to_thread(make_pool, self.url, self._deadline_s)
+            except OSError as error:
+                self.errors[Reason.CONNECTION] += 1
+                if self.errors[Reason.CONNECTION] == 1:
+                    log.warning(
+                        "Redis at %s cannot be used: the files that the URL names as ca, cert and key (%s)",
+                        self.url.place,
+                        error.strerror or error,
+                    )
+            # Certificates are renewed, and mounted late.
+            await asyncio.sleep(LONGEST_PAUSE_S)
+
     async def _keep(self) -> None:
         """Connect, and probe whenever the breaker is open."""
-        pool = self._pool = await asyncio.to_thread(make_pool, self.url, self._deadline_s)
+        pool = self._pool = await self._make_pool()
         while True:
             await self._down.wait()
             await asyncio.sleep(max(0.0, self._breaker.next_probe_s - monotonic()))
