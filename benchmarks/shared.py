@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import secrets
 import shutil
 import statistics
 import subprocess
@@ -26,9 +27,10 @@ import msgspec
 from benchmarks.processes import free_port
 from benchmarks.sampling import machine
 from carrel.cache.feed import Feed
-from carrel.cache.framing import pack
+from carrel.cache.framing import Framing
 from carrel.cache.keys import Keys
 from carrel.cache.redis_link import RedisLink
+from carrel.cache.sealing import Sealing
 from carrel.cache.shared import SharedLevel
 from carrel.catalog import Catalog
 from carrel.model import Content, Form, Representation, ResourceInfo
@@ -68,13 +70,17 @@ async def measure(root: Path, url: str, rounds: int) -> list[Row]:
     catalog, _ = await asyncio.to_thread(load_catalog, source, rules)
     threads = Threads(1)
     keys = Keys(rules.name, STAMP)
-    feed = Feed(RedisLink(parse_redis_url(url)), keys)
-    shared = SharedLevel(feed, keys, 300.0)
+    sealing = Sealing([secrets.token_hex(32)])
+    framing = Framing(sealing, STAMP)
+    shared = SharedLevel(Feed(RedisLink(parse_redis_url(url)), keys, sealing), keys, framing, 300.0)
+    feed = shared.feed
     shared.start()
     try:
         async with asyncio.timeout(START_DEADLINE_S):
             await feed.wait_up()
-        return [await _measure_form(source, catalog, threads, shared, form, rounds) for form in FORMS]
+        return [
+            await _measure_form(source, catalog, threads, shared, framing, form, rounds) for form in FORMS
+        ]
     finally:
         await shared.stop()
         threads.close()
@@ -85,23 +91,24 @@ async def _measure_form(
     catalog: Catalog,
     threads: Threads,
     shared: SharedLevel,
+    framing: Framing,
     form: Form,
     rounds: int,
 ) -> Row:
     (info,) = catalog.page(None, 1).infos
-    key = shared.key(info, form, source.portable(info.version))
+    slot = shared.slot(info, form, source.portable(info.version))
 
     async def from_source() -> Representation:
         return await threads.run(_read_and_render, source, info, form)
 
     async def from_redis() -> Representation:
-        found = await shared.get(key)
+        found = await shared.get(slot)
         if found is None:
             raise RuntimeError(f"Redis did not answer with the {form} form: {dict(shared.lookups)}")
         return found
 
     made = await from_source()
-    await shared.link.call("SET", key, pack(key, made), parse=lambda _: None)
+    await shared.link.call("SET", slot.key, framing.pack(slot.key, made), parse=lambda _: None)
     ways: dict[str, Callable[[], Awaitable[Representation]]] = {"source": from_source, "redis": from_redis}
     spent: dict[str, list[Cost]] = {name: [] for name in ways}
     for _ in range(rounds):

@@ -209,3 +209,70 @@ def test_the_dashboard_is_for_this_machine_unless_it_is_said(
     chosen: dict[str, Any], *, is_served: bool
 ) -> None:
     assert Settings(**chosen).serves_dashboard is is_served
+
+
+SECRET = "0123456789abcdef" * 2
+FAR = "redis://redis.example:6379/0"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1",
+        "redis://127.8.9.1:7/2",
+        "redis://localhost",
+        "redis://[::1]",
+        "unix:///run/r.sock",
+    ],
+)
+def test_redis_on_this_machine_needs_no_secret(tmp_path: Path, url: str) -> None:
+    assert loaded(tmp_path, environment={"REDIS_URL": url}).redis_secret == ""
+
+
+@pytest.mark.parametrize(
+    "url", [FAR, "rediss://redis.example", "redis://10.0.0.7", "redis://0.0.0.0", "redis://localhost.example"]
+)
+def test_redis_elsewhere_needs_a_secret_or_that_none_is_wanted(tmp_path: Path, url: str) -> None:
+    with pytest.raises(InvalidSettings, match=r"CARREL_REDIS_SECRET.*openssl rand -hex 32.*--redis-unsigned"):
+        loaded(tmp_path, environment={"REDIS_URL": url})
+    for environment in (
+        {"CARREL_REDIS_SECRET": SECRET},
+        {"CARREL_REDIS_SECRET_FILE": "/run/secret"},
+        {"CARREL_REDIS_UNSIGNED": "true"},
+    ):
+        assert loaded(tmp_path, environment={"REDIS_URL": url, **environment}).redis_url == url
+
+
+def test_message_about_a_missing_secret_does_not_show_the_password(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings) as error:
+        loaded(tmp_path, environment={"REDIS_URL": "redis://somebody:hunter2@redis.example"})
+    assert "hunter2" not in error.value.message
+    assert "redis.example:6379" in error.value.message
+
+
+@pytest.mark.parametrize(
+    "secret", ["short", "a" * 64, "ab" * 32, f"{SECRET} {SECRET}", f"{SECRET}\n", "ä" * 40, " " * 40]
+)
+@pytest.mark.parametrize("name", ["CARREL_REDIS_SECRET", "CARREL_REDIS_PREVIOUS_SECRET"])
+def test_secret_that_could_be_guessed_stops_the_start_and_is_not_shown(
+    tmp_path: Path, name: str, secret: str
+) -> None:
+    environment = {"REDIS_URL": FAR, "CARREL_REDIS_SECRET": SECRET, name: secret}
+    with pytest.raises(InvalidSettings, match=f"{name} must be 32 or more") as error:
+        loaded(tmp_path, environment=environment)
+    assert secret not in error.value.message
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"CARREL_REDIS_SECRET": SECRET, "CARREL_REDIS_SECRET_FILE": "/run/secret"},
+        {"CARREL_REDIS_PREVIOUS_SECRET": SECRET},
+        {"CARREL_REDIS_PREVIOUS_SECRET": SECRET, "CARREL_REDIS_SECRET_FILE": "/run/secret"},
+    ],
+)
+def test_secrets_that_contradict_each_other_stop_the_start(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    with pytest.raises(InvalidSettings, match="CARREL_REDIS_SECRET"):
+        loaded(tmp_path, environment={"REDIS_URL": FAR, **environment})

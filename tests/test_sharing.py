@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from carrel.cache.messages import Edit, State, Wire
+from carrel.cache.sealing import Sealing
 from carrel.errors import InvalidParams, ResourceNotFound
 from carrel.model import Form, Invalidation, ServedFrom
+from carrel.sharing import MAX_REMEMBERED, MAX_WAITING, TRIES
 from tests.support.apps import Served, serving
 from tests.support.metering import value
 from tests.support.reading import read
@@ -20,6 +23,7 @@ from tests.support.sources import CountingSource
 from tests.support.trees import CORE, CORE_URI, replace
 from tests.support.waiting import eventually, never
 
+UNSIGNED = Sealing()
 INVALIDATED_WITHIN_S = 0.25
 STALE_AT_MOST_S = 5.0
 ALIAS = "mcp://resources/patterns/core"
@@ -72,15 +76,20 @@ async def test_many_edits_at_once_are_told_as_one(library: Path, redis_server: R
 
 async def test_an_edit_is_told_once_and_not_back(library: Path, redis_server: RedisServer) -> None:
     async with hosts(library, redis_server) as (one, two):
+        begun = _state(redis_server).number
         replace(library / "sdlc-core.md", "# Edited\n")
         await eventually(lambda: two.library.find(CORE_URI).size == one.library.find(CORE_URI).size == 9)
-        await never(lambda: _generation(redis_server) > 1, for_s=0.3)
-        assert _generation(redis_server) == 1
+        before = _state(redis_server).number
+        await never(lambda: _state(redis_server).number != before, for_s=0.3)
+        assert before == begun + 1
 
 
-def _generation(redis: RedisServer) -> int:
+FEED, CHANNEL = "carrel:library:feed", "carrel:library:changes"
+
+
+def _state(redis: RedisServer, sealing: Sealing = UNSIGNED) -> State:
     with redis.client() as client:
-        return int(client.hget("carrel:library:feed", "generation") or 0)
+        return Wire(sealing, FEED, CHANNEL).read_state(client.get(FEED))
 
 
 @pytest.mark.parametrize(
@@ -171,23 +180,21 @@ async def test_an_invalidation_while_redis_is_away_arrives_once_it_is_back(
     async with hosts(library, redis_server) as (one, two):
         redis_server.kill()
         await eventually(lambda: not (shared_of(one.library).feed.is_up or shared_of(two.library).feed.is_up))
+        before = shared_of(two.library).feed.epoch("sdlc")
         await one.library.invalidate(Invalidation(type="sdlc"))
         redis_server.start()
-        await eventually(lambda: _epoch(redis_server) > 0)
-        await eventually(lambda: shared_of(two.library).feed.epoch("sdlc") > 0)
-
-
-def _epoch(redis: RedisServer) -> int:
-    with redis.client() as client:
-        return int(client.hget("carrel:library:feed", "epoch:sdlc") or 0)
+        await eventually(lambda: shared_of(two.library).feed.epoch("sdlc") > before)
+        assert _state(redis_server).epochs["sdlc"] == shared_of(one.library).feed.epoch("sdlc")
 
 
 async def test_a_lost_message_is_noticed_and_made_good(library: Path, redis_server: RedisServer) -> None:
     async with serving_far(library, redis_server) as served:
         await cached(served)
         replace(library / "sdlc-core.md", "# Edited\n")
+        state = _state(redis_server)
+        further = State(state.number + 1, state.announced_s, state.epochs)
         with redis_server.client() as client:
-            client.hincrby("carrel:library:feed", "generation", 1)
+            client.set(FEED, Wire(UNSIGNED, FEED, CHANNEL).write_state(further))
         await eventually(lambda: served.library.find(CORE_URI).size == 9, deadline_s=STALE_AT_MOST_S)
         assert await body(served) == b"# Edited\n"
         assert value(await served.metrics(), "carrel_feed_losses_total") == 1
@@ -254,39 +261,47 @@ async def test_a_hostile_message_is_counted_and_passed_over(
 ) -> None:
     async with hosts(library, redis_server) as (_, two):
         with redis_server.client() as client:
-            client.publish("carrel:library:changes", message)
-        await eventually(lambda: sum(shared_of(two.library).link.errors.values()) == 1)
+            client.publish(CHANNEL, message)
+        await eventually(lambda: shared_of(two.library).feed.suspicion.counts == {"message": 1})
         replace(library / "sdlc-core.md", "# Edited\n")
         await eventually(lambda: two.library.find(CORE_URI).size == 9)
         assert shared_of(two.library).feed.is_up
 
 
-async def test_a_state_of_the_feed_that_is_not_one_leaves_reads_alone(
-    library: Path, redis_server: RedisServer
+@pytest.mark.parametrize("kind", ["bytes", "hash", "long"])
+async def test_a_state_of_the_feed_that_is_not_one_is_replaced(
+    library: Path, redis_server: RedisServer, kind: str
 ) -> None:
     async with hosts(library, redis_server) as (_, two):
+        state = _state(redis_server)
         with redis_server.client() as client:
-            client.hset("carrel:library:feed", "generation", "many")
-        await eventually(lambda: not shared_of(two.library).feed.is_up)
-        assert await body(two) == CORE.encode()
-        with redis_server.client() as client:
-            client.delete("carrel:library:feed")
+            client.delete(FEED)
+            if kind == "hash":
+                client.hset(FEED, "generation", "7")
+            else:
+                client.set(FEED, b"many" * (1 if kind == "bytes" else 100_000))
+            assert await body(two) == CORE.encode()
+            await eventually(lambda: client.type(FEED) == b"string" and 50 < client.strlen(FEED) < 1000)
+        assert _state(redis_server) == state
         await eventually(lambda: shared_of(two.library).is_usable)
+        assert shared_of(two.library).feed.losses == 0
 
 
-async def test_a_redis_that_was_emptied_is_a_loss_and_no_more(
+async def test_a_redis_that_was_emptied_gets_the_state_back_that_workers_know(
     library: Path, redis_server: RedisServer
 ) -> None:
     async with hosts(library, redis_server) as (one, two):
+        feed = shared_of(two.library).feed
+        before = feed.epoch("sdlc")
         await one.library.invalidate(Invalidation())
-        await eventually(lambda: shared_of(two.library).feed.epoch("sdlc") == 1)
+        epoch = await eventually(lambda: feed.epoch("sdlc") > before and feed.epoch("sdlc"))
         with redis_server.client() as client:
             client.flushall()
-        await eventually(lambda: shared_of(two.library).feed.losses == 1)
-        assert shared_of(two.library).feed.epoch("sdlc") == 0
+            await eventually(lambda: client.exists(FEED))
+        assert feed.epoch("sdlc") == epoch == _state(redis_server).number
         await one.library.invalidate(Invalidation())
-        await eventually(lambda: shared_of(two.library).feed.epoch("sdlc") == 1)
-        assert await body(two) == CORE.encode()
+        await eventually(lambda: feed.epoch("sdlc") == epoch + 1)
+        assert (feed.losses, await body(two)) == (0, CORE.encode())
 
 
 async def test_reader_of_two_hosts_never_goes_back(library: Path, redis_server: RedisServer) -> None:
@@ -333,3 +348,82 @@ async def test_what_a_host_knows_that_starts_shows_on_the_others_when_it_serves(
             await starting.library.wait_ready()
             assert await body(starting) == await body(running) == b"# Edited\n"
             assert shared_of(running.library).feed.losses == shared_of(starting.library).feed.losses == 0
+
+
+async def test_change_whose_announcement_failed_three_times_still_reaches_the_other_host(
+    library: Path, redis_server: RedisServer
+) -> None:
+    with redis_server.client() as client:
+        client.execute_command("ACL", "SETUSER", "mute", "on", ">mute", "~*", "&*", "+@all")
+        url = f"redis://mute:mute@127.0.0.1:{redis_server.port}/0"
+        # Nobody but the first sees the change, and nothing but a message tells the second.
+        async with (
+            serving_far(library, redis_server, redis_url=url, watch=True) as one,
+            serving_far(library, redis_server) as two,
+        ):
+            await eventually(lambda: one.library.freshness.watching)
+            client.execute_command("ACL", "SETUSER", "mute", "-eval")
+            replace(library / "sdlc-core.md", "# Edited\n")
+            await eventually(lambda: one.library.find(CORE_URI).size == 9)
+            assert shared_of(one.library).link.denied["EVAL"] >= TRIES
+            assert two.library.find(CORE_URI).size == len(CORE)
+            client.execute_command("ACL", "SETUSER", "mute", "+eval")
+            await eventually(lambda: two.library.find(CORE_URI).size == 9)
+            assert shared_of(two.library).feed.losses == 0
+
+
+async def test_queue_that_overflows_keeps_that_everything_was_invalidated(
+    library: Path, redis_server: RedisServer
+) -> None:
+    other = "mcp://resources/patterns/go/core"
+    with redis_server.client() as client:
+        client.execute_command("ACL", "SETUSER", "mute", "on", ">mute", "~*", "&*", "+@all")
+        url = f"redis://mute:mute@127.0.0.1:{redis_server.port}/0"
+        async with (
+            serving_far(library, redis_server, redis_url=url) as one,
+            serving_far(library, redis_server) as two,
+        ):
+            await cached(two, other)
+            before = shared_of(two.library).feed.epoch("pattern")
+            client.execute_command("ACL", "SETUSER", "mute", "-eval")
+            await one.library.invalidate(Invalidation(type="sdlc"))
+            for _ in range(MAX_WAITING + 20):
+                await one.library.invalidate(Invalidation(uri=CORE_URI))
+            client.execute_command("ACL", "SETUSER", "mute", "+eval")
+            # Of what does not fit it is forgotten what it was, but not that it was an invalidation.
+            await eventually(lambda: shared_of(two.library).feed.epoch("pattern") > before)
+            info = two.library.find(other)
+            await eventually(lambda: two.library.memory.get(info, Form.RAW, time.monotonic()) is None)
+            assert shared_of(two.library).feed.losses == 0
+
+
+async def test_epoch_never_goes_back_while_the_state_is_looked_at(
+    library: Path, redis_server: RedisServer
+) -> None:
+    async with hosts(library, redis_server) as (one, two):
+        feed, seen = shared_of(two.library).feed, [0]
+        with redis_server.client() as client:
+            old = client.get(FEED)
+            for _ in range(10):
+                await one.library.invalidate(Invalidation(type="sdlc"))
+
+                def grows() -> bool:
+                    # What a look at the state finds that was begun before the message came.
+                    client.set(FEED, old)
+                    seen.append(feed.epoch("sdlc"))
+                    return seen[-1] > seen[-2]
+
+                await eventually(grows)
+            await never(lambda: seen.append(feed.epoch("sdlc")), for_s=1.5)
+    assert seen == sorted(seen)
+    assert len(set(seen)) >= 10
+
+
+async def test_changes_that_are_remembered_are_bounded(library: Path, redis_server: RedisServer) -> None:
+    async with serving(library, redis_url=redis_server.url, shared_reads="always") as served:
+        await eventually(lambda: shared_of(served.library).feed.is_up)
+        sharing = served.app.sharing
+        assert sharing is not None
+        for batch in range(3 * MAX_REMEMBERED // 100):
+            await sharing.heard(Edit({f"mcp://resources/{batch}/{number}": "1" for number in range(100)}))
+        assert sharing.remembered == MAX_REMEMBERED

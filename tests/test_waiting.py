@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import os
 import threading
 import time
@@ -12,7 +13,7 @@ import pytest
 
 from carrel.errors import ResourceNotFound, ResourceUnreadable
 from carrel.library import Library
-from carrel.model import Form, Reading, ServedFrom, SourceError
+from carrel.model import Content, Form, Reading, ServedFrom, SourceError, Version
 from carrel.settling import QUIET_S
 from tests.support.apps import serving
 from tests.support.reading import body, read
@@ -374,3 +375,77 @@ async def test_a_document_that_is_never_quiet_shows_its_changes_in_every_form(li
         finally:
             done.set()
             await asyncio.to_thread(thread.join)
+
+
+async def test_reads_that_failed_are_no_longer_counted_as_waiting(library: Path) -> None:
+    source = FailingSource(library)
+    async with serving(library, source=source, max_waiting_reads=1) as served:
+        source.error = EIO
+        for _ in range(3):
+            with pytest.raises(ResourceUnreadable):
+                await read(served.library)
+        source.error = None
+        assert (await read(served.library)).served_from is ServedFrom.MISS
+
+
+async def test_reads_that_were_given_up_are_no_longer_counted_as_waiting(library: Path) -> None:
+    source = SlowSource(library)
+    async with serving(library, source=source, max_waiting_reads=1) as served:
+        for number in range(3):
+            waiting = asyncio.create_task(read(served.library))
+            await eventually(lambda number=number: source.reads > 0 or number)  # type: ignore[misc]
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+        source.gate.set()
+        assert (await read(served.library)).representation.body == CORE.encode()
+
+
+async def test_load_that_lands_late_does_not_replace_a_newer_version(library: Path) -> None:
+    source = HeldSource(library)
+    async with serving(library, source=source, **FOLLOWED) as served:
+        await eventually(lambda: served.library.freshness.watching)
+        late = asyncio.create_task(read(served.library))
+        await eventually(lambda: source.reads == 1)
+        replace(library / "sdlc-core.md", "# Edited\n")
+        await eventually(lambda: served.library.find(CORE_URI).size == 9)
+        assert await body(served.library) == b"# Edited\n"
+        source.gate.set()
+        assert (await late).representation.body == CORE.encode()
+        kept = served.library.memory.info(CORE_URI)
+        assert kept is not None
+        assert kept.version == served.library.find(CORE_URI).version
+        assert (await read(served.library)).served_from is ServedFrom.HIT
+        assert await body(served.library) == b"# Edited\n"
+
+
+class HeldSource(CountingSource):
+    """The first read waits until it is let go; those after it do not."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.gate = threading.Event()
+
+    def read(self, path: str, version: Version) -> Content:
+        content = super().read(path, version)
+        assert self.reads > 1 or self.gate.wait(30), "the test never opened the gate"
+        return content
+
+
+async def test_background_load_that_fails_leaves_no_exception_that_nobody_took(library: Path) -> None:
+    source = FailingSource(library)
+    told: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    async with serving(library, source=source, cache_ttl_s=0.02) as served:
+        await read(served.library)
+        info = served.library.find(CORE_URI)
+        await eventually(lambda: served.library.memory.get(info, Form.RAW, monotonic()) is None)
+        source.error = EIO
+        assert isinstance(served.library.read(info, Form.RAW), Reading)
+        # The URI counts as failing once the load has ended, and then nothing expired is given out.
+        await eventually(lambda: served.library.memory.expired(info, Form.RAW) is None)
+        source.error = None
+    await asyncio.to_thread(gc.collect)
+    await asyncio.sleep(0)
+    assert told == []

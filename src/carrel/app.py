@@ -87,7 +87,8 @@ class Application:
         stamp = Stamp(int(settings.client_ttl_s * 1000), {"name": "carrel", "version": __version__})
         level = make_shared_level(settings, catalog.rules.name, stamp)
         self.library = library = make_library(settings, source, catalog, threads, stamp, level)
-        self._sharing = Sharing(library, level.feed, source) if level is not None else None
+        self.sharing = Sharing(library, level.feed, source) if level is not None else None
+        """Tells other hosts what changed; None without Redis."""
         self.usage = make_usage_ledger(settings, catalog, shared)
         """What is read, and by whom."""
         self._telemetry = telemetry = Telemetry(
@@ -160,8 +161,8 @@ class Application:
         if self._admin is not None:
             self._admin.start()
         self._stop_watch.start()
-        if self._sharing is not None:
-            self._sharing.start()
+        if self.sharing is not None:
+            self.sharing.start()
         if self.settings.preload:
             self._preloading.start()
         if self._dashboard is not None:
@@ -178,8 +179,8 @@ class Application:
             await self._admin.stop()
         await self.caretaker.stop()
         await self.search.stop()
-        if self._sharing is not None:
-            await self._sharing.stop()
+        if self.sharing is not None:
+            await self.sharing.stop()
         await self.library.stop()
         await self._telemetry.stop()
         self._is_up = False

@@ -26,9 +26,28 @@ def compress(data: bytes, coding: Coding) -> bytes:
     return _COMPRESSORS[coding](data)
 
 
-def decompress(data: bytes, coding: Coding) -> bytes:
-    """Return the bytes that `compress` was given. For what Carrel made itself: nothing bounds the result."""
-    return _DECOMPRESSORS[coding](data)
+class TooLong(Exception):
+    """Compressed bytes that are more than they may be, or none of this coding."""
+
+
+def decompress(data: bytes, coding: Coding, max_bytes: int) -> bytes:
+    """Return the bytes that `compress` was given.
+
+    Args:
+        data: What it returned.
+        coding: Under which.
+        max_bytes: How many there may be. No more than these and one buffer are ever made.
+
+    Raises:
+        TooLong: There are more, or the data is damaged.
+    """
+    try:
+        found = _DECOMPRESSORS[coding](data, max_bytes + 1)
+    except _ERRORS[coding]() as error:
+        raise TooLong(f"it is not {coding.value}") from error
+    if len(found) > max_bytes:
+        raise TooLong(f"it expands to more than {max_bytes} bytes")
+    return found
 
 
 def _zstd(data: bytes) -> bytes:
@@ -56,24 +75,58 @@ _COMPRESSORS: dict[Coding, Callable[[bytes], bytes]] = {
 }
 
 
-def _from_zstd(data: bytes) -> bytes:
+_WINDOW_BYTES = 8 * 1024 * 1024
+"""Of `compress` at most. A frame may claim 2 GiB, which would be set aside before any byte comes."""
+
+
+def _from_zstd(data: bytes, limit: int) -> bytes:
     import zstandard
 
-    return zstandard.ZstdDecompressor().decompress(data)
+    # Unlike `decompress`, a reader sets nothing aside for the size that a frame claims to have.
+    with zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES).stream_reader(data) as reader:
+        return reader.read(limit)
 
 
-def _from_brotli(data: bytes) -> bytes:
+def _from_brotli(data: bytes, limit: int) -> bytes:
     import brotli
 
-    return bytes(brotli.decompress(data))
+    decompressor = brotli.Decompressor()
+    found = bytes(decompressor.process(data, output_buffer_limit=limit))
+    # The buffer may end early though there is room: it grows by blocks.
+    while len(found) < limit and not decompressor.is_finished():
+        more = bytes(decompressor.process(b"", output_buffer_limit=limit - len(found)))
+        if not more:
+            break
+        found += more
+    return found
 
 
-def _from_gzip(data: bytes) -> bytes:
-    return zlib.decompress(data, wbits=31)
+def _from_gzip(data: bytes, limit: int) -> bytes:
+    return zlib.decompressobj(wbits=31).decompress(data, limit)
 
 
-_DECOMPRESSORS: dict[Coding, Callable[[bytes], bytes]] = {
+_DECOMPRESSORS: dict[Coding, Callable[[bytes, int], bytes]] = {
     Coding.ZSTD: _from_zstd,
     Coding.BR: _from_brotli,
     Coding.GZIP: _from_gzip,
+}
+
+
+def _zstd_error() -> type[Exception]:
+    import zstandard
+
+    return zstandard.ZstdError
+
+
+def _brotli_error() -> type[Exception]:
+    import brotli
+
+    error: type[Exception] = brotli.error
+    return error
+
+
+_ERRORS: dict[Coding, Callable[[], type[Exception]]] = {
+    Coding.ZSTD: _zstd_error,
+    Coding.BR: _brotli_error,
+    Coding.GZIP: lambda: zlib.error,
 }

@@ -68,9 +68,9 @@ class Loading:
         shared = self._shared_for(info)
         if shared is None:
             return await self._from_source(info, form)
-        key = shared.key(info, form, self._source.portable(info.version))
+        slot = shared.slot(info, form, self._source.portable(info.version))
         asked_s = monotonic()
-        found = await shared.get(key) or await shared.take_turn(key)
+        found = await shared.get(slot) or await shared.take_turn(slot)
         asked = stage_since(StageName.CACHE_SHARED, asked_s)
         if isinstance(found, Representation):
             return Landed(found, ServedFrom.SHARED, (asked,))
@@ -83,7 +83,7 @@ class Loading:
             shared = self._shared_for(info)
             if shared is not None:
                 portable = self._source.portable(info.version)
-                shared.forget([shared.key(info, form, portable) for form in Form])
+                shared.forget([shared.slot(info, form, portable).key for form in Form])
 
     def _shared_for(self, info: ResourceInfo) -> SharedLevel | None:
         shared = self._shared

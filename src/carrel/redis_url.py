@@ -6,6 +6,7 @@ message and no `repr` shows the URL: it may hold a password.
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -40,6 +41,16 @@ class RedisUrl(msgspec.Struct, frozen=True, kw_only=True):
     def place(self) -> str:
         """What may be told to anybody who reads the log: the address without names and passwords."""
         return f"{self.socket or f'{self.host}:{self.port}'}, database {self.database}"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine: a Unix socket, or a host that names or is a loopback address."""
+        if self.socket or self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
     def __repr__(self) -> str:
         return f"RedisUrl({self.place})"

@@ -141,10 +141,17 @@ def text_of(info: ResourceInfo, data: bytes) -> str | None:
 
 
 def _raw(info: ResourceInfo, content: Content, digest: str, stamp: Stamp) -> Representation:
-    charset = "; charset=utf-8" if text_of(info, content.data) is not None else ""
+    is_text = text_of(info, content.data) is not None
     etag = _etag(digest)
-    headers = _headers(info.media_type + charset, etag, content.entry.modified_ns, stamp)
-    return _representation(content.data, etag, [*headers, ("accept-ranges", "bytes")], digest)
+    headers = _raw_headers(info.media_type, etag, content.entry.modified_ns, stamp, is_text=is_text)
+    return _representation(content.data, etag, headers, digest)
+
+
+def _raw_headers(
+    media_type: str, etag: str, modified_ns: int, stamp: Stamp, *, is_text: bool
+) -> list[Header]:
+    charset = "; charset=utf-8" if is_text else ""
+    return [*_headers(media_type + charset, etag, modified_ns, stamp), ("accept-ranges", "bytes")]
 
 
 def _envelope(info: ResourceInfo, content: Content, digest: str, stamp: Stamp) -> Representation:
@@ -211,12 +218,55 @@ def _compressed(plain: Representation, coding: Coding) -> Representation:
     if len(body) >= len(plain.body):
         return plain
     etag = f'{plain.etag[:-1]}+{coding.value}"'
-    headers = [
+    headers = _coded_headers(plain.headers, etag, coding)
+    return _representation(body, etag, headers, plain.digest)
+
+
+def _coded_headers(plain: list[Header], etag: str, coding: Coding) -> list[Header]:
+    kept = [
         ("etag", etag) if name == "etag" else (name, value)
-        for name, value in plain.headers
+        for name, value in plain
         if name != "accept-ranges"
     ]
-    return _representation(body, etag, [*headers, ("content-encoding", coding.value)], plain.digest)
+    return [*kept, ("content-encoding", coding.value)]
+
+
+def headers_of(
+    info: ResourceInfo, form: Form, etag: str, stamp: Stamp, *, is_text: bool, is_coded: bool
+) -> list[Header]:
+    """Return the headers that `render` gives a form whose bytes are known already.
+
+    Args:
+        info: What the catalog says of the resource: it alone decides the media type.
+        form: The form.
+        etag: Of the form.
+        stamp: See `Stamp`.
+        is_text: Whether the document is text in UTF-8.
+        is_coded: Whether the coding of the form saved anything.
+    """
+    if form in {Form.MCP_HANDSHAKE, Form.MCP_MODERN, Form.TOOL_HANDSHAKE, Form.TOOL_MODERN}:
+        return []
+    plain, coding = CODED_FORMS.get(form, (form, None))
+    if plain is Form.RAW:
+        headers = _raw_headers(
+            info.media_type, etag, info.modified_ns, stamp, is_text=is_text and is_textual(info.media_type)
+        )
+    else:
+        headers = _headers("application/json", etag, info.modified_ns, stamp)
+    return _coded_headers(headers, etag, coding) if is_coded and coding is not None else headers
+
+
+_LONGEST_ESCAPE = 6
+"""`\\u0000`: what one byte of a text is in JSON at most; Base64 takes less."""
+
+_MEMBERS_BYTES = 64 * 1024
+"""For all else in a JSON form: URIs are limited to 2 KiB, and titles and descriptions are short."""
+
+
+def longest_body(info: ResourceInfo, form: Form) -> int:
+    """Return how many bytes a form has at most, before any coding, by the size of its document."""
+    plain, _ = CODED_FORMS.get(form, (form, None))
+    return info.size if plain is Form.RAW else _LONGEST_ESCAPE * info.size + _MEMBERS_BYTES
 
 
 def _representation(body: bytes, etag: str, headers: list[Header], digest: str) -> Representation:

@@ -20,7 +20,7 @@ import msgspec
 
 from carrel.admin_address import AdminAddress, LoopbackAddress, parse_admin_address
 from carrel.errors import InvalidSettings
-from carrel.redis_url import parse_redis_url
+from carrel.redis_url import RedisUrl, parse_redis_url
 
 STARTER_LIBRARY = Path(__file__).parent / "starter"
 
@@ -37,6 +37,14 @@ _TOKEN = re.compile(rf"[A-Za-z0-9\-._~+/=]{{{MIN_TOKEN_CHARACTERS},1024}}\Z")
 """RFC 6750, section 2.1, but for its length."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+MIN_SECRET_CHARACTERS = 32
+"""So many hexadecimal digits have 128 bits: nobody finds out by trying which one fits a signed value."""
+
+_MIN_SECRET_VARIETY = 8
+"""Different characters: 32 random hexadecimal digits have fewer in one of a million cases."""
+
+_SECRET = re.compile(rf"[A-Za-z0-9\-._~+/=]{{{MIN_SECRET_CHARACTERS},1024}}\Z")
 
 _MAX_STREAMS = 100_000
 _MAX_SESSIONS = 1_000_000
@@ -144,6 +152,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Serve a page for people at `/dashboard`. None leaves it to `carrel serve`: on loopback only."""
     redis_url: str = ""
     """Of the Redis that all workers and hosts share; empty for none. It may hold a password: never log it."""
+    redis_secret: str = ""
+    """Signs what is written to Redis, the same on every host; needed unless Redis is on this machine. Never
+    log it."""
+    redis_previous_secret: str = ""
+    """A second one that is believed too, while one is replaced by the other. Never log it."""
+    redis_secret_file: Path | None = None
+    """The file that holds the secret, and in a second line the one it replaces."""
+    redis_unsigned: bool = False
+    """Believe whoever can write to a Redis on another machine, without a secret."""
     shared_reads: SharedReads = SharedReads.AUTO
     """Whether a document is asked of Redis before it is read from the library."""
     admin: str = ""
@@ -186,9 +203,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         _require(self.trace_slow_s >= 0, "trace_slow_s", "0 seconds or more")
         parse_networks(self.trusted_proxies)
         if self.redis_url:
-            parse_redis_url(self.redis_url)
+            self._check_redis(parse_redis_url(self.redis_url))
         if self.admin:
             self._check_admin(parse_admin_address(self.admin))
+
+    def _check_redis(self, url: RedisUrl) -> None:
+        has_file = self.redis_secret_file is not None
+        if has_file and (self.redis_secret or self.redis_previous_secret):
+            raise InvalidSettings(
+                "The Redis secret is given twice: by CARREL_REDIS_SECRET and by a file. Give one."
+            )
+        if self.redis_previous_secret and not self.redis_secret:
+            raise InvalidSettings(
+                "CARREL_REDIS_PREVIOUS_SECRET is set and CARREL_REDIS_SECRET is not. Set both, or neither."
+            )
+        if not (url.is_local or self.redis_secret or has_file or self.redis_unsigned):
+            raise InvalidSettings(
+                f"Redis at {url.place} is not on this machine, and what others write there would be served. "
+                "Set CARREL_REDIS_SECRET or --redis-secret-file to the same secret on every host (make one "
+                "with: openssl rand -hex 32), or pass --redis-unsigned to believe whoever can write there."
+            )
+        for secret, name in (
+            (self.redis_secret, "CARREL_REDIS_SECRET"),
+            (self.redis_previous_secret, "CARREL_REDIS_PREVIOUS_SECRET"),
+        ):
+            if secret:
+                check_redis_secret(secret, name)
 
     def _check_admin(self, address: AdminAddress) -> None:
         has_token, has_file = bool(self.admin_token), self.admin_token_file is not None
@@ -262,6 +302,23 @@ def check_admin_token(token: str, what: str) -> None:
         raise InvalidSettings(
             f"{what} must be at least {MIN_TOKEN_CHARACTERS} letters, digits or -._~+/= without spaces. "
             "Make one with: openssl rand -hex 32"
+        )
+
+
+def check_redis_secret(secret: str, what: str) -> None:
+    """Refuse a secret that could be guessed.
+
+    Args:
+        secret: It is not shown.
+        what: How a message calls it.
+
+    Raises:
+        InvalidSettings: It cannot be used.
+    """
+    if _SECRET.match(secret) is None or len(set(secret)) < _MIN_SECRET_VARIETY:
+        raise InvalidSettings(
+            f"{what} must be {MIN_SECRET_CHARACTERS} or more letters, digits or -._~+/= without spaces, and "
+            "not the same few again and again. Make one with: openssl rand -hex 32"
         )
 
 

@@ -18,7 +18,8 @@ from time import monotonic
 from typing import NamedTuple
 
 from carrel.cache.failures import LinkError
-from carrel.cache.feed import Dropped, Edit, Feed, News
+from carrel.cache.feed import Feed
+from carrel.cache.messages import Dropped, Edit, News
 from carrel.draft import Draft
 from carrel.library import Library
 from carrel.model import Change, Invalidation, ResourceInfo, Source
@@ -93,6 +94,11 @@ class Sharing:
         library.on_invalidation(self._on_invalidation)
         feed.attend(self)
         feed.on_turn(self._on_turn)
+
+    @property
+    def remembered(self) -> int:
+        """Documents of which it is known what was told last."""
+        return max(len(self._told), len(self._held))
 
     def start(self) -> None:
         """Begin to tell and to listen, on the running event loop."""
@@ -172,8 +178,9 @@ class Sharing:
             # Others count from when they heard, which was later than this worker's note.
             due_s = monotonic() + HOLD_S
             for uri, portable in news.items():
-                self._held[uri] = _Told(portable, due_s)
-                self._remember(uri, self._held[uri])
+                told = _Told(portable, due_s)
+                self._hold(uri, told)
+                self._remember(uri, told)
         now_s = monotonic()
         moments = {info.path: due[info.uri] or due_s for info in (*infos, *gone)}
         return {path: moment_s for path, moment_s in moments.items() if moment_s > now_s}
@@ -249,6 +256,13 @@ class Sharing:
         self._told.move_to_end(uri)
         if len(self._told) > MAX_REMEMBERED:
             self._told.popitem(last=False)
+
+    def _hold(self, uri: str, told: _Told) -> None:
+        # One that was never made, as the file changed again or went, would stay for ever.
+        self._held.pop(uri, None)
+        self._held[uri] = told
+        if len(self._held) > MAX_REMEMBERED:
+            del self._held[next(iter(self._held))]
 
     def _on_invalidation(self, scope: Invalidation) -> None:
         self._say(Dropped(scope))

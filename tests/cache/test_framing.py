@@ -1,81 +1,104 @@
-import hashlib
+"""What is believed of a value in Redis: nothing but what `render` makes of the document in the catalog."""
+
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel.cache.framing import HEAD_BYTES, Corrupt, pack, unpack
-from carrel.model import Header, Representation
+from carrel.cache.framing import Corrupt, Framing
+from carrel.cache.sealing import Purpose, Sealing, Unverified
+from carrel.model import Content, Form, Header, Representation, ResourceInfo, SourceEntry, Version
+from carrel.rendering import Stamp, render
 
 KEY = "carrel:team:resource:pattern:patterns/core:1.2:raw"
-HEADERS = [("content-type", "text/markdown; charset=utf-8"), ("etag", '"abc+gzip"')]
+STAMP = Stamp(1000, {"name": "carrel", "version": "1"})
+SEALING = Sealing(["0123456789abcdef" * 2])
+FRAMING = Framing(SEALING, STAMP)
 
 
-def representation(
-    body: bytes = b"text", headers: list[Header] | None = None, etag: str = '"abc"', digest: str = "0" * 64
-) -> Representation:
-    return Representation(body, etag, HEADERS if headers is None else headers, digest, [])
+def info(data: bytes, media_type: str = "text/markdown") -> ResourceInfo:
+    uri = "mcp://resources/a"
+    return ResourceInfo(uri, uri, "a.md", "a", "A", "", "file", media_type, len(data), 5, Version("1"))
 
 
-@given(body=st.binary(), key=st.text())
-def test_what_was_packed_comes_back(body: bytes, key: str) -> None:
-    found = unpack(key, pack(key, representation(body)))
-    assert (found.body, found.etag, found.headers) == (body, '"abc"', HEADERS)
-    assert found.hit_headers == [*HEADERS, ("x-cache", "hit")]
+def rendered(data: bytes, form: Form, media_type: str = "text/markdown") -> Representation:
+    of = info(data, media_type)
+    return render(of, Content(data, SourceEntry("a.md", of.version, len(data), 5)), form, STAMP)
 
 
-def test_a_form_without_headers_has_none_for_hits_either() -> None:
-    assert unpack(KEY, pack(KEY, representation(headers=[]))).hit_headers == []
+def forged(*payload: Any) -> bytes:
+    """Return a value that holders of the secret could have written, as hosts without a secret all do."""
+    return SEALING.seal(Purpose.VALUE, KEY, msgspec.msgpack.encode(payload))
 
 
-@given(value=st.binary(max_size=300))
-def test_any_bytes_are_refused(value: bytes) -> None:
-    with pytest.raises(Corrupt):
-        unpack(KEY, value)
+documents = st.one_of(
+    st.text(max_size=200).map(str.encode),
+    st.binary(max_size=200),
+    st.binary(max_size=20).map(lambda data: data * 200),
+)
 
 
-@given(data=st.data())
-def test_a_flipped_bit_is_noticed_wherever_it_is(data: st.DataObject) -> None:
-    value = bytearray(pack(KEY, representation(b"a body of some length")))
-    bit = data.draw(st.integers(0, len(value) * 8 - 1))
-    value[bit // 8] ^= 1 << bit % 8
-    with pytest.raises(Corrupt):
-        unpack(KEY, bytes(value))
+@given(data=documents, media_type=st.sampled_from(["text/markdown", "text/html", "image/png"]))
+@pytest.mark.parametrize("form", list(Form))
+def test_what_was_packed_comes_back_with_its_headers(form: Form, data: bytes, media_type: str) -> None:
+    made = rendered(data, form, media_type)
+    assert FRAMING.unpack(KEY, info(data, media_type), form, FRAMING.pack(KEY, made)) == made
 
 
-@given(length=st.integers(0, HEAD_BYTES + 100))
-def test_a_value_that_was_cut_or_grew_is_refused(length: int) -> None:
-    value = pack(KEY, representation())
-    with pytest.raises(Corrupt):
-        unpack(KEY, value[:length] if length < len(value) else value + b"\0")
+def test_media_type_is_that_of_the_catalog_whatever_redis_says() -> None:
+    page = rendered(b"<script>alert(1)</script>", Form.RAW, "text/html")
+    found = FRAMING.unpack(KEY, info(page.body), Form.RAW, FRAMING.pack(KEY, page))
+    assert dict(found.headers)["content-type"] == "text/markdown; charset=utf-8"
+    assert dict(found.hit_headers)["content-type"] == "text/markdown; charset=utf-8"
 
 
-def test_the_value_of_another_key_is_refused() -> None:
-    with pytest.raises(Corrupt, match="of another key"):
-        unpack(KEY, pack(f"{KEY}+gzip", representation()))
+def test_value_of_another_key_is_refused() -> None:
+    value = FRAMING.pack(f"{KEY}+gzip", rendered(b"text", Form.RAW))
+    with pytest.raises(Unverified):
+        FRAMING.unpack(KEY, info(b"text"), Form.RAW, value)
+
+
+TAG, DIGEST = '"abc"', "0" * 64
 
 
 @pytest.mark.parametrize(
-    "hostile",
+    ("form", "payload"),
     [
-        representation(headers=[("set-cookie", "a=b")]),
-        representation(headers=[("etag", '"a"\r\nset-cookie: a=b')]),
-        representation(headers=[("vary", "naïve")]),
-        representation(etag="plain"),
-        representation(etag='"a"\r\nx: y'),
-        representation(digest="short"),
+        (Form.RAW, ("plain", DIGEST, True, False, b"text")),
+        (Form.RAW, ('"a"\r\nx: y', DIGEST, True, False, b"text")),
+        (Form.RAW, (f'"{"a" * 100}"', DIGEST, True, False, b"text")),
+        (Form.RAW, (TAG, "short", True, False, b"text")),
+        (Form.RAW, (TAG, DIGEST, True, False, b"longer")),
+        (Form.RAW, (TAG, DIGEST, True, False, b"")),
+        (Form.RAW, (TAG, DIGEST, True, True, b"tex")),
+        (Form.RAW_GZIP, (TAG, DIGEST, True, True, b"text")),
+        (Form.RAW_GZIP, (TAG, DIGEST, True, False, b"tex")),
+        (Form.JSON, (TAG, DIGEST, True, False, b"x" * 100_000)),
+        (Form.MCP_MODERN, (TAG, DIGEST, True, False, b"x" * 100_000)),
+        (Form.JSON_ZSTD, (TAG, DIGEST, True, True, b"x" * 100_000)),
+        (Form.RAW, ()),
+        (Form.RAW, (TAG, DIGEST, True, False)),
+        (Form.RAW, (TAG, DIGEST, True, False, b"text", "more")),
+        (Form.RAW, (TAG, DIGEST, "yes", False, b"text")),
+        (Form.RAW, (TAG, DIGEST, True, False, "text")),
     ],
 )
-def test_a_well_framed_value_that_would_do_harm_in_a_response_is_refused(hostile: Representation) -> None:
+def test_sealed_value_that_no_rendering_makes_is_refused(form: Form, payload: tuple[Any, ...]) -> None:
     with pytest.raises(Corrupt):
-        unpack(KEY, pack(KEY, hostile))
+        FRAMING.unpack(KEY, info(b"text"), form, forged(*payload))
 
 
-@pytest.mark.parametrize("payload", [None, [], {}, [1, 2, 3, 4], ['"a"', [["etag"]], "0" * 64, b""]])
-def test_a_well_framed_value_of_another_shape_is_refused(payload: object) -> None:
-    frame = pack(KEY, representation())
-    inner = msgspec.msgpack.encode(payload)
-    head = frame[:24] + len(inner).to_bytes(4, "big") + hashlib.sha256(inner).digest()
+@pytest.mark.parametrize("payload", [None, {}, "text", [["etag", "x"]]])
+def test_sealed_value_of_another_shape_is_refused(payload: object) -> None:
+    value = SEALING.seal(Purpose.VALUE, KEY, msgspec.msgpack.encode(payload))
     with pytest.raises(Corrupt, match="not a representation"):
-        unpack(KEY, head + inner)
+        FRAMING.unpack(KEY, info(b"text"), Form.RAW, value)
+
+
+def test_no_header_of_a_representation_is_written() -> None:
+    headers: list[Header] = [("content-type", "text/plain; charset=utf-8"), ("set-cookie", "a=b")]
+    value = FRAMING.pack(KEY, Representation(b"text", TAG, headers, DIGEST, []))
+    assert b"set-cookie" not in value
+    assert b"text/plain" not in value

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 from redis import exceptions
 from redis.asyncio import SSLConnection, UnixDomainSocketConnection
 
 from carrel.cache.failures import Reason
-from carrel.cache.framing import Corrupt
 from carrel.cache.redis_client import make_pool, reason_of, require_client_library
+from carrel.cache.sealing import Corrupt
 from carrel.errors import ExtraMissing
 from carrel.redis_url import parse_redis_url
+from tests.deploy.secrets import made_secrets
 
 
 @pytest.mark.parametrize(
@@ -22,7 +24,8 @@ from carrel.redis_url import parse_redis_url
         (TimeoutError(), Reason.TIMEOUT),
         (exceptions.TimeoutError(), Reason.TIMEOUT),
         (exceptions.AuthenticationError(), Reason.AUTH),
-        (exceptions.NoPermissionError(), Reason.AUTH),
+        (exceptions.NoPermissionError(), Reason.PERMISSION),
+        (exceptions.ResponseError("The user executing the script can't run this command"), Reason.PERMISSION),
         (exceptions.AuthorizationError(), Reason.AUTH),
         (exceptions.BusyLoadingError(), Reason.LOADING),
         (exceptions.ReadOnlyError(), Reason.READ_ONLY),
@@ -44,12 +47,17 @@ def test_a_library_that_is_not_installed_is_told_with_what_to_do(monkeypatch: py
         require_client_library()
 
 
-def test_the_options_of_a_url_reach_the_connections() -> None:
-    url = parse_redis_url("rediss://carrel:pass@redis:6380/3?ca=/etc/ca.pem")
-    options = make_pool(url, 0.05).connection_kwargs
+def test_the_options_of_a_url_reach_the_connections(tmp_path: Path) -> None:
+    ca = made_secrets(tmp_path).directory / "ca.pem"
+    pool = make_pool(parse_redis_url(f"rediss://carrel:pass@redis:6380/3?ca={ca}"), 0.05)
+    options = pool.connection_kwargs
     assert (options["host"], options["port"], options["db"]) == ("redis", 6380, 3)
     assert (options["username"], options["password"]) == ("carrel", "pass")
-    assert options["ssl_ca_certs"] == "/etc/ca.pem"
+    one, two = (pool.make_connection().ssl_context.get() for _ in range(2))  # type: ignore[no-untyped-call]
+    # One for all connections: making it takes longer than one of them may.
+    assert one is two
+    assert one.check_hostname
+    assert [found["subject"] for found in one.get_ca_certs()] == [((("commonName", "Carrel Redis CA"),),)]
     assert options["socket_connect_timeout"] == 0.05
 
 
@@ -58,4 +66,4 @@ def test_the_options_of_a_url_reach_the_connections() -> None:
     [("rediss://redis", SSLConnection), ("unix:///run/redis.sock", UnixDomainSocketConnection)],
 )
 def test_a_url_decides_the_kind_of_connection(text: str, kind: type) -> None:
-    assert make_pool(parse_redis_url(text), 0.05).connection_class is kind
+    assert issubclass(make_pool(parse_redis_url(text), 0.05).connection_class, kind)

@@ -1,10 +1,14 @@
 """The way to a real Redis, as far as the levels above it do not show it; see test_shared.py."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from carrel.cache.failures import LinkError, Reason
 from carrel.cache.redis_link import RedisLink
 from carrel.redis_url import parse_redis_url
+from tests.deploy.secrets import made_secrets
 from tests.support.redis import RedisServer
 from tests.support.waiting import eventually
 
@@ -32,3 +36,19 @@ async def test_nothing_of_a_url_with_a_password_is_told(
     assert "cannot be used (auth)" in caplog.text
     assert "hunter2" not in caplog.text
     assert "somebody" not in caplog.text
+
+
+async def test_files_of_certificates_that_come_late_are_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ca = tmp_path / "ca.pem"
+    link = RedisLink(parse_redis_url(f"rediss://localhost:1/0?ca={ca}"))
+    link.start()
+    try:
+        await eventually(lambda: link.errors[Reason.CONNECTION] == 1)
+        assert "the files that the URL names as ca, cert and key (No such file or directory)" in caplog.text
+        shutil.copy(made_secrets(tmp_path).directory / "ca.pem", ca)
+        # Now it gets as far as that nobody listens there.
+        await eventually(lambda: "cannot be used (connection)" in caplog.text)
+    finally:
+        await link.stop()

@@ -1,19 +1,23 @@
 """The shared level against a real Redis."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from carrel.cache.feed import Feed
+from carrel.cache.framing import Framing
 from carrel.cache.keys import Keys
 from carrel.cache.redis_link import RedisLink
-from carrel.cache.shared import MAX_BODY_BYTES, SharedLevel, Turn
-from carrel.model import Form, Representation, ResourceInfo, Version
+from carrel.cache.sealing import Sealing
+from carrel.cache.shared import MAX_BODY_BYTES, MAX_QUEUED_BYTES, SharedLevel, Slot, Turn
+from carrel.model import Content, Form, Representation, ResourceInfo, SourceEntry, Version
 from carrel.redis_url import parse_redis_url
+from carrel.rendering import Stamp, render
 from tests.support.redis import RedisServer
 from tests.support.waiting import eventually
 
@@ -30,13 +34,30 @@ INFO = ResourceInfo(
     modified_ns=1,
     version=Version("1.4.1.1"),
 )
-BYTES = Representation(b"text", '"abc"', [("etag", '"abc"')], "0" * 64, [])
+STAMP = Stamp(1000, {"name": "carrel", "version": "0"})
+CONTENT = Content(b"text", SourceEntry("python/patterns-core.md", INFO.version, 4, 1))
+BYTES = render(INFO, CONTENT, Form.RAW, STAMP)
+SECRET = "0123456789abcdef" * 2
+
+
+def slot(shared: SharedLevel, portable: str = "4.1.1", **changes: Any) -> Slot:
+    return shared.slot(msgspec.structs.replace(INFO, **changes), Form.RAW, portable)
+
+
+def long(shared: SharedLevel, size: int, portable: str = "4.1.1") -> tuple[Slot, Representation]:
+    """Return a slot for a document of a size, and what belongs there."""
+    info = msgspec.structs.replace(INFO, size=size)
+    content = Content(b"x" * size, CONTENT.entry)
+    return slot(shared, portable, size=size), render(info, content, Form.RAW, STAMP)
 
 
 @asynccontextmanager
-async def level(server: RedisServer, ttl_s: float = 300.0, **options: Any) -> AsyncIterator[SharedLevel]:
+async def level(
+    server: RedisServer, ttl_s: float = 300.0, secrets: Sequence[str] = (SECRET,), **options: Any
+) -> AsyncIterator[SharedLevel]:
     link, keys = RedisLink(parse_redis_url(server.url), **options), Keys("team", "stamp")
-    shared = SharedLevel(Feed(link, keys), keys, ttl_s)
+    sealing = Sealing(secrets)
+    shared = SharedLevel(Feed(link, keys, sealing), keys, Framing(sealing, STAMP), ttl_s)
     shared.start()
     try:
         await eventually(lambda: shared.is_usable)
@@ -45,15 +66,15 @@ async def level(server: RedisServer, ttl_s: float = 300.0, **options: Any) -> As
         await shared.stop()
 
 
-async def write(shared: SharedLevel, key: str, representation: Representation = BYTES) -> None:
+async def write(shared: SharedLevel, place: Slot, representation: Representation = BYTES) -> None:
     written = shared.writes
-    shared.offer(Turn(key), representation)
+    shared.offer(Turn(place.key), representation)
     await eventually(lambda: shared.writes > written)
 
 
 async def test_what_one_process_offers_another_gets(redis_server: RedisServer) -> None:
     async with level(redis_server) as ours, level(redis_server) as theirs:
-        key = ours.key(INFO, Form.RAW, "4.1.1")
+        key = slot(ours)
         assert await theirs.get(key) is None
         await write(ours, key)
         found = await theirs.get(key)
@@ -64,32 +85,32 @@ async def test_what_one_process_offers_another_gets(redis_server: RedisServer) -
             BYTES.digest,
             BYTES.headers,
         )
-        assert found.hit_headers == [("etag", '"abc"'), ("x-cache", "hit")]
+        assert found.hit_headers == BYTES.hit_headers
         assert theirs.lookups == {"miss": 1, "hit": 1}
 
 
 async def test_the_key_names_library_type_name_version_and_form(redis_server: RedisServer) -> None:
     async with level(redis_server) as shared:
-        await write(shared, shared.key(INFO, Form.RAW, "4.1.1"))
-    (key,) = redis_server.keys()
-    assert key.startswith("carrel:team:resource:pattern:patterns/python/core:4.1.1.0.")
+        await write(shared, slot(shared))
+    (key,) = redis_server.keys("*:resource:*")
+    assert key.startswith("carrel:team:resource:pattern:patterns/python/core:4.1.1.")
     assert key.endswith(":raw")
 
 
 async def test_a_value_is_forgotten_after_its_time_to_live(redis_server: RedisServer) -> None:
     async with level(redis_server, ttl_s=120.0) as shared:
-        key = shared.key(INFO, Form.RAW, "4.1.1")
+        key = slot(shared)
         await write(shared, key)
     with redis_server.client() as client:
-        assert 0 < client.pttl(key) <= 120_000
+        assert 0 < client.pttl(key.key) <= 120_000
 
 
 @pytest.mark.parametrize("value", [b"x", b"x" * 100, b"carrel\x00\x01" + b"\0" * 80, b"\x80\x04N."])
 async def test_a_foreign_value_is_a_miss_that_is_counted(redis_server: RedisServer, value: bytes) -> None:
     async with level(redis_server) as shared:
-        key = shared.key(INFO, Form.RAW, "4.1.1")
+        key = slot(shared)
         with redis_server.client() as client:
-            client.set(key, value)
+            client.set(key.key, value)
         assert await shared.get(key) is None
         assert shared.lookups["corrupt"] == 1
         assert shared.link.is_up
@@ -99,9 +120,9 @@ async def test_a_foreign_value_is_a_miss_that_is_counted(redis_server: RedisServ
 
 async def test_a_value_of_another_kind_is_a_miss_that_is_counted(redis_server: RedisServer) -> None:
     async with level(redis_server) as shared:
-        key = shared.key(INFO, Form.RAW, "4.1.1")
+        key = slot(shared)
         with redis_server.client() as client:
-            client.hset(key, "field", "value")
+            client.hset(key.key, "field", "value")
         assert await shared.get(key) is None
         assert shared.lookups == {"corrupt": 1}
         assert shared.link.is_up
@@ -109,19 +130,19 @@ async def test_a_value_of_another_kind_is_a_miss_that_is_counted(redis_server: R
 
 async def test_the_value_of_another_key_is_a_miss_that_is_counted(redis_server: RedisServer) -> None:
     async with level(redis_server) as shared:
-        key, other = shared.key(INFO, Form.RAW, "4.1.1"), shared.key(INFO, Form.RAW, "5.1.1")
+        key, other = slot(shared), slot(shared, "5.1.1")
         await write(shared, key)
         with redis_server.client() as client:
-            client.copy(key, other)
+            client.copy(key.key, other.key)
         assert await shared.get(other) is None
         assert shared.lookups == {"corrupt": 1}
 
 
 async def test_no_more_of_a_huge_foreign_value_is_read_than_of_ours(redis_server: RedisServer) -> None:
     async with level(redis_server, deadline_s=5.0) as shared:
-        key = shared.key(INFO, Form.RAW, "4.1.1")
+        key = slot(shared)
         with redis_server.client() as client:
-            client.setrange(key, 100 * MAX_BODY_BYTES, b"end")
+            client.setrange(key.key, 100 * MAX_BODY_BYTES, b"end")
             before = int(client.info("stats")["total_net_output_bytes"])
             assert await shared.get(key) is None
             assert int(client.info("stats")["total_net_output_bytes"]) - before < 2 * MAX_BODY_BYTES
@@ -129,16 +150,17 @@ async def test_no_more_of_a_huge_foreign_value_is_read_than_of_ours(redis_server
 
 async def test_a_body_that_is_too_long_is_not_offered(redis_server: RedisServer) -> None:
     async with level(redis_server) as shared:
-        key = shared.key(INFO, Form.RAW, "4.1.1")
-        shared.offer(Turn(key), Representation(b"x" * (MAX_BODY_BYTES + 1), '"a"', [], "0" * 64, []))
-        await write(shared, f"{key}2")
-    assert redis_server.keys() == [f"{key}2"]
+        key, body = long(shared, MAX_BODY_BYTES + 1)
+        shared.offer(Turn(key.key), body)
+        other = slot(shared, "5.1.1")
+        await write(shared, other)
+    assert redis_server.keys("*:resource:*") == [other.key]
 
 
 async def test_the_longest_body_comes_back_whole(redis_server: RedisServer) -> None:
     async with level(redis_server, deadline_s=5.0) as shared:
-        key = shared.key(INFO, Form.RAW, "4.1.1")
-        await write(shared, key, Representation(b"x" * MAX_BODY_BYTES, '"a"', [], "0" * 64, []))
+        key, body = long(shared, MAX_BODY_BYTES)
+        await write(shared, key, body)
         found = await shared.get(key)
         assert found is not None
         assert len(found.body) == MAX_BODY_BYTES
@@ -147,38 +169,41 @@ async def test_the_longest_body_comes_back_whole(redis_server: RedisServer) -> N
 async def test_what_is_offered_while_redis_is_away_is_not_kept(redis_server: RedisServer) -> None:
     async with level(redis_server) as shared:
         redis_server.kill()
-        assert await shared.get("any") is None
+        assert await shared.get(slot(shared)) is None
         assert not shared.link.is_up
         shared.offer(Turn("any"), BYTES)
         redis_server.start()
         await eventually(lambda: shared.is_usable)
-        await write(shared, "later")
-    assert redis_server.keys("*") == ["later"]
+        later = slot(shared)
+        await write(shared, later)
+    assert redis_server.keys("*") == ["carrel:team:feed", later.key]
 
 
 async def test_a_redis_that_cannot_be_written_to_is_still_read(redis_server: RedisServer) -> None:
     async with level(redis_server) as shared:
-        await write(shared, "before")
+        before = slot(shared)
+        await write(shared, before)
         with redis_server.client() as client:
             client.config_set("maxmemory", 1)
         shared.offer(Turn("after"), BYTES)
         await eventually(lambda: shared.dropped == 1)
         assert shared.link.errors == {"full": 1}
-        assert await shared.get("before") is not None
+        assert await shared.get(before) is not None
 
 
 async def test_a_reader_who_hangs_up_leaves_no_connection_out_of_step(redis_server: RedisServer) -> None:
     async with level(redis_server) as shared:
-        for number in range(20):
-            await write(shared, f"key-{number}")
+        slots = [slot(shared, f"4.1.{number}") for number in range(20)]
+        for each in slots:
+            await write(shared, each)
         for number in range(200):
-            reader = asyncio.create_task(shared.get(f"key-{number % 20}"))
+            reader = asyncio.create_task(shared.get(slots[number % 20]))
             for _ in range(number % 7):
                 await asyncio.sleep(0)
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
-        for number in range(20):
-            assert await shared.get(f"key-{number}") is not None
+        for each in slots:
+            assert await shared.get(each) is not None
         assert shared.lookups["corrupt"] == 0
 
 
@@ -187,7 +212,7 @@ async def test_a_task_that_is_told_to_stop_in_the_middle_of_a_call_stops(redis_s
 
         async def ask_for_ever() -> None:
             while True:
-                await shared.get("any")
+                await shared.get(slot(shared))
 
         for steps in range(200):
             task = asyncio.create_task(ask_for_ever())
@@ -200,16 +225,118 @@ async def test_a_task_that_is_told_to_stop_in_the_middle_of_a_call_stops(redis_s
 
 async def test_a_level_that_was_stopped_can_be_started_again(redis_server: RedisServer) -> None:
     async with level(redis_server) as shared:
-        await write(shared, "key")
+        key = slot(shared)
+        await write(shared, key)
         await shared.stop()
         assert not shared.is_usable
-        assert await shared.get("key") is None
+        assert await shared.get(key) is None
         with redis_server.client() as client:
             assert len(client.client_list()) == 1
         shared.start()
         await eventually(lambda: shared.is_usable)
-        assert await shared.get("key") is not None
+        assert await shared.get(key) is not None
 
 
 def test_the_paths_of_unix_sockets_work_too(tmp_path: Path) -> None:
     assert parse_redis_url(f"unix://{tmp_path}/redis.sock").socket == f"{tmp_path}/redis.sock"
+
+
+COUNT = 40
+"""Values of a MiB: more than may wait at once, and than Redis takes at once."""
+
+
+async def test_bytes_that_were_written_wait_no_longer(redis_server: RedisServer) -> None:
+    async with level(redis_server, deadline_s=5.0) as shared:
+        for number in range(COUNT):
+            place, body = long(shared, MAX_BODY_BYTES, f"4.1.{number}")
+            await write(shared, place, body)
+        assert (shared.writes, shared.dropped) == (COUNT, 0)
+
+
+async def test_what_waits_to_be_written_is_bounded(redis_server: RedisServer) -> None:
+    async with level(redis_server, deadline_s=5.0) as shared:
+        fitting = MAX_QUEUED_BYTES // MAX_BODY_BYTES
+        # Nothing is written between the offers, as nobody waits.
+        for number in range(COUNT):
+            place, body = long(shared, MAX_BODY_BYTES, f"4.1.{number}")
+            shared.offer(Turn(place.key), body)
+        assert shared.dropped == COUNT - fitting
+        await eventually(lambda: shared.writes == fitting)
+    assert len(redis_server.keys("*:resource:*")) == fitting
+
+
+async def test_bytes_that_could_not_be_written_wait_no_longer(redis_server: RedisServer) -> None:
+    async with level(redis_server, deadline_s=5.0) as shared:
+        with redis_server.client() as client:
+            client.config_set("maxmemory", 1)
+            for number in range(COUNT):
+                place, body = long(shared, MAX_BODY_BYTES, f"4.1.{number}")
+                shared.offer(Turn(place.key), body)
+            await eventually(lambda: shared.dropped == COUNT)
+            client.config_set("maxmemory", 0)
+        for number in range(MAX_QUEUED_BYTES // MAX_BODY_BYTES):
+            place, body = long(shared, MAX_BODY_BYTES, f"5.1.{number}")
+            shared.offer(Turn(place.key), body)
+        assert shared.dropped == COUNT
+        await eventually(lambda: shared.writes == MAX_QUEUED_BYTES // MAX_BODY_BYTES)
+
+
+@pytest.mark.parametrize("is_offered", [True, False])
+async def test_lease_is_given_back_before_it_expires(redis_server: RedisServer, *, is_offered: bool) -> None:
+    async with level(redis_server) as shared:
+        place = slot(shared)
+        turn = await shared.take_turn(place)
+        assert isinstance(turn, Turn)
+        assert turn.token
+        if is_offered:
+            shared.offer(turn, BYTES)
+        else:
+            shared.give_back(turn)
+        # It was removed, which an expiry is not: that is no call of a command.
+        await eventually(lambda: redis_server.commands().get("unlink") == 1)
+        assert redis_server.keys("*:lease:*") == []
+        with redis_server.client() as client:
+            assert int(client.info("stats")["expired_keys"]) == 0
+
+
+async def test_lease_of_another_process_is_not_given_back(redis_server: RedisServer) -> None:
+    async with level(redis_server) as shared:
+        turn = await shared.take_turn(slot(shared))
+        assert isinstance(turn, Turn)
+        (lease,) = redis_server.keys("*:lease:*")
+        with redis_server.client() as client:
+            client.set(lease, "of another")
+            shared.give_back(turn)
+            await eventually(lambda: redis_server.commands().get("eval", 0) >= 2)
+            assert client.get(lease) == b"of another"
+
+
+@pytest.mark.parametrize("others", [(), ("fedcba9876543210" * 2,)], ids=["unsigned", "another secret"])
+async def test_value_that_is_not_signed_with_the_secret_is_a_miss(
+    redis_server: RedisServer, others: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with level(redis_server) as ours, level(redis_server, secrets=others) as theirs:
+        place = slot(ours)
+        await write(theirs, place)
+        for _ in range(5):
+            assert await ours.get(place) is None
+        assert (ours.lookups, ours.feed.suspicion.counts["value"]) == ({"corrupt": 5}, 5)
+        await write(ours, place)
+        assert await ours.get(place) is not None
+    lines = [record.getMessage() for record in caplog.records if "a value from Redis" in record.getMessage()]
+    assert len(lines) == 1
+    assert "another secret" in lines[0]
+    assert "CARREL_REDIS_SECRET" in lines[0]
+
+
+async def test_secret_can_be_replaced_host_by_host(redis_server: RedisServer) -> None:
+    old, new = SECRET, "fedcba9876543210" * 2
+    async with (
+        level(redis_server, secrets=(new, old)) as ours,
+        level(redis_server, secrets=(old, new)) as theirs,
+    ):
+        for writer, reader, portable in ((ours, theirs, "4.1.1"), (theirs, ours, "5.1.1")):
+            await write(writer, slot(writer, portable))
+            assert await reader.get(slot(reader, portable)) is not None
+        for each in (ours, theirs):
+            assert not each.feed.suspicion.counts

@@ -9,8 +9,11 @@ import yaml
 
 from carrel import settings
 from carrel.http.openapi import openapi_document
+from carrel.redis_url import parse_redis_url
+from tests.deploy.secrets import made_secrets
 
 MANIFESTS = Path(__file__).parents[2] / "deploy" / "kubernetes"
+COMPOSE = MANIFESTS.parent / "compose" / "compose.yaml"
 OLDEST = "1.30"
 """The oldest release of Kubernetes that the manifests are for."""
 
@@ -72,13 +75,42 @@ def test_no_container_is_root_writes_to_its_image_or_has_a_capability() -> None:
             assert "memory" in one["resources"]["limits"]
 
 
-def test_the_settings_are_ones_that_carrel_knows() -> None:
-    data = named("ConfigMap")["data"]
+def test_the_settings_are_ones_that_carrel_knows(tmp_path: Path) -> None:
+    data = named("ConfigMap")["data"] | made_secrets(tmp_path).environment
     of_carrel = {key: value for key, value in data.items() if not key.startswith("GITSYNC_")}
     known = {f"CARREL_{name.upper()}" for name in settings.Settings.__struct_fields__}
     assert {key for key in of_carrel if key.startswith("CARREL_")} <= known
     read = settings.load(environment=of_carrel)
-    assert (read.workers, read.redis_url, str(read.root)) == (2, "redis://redis:6379/0", "/library/current")
+    assert (read.workers, str(read.root)) == (2, "/library/current")
+    url = parse_redis_url(read.redis_url)
+    assert (url.host, url.port, url.tls, url.username) == ("redis", 6379, True, "carrel")
+    assert read.redis_secret
+
+
+def test_secrets_are_those_that_are_made_and_reach_the_container_that_needs_them(tmp_path: Path) -> None:
+    kustomization = yaml.safe_load((MANIFESTS / "kustomization.yaml").read_text())
+    generated = {
+        one["name"]: one.get("files", []) + one.get("envs", []) for one in kustomization["secretGenerator"]
+    }
+    files = {Path(file).name for names in generated.values() for file in names}
+    assert files == {file.name for file in made_secrets(tmp_path).directory.iterdir()}
+    carrel, redis = container("carrel"), container("redis")
+    assert {"secretRef": {"name": "carrel-redis"}} in carrel["envFrom"]
+    assert all("secretRef" not in one for one in container("library-sync")["envFrom"])
+    for name, where, pod_container in (("redis-ca", "redis-ca", carrel), ("redis", "secrets", redis)):
+        assert name in generated
+        (mount,) = [one for one in pod_container["volumeMounts"] if one["name"] == where]
+        assert (mount["mountPath"], mount["readOnly"]) == ("/run/redis", True)
+        volumes = [volume for pod in pods() for volume in pod["volumes"] if volume["name"] == where]
+        assert [volume["secret"]["secretName"] for volume in volumes] == [name]
+
+
+def test_redis_is_run_as_in_the_compose_project_and_takes_no_plain_connections() -> None:
+    args = container("redis")["args"]
+    assert args == yaml.safe_load(COMPOSE.read_text())["services"]["redis"]["command"]
+    assert args[args.index("--port") + 1] == "0"
+    (port,) = container("redis")["ports"]
+    assert args[args.index("--tls-port") + 1] == str(port["containerPort"])
 
 
 def test_the_library_is_where_the_sync_links_it() -> None:

@@ -117,7 +117,8 @@ class Host:
             *carrel("serve", root, "--workers", "2", "--redis", f"redis://{link.here}:{redis.port}/0"),
             *("--host", link.there, "--port", str(link.port), "--public", "--allowed-host", "localhost"),
         ]
-        self._variables = variables
+        # Redis is another machine to it.
+        self._variables = {"CARREL_REDIS_SECRET": "0123456789abcdef" * 2, **variables}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -156,7 +156,7 @@ def misses(host: Host) -> float:
 
 
 async def invalidate_all(root: Path, redis: RedisServer) -> None:
-    async with serving_far(root, redis) as third:
+    async with serving_far(root, redis, redis_secret="0123456789abcdef" * 2) as third:
         await third.library.invalidate(Invalidation())
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.metrics import count, metrics
+from tests.servers.metrics import count, metrics, total
 from tests.support.redis import RedisServer, free_port
 from tests.support.servers import carrel, environment, rsgi_command, running, wait_for, write_library
 
@@ -78,3 +78,53 @@ def test_a_start_waits_for_no_frozen_redis(tmp_path: Path, redis_server: RedisSe
         assert client.get(CORE).status_code == 200
         redis_server.thaw()
         wait_for(lambda: count(metrics(client), "carrel_shared_cache_up") == 1, "it is used once it answers")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "is not on this machine, and what others write there would be served"),
+        (["--redis-secret-file", "secret"], "The secret in secret must be 32 or more"),
+        (["--redis-secret-file", "none"], "The file of the Redis secret none cannot be read"),
+    ],
+)
+def test_redis_elsewhere_without_a_good_secret_stops_the_start(
+    tmp_path: Path, options: list[str], message: str
+) -> None:
+    library = write_library(tmp_path / "library")
+    (tmp_path / "secret").write_text("too short")
+    done = subprocess.run(
+        carrel("serve", library, "--port", "0", "--redis", "redis://192.0.2.1", *options),
+        env=environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_hosts_with_different_secrets_serve_and_say_so(tmp_path: Path, redis_server: RedisServer) -> None:
+    library = write_library(tmp_path / "library")
+    variables = {"REDIS_URL": redis_server.url, "CARREL_SHARED_READS": "always"}
+    hosts = [
+        running(
+            rsgi_command(library),
+            tmp_path / f"run-{letter}",
+            {**variables, "CARREL_REDIS_SECRET": f"{letter}0123456789abcdef" * 2},
+        )
+        for letter in "ab"
+    ]
+    with hosts[0] as one, one.client() as first, hosts[1] as two, two.client() as second:
+        for client in (first, second):
+            wait_for(lambda client=client: count(metrics(client), "carrel_feed_up") == 1, "the feed is up")  # type: ignore[misc]
+            assert client.get(CORE).status_code == 200
+            wait_for(
+                lambda client=client: total(metrics(client), "carrel_redis_unverified_total") > 0,  # type: ignore[misc]
+                "it is counted",
+            )
+        wait_for(lambda: "sealed with another secret" in one.stderr, "the first tells")
+        assert "Check that CARREL_REDIS_SECRET is the same on every host" in two.stderr

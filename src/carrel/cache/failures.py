@@ -18,6 +18,8 @@ class Reason(StrEnum):
     """Not one answer that is late, but that all are."""
     CONNECTION = "connection"
     AUTH = "auth"
+    PERMISSION = "permission"
+    """The user of Redis may not do this; others of its commands may be allowed."""
     LOADING = "loading"
     READ_ONLY = "read_only"
     FULL = "full"
@@ -27,8 +29,26 @@ class Reason(StrEnum):
     OPEN = "open"
 
 
-HARMLESS: Final = frozenset({Reason.READ_ONLY, Reason.FULL, Reason.REPLY, Reason.CORRUPT, Reason.OPEN})
+HARMLESS: Final = frozenset(
+    {Reason.PERMISSION, Reason.READ_ONLY, Reason.FULL, Reason.REPLY, Reason.CORRUPT, Reason.OPEN}
+)
 """Failures of one command, after which the next one may well succeed."""
+
+
+COMMANDS: Final = (
+    "AUTH",
+    "EVAL",
+    "GETRANGE",
+    "HELLO",
+    "PING",
+    "PUBLISH",
+    "SELECT",
+    "SET",
+    "SUBSCRIBE",
+    "TIME",
+    "UNLINK",
+)
+"""All that Carrel sends, scripts included; docs/deploying.md has the list for operators."""
 
 
 class LinkError(Exception):

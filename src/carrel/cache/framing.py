@@ -1,57 +1,33 @@
 """How a representation is written into the shared level, and what is believed of what is read there. Pure.
 
-Data only, never a pickle. Whoever can write to Redis can write any bytes under any key, and a broken
-connection can answer with the value of another: a value counts when the format, the hash of its key,
-its length and its digest are right and it has just the headers that Carrel makes.
+Data only, never a pickle, behind a seal (`sealing`). Redis holds bytes and what is known of them; the headers
+of a response are made from the catalog, so nothing in Redis decides as what a document is served.
 
-    8 bytes   "carrel" and the version of the format
-    16 bytes  hash of the key
-    4 bytes   length of the payload, big-endian
-    32 bytes  SHA-256 of the payload
-    payload   msgpack: [ETag, headers, digest of the document, body]
+The payload is msgpack: [ETag, digest of the document, whether it is text, whether it is coded, body].
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-import struct
 
 import msgspec
 
-from carrel.model import X_CACHE, Header, Representation, ServedFrom
+from carrel.cache.sealing import Corrupt, Purpose, Sealing
+from carrel.encodings import Coding
+from carrel.model import X_CACHE, Form, Representation, ResourceInfo, ServedFrom
+from carrel.rendering import CODED_FORMS, Stamp, headers_of, longest_body
 
-FORMAT = 1
+__all__ = ["Corrupt", "Framing"]
 
-_HEAD = struct.Struct(">8s16sI32s")
-HEAD_BYTES = _HEAD.size
-
-_MAGIC = b"carrel" + FORMAT.to_bytes(2, "big")
-_HEADERS = frozenset(
-    {
-        "accept-ranges",
-        "cache-control",
-        "content-encoding",
-        "content-type",
-        "etag",
-        "last-modified",
-        "vary",
-        "x-content-type-options",
-    }
-)
-_HEADER_VALUE = re.compile(r"[ -~]*")
-_ETAG = re.compile(r'"[0-9a-z+]+"')
+_ETAG = re.compile(r'"[0-9a-z+]{1,80}"')
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-
-
-class Corrupt(Exception):
-    """A value that is not what was written under its key."""
 
 
 class _Payload(msgspec.Struct, array_like=True, forbid_unknown_fields=True, gc=False):
     etag: str
-    headers: list[Header]
     digest: str
+    is_text: bool
+    is_coded: bool
     body: bytes
 
 
@@ -59,49 +35,67 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Payload)
 
 
-def pack(key: str, representation: Representation) -> bytes:
-    """Write a representation as the value of a key."""
-    payload = _encoder.encode(
-        _Payload(representation.etag, representation.headers, representation.digest, representation.body)
-    )
-    return _HEAD.pack(_MAGIC, _hash(key), len(payload), hashlib.sha256(payload).digest()) + payload
+class Framing:
+    """Writes and reads the values of one library.
 
-
-def unpack(key: str, value: bytes) -> Representation:
-    """Read the value of a key.
-
-    Raises:
-        Corrupt: It is not what `pack` made for this key; the text says in what, and shows none of it.
+    Args:
+        sealing: Signs and verifies them.
+        stamp: What goes into responses beside the documents.
     """
-    if len(value) < HEAD_BYTES:
-        raise Corrupt("shorter than a frame")
-    magic, key_hash, length, digest = _HEAD.unpack_from(value)
-    payload = memoryview(value)[HEAD_BYTES:]
-    if magic != _MAGIC:
-        raise Corrupt("of another format")
-    if key_hash != _hash(key):
-        raise Corrupt("of another key")
-    if length != len(payload):
-        raise Corrupt("of another length")
-    if digest != hashlib.sha256(payload).digest():
-        raise Corrupt("of another digest")
-    try:
-        found = _decoder.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Corrupt("not a representation") from error
-    _check(found)
-    hit_headers = [*found.headers, X_CACHE[ServedFrom.HIT]] if found.headers else []
-    return Representation(found.body, found.etag, found.headers, found.digest, hit_headers)
+
+    def __init__(self, sealing: Sealing, stamp: Stamp) -> None:
+        self._sealing = sealing
+        self._stamp = stamp
+
+    def pack(self, key: str, representation: Representation) -> bytes:
+        """Write a representation as the value of a key."""
+        headers = dict(representation.headers)
+        payload = _Payload(
+            representation.etag,
+            representation.digest,
+            "charset=" in headers.get("content-type", ""),
+            "content-encoding" in headers,
+            representation.body,
+        )
+        return self._sealing.seal(Purpose.VALUE, key, _encoder.encode(payload))
+
+    def unpack(self, key: str, info: ResourceInfo, form: Form, value: bytes) -> Representation:
+        """Read the value of a key.
+
+        Args:
+            key: Under which it was found.
+            info: What the catalog says of the resource.
+            form: The form that the key names.
+            value: What was found.
+
+        Raises:
+            Unverified: It is not signed, or not for this key.
+            Corrupt: It is no such form of this resource; the text shows nothing of the value.
+        """
+        payload = self._sealing.open(Purpose.VALUE, key, value)
+        try:
+            found = _decoder.decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Corrupt("it is not a representation") from error
+        _check(found, info, form)
+        headers = headers_of(
+            info, form, found.etag, self._stamp, is_text=found.is_text, is_coded=found.is_coded
+        )
+        hit_headers = [*headers, X_CACHE[ServedFrom.HIT]] if headers else []
+        return Representation(found.body, found.etag, headers, found.digest, hit_headers)
 
 
-def _check(found: _Payload) -> None:
-    """Refuse what would do harm in a response."""
+def _check(found: _Payload, info: ResourceInfo, form: Form) -> None:
+    """Refuse what `render` would not have made: without a secret, seals say nothing of who wrote a value."""
     if not (_ETAG.fullmatch(found.etag) and _DIGEST.fullmatch(found.digest)):
-        raise Corrupt("without a validator")
-    for name, value in found.headers:
-        if name not in _HEADERS or not _HEADER_VALUE.fullmatch(value):
-            raise Corrupt("with a header that Carrel does not send")
-
-
-def _hash(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()[:16]
+        raise Corrupt("it has no validator")
+    coding: Coding | None = CODED_FORMS[form][1] if form in CODED_FORMS else None
+    if found.is_coded and coding is None:
+        raise Corrupt("it has a coding that its form has not")
+    length, longest = len(found.body), longest_body(info, form)
+    # A coding is used only where it saves something.
+    if length > longest - found.is_coded:
+        raise Corrupt("it is longer than the document makes it")
+    is_raw = form is Form.RAW or (coding is not None and CODED_FORMS[form][0] is Form.RAW)
+    if is_raw and not found.is_coded and length != info.size:
+        raise Corrupt("it has another length than the document")

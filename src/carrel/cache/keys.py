@@ -31,7 +31,7 @@ class Keys:
         self._root = f"carrel:{_quoted(library)}"
         self._stamp = msgspec.msgpack.encode(stamp)
         self.feed = f"{self._root}:feed"
-        """Hash that holds the state of the feed."""
+        """Where the state of the feed is."""
         self.channel = f"{self._root}:changes"
         """Where changes are published."""
 

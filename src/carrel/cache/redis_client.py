@@ -6,11 +6,14 @@ It takes half a second to import, so that is done by the first call which needs 
 from __future__ import annotations
 
 import importlib
+import re
+import ssl
 from importlib.util import find_spec
+from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from carrel.cache.failures import Reason
-from carrel.cache.framing import Corrupt
+from carrel.cache.sealing import Corrupt
 from carrel.errors import ExtraMissing
 from carrel.redis_url import RedisUrl
 
@@ -41,6 +44,9 @@ def make_pool(url: RedisUrl, deadline_s: float) -> Pool:
     Args:
         url: Where Redis is.
         deadline_s: Of connecting, and of waiting for a connection that is free, in seconds.
+
+    Raises:
+        OSError: A file with certificates or a key cannot be used.
     """
     redis = importlib.import_module("redis.asyncio")
     notices = importlib.import_module("redis.maint_notifications")
@@ -61,14 +67,29 @@ def make_pool(url: RedisUrl, deadline_s: float) -> Pool:
     else:
         options |= {"host": url.host, "port": url.port}
     if url.tls:
-        options |= {
-            "connection_class": redis.SSLConnection,
-            "ssl_ca_certs": url.ca_file,
-            "ssl_certfile": url.cert_file,
-            "ssl_keyfile": url.key_file,
-        }
+        options["connection_class"] = _prepared(redis.SSLConnection, _context(url))
     pool: Pool = redis.BlockingConnectionPool(max_connections=MAX_CONNECTIONS, timeout=deadline_s, **options)
     return pool
+
+
+def _context(url: RedisUrl) -> SSLContext:
+    """Make what all connections verify the server with: with a file of authorities, by these alone."""
+    # Without a file it reads all authorities of the system, for longer than a connection may take.
+    context = ssl.create_default_context(cafile=url.ca_file)
+    if url.cert_file is not None:
+        context.load_cert_chain(url.cert_file, url.key_file)
+    return context
+
+
+def _prepared(kind: type[Any], context: SSLContext) -> type[Any]:
+    """Return a kind of connection that has its context: redis-py makes one for each, on the event loop."""
+
+    class Prepared(kind):  # type: ignore[misc]
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self.ssl_context.context = context
+
+    return Prepared
 
 
 def reason_of(error: Exception) -> Reason:
@@ -78,12 +99,30 @@ def reason_of(error: Exception) -> Reason:
     table: list[tuple[tuple[type[Exception], ...], Reason]] = [
         ((Corrupt,), Reason.CORRUPT),
         ((TimeoutError, exceptions.TimeoutError), Reason.TIMEOUT),
-        ((exceptions.AuthenticationError, exceptions.NoPermissionError), Reason.AUTH),
-        ((exceptions.AuthorizationError,), Reason.AUTH),
+        ((exceptions.NoPermissionError,), Reason.PERMISSION),
+        ((exceptions.AuthenticationError, exceptions.AuthorizationError), Reason.AUTH),
         ((exceptions.BusyLoadingError,), Reason.LOADING),
         ((exceptions.ReadOnlyError,), Reason.READ_ONLY),
         ((exceptions.OutOfMemoryError,), Reason.FULL),
         ((exceptions.ResponseError,), Reason.REPLY),
         ((exceptions.ConnectionError, OSError), Reason.CONNECTION),
     ]
-    return next((reason for kinds, reason in table if isinstance(error, kinds)), Reason.PROTOCOL)
+    found = next((reason for kinds, reason in table if isinstance(error, kinds)), Reason.PROTOCOL)
+    # What a script may not do comes as any error of a script.
+    return Reason.PERMISSION if found is Reason.REPLY and _OF_SCRIPT in str(error) else found
+
+
+_OF_SCRIPT = "user executing the script can't"
+"""So since Redis 6; Redis does not say which command of the script it was."""
+
+
+def denied_command(error: Exception) -> str:
+    """Return the command that Redis says the user may not run, in capitals; "" where it names none.
+
+    It is not always the one that was sent: a connection begins with others.
+    """
+    found = _DENIED.search(str(error))
+    return found[1].upper() if found else ""
+
+
+_DENIED = re.compile(r"to run the '(\w{1,32})")

@@ -16,10 +16,10 @@ from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from carrel.cache.breaker import Breaker, is_slow
-from carrel.cache.failures import HARMLESS, LinkError, Reason
-from carrel.cache.framing import Corrupt
-from carrel.cache.redis_client import make_pool, reason_of, require_client_library
+from carrel.cache.breaker import LONGEST_PAUSE_S, Breaker, is_slow
+from carrel.cache.failures import COMMANDS, HARMLESS, LinkError, Reason
+from carrel.cache.redis_client import denied_command, make_pool, reason_of, require_client_library
+from carrel.cache.sealing import Corrupt
 from carrel.redis_url import RedisUrl
 from carrel.tasks import end_tasks
 
@@ -64,6 +64,8 @@ class RedisLink:
         self._listeners: list[Callable[[], None]] = []
         self.errors: Counter[Reason] = Counter()
         """Calls and probes that failed, since the start; what the open breaker refused is not counted."""
+        self.denied: Counter[str] = Counter()
+        """Calls that the user of Redis has no right to, by one of `COMMANDS`."""
         self.openings = 0
         """How often the breaker opened, since the start."""
 
@@ -121,7 +123,7 @@ class RedisLink:
             raise LinkError(Reason.OPEN)
         connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         try:
-            with self._mapped():
+            with self._mapped("SUBSCRIBE"):
                 async with asyncio.timeout(self._deadline_s):
                     await connection.connect()  # type: ignore[no-untyped-call]
                     await connection.send_command("SUBSCRIBE", channel)
@@ -133,7 +135,7 @@ class RedisLink:
 
     async def _messages(self, connection: Connection) -> AsyncIterator[bytes]:
         while True:
-            with self._mapped():
+            with self._mapped("SUBSCRIBE"):
                 reply = await connection.read_response(timeout=math.inf, push_request=True)
             match reply:
                 case [b"message", _, bytes() as message]:
@@ -144,7 +146,7 @@ class RedisLink:
     async def _call(self, command: tuple[Command, ...], parse: Callable[[Any], Result]) -> Result:
         pool = self._pool
         assert pool is not None, "the breaker closes after the pool was made"
-        with self._mapped():
+        with self._mapped(str(command[0])):
             async with asyncio.timeout(self._deadline_s):
                 connection: Connection = await pool.get_connection()  # type: ignore[no-untyped-call]
                 try:
@@ -167,15 +169,29 @@ class RedisLink:
             self.openings += 1
             self._tell_listeners()
 
-    def _mapped(self) -> _Mapped:
-        return _Mapped(self._failed)
+    def _mapped(self, command: str) -> _Mapped:
+        return _Mapped(self._failed, command)
 
-    def _failed(self, reason: Reason) -> LinkError:
+    def _failed(self, reason: Reason, command: str = "") -> LinkError:
         self.errors[reason] += 1
+        if reason is Reason.PERMISSION and command in COMMANDS:
+            self._deny(command)
         if reason not in HARMLESS and self._breaker.fail(monotonic()):
             self.openings += 1
             self._tell_listeners()
         return LinkError(reason)
+
+    def _deny(self, command: str) -> None:
+        self.denied[command] += 1
+        if self.denied[command] == 1:
+            more = ", or GETRANGE, SET, UNLINK and PUBLISH in its scripts" if command == "EVAL" else ""
+            log.warning(
+                "the user of Redis at %s may not run %s%s, or not on the keys and channels 'carrel:*'. "
+                "docs/deploying.md lists the commands that are needed",
+                self.url.place,
+                command,
+                more,
+            )
 
     def _tell_listeners(self) -> None:
         is_up = self._breaker.is_closed
@@ -184,9 +200,24 @@ class RedisLink:
         for listener in self._listeners:
             listener()
 
+    async def _make_pool(self) -> Pool:
+        while True:
+            try:
+                return await asyncio.to_thread(make_pool, self.url, self._deadline_s)
+            except OSError as error:
+                self.errors[Reason.CONNECTION] += 1
+                if self.errors[Reason.CONNECTION] == 1:
+                    log.warning(
+                        "Redis at %s cannot be used: the files that the URL names as ca, cert and key (%s)",
+                        self.url.place,
+                        error.strerror or error,
+                    )
+            # Certificates are renewed, and mounted late.
+            await asyncio.sleep(LONGEST_PAUSE_S)
+
     async def _keep(self) -> None:
         """Connect, and probe whenever the breaker is open."""
-        pool = self._pool = await asyncio.to_thread(make_pool, self.url, self._deadline_s)
+        pool = self._pool = await self._make_pool()
         while True:
             await self._down.wait()
             await asyncio.sleep(max(0.0, self._breaker.next_probe_s - monotonic()))
@@ -226,8 +257,9 @@ def _expect_pong(reply: Any) -> None:
 class _Mapped:
     """Turns what the client library raises into `LinkError`, at the boundary."""
 
-    def __init__(self, failed: Callable[[Reason], LinkError]) -> None:
+    def __init__(self, failed: Callable[[Reason, str], LinkError], command: str) -> None:
         self._failed = failed
+        self._command = command
 
     def __enter__(self) -> None:
         pass
@@ -235,4 +267,4 @@ class _Mapped:
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         # Cancelling is no failure; anything else may come of parsing bytes that are not Redis's.
         if isinstance(error, Exception) and not isinstance(error, LinkError):
-            raise self._failed(reason_of(error)) from error
+            raise self._failed(reason_of(error), denied_command(error) or self._command) from error

@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 from carrel.cache.failures import LinkError, Reason
 from carrel.cache.feed import Feed
-from carrel.cache.framing import Corrupt, pack, unpack
+from carrel.cache.framing import Corrupt, Framing
 from carrel.cache.keys import Keys
+from carrel.cache.sealing import Purpose
 from carrel.model import Form, Representation, ResourceInfo
 from carrel.tasks import end_tasks
 
@@ -47,7 +48,19 @@ _FIRST_POLL_S = 0.005
 _LONGEST_POLL_S = 0.05
 
 # Only the one who holds a lease gives it back: it may have passed to another meanwhile.
-_GIVE_BACK = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+_GIVE_BACK = """
+if redis.call('GETRANGE', KEYS[1], 0, 64) == ARGV[1] then return redis.call('UNLINK', KEYS[1]) end
+return 0
+"""
+
+
+class Slot(NamedTuple):
+    """A place for one form of a resource."""
+
+    key: str
+    info: ResourceInfo
+    """What the catalog says of it: what is found there has to fit."""
+    form: Form
 
 
 class Turn(NamedTuple):
@@ -78,13 +91,15 @@ class SharedLevel:
         feed: How the workers tell each other what changed. While it is down nothing is shared: what the
             others have dropped is not known.
         keys: The library's names in Redis.
+        framing: Writes and reads values.
         ttl_s: After which Redis forgets a value, in seconds.
     """
 
-    def __init__(self, feed: Feed, keys: Keys, ttl_s: float) -> None:
+    def __init__(self, feed: Feed, keys: Keys, framing: Framing, ttl_s: float) -> None:
         self.feed = feed
         self.link = feed.link
         self._keys = keys
+        self._framing = framing
         self._ttl_ms = max(1, int(ttl_s * 1000))
         self._token = secrets.token_hex(8)
         self._tasks: deque[_Task] = deque()
@@ -110,22 +125,22 @@ class SharedLevel:
         await self.feed.stop()
         await self.link.stop()
 
-    def key(self, info: ResourceInfo, form: Form, portable: str) -> str:
-        """Return the key of one form; see `Keys.resource`."""
-        return self._keys.resource(info, form, portable, self.feed.epoch(info.type))
+    def slot(self, info: ResourceInfo, form: Form, portable: str) -> Slot:
+        """Return where one form is; see `Keys.resource`."""
+        return Slot(self._keys.resource(info, form, portable, self.feed.epoch(info.type)), info, form)
 
     @property
     def is_usable(self) -> bool:
         """Whether there is any use in asking."""
         return self.link.is_up and self.feed.is_up
 
-    async def get(self, key: str) -> Representation | None:
-        """Return the value of a key, or None when there is none that can be had in time and believed."""
+    async def get(self, slot: Slot) -> Representation | None:
+        """Return the value of a slot, or None when there is none that can be had in time and believed."""
         if not self.is_usable:
             self.lookups["error"] += 1
             return None
         try:
-            found = await self._fetch(key)
+            found = await self._fetch(slot)
         except LinkError as error:
             # An error as the reply: the key holds something of another kind.
             foreign = error.reason in {Reason.CORRUPT, Reason.REPLY}
@@ -134,13 +149,13 @@ class SharedLevel:
         self.lookups["miss" if found is None else "hit"] += 1
         return found
 
-    async def take_turn(self, key: str) -> Representation | Turn:
-        """Wait until another process has loaded a key, or until it is for this one to load it.
+    async def take_turn(self, slot: Slot) -> Representation | Turn:
+        """Wait until another process has loaded a form, or until it is for this one to load it.
 
         Whoever takes the turn calls `offer` or `give_back`. Where Redis fails it is everybody's turn.
         """
         end_s = monotonic() + WAIT_S
-        pause_s = _FIRST_POLL_S
+        key, pause_s = slot.key, _FIRST_POLL_S
         lease_ms = int(LEASE_S * 1000)
         try:
             while monotonic() < end_s:
@@ -152,7 +167,7 @@ class SharedLevel:
                     return Turn(key, self._token)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_POLL_S)
-                found = await self._fetch(key)
+                found = await self._fetch(slot)
                 if found is not None:
                     self.lookups["hit"] += 1
                     return found
@@ -185,11 +200,22 @@ class SharedLevel:
             self._queued_bytes += task.size_bytes
             self._wake.set()
 
-    async def _fetch(self, key: str) -> Representation | None:
+    async def _fetch(self, slot: Slot) -> Representation | None:
         # A range, so that a foreign value of any length costs no more than one of ours.
         return await self.link.call(
-            "GETRANGE", key, 0, MAX_VALUE_BYTES, parse=lambda reply: _value_of(key, reply)
+            "GETRANGE", slot.key, 0, MAX_VALUE_BYTES, parse=lambda reply: self._value_of(slot, reply)
         )
+
+    def _value_of(self, slot: Slot, reply: object) -> Representation | None:
+        if reply == b"":
+            return None
+        if not isinstance(reply, bytes):
+            raise Corrupt("it is not a string")
+        try:
+            return self._framing.unpack(*slot, reply)
+        except Corrupt as error:
+            self.feed.suspicion.note(Purpose.VALUE.value, str(error))
+            raise
 
     async def _work(self) -> None:
         while True:
@@ -209,7 +235,7 @@ class SharedLevel:
             await self.link.call("UNLINK", *task.removed, parse=_ignore)
         key, token = task.turn
         if task.representation is not None:
-            value = pack(key, task.representation)
+            value = self._framing.pack(key, task.representation)
             await self.link.call("SET", key, value, "PX", self._ttl_ms, parse=_expect_ok)
             self.writes += 1
         if token:
@@ -223,14 +249,6 @@ class SharedLevel:
 
 def _ignore(_: object) -> None:
     """Take any reply for good."""
-
-
-def _value_of(key: str, reply: object) -> Representation | None:
-    if reply == b"":
-        return None
-    if not isinstance(reply, bytes):
-        raise Corrupt("not a string")
-    return unpack(key, reply)
 
 
 def _expect_ok(reply: object) -> None:

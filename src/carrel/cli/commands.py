@@ -19,8 +19,10 @@ from carrel.cli.options import (
     LogFormat,
     LogHits,
     LogLevel,
+    SecretFile,
     Switch,
     TokenFile,
+    Unsigned,
     Usage,
     flags_of,
     is_on,
@@ -103,6 +105,8 @@ def serve(
     redis: Annotated[
         str | None, typer.Option(metavar="URL", help="Redis that all workers and hosts share: redis://HOST.")
     ] = None,
+    redis_secret_file: SecretFile = None,
+    redis_unsigned: Unsigned = None,
     usage: Usage = None,
     usage_clients: Clients = None,
     log_format: LogFormat = None,
@@ -120,6 +124,7 @@ def serve(
     flags = flags_of(directory, host=host, port=port, workers=workers, public=public, access_log=access_log)
     flags["allowed_hosts"] = tuple(allowed_host) if allowed_host else None
     flags |= {"preload": preload, "tools": is_on(tools), "metrics": is_on(metrics), "redis_url": redis}
+    flags |= {"redis_secret_file": redis_secret_file, "redis_unsigned": redis_unsigned}
     flags |= {"usage": usage, "usage_clients": is_on(usage_clients), "dashboard": is_on(dashboard)}
     flags |= {"log_format": log_format, "log_level": log_level, "log_hits": log_hits}
     flags["log_request_ids"] = log_request_ids

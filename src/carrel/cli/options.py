@@ -46,6 +46,14 @@ Admin = Annotated[
 TokenFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="File with the token that admin calls need.")
 ]
+SecretFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="File with the secret that signs what is written to Redis."),
+]
+Unsigned = Annotated[
+    bool | None,
+    typer.Option("--redis-unsigned", help="Believe whoever can write to a Redis on another machine."),
+]
 Config = Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file with settings.")]
 
 

@@ -20,6 +20,7 @@ from carrel.cli.admitting import listening_for_admin, spelled, with_token
 from carrel.cli.greeting import greet
 from carrel.cli.heap import keep_freed_memory
 from carrel.cli.listening import BACKLOG, listen, port_of
+from carrel.composing.secrets import with_redis_secrets
 from carrel.errors import InvalidLibrary, InvalidSettings
 from carrel.http.edge import LOOPBACK_HOSTS
 from carrel.observe import operator_log
@@ -62,6 +63,7 @@ def serve(settings: Settings) -> None:
     if settings.redis_url:
         # Here, as the workers make the link, and each would fail for itself.
         require_client_library()
+        settings = with_redis_secrets(settings)
     require_place(settings.usage)
     settings = with_token(settings)
     source, rules = open_library(settings.root, settings.max_document_bytes, is_near=settings.source_is_near)

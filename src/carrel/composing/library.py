@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from carrel.cache.feed import Feed
+from carrel.cache.framing import Framing
 from carrel.cache.keys import Keys
 from carrel.cache.memory import MemoryCache
 from carrel.cache.redis_link import RedisLink
+from carrel.cache.sealing import Sealing
 from carrel.cache.shared import SharedLevel
 from carrel.catalog import Catalog
+from carrel.composing.secrets import redis_secrets
 from carrel.freshness import Freshness
 from carrel.library import Library
 from carrel.model import Source
@@ -60,9 +63,10 @@ def make_shared_level(settings: Settings, library: str, stamp: Stamp) -> SharedL
 
     Raises:
         ExtraMissing: The client library of Redis is not installed.
+        InvalidSettings: The file with the secret cannot be used.
     """
     if not settings.redis_url:
         return None
-    keys = Keys(library, stamp)
-    feed = Feed(RedisLink(parse_redis_url(settings.redis_url)), keys)
-    return SharedLevel(feed, keys, settings.cache_ttl_s)
+    keys, sealing = Keys(library, stamp), Sealing(redis_secrets(settings))
+    feed = Feed(RedisLink(parse_redis_url(settings.redis_url)), keys, sealing)
+    return SharedLevel(feed, keys, Framing(sealing, stamp), settings.cache_ttl_s)

@@ -17,6 +17,7 @@ from carrel.observe.metrics import (
     FAILING_EXPORTERS,
     FEED_LOSSES,
     FEED_UP,
+    REDIS_UNVERIFIED,
     RESPONSES,
     SHARED_UP,
     SPANS_DROPPED,
@@ -139,7 +140,8 @@ _FEED_DOWN = State(
     "The feed of changes is down",
     "Workers do not hear from each other, so each compares what it has in memory with the library after four "
     "seconds. Answers stay fresh; reads cost more.",
-    "See to Redis, which carries the feed. When it is back, everything is compared once.",
+    "See to Redis, which carries the feed; the log names a command that its user may not run. When it is "
+    "back, everything is compared once.",
 )
 _TRACES_FAILING = State(
     "traces-failing",
@@ -245,6 +247,14 @@ _COUNTED = (
         "Messages between workers were lost {}",
         "Each time, everything in memory was compared with the library again; answers stayed fresh.",
         "Redis restarted, or is short of memory for its clients' buffers: see its log.",
+    ),
+    _Counted(
+        REDIS_UNVERIFIED,
+        "redis-unverified",
+        "item",
+        "{} in Redis not signed by this server's hosts",
+        "They were not used: documents were loaded from the library instead, and changes found by surveys.",
+        "Give every host the same CARREL_REDIS_SECRET; if they have it, see who else writes to this Redis.",
     ),
     _Counted(
         EVICTIONS,

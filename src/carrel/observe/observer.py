@@ -11,9 +11,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from time import monotonic, time
 
-from carrel.cache.failures import Reason
+from carrel.cache.failures import COMMANDS, Reason
 from carrel.cache.memory import Bound
 from carrel.cache.shared import LOOKUPS, SharedLevel
+from carrel.cache.suspicion import KINDS
 from carrel.http.exchange import FailedRead, Operation
 from carrel.library import Library
 from carrel.model import Form, ServedFrom
@@ -33,7 +34,9 @@ from carrel.observe.metrics import (
     FORM_BYTES,
     GENERATION,
     OPEN_BREAKERS,
+    REDIS_DENIED,
     REDIS_ERRORS,
+    REDIS_UNVERIFIED,
     SHARED_LOOKUPS,
     SHARED_UP,
     SHARED_WRITES,
@@ -178,6 +181,10 @@ def _refresh_shared(shared: SharedLevel, recorder: Recorder) -> None:
     recorder.counter(SHARED_WRITES, shared.dropped, result="dropped")
     for reason in Reason:
         recorder.counter(REDIS_ERRORS, shared.link.errors[reason], reason=reason.value)
+    for command in COMMANDS:
+        recorder.counter(REDIS_DENIED, shared.link.denied[command], command=command)
+    for kind in KINDS:
+        recorder.counter(REDIS_UNVERIFIED, shared.feed.suspicion.counts[kind], kind=kind)
 
 
 def _count(batch: Batch, recorder: Recorder) -> None:

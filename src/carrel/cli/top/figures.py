@@ -21,6 +21,7 @@ from carrel.observe.metrics import (
     LOADING,
     MISSES,
     OPEN_STREAMS,
+    REDIS_UNVERIFIED,
     RESPONSES,
     SESSIONS,
     SHARED_UP,
@@ -149,6 +150,10 @@ def _states(before: Snapshot, now: Snapshot) -> list[str]:
     told = (
         (FAILED_SURVEYS, "surveys of the library failed"),
         (STALE, "reads got the last good content, as the source failed"),
+        (
+            REDIS_UNVERIFIED,
+            "values or messages in Redis were not signed by this server's hosts, and not used",
+        ),
         (DROPPED_LINES, "log lines were dropped, as stderr does not take them"),
         (SPANS_DROPPED, "spans were lost on the way to the collector"),
         (TRACES_DROPPED, "requests were not traced, as too many waited for it"),

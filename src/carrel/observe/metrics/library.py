@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from carrel.cache.failures import Reason
+from carrel.cache.failures import COMMANDS, Reason
 from carrel.cache.shared import LOOKUPS
+from carrel.cache.suspicion import KINDS
 from carrel.errors import Era
 from carrel.mcp.stream import Ending
 from carrel.observe.metrics.metric import Kind, Label, Metric, Whole
@@ -18,6 +19,8 @@ SHARED_WRITES = "carrel_shared_cache_writes_total"
 OPEN_BREAKERS = "carrel_redis_open_breakers"
 BREAKER_OPENINGS = "carrel_redis_breaker_openings_total"
 REDIS_ERRORS = "carrel_redis_errors_total"
+REDIS_DENIED = "carrel_redis_denied_commands_total"
+REDIS_UNVERIFIED = "carrel_redis_unverified_total"
 FEED_UP = "carrel_feed_up"
 FEED_LOSSES = "carrel_feed_losses_total"
 OPEN_STREAMS = "carrel_open_streams"
@@ -95,16 +98,34 @@ LIBRARY = {
         Kind.COUNTER,
         "Calls of Redis that failed, by reason.",
         _WITH_REDIS + "What an open breaker refuses is not counted.",
-        "`auth`: the password. `full`, `read_only`: the memory or the role of Redis. `slow`: it has too "
-        "much to do. `timeout`, `connection`: the way there. `loading`: it starts. `protocol`, `reply`, "
-        "`corrupt`: it is no Redis, or others write to it.",
+        "`auth`: the password. `permission`: see `carrel_redis_denied_commands_total`. `full`, `read_only`: "
+        "the memory or the role of Redis. `slow`: it has too much to do. `timeout`, `connection`: the way "
+        "there. `loading`: it starts. `protocol`, `reply`, `corrupt`: it is no Redis, or others write to it.",
         (Label("reason", tuple(reason.value for reason in Reason)),),
+    ),
+    REDIS_DENIED: Metric(
+        Kind.COUNTER,
+        "Calls that the user of Redis has no right to, by command.",
+        _WITH_REDIS + "Each goes on failing until the right is given; the log names it once.",
+        "Give the user the commands that docs/deploying.md lists, on the keys and channels `carrel:*`.",
+        (Label("command", COMMANDS),),
+    ),
+    REDIS_UNVERIFIED: Metric(
+        Kind.COUNTER,
+        "What was found in Redis and not used, as its seal or its content is wrong, by kind.",
+        _WITH_REDIS + "A `value` is loaded from the source instead, a `message` is passed over, a `state` is "
+        "replaced; a `replay` is a genuine message that came again.",
+        "Either hosts have different values of `CARREL_REDIS_SECRET`, or are being upgraded, or somebody "
+        "else writes to this Redis: see who may (`ACL LIST`).",
+        (Label("kind", KINDS),),
     ),
     FEED_UP: Metric(
         Kind.GAUGE,
-        "Whether changes seen by other workers and hosts arrive (1) or not (0).",
-        _WITH_REDIS + "With 0 hits older than four seconds are compared with the source.",
-        "As `carrel_shared_cache_up`.",
+        "Whether changes that workers and hosts see reach each other (1) or not (0).",
+        _WITH_REDIS
+        + "0 also where the user of Redis may not publish. With 0 hits older than four seconds are "
+        "compared with the source.",
+        "As `carrel_shared_cache_up`; then `carrel_redis_denied_commands_total`.",
         whole=Whole.LEAST,
     ),
     FEED_LOSSES: Metric(
