@@ -1,7 +1,7 @@
 """Plant bugs in a copy of the checkout and say which of them the tests notice: `task test:mutants`.
 
-Without options, a sample of each module is judged. Progress and survivors go to stdout, or with `--json` to a file.
-The first run records which tests execute which functions, which takes as long as those tests do.
+Without options, a sample of each module is judged. The first run records which tests execute which functions,
+which takes as long as those tests do.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TARGET = 85
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the program, and return its exit status: 1 if the score is below the target or an acceptance is stale."""
+    """Run the program; the exit status is 1 if the score is below the target or an acceptance is stale."""
     options = _options(arguments)
     root: Path = options.root.resolve()
     here = root / "tests" / "mutants"
@@ -35,7 +35,9 @@ def main(arguments: Sequence[str]) -> int:
     cache = root / ".cache" / "mutants"
     children.warm_up()
     with claimed(cache, root) as tree:
-        recordings = Recordings(tree.root, cache, [module for area in known.values() for module in area.modules])
+        recordings = Recordings(
+            tree.root, cache, [module for area in known.values() for module in area.modules]
+        )
         files = test_files(tree.root, [name for area in areas.values() for name in area.tests])
         _record(recordings, files, tree, anew=options.record)
         planned = _planned(root, areas, accepted, options)
@@ -46,7 +48,10 @@ def main(arguments: Sequence[str]) -> int:
     outdated = _outdated(root, areas, accepted)
     if options.json:
         options.json.write_bytes(as_json(verdicts, options.seed))
-    print(*(survivor(each, root) for of in verdicts.values() for each in of if not each.fate.is_noticed), sep="\n")
+    print(
+        *(survivor(each, root) for of in verdicts.values() for each in of if not each.fate.is_noticed),
+        sep="\n",
+    )
     text, is_good = summary(verdicts, accepted.values(), outdated, TARGET)
     print(text)
     return 0 if is_good else 1
@@ -55,8 +60,12 @@ def main(arguments: Sequence[str]) -> int:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
     parser.add_argument("--area", action="append", metavar="NAME", help="only this area; may be given again")
-    parser.add_argument("--module", action="append", metavar="TEXT", help="only modules with this in their path")
-    parser.add_argument("--per-module", type=int, default=6, metavar="N", help="mutants of a module (default: 6)")
+    parser.add_argument(
+        "--module", action="append", metavar="TEXT", help="only modules with this in their path"
+    )
+    parser.add_argument(
+        "--per-module", type=int, default=6, metavar="N", help="mutants of a module (default: 6)"
+    )
     parser.add_argument("--all", action="store_true", help="every mutant instead of a sample: takes hours")
     parser.add_argument("--seed", type=int, default=1, help="another seed is another sample (default: 1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep all verdicts in a file")
@@ -76,7 +85,9 @@ def _record(recordings: Recordings, files: Sequence[str], tree: Tree, *, anew: b
         started = time.monotonic()
         status = recordings.record(file, tree.root)
         tests = len(recordings.by_file[file].seconds)
-        print(f"recorded {file}: {tests} tests, status {status}, {time.monotonic() - started:.0f} s", flush=True)
+        print(
+            f"recorded {file}: {tests} tests, status {status}, {time.monotonic() - started:.0f} s", flush=True
+        )
 
 
 def _planned(
@@ -87,7 +98,9 @@ def _planned(
         for module in area.modules:
             if options.module and not any(text in module for text in options.module):
                 continue
-            found = [each for each in mutants(module, (root / module).read_bytes()) if each.name not in accepted]
+            found = [
+                each for each in mutants(module, (root / module).read_bytes()) if each.name not in accepted
+            ]
             count = len(found) if options.all else options.per_module
             planned += [(name, mutant) for mutant in sample(found, count, options.seed)]
     return planned

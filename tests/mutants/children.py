@@ -1,7 +1,7 @@
 """Run tests in forked processes that start with everything but Carrel imported, and leave no process behind.
 
-The parent imports pytest and the slow third-party packages once, and never Carrel or a test; it has a single thread
-and no event loop. So a child starts as a fresh interpreter would, but three seconds earlier.
+The parent imports pytest and the slow third-party packages once, and never Carrel or a test; it has a single
+thread and no event loop. So a child starts as a fresh interpreter would, but three seconds earlier.
 """
 
 from __future__ import annotations
@@ -18,7 +18,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-_WARM = ("pytest", "coverage", "httpx", "hypothesis", "msgspec", "h11", "redis.asyncio", "brotli", "zstandard")
+_WARM = (
+    "pytest",
+    "coverage",
+    "httpx",
+    "hypothesis",
+    "msgspec",
+    "h11",
+    "redis.asyncio",
+    "brotli",
+    "zstandard",
+)
 _SLOW_PLUGINS = ("schemathesis", "cov")
 """Plugins of pytest that no test here asks for."""
 _PR_SET_CHILD_SUBREAPER = 36
@@ -36,6 +46,8 @@ def warm_up() -> None:
             importlib.import_module(name)
     assert threading.active_count() == 1, "a child would inherit threads that do not run"
     assert "carrel" not in sys.modules, "a child would have the modules without the bug"
+    # So that the child is ended and the module restored when this process is told to stop.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
@@ -46,9 +58,10 @@ def run(work: Callable[[], int], root: Path, log: Path, limit_s: float) -> int:
     child = os.fork()
     if child == 0:
         _become(work, root, log)
-    status = _waited(child, limit_s)
-    _end_descendants()
-    return status
+    try:
+        return _waited(child, limit_s)
+    finally:
+        _end_descendants()
 
 
 def pytest_main(arguments: list[str], plugin: object) -> int:
@@ -71,9 +84,12 @@ def _become(work: Callable[[], int], root: Path, log: Path) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (_MAX_BYTES, _MAX_BYTES))
         os.chdir(root)
         os.environ["PYTHONPATH"] = str(root / "src")  # for the servers that tests start
-        sys.path[:] = [str(root / "src"), *(path for path in sys.path if path not in ("", os.getcwd()))]
+        here = ("", str(Path(__file__).resolve().parents[2]))
+        sys.path[:] = [str(root / "src"), *(path for path in sys.path if path not in here)]
+        for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
+            del sys.modules[name]  # those of the copy are imported instead
         status = work()
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - whatever it was, a child must not go on as its parent
         sys.excepthook(*sys.exc_info())
     finally:
         with suppress(Exception):
@@ -89,8 +105,6 @@ def _waited(child: int, limit_s: float) -> int:
         if pid:
             return os.waitstatus_to_exitcode(status)
         time.sleep(_POLL_S)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
     return TIMED_OUT
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 
@@ -11,12 +11,12 @@ import msgspec
 import pytest
 
 from tests.mutants.children import TIMED_OUT, pytest_main, run
-from tests.mutants.operators import Mutant
+from tests.mutants.operators import Mutant, users
 from tests.mutants.recording import Recordings
 from tests.mutants.tree import Tree
 
-_BUDGET_S = 45.0
-"""Of recorded time: the tests of one mutant beyond it are left out, the slow ones, whose servers take seconds."""
+_BUDGET_S = 30.0
+"""Of recorded time, for one mutant: the slow tests beyond it, whose servers take seconds, are left out."""
 _PATIENCE = 4
 _GRACE_S = 30.0
 _DOUBT_S = 0.3
@@ -60,11 +60,11 @@ class Judge:
 
     def judge(self, mutant: Mutant) -> Verdict:
         """Run the tests that execute a mutant's function until one fails."""
-        tests, left_out = candidates(self._recordings, mutant)
+        source = (self._tree.root / mutant.module).read_bytes()
+        tests, left_out = candidates(self._recordings, mutant, users(source, mutant.line))
         if not tests:
             return Verdict(mutant, Fate.UNTESTED)
-        module = self._tree.root / mutant.module
-        planted = mutant.plant(module.read_bytes())
+        planted = mutant.plant(source)
         compile(planted, mutant.module, "exec")
         with self._tree.planted(mutant.module, planted):
             status = self._run(tests)
@@ -95,13 +95,20 @@ class Judge:
         return self._recordings.by_file[test.partition("::")[0]].seconds[test]
 
 
-def candidates(recordings: Recordings, mutant: Mutant) -> tuple[list[str], int]:
-    """Return the tests to run for a mutant, quick files first, and the number of those left out for their time."""
+def candidates(
+    recordings: Recordings, mutant: Mutant, users_of_constant: Iterable[str] = ()
+) -> tuple[list[str], int]:
+    """Return the tests to run for a mutant, quick files first, and how many were left out for their time.
+
+    A constant of the module is tested by what executes the functions that use it.
+    """
+    concerned = [mutant.function] if mutant.function else [*users_of_constant] or [""]
     ranked: list[tuple[bool, float, str, float, str]] = []
     for file, recorded in recordings.by_file.items():
-        tests = executing(recorded.functions.get(mutant.module, {}), mutant.function)
-        if executing(dict.fromkeys(recorded.elsewhere.get(mutant.module, ()), [""]), mutant.function):
-            tests = tests or set(recorded.seconds)
+        inside = recorded.functions.get(mutant.module, {})
+        outside = {name: [*recorded.seconds] for name in recorded.elsewhere.get(mutant.module, ())}
+        tests = set[str]().union(*(executing(inside, function) for function in concerned))
+        tests = tests or set[str]().union(*(executing(outside, function) for function in concerned))
         mean = sum(recorded.seconds[test] for test in tests) / (len(tests) or 1)
         is_own = Path(mutant.module).stem in file
         ranked += [(mean > 1 or not is_own, mean, file, recorded.seconds[test], test) for test in tests]
@@ -115,7 +122,7 @@ def candidates(recordings: Recordings, mutant: Mutant) -> tuple[list[str], int]:
 
 
 def executing(tests: dict[str, list[str]], function: str) -> set[str]:
-    """Return the tests of a file that execute a function, or for a module's or class's level any function on it."""
+    """Return the tests of a file that execute a function, or any of a class's or of a module's."""
     if function in tests:
         return set(tests[function])
     within = f"{function}." if function else ""
@@ -129,7 +136,7 @@ class Selection:
         self._order = {test: number for number, test in enumerate(tests)}
         self._killer = killer
 
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Keep the chosen tests."""
         chosen = [item for item in items if item.nodeid in self._order]
         items[:] = sorted(chosen, key=lambda item: self._order[item.nodeid])

@@ -1,7 +1,7 @@
 """Make mutants of a module: small bugs, each a replacement of a few bytes of its source. Pure.
 
-The operators are chosen for what tests of a server tend to miss: limits that are off by one, counters that are not
-taken down again, cleanup that does not happen, errors that vanish.
+The operators are chosen for what tests of a server tend to miss: limits that are off by one, counters that
+are not decremented, cleanup that does not happen, errors that vanish.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _UNTESTED_NAMES = ("__repr__", "__str__")
 class Mutant:
     """One planted bug.
 
-    `function` is the qualified name of the function around it, "" on the module's or a class's level. `nth` counts
-    the mutants of a module that are alike in all of this, so that a mutant keeps its name when lines move.
+    `function` is the qualified name of the function or class around it, "" on the module's level. `nth` counts
+    the mutants of a module that are alike in everything else, so that a mutant keeps its name when lines move.
     """
 
     module: str
@@ -81,6 +81,22 @@ def mutants(module: str, source: bytes) -> list[Mutant]:
 def functions(source: bytes) -> dict[str, range]:
     """Return the lines of each function's body by its qualified name, inner functions included."""
     return dict(_bodies(ast.parse(source), ""))
+
+
+def users(source: bytes, line: int) -> set[str]:
+    """Return the functions that use what a line of the module's level assigns; none for other lines."""
+    tree = ast.parse(source)
+    at = [each for each in tree.body if each.lineno <= line <= (each.end_lineno or each.lineno)]
+    assigned = {
+        name.id
+        for each in at
+        if isinstance(each, ast.Assign | ast.AnnAssign)
+        for target in (each.targets if isinstance(each, ast.Assign) else [each.target])
+        for name in ast.walk(target)
+        if isinstance(name, ast.Name)
+    }
+    naming = {node.lineno for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in assigned}
+    return {function for function, lines in functions(source).items() if naming & set(lines)}
 
 
 def _bodies(node: ast.AST, within: str) -> Iterator[tuple[str, range]]:
@@ -186,7 +202,8 @@ class _Planter:
             yield (operator, self._span(body[0])[0], self._span(body[-1])[1], "pass")
 
     def _span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
-        assert node.end_lineno is not None and node.end_col_offset is not None
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
         return (
             self._starts[node.lineno - 1] + node.col_offset,
             self._starts[node.end_lineno - 1] + node.end_col_offset,
@@ -201,7 +218,7 @@ class _Planter:
 
 
 def _mutable_children(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the children of a node in which a bug makes sense: no annotations, decorators, type variables or texts."""
+    """Yield the children of a node in which a bug makes sense: no annotations, decorators or texts."""
     if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
         return
     for name, value in ast.iter_fields(node):
@@ -240,7 +257,8 @@ def _last(node: ast.Name | ast.Attribute) -> str:
 
 def _only_logs(body: list[ast.stmt]) -> bool:
     return all(
-        isinstance(each, ast.Expr) and isinstance(each.value, ast.Call) and _is_log(each.value) for each in body
+        isinstance(each, ast.Expr) and isinstance(each.value, ast.Call) and _is_log(each.value)
+        for each in body
     )
 
 

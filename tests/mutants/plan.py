@@ -1,4 +1,4 @@
-"""Choose mutants: the areas, a sample that is the same for the same seed, and survivors that were accepted. Pure."""
+"""Choose mutants: areas, samples that are the same for the same seed, and accepted survivors. Pure."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def read_accepted(text: bytes) -> dict[str, Accepted]:
 
 
 def stale(accepted: Iterable[Accepted], mutants: Iterable[Mutant]) -> list[Accepted]:
-    """Return the accepted survivors that are no longer among the mutants: the code they were about has changed."""
+    """Return the accepted survivors that are no longer among the mutants, because their code has changed."""
     names = {mutant.name for mutant in mutants}
     return [entry for entry in accepted if entry.name not in names]
 
@@ -76,9 +76,8 @@ def stale(accepted: Iterable[Accepted], mutants: Iterable[Mutant]) -> list[Accep
 def sample(mutants: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
     """Choose `count` mutants of one module, in the order of their lines.
 
-    Operators take turns, so that a rare one, such as a `finally` that is dropped, is not drowned by negations. Which
-    mutant of an operator is chosen depends on the seed and the mutant's name alone: an edit elsewhere in the module
-    changes nothing.
+    Operators take turns, so that a rare one, such as a dropped `finally`, is not lost among negations. Which
+    mutants of an operator are chosen depends on the seed and on their names, not on lines.
     """
     by_operator: dict[str, list[Mutant]] = defaultdict(list)
     for mutant in sorted(mutants, key=lambda each: _rank(seed, each.name)):

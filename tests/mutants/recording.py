@@ -1,6 +1,6 @@
 """Record which tests execute which functions, once for each test file, and keep that under `.cache`.
 
-Functions rather than lines: what was recorded stays true when lines move. What the processes that a test starts
+Functions rather than lines: a recording stays valid when lines move. What the processes started by tests
 execute is known by file only.
 """
 
@@ -99,7 +99,9 @@ def test_files(root: Path, tests: Iterable[str]) -> list[str]:
     found: set[str] = set()
     for name in tests:
         path = root / name
-        found |= {name} if path.is_file() else {str(each.relative_to(root)) for each in path.rglob("test_*.py")}
+        found |= (
+            {name} if path.is_file() else {str(each.relative_to(root)) for each in path.rglob("test_*.py")}
+        )
     return sorted(found)
 
 
@@ -150,7 +152,9 @@ def _condensed(digest: str, seconds: dict[str, float], data: Path, tree: Path) -
     by_module = {
         module: {function: sorted(names) for function, names in of.items()} for module, of in tests.items()
     }
-    return Recorded(digest, seconds, by_module, {module: sorted(names) for module, names in elsewhere.items()})
+    return Recorded(
+        digest, seconds, by_module, {module: sorted(names) for module, names in elsewhere.items()}
+    )
 
 
 def _executed(data: Path, tree: Path) -> Iterator[tuple[str, str, str]]:

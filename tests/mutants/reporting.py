@@ -20,11 +20,14 @@ def line(number: int, count: int, area: str, verdict: Verdict, seconds: float) -
 
 
 def survivor(verdict: Verdict, root: Path) -> str:
-    """Show a survivor: where, what, how many tests ran, the difference, and the entry that would accept it."""
+    """Show a survivor: where it is, how many tests ran, and the difference."""
     mutant = verdict.mutant
     left_out = f", {verdict.left_out} slower ones left out" if verdict.left_out else ""
-    head = f"\n{verdict.fate}: {mutant.module}:{mutant.line} in {mutant.function or 'the module'}: {mutant.operator}"
-    return f"{head} ({verdict.tests} tests{left_out})\n{mutant.diff((root / mutant.module).read_bytes())}"
+    where = f"{mutant.module}:{mutant.line} in {mutant.function or 'the module'}"
+    head = (
+        f"\n{verdict.fate}: {where}: {mutant.operator} (nth = {mutant.nth}, {verdict.tests} tests{left_out})"
+    )
+    return f"{head}\n{mutant.diff((root / mutant.module).read_bytes())}"
 
 
 def score(verdicts: Iterable[Verdict]) -> tuple[int, int]:
@@ -34,7 +37,10 @@ def score(verdicts: Iterable[Verdict]) -> tuple[int, int]:
 
 
 def summary(
-    verdicts: Mapping[str, Sequence[Verdict]], accepted: Iterable[Accepted], outdated: Sequence[Accepted], target: int
+    verdicts: Mapping[str, Sequence[Verdict]],
+    accepted: Iterable[Accepted],
+    outdated: Sequence[Accepted],
+    target: int,
 ) -> tuple[str, bool]:
     """Return the table of areas with what is wrong, and whether nothing is."""
     rows = [f"\n{'area':<10} {'noticed':>8} {'planted':>8} {'score':>7}"]
@@ -58,7 +64,8 @@ def summary(
 def as_json(verdicts: Mapping[str, Sequence[Verdict]], seed: int) -> bytes:
     """Return all verdicts and the score of each area."""
     areas = {
-        area: {"noticed": score(of)[0], "planted": score(of)[1], "verdicts": of} for area, of in verdicts.items()
+        area: {"noticed": score(of)[0], "planted": score(of)[1], "verdicts": of}
+        for area, of in verdicts.items()
     }
     return msgspec.json.format(msgspec.json.encode({"seed": seed, "areas": areas}), indent=1)
 

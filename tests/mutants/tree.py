@@ -32,7 +32,7 @@ class Tree:
             (self.root / name).unlink()
         for name in _LINKED:
             _link(self._original / name, self.root / name)
-        # A module with a bug in it may have the size and the second of the one before: only its hash tells them apart.
+        # Two mutants may have the same size and be written within a second: only a hash tells them apart.
         compileall.compile_dir(
             str(self.root / "src"), quiet=1, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH
         )
@@ -73,7 +73,9 @@ def claimed(cache: Path, original: Path) -> Iterator[Tree]:
 
 def _project_files(root: Path) -> list[str]:
     command = ["git", "-c", f"safe.directory={root}", "ls-files", "-z", "--cached", "--others"]
-    done = subprocess.run([*command, "--exclude-standard"], cwd=root, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "--exclude-standard"], cwd=root, check=True, capture_output=True, text=True
+    )
     return [name for name in done.stdout.split("\0") if name and (root / name).is_file()]
 
 
@@ -89,7 +91,12 @@ def _stale_files(root: Path, names: set[str]) -> Iterator[str]:
     for directory in ("src", "tests"):
         for path in (root / directory).rglob("*"):
             name = str(path.relative_to(root))
-            if path.is_file() and name not in names and "__pycache__" not in name and "node_modules" not in name:
+            if (
+                path.is_file()
+                and name not in names
+                and "__pycache__" not in name
+                and "node_modules" not in name
+            ):
                 yield name
 
 
