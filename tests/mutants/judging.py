@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -18,7 +19,8 @@ from tests.mutants.tree import Tree
 _BUDGET_S = 30.0
 """Of recorded time, for one mutant: the slow tests beyond it, whose servers take seconds, are left out."""
 _PATIENCE = 4
-_GRACE_S = 30.0
+_GRACE_S = float(os.environ.get("CARREL_MUTANTS_GRACE_S", "30"))
+"""Added to a multiple of the recorded time, before a mutant's tests are given up."""
 _DOUBT_S = 0.3
 """A test that takes longer waits for servers or times, and may fail for a busy machine instead of the bug."""
 

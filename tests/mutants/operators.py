@@ -35,8 +35,8 @@ _UNTESTED_NAMES = ("__repr__", "__str__")
 class Mutant:
     """One planted bug.
 
-    `function` is the qualified name of the function or class around it, "" on the module's level. `nth` counts
-    the mutants of a module that are alike in everything else, so that a mutant keeps its name when lines move.
+    `function` is the qualified name of the function or class around it, "" on the level of the module. `nth`
+    counts mutants that are alike in everything else, so that a mutant keeps its name when lines move.
     """
 
     module: str
@@ -144,7 +144,7 @@ class _Planter:
     def _of(self, node: ast.AST, function: str) -> Iterator[tuple[str, int, int, str]]:
         if isinstance(node, ast.expr):
             yield from self._of_expression(node)
-        if isinstance(node, ast.If | ast.While | ast.IfExp):
+        if isinstance(node, ast.If | ast.While | ast.IfExp) and not _is_for_types(node):
             yield from self._negation(node.test)
         if isinstance(node, ast.comprehension):
             for test in node.ifs:
@@ -219,7 +219,7 @@ class _Planter:
 
 def _mutable_children(node: ast.AST) -> Iterator[ast.AST]:
     """Yield the children of a node in which a bug makes sense: no annotations, decorators or texts."""
-    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+    if _is_for_types(node):
         return
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list", "bases", "keywords") and isinstance(
@@ -230,6 +230,10 @@ def _mutable_children(node: ast.AST) -> Iterator[ast.AST]:
             # The positions of what is inside an f-string are not those of the source before Python 3.12.
             if isinstance(child, ast.AST) and not isinstance(child, ast.JoinedStr | ast.Assert):
                 yield child
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def _is_effect(node: ast.stmt, function: str) -> bool:
