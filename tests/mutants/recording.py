@@ -133,7 +133,7 @@ def _measured(file: str, config: Path, seconds: Path) -> int:
     clock = _Clock(measurement)
     measurement.start()
     try:
-        return pytest_main([file], clock)
+        return pytest_main(["--timeout=60", file], clock)
     finally:
         measurement.stop()
         measurement.save()
