@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
         files = test_files(tree.root, [name for area in areas.values() for name in area.tests])
         _record(recordings, files, tree, anew=options.record)
         planned = _planned(root, areas, accepted, options)
-        judge = Judge(tree, recordings, cache)
+        judge = Judge(tree, recordings, cache, options.budget)
         verdicts: dict[str, list[Verdict]] = {name: [] for name in areas}
         for area, verdict in _judged(judge, planned):
             verdicts[area].append(verdict)
@@ -67,6 +67,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         "--per-module", type=int, default=6, metavar="N", help="mutants of a module (default: 6)"
     )
     parser.add_argument("--all", action="store_true", help="every mutant instead of a sample: takes hours")
+    parser.add_argument("--budget", type=float, default=15, metavar="S", help="seconds of tests for a mutant")
     parser.add_argument("--seed", type=int, default=1, help="another seed is another sample (default: 1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep all verdicts in a file")
     parser.add_argument("--record", action="store_true", help="record anew which tests execute what")

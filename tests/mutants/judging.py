@@ -16,8 +16,6 @@ from tests.mutants.operators import Mutant, users
 from tests.mutants.recording import Recordings
 from tests.mutants.tree import Tree
 
-_BUDGET_S = 30.0
-"""Of recorded time, for one mutant: the slow tests beyond it, whose servers take seconds, are left out."""
 _PATIENCE = 4
 _GRACE_S = float(os.environ.get("CARREL_MUTANTS_GRACE_S", "30"))
 """Added to a multiple of the recorded time, before a mutant's tests are given up."""
@@ -52,9 +50,17 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 class Judge:
-    """Plants mutants in a copy of the checkout, one at a time."""
+    """Plants mutants in a copy of the checkout, one at a time.
 
-    def __init__(self, tree: Tree, recordings: Recordings, cache: Path) -> None:
+    Args:
+        tree: The copy.
+        recordings: Which tests execute what.
+        cache: Where the output of tests goes.
+        budget_s: Recorded time of the tests of one mutant; the slow ones beyond it are left out.
+    """
+
+    def __init__(self, tree: Tree, recordings: Recordings, cache: Path, budget_s: float) -> None:
+        self._budget_s = budget_s
         self._tree = tree
         self._recordings = recordings
         self._log = cache / f"{tree.root.name}.log"
@@ -63,7 +69,7 @@ class Judge:
     def judge(self, mutant: Mutant) -> Verdict:
         """Run the tests that execute a mutant's function until one fails."""
         source = (self._tree.root / mutant.module).read_bytes()
-        tests, left_out = candidates(self._recordings, mutant, users(source, mutant.line))
+        tests, left_out = candidates(self._recordings, mutant, users(source, mutant.line), self._budget_s)
         if not tests:
             return Verdict(mutant, Fate.UNTESTED)
         planted = mutant.plant(source)
@@ -98,7 +104,7 @@ class Judge:
 
 
 def candidates(
-    recordings: Recordings, mutant: Mutant, users_of_constant: Iterable[str] = ()
+    recordings: Recordings, mutant: Mutant, users_of_constant: Iterable[str], budget_s: float
 ) -> tuple[list[str], int]:
     """Return the tests to run for a mutant, quick files first, and how many were left out for their time.
 
@@ -117,7 +123,7 @@ def candidates(
     chosen: list[str] = []
     spent_s = 0.0
     for *_, seconds, test in sorted(ranked):
-        if spent_s + seconds <= _BUDGET_S or not chosen:
+        if spent_s + seconds <= budget_s or not chosen:
             spent_s += seconds
             chosen.append(test)
     return chosen, len(ranked) - len(chosen)

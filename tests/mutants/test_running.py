@@ -123,7 +123,7 @@ def test_bugs_are_planted_in_a_copy_and_judged(checkout: Path) -> None:
     entry |= {"before": "inside.discard(name)", "after": "pass", "reason": "It is about this test."}
     text = "[[mutant]]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in entry.items())
     (checkout / "tests/mutants/accepted.toml").write_text(text)
-    _, output, fates = run(checkout, "--all")
+    _, output, fates = run(checkout, "--per-module", "3")
     assert ("leave", "remove") not in fates
     assert "accepted survivors, which are not planted: 1" in output
     assert "recorded" not in output, "what the tests execute is known from the first run"

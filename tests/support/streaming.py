@@ -33,6 +33,8 @@ async def stream_of(
     """Open the stream that a request asks for."""
     answer = await answered(served, method, value, **headers)
     assert isinstance(answer, Streaming), answer
+    assert answer.status == 200
+    assert dict(answer.headers)["content-type"] == "text/event-stream"
     assert isinstance(answer.stream, Stream)
     client = Client()
     answer.stream.open(client)
