@@ -133,6 +133,8 @@ class _Planter:
     def _walk(self, node: ast.AST, function: str) -> Iterator[_Change]:
         for child in _mutable_children(node):
             name = function
+            if isinstance(node, ast.Module) and _is_chosen_number(child):
+                continue
             if isinstance(child, (*_FUNCTIONS, ast.ClassDef)):
                 name = f"{function}.{child.name}".lstrip(".")
                 if child.name in _UNTESTED_NAMES:
@@ -230,6 +232,15 @@ def _mutable_children(node: ast.AST) -> Iterator[ast.AST]:
             # The positions of what is inside an f-string are not those of the source before Python 3.12.
             if isinstance(child, ast.AST) and not isinstance(child, ast.JoinedStr | ast.Assert):
                 yield child
+
+
+def _is_chosen_number(node: ast.AST) -> bool:
+    """Say whether a statement names a number, such as a limit: its value is a decision, and tests use its name."""
+    value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+    return isinstance(value, ast.Constant) or (
+        isinstance(value, ast.BinOp)
+        and not any(isinstance(each, ast.Name | ast.Call) for each in ast.walk(value))
+    )
 
 
 def _is_for_types(node: ast.AST) -> bool:

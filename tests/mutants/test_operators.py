@@ -27,7 +27,7 @@ def planted(source: str) -> list[tuple[str, str]]:
         ("a in b", "negate", "a not in b"),
         ("a is b", "negate", "a is not b"),
         ("a and b", "logic", "a or b"),
-        ("n = 5", "constant", "n = 6"),
+        ("n = f(5)", "constant", "n = f(6)"),
         ("n = a - b", "arithmetic", "n = a + b"),
         ("n = min(a, b)", "extreme", "n = max(a, b)"),
         ("n -= a", "remove", "pass"),
@@ -68,6 +68,8 @@ def test_a_bug_is_planted(source: str, operator: str, changed: str) -> None:
         "class C:\n    def __init__(self):\n        self.a = b",
         "try:\n    a = b\nexcept E:\n    raise",
         "a = True",
+        "MAX = 5",
+        "MAX_BYTES: Final = 4 * 1024 + 1",
     ],
 )
 def test_nothing_is_planted_where_it_would_say_nothing(source: str) -> None:
