@@ -237,10 +237,9 @@ def _mutable_children(node: ast.AST) -> Iterator[ast.AST]:
 def _is_chosen_number(node: ast.AST) -> bool:
     """Say whether a statement names a number, such as a limit: its value is a decision, and tests use its name."""
     value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
-    return isinstance(value, ast.Constant) or (
-        isinstance(value, ast.BinOp)
-        and not any(isinstance(each, ast.Name | ast.Call) for each in ast.walk(value))
-    )
+    if isinstance(value, ast.BinOp):
+        return not any(isinstance(each, ast.Name | ast.Call) for each in ast.walk(value))
+    return isinstance(value, ast.Constant)
 
 
 def _is_for_types(node: ast.AST) -> bool:
