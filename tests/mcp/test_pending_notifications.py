@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from carrel.mcp.stream import BATCH, Ending
 from carrel.mcp.streams import Streams
 from tests.support.shelves import Shelf, opened, settled, uri
+from tests.support.waiting import eventually
 
 
 async def test_pending_notifications_are_dropped_on_unsubscribe(shelf: Shelf, streams: Streams) -> None:
@@ -75,3 +78,26 @@ async def test_streams_are_counted_by_era_until_they_end(streams: Streams) -> No
     stream.end(Ending.SESSION)
     stream.end(Ending.SESSION)
     assert (streams.open_by_era[stream.era], streams.ended, len(streams)) == (0, {Ending.SESSION: 1}, 0)
+
+
+async def test_a_change_is_kept_back_for_its_head_start(shelf: Shelf) -> None:
+    """A client that is told of it may read at another worker, which has to have seen it by then."""
+    streams = Streams(shelf.catalog, 3, 3600.0, lambda: None, head_start_s=0.2)
+    _, client = opened(streams, "a")
+    clock = asyncio.get_running_loop().time
+    begun_s = clock()
+    shelf.put("a")
+    shelf.put("a")
+    await eventually(lambda: client.told)
+    assert clock() - begun_s >= 0.2
+    await settled(streams)
+    assert client.told == [uri("a")] * 2
+    streams.close()
+
+
+async def test_a_change_that_nobody_listens_to_is_not_kept(shelf: Shelf, streams: Streams) -> None:
+    shelf.put("a")
+    assert streams.is_idle
+    _, client = opened(streams, "a")
+    await settled(streams)
+    assert (client.told, streams.sent) == ([], 0)

@@ -235,7 +235,7 @@ def _mutable_children(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _is_chosen_number(node: ast.AST) -> bool:
-    """Say whether a statement names a number, such as a limit: its value is a decision, and tests use its name."""
+    """Say whether a statement names a number: its value is a decision, and tests use its name."""
     value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
     if isinstance(value, ast.BinOp):
         return not any(isinstance(each, ast.Name | ast.Call) for each in ast.walk(value))
