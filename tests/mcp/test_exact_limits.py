@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ def listen(count: int) -> dict[str, Any]:
 
 async def test_a_listener_names_exactly_as_many_uris_as_are_allowed(served: Served) -> None:
     message = listen(MAX_URIS)
-    stream, client = await stream_of(served, "POST", message, **modern_headers(message))
+    async with asyncio.timeout(10):  # others get the loop in between, but nobody is made to wait
+        stream, client = await stream_of(served, "POST", message, **modern_headers(message))
     (acknowledged,) = client.got
     assert acknowledged["params"]["notifications"]["resourceSubscriptions"] == [CORE_URI]
     stream.end(Ending.SESSION)

@@ -71,7 +71,7 @@ class Recordings:
 
     def record(self, file: str, tree: Path) -> int:
         """Run the tests of a file in a copy of the checkout, and keep what they executed."""
-        data, log = self._cache / "data", self._cache / "log"
+        data, log = (self._cache / f"{kind}-{tree.name}" for kind in ("data", "log"))
         data.mkdir(exist_ok=True)
         for old in data.iterdir():
             old.unlink()
