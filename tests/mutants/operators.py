@@ -200,7 +200,7 @@ class _Planter:
         yield ("negate", start, end, f"not ({self._source[start:end].decode()})")
 
     def _emptied(self, operator: str, body: list[ast.stmt]) -> Iterator[tuple[str, int, int, str]]:
-        if not (len(body) == 1 and isinstance(body[0], ast.Pass | ast.Raise)) and not _only_logs(body):
+        if not _is_empty(body) and not _only_logs(body):
             yield (operator, self._span(body[0])[0], self._span(body[-1])[1], "pass")
 
     def _span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
@@ -267,6 +267,15 @@ def _is_log(call: ast.Call) -> bool:
 
 def _last(node: ast.Name | ast.Attribute) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr
+
+
+def _is_empty(body: list[ast.stmt]) -> bool:
+    """Say whether a body does nothing, or only what another operator removes."""
+    (only, *more) = body
+    return not more and (
+        isinstance(only, ast.Pass | ast.Raise)
+        or (isinstance(only, ast.Return) and not _is_something(only.value))
+    )
 
 
 def _only_logs(body: list[ast.stmt]) -> bool:

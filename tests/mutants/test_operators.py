@@ -67,6 +67,7 @@ def test_a_bug_is_planted(source: str, operator: str, changed: str) -> None:
         "def f():\n    return None",
         "class C:\n    def __init__(self):\n        self.a = b",
         "try:\n    a = b\nexcept E:\n    raise",
+        "def f():\n    try:\n        a = b\n    except E:\n        return None",
         "a = True",
         "MAX = 5",
         "MAX_BYTES: Final = 4 * 1024 + 1",
