@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from carrel.http.exchange import Loss
+from carrel.http.exchange import Loss, Response, Streaming
 from carrel.mcp.stream import Ending
 from tests.support.apps import BASE, Served, application, serving
 from tests.support.mcp import modern_headers, modern_message
@@ -95,3 +96,31 @@ async def test_one_who_listens_while_the_library_is_surveyed_waits(library: Path
         source.fails_list = False
         _, end = await listening
         assert end.got[0]["params"]["notifications"] == {"resourceSubscriptions": [CORE_URI]}
+
+
+async def test_reads_and_listings_wait_while_the_library_is_surveyed(library: Path) -> None:
+    source = FailingSource(library)
+    source.fails_list = True
+    app = await asyncio.to_thread(lambda: application(library, source=source, rescan_s=0.05))
+    async with app.lifespan(), httpx.AsyncClient(base_url=BASE) as client:
+        served = Served(app, client, library)
+        calls = [
+            modern_message("resources/list"),
+            modern_message("resources/read", uri=CORE_URI),
+            modern_message("resources/read", uri=f"{CORE_URI}x"),
+        ]
+        asked = [
+            asyncio.create_task(answered(served, "POST", call, **modern_headers(call))) for call in calls
+        ]
+        await eventually(lambda: app.library.freshness.failed_surveys >= 2)
+        assert not any(each.done() for each in asked)
+        source.fails_list = False
+        listed, read, missing = [json.loads(_response(await each).body) for each in asked]
+        assert len(listed["result"]["resources"]) == len(app.library.catalog)
+        assert read["result"]["contents"][0]["uri"] == CORE_URI
+        assert missing["error"]["data"] == {"uri": f"{CORE_URI}x"}
+
+
+def _response(answer: Response | Streaming) -> Response:
+    assert isinstance(answer, Response)
+    return answer
