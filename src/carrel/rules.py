@@ -191,10 +191,11 @@ def parse_rules(text: str, fallback_name: str) -> Rules:
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidLibrary(f"{RULES_FILE} is not valid TOML: {error}.") from error
     except RecursionError as error:
         raise InvalidLibrary(f"{RULES_FILE} is nested too deeply to be read.") from error
+    except ValueError as error:
+        # Beside `TOMLDecodeError`, numbers of thousands of digits are a plain one.
+        raise InvalidLibrary(f"{RULES_FILE} is not valid TOML: {error}.") from error
     _check_keys(document, {"name", "follow_links", "collection"}, text, 0)
     name = _typed(document, "name", str, fallback_name, text, 0)
     follow_links = _typed(document, "follow_links", bool, default=False, text=text, number=0)
