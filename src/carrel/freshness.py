@@ -62,7 +62,8 @@ class Freshness:
         self._judge = Judge(source, catalog)
         self._adopting = Adopting(self._judge, catalog, threads)
         self._rescan_s = rescan_s
-        self._watch = watch
+        self.is_watch_wanted = watch
+        """Whether the system is asked to tell of changes."""
         self._rulebook = Rulebook(root, catalog.rules.text)
         self._dirty: set[str] = set()
         self._timetable = Timetable(rescan_s)
@@ -86,7 +87,7 @@ class Freshness:
     def start(self) -> None:
         """Begin to follow, on the running event loop."""
         self._tasks.append(asyncio.create_task(self._follow(), name="carrel-freshness"))
-        if self._watch:
+        if self.is_watch_wanted:
             self._tasks.append(asyncio.create_task(self._listen(), name="carrel-watch"))
 
     async def stop(self) -> None:

@@ -42,26 +42,34 @@ class Rulebook:
         """
         try:
             text, is_settled = self._read()
-            if not is_settled:
-                return None
-            if text == self._in_force:
-                self.fault, self._refused = "", None
-                return None
-            if text is not None and text == self._refused:
-                return None
-            self._refused = text
+        except InvalidLibrary as error:
+            self._refuse(None, error)
+            return None
+        if not is_settled or self._is_refused(text):
+            return None
+        if text == self._in_force:
+            self._refused, self.fault = None, ""
+            return None
+        try:
             rules = surveying.rules_from(text, self._root)
         except InvalidLibrary as error:
-            self.fault = surveying.without_root(error.message, self._root)
+            self._refuse(text, error)
             return None
         self._in_force, self._refused, self.fault = text, None, ""
         return rules
+
+    def _refuse(self, text: str | None, error: InvalidLibrary) -> None:
+        self._refused = text
+        self.fault = surveying.without_root(error.message, self._root)
+
+    def _is_refused(self, text: str | None) -> bool:
+        return text is not None and text == self._refused
 
     def _read(self) -> tuple[str | None, bool]:
         """Return the text, and whether it has settled."""
         text = surveying.read_rules_text(self._root)
         gone_s, self._gone_s, self.due_s = self._gone_s, inf, inf
-        if text in {self._in_force, self._refused}:
+        if text == self._in_force or self._is_refused(text):
             return text, True
         now_s = time.monotonic()
         if self._in_force is not None and not (text or "").strip():
