@@ -62,6 +62,7 @@ class Collection:
             raise ValueError(f"uri {error}") from None
         self.defaults = dict(defaults or {})
         self.description = description
+        self.files = files
         self._files = _file_pattern(files)
         named = set(self._files.groupindex)
         for variable in self.template.variables:
@@ -249,6 +250,16 @@ _TOML_NAMES = {str: "string", bool: "boolean", dict: "table"}
 
 def _fault(reason: str, text: str, number: int, key: str | None = None) -> InvalidLibrary:
     return InvalidLibrary(f"{RULES_FILE}, line {_line_of(text, number, key)}: {reason}.")
+
+
+def collection_line(text: str, number: int) -> int:
+    """Return the line in which a collection of a `carrel.toml` begins.
+
+    Args:
+        text: The file's content.
+        number: Of the collection, from 1.
+    """
+    return _line_of(text, number, None)
 
 
 def _line_of(text: str, number: int, key: str | None) -> int:
