@@ -91,6 +91,33 @@ def test_a_new_directory_whose_file_cannot_be_used_is_not_served(tmp_path: Path)
     assert lists_in_time(source, {"a.md", "sub/b.md"})
 
 
+def test_a_directory_stays_closed_until_its_file_is_good_or_gone_for_long(tmp_path: Path) -> None:
+    source = directory(plant(tmp_path, {"a.md": "x"}))
+    assert listed(source) == {"a.md"}
+    plant(tmp_path, {"sub/.carrelignore": "!", "sub/b.md": "x"})
+    for _ in range(3):
+        assert listed(source) == {"a.md"}
+        assert source.rule_faults[0].startswith("sub/.carrelignore, line 1: ")
+    (tmp_path / "sub/.carrelignore").unlink()
+    begun_s = time.monotonic()
+    assert listed(source) == {"a.md"}
+    assert lists_in_time(source, {"a.md", "sub/b.md"})
+    assert time.monotonic() - begun_s >= GONE_QUIET_S
+    assert source.rule_faults == ()
+
+
+def test_a_first_look_waits_until_a_file_is_quiet_and_not_for_ever(tmp_path: Path) -> None:
+    plant(tmp_path, TREE)
+
+    def write(number: int) -> None:
+        replace(tmp_path / ".carrelignore", f"# {number}\n")
+
+    write(0)
+    with again_and_again(write), pytest.raises(SourceMisruled, match="is being written"):
+        directory(tmp_path).list()
+    assert "drafts/secret.md" in listed(directory(tmp_path))
+
+
 def _too_long(path: Path) -> None:
     path.write_text("drafts/\n" + "# comment\n" * (MAX_IGNORE_BYTES // 10 + 1))
 

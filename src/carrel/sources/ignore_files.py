@@ -74,12 +74,13 @@ class IgnoreFiles:
     @property
     def faults(self) -> tuple[str, ...]:
         """Why the present content of some files does not count, in words for the operator."""
+        # A copy is made in one step; other threads may add states meanwhile.
         return tuple(state.fault for _, state in sorted(self._states.items()) if state.fault)
 
     @property
     def due_s(self) -> float:
         """Monotonic time from which a listing may show more than the last one did."""
-        return min((state.due_s for state in self._states.values()), default=inf)
+        return min((state.due_s for state in list(self._states.values())), default=inf)
 
     def begin(self) -> None:
         """Begin a listing, in which `enter` is called for each directory, those above first."""
@@ -155,7 +156,7 @@ class IgnoreFiles:
         if known is None:
             return self._judge_first(directory, look)
         now_s = time.monotonic()
-        if look.data == known.data and not look.fault:
+        if look.data == known.data and not look.fault and not known.is_closed:
             return known._replace(fault="", gone_s=inf, due_s=inf)
         says_something = known.patterns is not None and bool(known.patterns.last_first)
         if not look.fault and not (look.data or b"").strip() and (says_something or known.is_closed):
@@ -177,6 +178,9 @@ class IgnoreFiles:
         while not look.is_quiet and time.monotonic() < until_s:
             time.sleep(QUIET_S)
             look = self._look(directory)
+        if not look.is_quiet:
+            fault = f"{_name(directory)} is being written"
+            return _State(None, None, fault, due_s=time.monotonic() + QUIET_S, is_closed=True)
         state = self._read(directory, look)
         return state._replace(is_closed=True) if state.fault else state
 
@@ -188,7 +192,7 @@ class IgnoreFiles:
         try:
             return _State(look.data, parse_ignore(look.data, directory))
         except InvalidIgnoreFile as error:
-            return _State(look.data, None, str(error))
+            return _State(None, None, str(error))
 
     def _look(self, directory: str) -> _Look:
         path = _name(directory)
