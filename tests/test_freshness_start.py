@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from carrel.catalog import Catalog
-from carrel.model import Source
+from carrel.model import Source, SourceEntry, SourceProblem
 from carrel.rules import default_rules
 from carrel.surveying import load_catalog
 from tests.support.apps import application, has, lacks, serving
@@ -23,6 +23,29 @@ async def test_the_first_survey_is_tried_until_it_succeeds(library: Path) -> Non
         source.fails_list = False
         await eventually(lambda: app.library.is_ready)
         assert len(app.library.catalog) == len(sdlc_tree())
+
+
+class FaultyStart(CountingSource):
+    """Meets a fault in its first listing that is no error which anybody expects."""
+
+    lists = 0
+
+    def list(self) -> tuple[list[SourceEntry], list[SourceProblem]]:
+        self.lists += 1
+        if self.lists == 1:
+            raise ZeroDivisionError("a fault")
+        return super().list()
+
+
+async def test_a_fault_in_the_first_survey_does_not_end_the_follower(library: Path) -> None:
+    source = FaultyStart(library)
+    app = await asyncio.to_thread(lambda: application(library, source=source, watch=False, rescan_s=0.02))
+    async with app.lifespan():
+        await eventually(lambda: app.library.freshness.failed_surveys == 1)
+        assert "log" in app.library.freshness.trouble
+        await eventually(lambda: app.library.is_ready)
+        plant(library, {"new.txt": "x"})
+        await eventually(lambda: app.library.catalog.find("mcp://resources/files/new.txt") is not None)
 
 
 async def test_rules_that_changed_between_opening_and_starting_take_effect(library: Path) -> None:

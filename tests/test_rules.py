@@ -187,7 +187,7 @@ BROKEN = {
         "line 2: a key has more than 16",
     ),
     "a quoted key of too many parts": ("x = {" + '"\\"" . ' * 5000 + "a = 1}", "line 1: a key has more than"),
-    "a number that no computer reads": ("a = " + "1" * 5000, "carrel.toml"),
+    "a number of thousands of digits": ("a = " + "1" * 5000, "not valid TOML"),
     "too many wildcards": (_collection(files="'{name}" + "*a" * 32 + "'"), "33 wildcards; at most 32"),
     "a nesting beyond all measure": ("a = " + "[" * 5000, "carrel.toml"),
 }
@@ -199,6 +199,27 @@ def test_broken_rules_are_told_with_their_line(text: str, reason: str) -> None:
         parse_rules(text, "x")
     assert "carrel.toml" in caught.value.message
     assert reason in caught.value.message
+
+
+SECOND = {
+    "an unknown key": (_collection(kind="'x'"), 9),
+    "a type of the wrong type": (_collection(type="3"), 6),
+    "a uri of the wrong kind": (_collection(uri="'resources/{name}'"), 7),
+    "files that lack a variable": (_collection(files="'x/*'"), 7),
+    "a missing key": (_collection(uri=""), 5),
+    "defaults of another variable": (_collection(defaults="{ lang = 'go' }"), 9),
+    "defaults that are a string": (_collection(defaults="'go'"), 9),
+}
+
+
+@pytest.mark.parametrize(("second", "line"), SECOND.values(), ids=SECOND.keys())
+@pytest.mark.parametrize("between", ["", "# [[collection]]\n", "\n\n"])
+def test_an_error_in_the_second_collection_is_told_with_its_line(
+    second: str, line: int, between: str
+) -> None:
+    with pytest.raises(InvalidLibrary) as caught:
+        parse_rules(_collection() + between + second, "x")
+    assert f"carrel.toml, line {line + between.count(chr(10))}: " in caught.value.message
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from time import monotonic
 from types import MappingProxyType
@@ -16,14 +16,14 @@ from types import MappingProxyType
 from carrel import surveying
 from carrel.adopting import Adopting, Others
 from carrel.catalog import Catalog
-from carrel.errors import InvalidLibrary
 from carrel.judging import Judge
-from carrel.model import Source, SourceError
+from carrel.model import Source, SourceError, SourceMisruled
+from carrel.rulebook import Rulebook
 from carrel.rules import RULES_FILE
-from carrel.sources.ignoring import IGNORE_FILE, is_hidden
+from carrel.sources.ignoring import is_hidden, is_ignore_file
 from carrel.tasks import end_tasks
 from carrel.threads import Threads
-from carrel.timetable import Timetable
+from carrel.timetable import RETRY_S, Timetable
 
 log = logging.getLogger("carrel.freshness")
 
@@ -58,13 +58,13 @@ class Freshness:
     ) -> None:
         self._source = source
         self._catalog = catalog
-        self._root = root
         self._threads = threads
         self._judge = Judge(source, catalog)
         self._adopting = Adopting(self._judge, catalog, threads)
         self._rescan_s = rescan_s
-        self._watch = watch
-        self._rules_text = catalog.rules.text
+        self.is_watch_wanted = watch
+        """Whether the system is asked to tell of changes."""
+        self._rulebook = Rulebook(root, catalog.rules.text)
         self._dirty: set[str] = set()
         self._timetable = Timetable(rescan_s)
         self._waiting: dict[str, list[asyncio.Future[None]]] = {}
@@ -76,6 +76,10 @@ class Freshness:
         """Whether the system tells of changes now; without it, surveys find them."""
         self.failed_surveys = 0
         """Surveys that failed, since the start."""
+        self.rule_faults: tuple[str, ...] = ()
+        """Why rules as they are there now do not count, and those from before do; fit for clients."""
+        self.trouble = ""
+        """Why the first survey does not succeed, fit for clients."""
         # A worker that replaces a dead one has the catalog of when the server was started: too old.
         if monotonic() - catalog.committed_s < TRUE_FOR_S:
             self.ready.set()
@@ -83,7 +87,7 @@ class Freshness:
     def start(self) -> None:
         """Begin to follow, on the running event loop."""
         self._tasks.append(asyncio.create_task(self._follow(), name="carrel-freshness"))
-        if self._watch:
+        if self.is_watch_wanted:
             self._tasks.append(asyncio.create_task(self._listen(), name="carrel-watch"))
 
     async def stop(self) -> None:
@@ -156,18 +160,28 @@ class Freshness:
         With links followed, a hidden directory may hold the files that are served (Kubernetes swaps
         `..data` to publish a new version).
         """
-        return path == IGNORE_FILE or self._catalog.rules.follow_links or not is_hidden(path)
+        return is_ignore_file(path) or self._catalog.rules.follow_links or not is_hidden(path)
 
     async def _follow(self) -> None:
-        await self._first_survey()
+        while not self.ready.is_set():
+            if not await self._survives(self._first_survey):
+                await asyncio.sleep(RETRY_S)
         while True:
             await self._sleep()
-            try:
-                await self._catch_up()
-            except Exception:
-                # Whatever it was, a catalog that is followed late is better than one that is not.
-                log.exception("following the library failed, a survey will make up for it")
-                self._timetable.retry(monotonic())
+            await self._survives(self._catch_up)
+
+    async def _survives(self, step: Callable[[], Awaitable[None]]) -> bool:
+        """Do something, and return whether it ended well."""
+        try:
+            await step()
+        except Exception:
+            # Whatever it was, a catalog that is followed late is better than one that is not.
+            log.exception("following the library failed, a survey will make up for it")
+            self.failed_surveys += 1
+            self.trouble = "the library cannot be surveyed; the log of the server says why"
+            self._timetable.retry(monotonic())
+            return False
+        return True
 
     async def _catch_up(self) -> None:
         self._wake.clear()
@@ -193,7 +207,8 @@ class Freshness:
     def _concerns_all(self, paths: set[str]) -> bool:
         """Tell whether single looks are not enough: rules, directories, files never seen."""
         return any(
-            path in {RULES_FILE, IGNORE_FILE}
+            path == RULES_FILE
+            or is_ignore_file(path)
             or (self._catalog.document(path) is None and path not in self._adopting)
             for path in paths
         )
@@ -210,11 +225,14 @@ class Freshness:
                 )
                 await self._adopting.adopt_unasked(found.seen)
                 self._timetable.end(monotonic(), found.cost_s)
+                self._note_rules()
                 if others is not None:
                     await others.joined(found.cost_s)
                 self.ready.set()
             except SourceError as error:
                 self.failed_surveys += 1
+                is_misruled = isinstance(error, SourceMisruled)
+                self.trouble = str(error) if is_misruled else "the library's directory cannot be listed"
                 log.warning(
                     "the library cannot be surveyed, trying again in %.0f s: %s", self._rescan_s, error
                 )
@@ -231,22 +249,29 @@ class Freshness:
             log.warning("the library cannot be surveyed, what is known stays: %s", error)
             return
         self._timetable.end(monotonic(), found.cost_s)
+        self._note_rules()
         await self._adopting.adopt(found.seen)
         self._release(waiting)
 
     async def _follow_rules(self) -> None:
-        try:
-            text = await self._threads.run(surveying.read_rules_text, self._root)
-            if text == self._rules_text:
-                return
-            self._rules_text = text
-            rules = await self._threads.run(surveying.rules_from, text, self._root)
-        except InvalidLibrary as error:
-            log.warning("the changed rules are not usable, the old ones stay: %s", error.message)
+        rules = await self._threads.run(self._rulebook.look)
+        self._note_rules()
+        if rules is None:
             return
         if rules.follow_links != self._catalog.rules.follow_links:
             log.warning("follow_links changed in %s; it takes effect at the next start", RULES_FILE)
         await self._adopting.commit(await self._threads.run(self._catalog.prepare_rules, rules))
+
+    def _note_rules(self) -> None:
+        """Take note of rules that cannot be used, and come back to those that have not settled."""
+        self._timetable.want_at(min(self._rulebook.due_s, self._source.due_s))
+        faults = tuple(filter(None, (self._rulebook.fault, *self._source.rule_faults)))
+        for fault in faults:
+            if fault not in self.rule_faults:
+                log.warning("changed rules cannot be used, those from before stay in force: %s", fault)
+        if self.rule_faults and not faults:
+            log.info("the library's rules can be used again")
+        self.rule_faults = faults
 
     async def _look_at(self, paths: set[str]) -> None:
         seen = await self._threads.run(surveying.look, self._source, paths)

@@ -230,6 +230,10 @@ class SourceGone(SourceError):
     """The document is not there (any more)."""
 
 
+class SourceMisruled(SourceError):
+    """Rules of the source's own cannot be used, and none are in force; the text is for clients too."""
+
+
 class SourceChanged(SourceError):
     """The document is being written, or is not of the version asked for."""
 
@@ -244,6 +248,18 @@ class Source(Protocol):
         Then a miss goes to the source at once. One that is not near is asked after Redis, by one process
         for all.
         """
+
+    @property
+    def rule_faults(self) -> tuple[str, ...]:
+        """Why rules of the source's own, as they are there now, do not count; memory only.
+
+        Those from before stay in force meanwhile. Each text is fit for a client: it names no path of the
+        machine.
+        """
+
+    @property
+    def due_s(self) -> float:
+        """Monotonic time from which a listing may show more than the last one did; memory only."""
 
     def portable(self, version: Version) -> str:
         """Return what of a version is the same on every host that sees the same document; memory only."""

@@ -71,6 +71,7 @@ class Collection:
             raise ValueError(f"uri {error}") from None
         self.defaults = dict(defaults or {})
         self.description = description
+        self.files = files
         self._files = _file_pattern(files)
         named = set(self._files.names)
         for variable in self.template.variables:
@@ -203,10 +204,11 @@ def parse_rules(text: str, fallback_name: str) -> Rules:
         raise InvalidLibrary(f"{RULES_FILE}, line {line}: a key has more than {MAX_KEY_PARTS} parts.")
     try:
         document = tomllib.loads(text)
-    except ValueError as error:  # a TOMLDecodeError, or a number with more digits than Python reads
-        raise InvalidLibrary(f"{RULES_FILE} is not valid TOML: {error}.") from error
     except RecursionError as error:
         raise InvalidLibrary(f"{RULES_FILE} is nested too deeply to be read.") from error
+    except ValueError as error:
+        # Beside `TOMLDecodeError`, numbers of thousands of digits are a plain one.
+        raise InvalidLibrary(f"{RULES_FILE} is not valid TOML: {error}.") from error
     _check_keys(document, {"name", "follow_links", "collection"}, text, 0)
     name = _typed(document, "name", str, fallback_name, text, 0)
     follow_links = _typed(document, "follow_links", bool, default=False, text=text, number=0)
@@ -260,6 +262,16 @@ _TOML_NAMES = {str: "string", bool: "boolean", dict: "table"}
 
 def _fault(reason: str, text: str, number: int, key: str | None = None) -> InvalidLibrary:
     return InvalidLibrary(f"{RULES_FILE}, line {_line_of(text, number, key)}: {reason}.")
+
+
+def collection_line(text: str, number: int) -> int:
+    """Return the line in which a collection of a `carrel.toml` begins.
+
+    Args:
+        text: The file's content.
+        number: Of the collection, from 1.
+    """
+    return _line_of(text, number, None)
 
 
 def _line_of(text: str, number: int, key: str | None) -> int:

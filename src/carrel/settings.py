@@ -414,5 +414,8 @@ def _parse(text: str, kind: Any) -> Any:
 
 def _decode_path(kind: type, value: Any) -> Any:
     if kind is Path and isinstance(value, str | Path):
+        if value == "":
+            # `Path("")` is the working directory, which nobody named.
+            raise ValueError("a path must not be empty")
         return Path(value)
     raise TypeError(f"a path is written as a string, not as {type(value).__name__}")

@@ -11,15 +11,13 @@ from enum import Enum
 from typing import NamedTuple
 
 from carrel.model import SourceEntry
+from carrel.steady import GONE_QUIET_S as EMPTY_QUIET_S
+from carrel.steady import QUIET_S
 
-QUIET_S = 0.05
-"""Unchanged for this long counts as whole."""
+__all__ = ["EMPTY_QUIET_S", "QUIET_S", "RESTLESS_S", "Pending", "Verdict", "settle"]
 
 RESTLESS_S = 0.2
 """A document that was not quiet for this long is replaced again and again: waiting on brings nothing."""
-
-EMPTY_QUIET_S = 1.0
-"""A file that had content and is empty is being written anew more often than it was emptied."""
 
 
 class Pending(NamedTuple):

@@ -6,6 +6,7 @@ Shared by the server, which surveys again and again, and by the command line, wh
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import time
 from collections.abc import Iterable, Mapping
@@ -25,6 +26,8 @@ from carrel.settling import QUIET_S
 from carrel.sources.beneath import Directory, is_regular
 from carrel.sources.filesystem import FilesystemSource
 from carrel.sources.mounts import is_on_local_disk
+
+log = logging.getLogger("carrel.surveying")
 
 MAX_RULES_BYTES = 1024 * 1024
 
@@ -88,7 +91,8 @@ def read_rules_text(root: Path) -> str | None:
     try:
         directory = Directory(str(root), follow_links=True)
         try:
-            return _read_small(directory.open(RULES_FILE)).decode("utf-8")
+            # With or without the byte order mark that editors of Windows put first.
+            return _read_small(directory.open(RULES_FILE)).decode("utf-8-sig")
         finally:
             directory.close()
     except FileNotFoundError:
@@ -106,7 +110,10 @@ def _read_small(descriptor: int) -> bytes:
     with open(descriptor, "rb") as file:
         if not is_regular(os.fstat(descriptor)):
             raise OSError(errno.EINVAL, "not a regular file")
-        return file.read(MAX_RULES_BYTES)
+        data = file.read(MAX_RULES_BYTES + 1)
+    if len(data) > MAX_RULES_BYTES:
+        raise OSError(errno.EFBIG, f"it is longer than {MAX_RULES_BYTES} bytes")
+    return data
 
 
 def rules_from(text: str | None, root: Path) -> Rules:
@@ -122,6 +129,11 @@ def rules_from(text: str | None, root: Path) -> Rules:
         return parse_rules(text, name)
     except InvalidLibrary as error:
         raise InvalidLibrary(f"{root}: {error.message}") from error
+
+
+def without_root(message: str, root: Path) -> str:
+    """Take the library's directory out of a message, to make it fit for a client."""
+    return message.removeprefix(f"{root}: ").replace(f"{root}{os.sep}", "")
 
 
 def survey(source: Source) -> Survey:
@@ -203,8 +215,14 @@ def describe(source: Source, entry: SourceEntry, known: Document | None = None) 
 
 
 def _described(entry: SourceEntry, head: bytes) -> Document:
-    media_type = media_type_of(entry.path, head)
-    headline = headline_of(media_type, head)
+    media_type = media_type_of(entry.path)
+    try:
+        media_type = media_type_of(entry.path, head)
+        headline = headline_of(media_type, head)
+    except Exception:
+        # One document that a parser fails at must not keep all others from being followed.
+        log.exception("the title of %r cannot be found out; it is listed without one", entry.path)
+        return Document(entry, media_type, "", "")
     return Document(entry, media_type, headline.title, headline.description)
 
 

@@ -3,6 +3,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.cli import carrel
 from tests.support.trees import plant
 
@@ -35,6 +37,7 @@ def test_two_files_that_claim_one_uri_are_a_problem(library: Path) -> None:
             "path": "zzz/sdlc-core.md",
             "reason": "claims a URI that sdlc-core.md has",
             "uri": "mcp://resources/sdlc/core",
+            "level": "problem",
         }
     ]
     found = carrel("check", library)
@@ -71,3 +74,89 @@ def test_all_that_is_wrong_is_told_at_once(library: Path) -> None:
     plant(library, {"a;b.md": "x", "zzz/sdlc-core.md": "x"})
     code, problems = findings(library)
     assert (code, [each["kind"] for each in problems]) == (1, ["file", "name", "collision"])
+
+
+def collection(type_: str, files: str, more: str = "") -> str:
+    uri = f"mcp://resources/{type_}/" + ("{+path}" if "{+path}" in files else "{name}")
+    return f'[[collection]]\ntype = "{type_}"\nuri = "{uri}"\nfiles = "{files}"\n{more}\n'
+
+
+NOTES = collection("note", "notes/{name}.md")
+
+
+def test_a_collection_without_a_file_is_a_problem(tmp_path: Path) -> None:
+    rules = NOTES + collection("rule", ".cursor/rules/{name}.mdc") + collection("spec", "spec/{name}.md")
+    plant(tmp_path, {"carrel.toml": rules, "notes/a.md": "x", ".cursor/rules/py.mdc": "x"})
+    code, problems = findings(tmp_path)
+    assert (code, [(each["kind"], each["path"]) for each in problems]) == (1, [("empty", "carrel.toml")] * 2)
+    hidden, missing = (each["reason"] for each in problems)
+    assert hidden.startswith("line 6: collection 'rule': files '.cursor/rules/{name}.mdc' matches no file")
+    assert "begin with a dot" in hidden
+    assert missing == "line 11: collection 'spec': files 'spec/{name}.md' matches no file"
+
+
+def test_a_collection_whose_files_belong_to_earlier_ones_is_a_problem(tmp_path: Path) -> None:
+    rules = collection("all", "{+path}.md") + NOTES
+    plant(tmp_path, {"carrel.toml": rules, "notes/a.md": "x", "notes/b.md": "x"})
+    code, problems = findings(tmp_path)
+    assert (code, [each["kind"] for each in problems]) == (1, ["shadowed"])
+    assert "line 6: collection 'note': all 2 files that it matches belong to earlier" in problems[0]["reason"]
+
+
+def test_a_collection_that_loses_some_files_only_is_none(tmp_path: Path) -> None:
+    rules = collection("top", "notes/a{name}.md") + NOTES
+    plant(tmp_path, {"carrel.toml": rules, "notes/ab.md": "x", "notes/b.md": "x"})
+    assert findings(tmp_path) == (0, [])
+
+
+def test_files_with_the_wrong_case_are_a_problem(tmp_path: Path) -> None:
+    plant(tmp_path, {"Carrel.toml": NOTES, ".CarrelIgnore": "x", "notes/a.md": "x"})
+    code, problems = findings(tmp_path)
+    assert (code, [(each["kind"], each["path"]) for each in problems]) == (
+        1,
+        [("rules-file", ".CarrelIgnore"), ("rules-file", "Carrel.toml")],
+    )
+    assert "Rename it to carrel.toml" in problems[1]["reason"]
+
+
+def test_files_that_no_collection_matches_are_a_warning(tmp_path: Path) -> None:
+    files = {f"{number}.txt": "x" for number in range(7)}
+    plant(tmp_path, {"carrel.toml": NOTES, "notes/a.md": "x"} | files)
+    found = carrel("check", tmp_path)
+    assert found.returncode == 0
+    assert found.stdout == (
+        "warning: carrel.toml: 7 files match no collection: 0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 2 more\n"
+        "1 resources, no problems, 1 warning(s)\n"
+    )
+    (warning,) = json.loads(carrel("check", tmp_path, "--json").stdout)["warnings"]
+    assert (warning["kind"], warning["level"]) == ("unmatched", "warning")
+
+
+def test_a_default_without_documents_is_a_warning(tmp_path: Path) -> None:
+    more = 'defaults = { name = "core" }\n'
+    plant(tmp_path, {"carrel.toml": collection("note", "notes/{name}.md", more), "notes/a.md": "x"})
+    found = carrel("check", tmp_path)
+    assert found.returncode == 0
+    assert "no document has the default name = 'core', so it makes no alias" in found.stdout
+    plant(tmp_path, {"notes/core.md": "x"})
+    assert carrel("check", tmp_path).stdout == "2 resources, no problems\n"
+
+
+def test_default_rules_are_not_reviewed(tmp_path: Path) -> None:
+    plant(tmp_path, {"a.md": "x"})
+    assert carrel("check", tmp_path).stdout == "1 resources, no problems\n"
+
+
+@pytest.mark.parametrize("line", ["!", "\\", "[z-a]"])
+def test_an_ignore_file_that_cannot_be_used_is_named_with_its_line(library: Path, line: str) -> None:
+    plant(library, {".carrelignore": f"# comment\n{line}\n"})
+    for command in ("check", "list", "serve"):
+        found = carrel(command, library)
+        assert (found.returncode, found.stdout) == (2, "")
+        assert found.stderr.startswith("carrel: .carrelignore, line 2: ")
+        assert len(found.stderr.splitlines()) == 1
+
+
+def test_patterns_write_nothing_else_to_a_terminal(library: Path) -> None:
+    plant(library, {".carrelignore": "[[:alpha:]].md\n[[a].md\n[a&&b]\n[a||b]\n"})
+    assert carrel("check", library).stderr == ""

@@ -18,6 +18,29 @@ def test_a_directory_that_is_not_there_stops_the_start(tmp_path: Path, command: 
     assert "Traceback" not in found.stderr
 
 
+EMPTY = [(*command, "") for command in COMMANDS] + [
+    ("usage", ""),
+    ("serve", "--config", ""),
+    ("serve", "--usage", ""),
+    ("serve", "--admin-token-file", ""),
+]
+
+
+@pytest.mark.parametrize("command", EMPTY, ids=lambda command: " ".join(command[:2]))
+def test_an_empty_path_is_refused(library: Path, command: tuple[str, ...]) -> None:
+    """As of a variable that is not set: it would be the working directory."""
+    found = carrel(*command, cwd=library)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert "it is empty" in found.stderr
+
+
+@pytest.mark.parametrize("variable", ["CARREL_ROOT", "CARREL_USAGE"])
+def test_an_empty_path_in_the_environment_is_refused(library: Path, variable: str) -> None:
+    found = carrel("check", cwd=library, environment={variable: ""})
+    assert found.returncode == 2
+    assert found.stderr == f"carrel: {variable} in the environment is '': a path must not be empty.\n"
+
+
 @pytest.mark.parametrize("command", [("check",), ("serve",)], ids=lambda command: command[0])
 def test_broken_rules_stop_the_start_with_file_and_line(library: Path, command: tuple[str, ...]) -> None:
     plant(

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import time
 from functools import partial
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.faults.conftest import NAMES, Serve
 from tests.faults.documents import compose, path_of
 from tests.faults.figures import Figures
 from tests.faults.load import describe, loading
 from tests.faults.processes import UNMEASURED, need
+from tests.faults.test_workers_killed import kill, lost_after
 from tests.servers.metrics import count, metrics, total
 from tests.support import trees
-from tests.support.servers import wait_for
+from tests.support.cli import carrel
+from tests.support.servers import Server, wait_for
 
 SHOWN_S = 15.0
 NO_WATCHES = 'echo 0 >/proc/sys/user/max_inotify_watches && exec "$@"'
@@ -82,3 +86,49 @@ def test_root_that_went_away_fails_no_read_of_what_is_known(
     figures.hold(16, fault, "until a metric shows it", shown_s, "s", at_most=SHOWN_S)
     figures.hold(16, fault, "failed reads", summary.count(), "reads", at_most=0, why=describe(summary))
     figures.hold(3, fault, "until an edit showed", taken_s, "s", at_most=5.0)
+
+
+def states(server: Server) -> list[str]:
+    found = carrel("top", "--url", f"http://127.0.0.1:{server.port}", "--once", "--json", "--interval", "0.1")
+    return [state["id"] for state in json.loads(found.stdout)["states"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("carrel.toml", "name = "), (".carrelignore", "[z-a]\n")], ids=["rules", "ignore"]
+)
+def test_broken_rules_show_everywhere_and_end_nothing(
+    serve: Serve, root: Path, figures: Figures, name: str, text: str
+) -> None:
+    trees.plant(root, {".carrelignore": "drafts/\n", "drafts/secret.md": "# Secret\n"})
+    with (
+        serve(workers=2) as server,
+        server.client() as client,
+        loading(server.port, NAMES, rate_per_s=100) as load,
+    ):
+        begun_s = time.monotonic()
+        trees.replace(root / name, text)
+        wait_for(lambda: count(metrics(client), "carrel_rules_up") == 0, "the metric shows it", SHOWN_S)
+        shown_s = time.monotonic() - begun_s
+        told = states(server)
+        gone_s, _ = kill(server, server.workers()[0])
+        # Of the workers that run, the worst: the one that took the other's place is ready as well.
+        wait_for(lambda: count(metrics(client), "carrel_workers") == 2, "the other worker is back")
+        wait_for(lambda: count(metrics(client), "carrel_ready") == 1, "all workers are ready")
+        trees.replace(root / "ash.md", compose("ash", 2))
+        edited_s = time.monotonic()
+        wait_for(partial(shows, client, 2), "an edit shows")
+        taken_s = time.monotonic() - edited_s
+        with server.client(fresh=True) as fresh:
+            ready = fresh.get("/readyz")
+            secret = fresh.get("/mcp/resources/files/drafts/secret.md").status_code
+        summary = load.finish()
+
+    assert told == ["rules-refused"]
+    assert ready.status_code == 200
+    assert ready.json()["degraded"][0].startswith(name)
+    assert secret == 404
+    fault = f"a broken {name}"
+    figures.hold(16, fault, "until a metric shows it", shown_s, "s", at_most=SHOWN_S)
+    figures.hold(16, fault, "until an edit showed all the same", taken_s, "s", at_most=5.0)
+    lost = lost_after(summary, [gone_s])
+    figures.hold(16, fault, "failed reads, the killed worker's left out", lost, "reads", at_most=0)

@@ -8,7 +8,8 @@ import pytest
 from carrel.model import Content, SourceChanged, SourceEntry
 from carrel.settling import QUIET_S
 from carrel.sources.capturing import MAX_CAPTURED, MAX_CAPTURED_BYTES, Capturing
-from carrel.sources.filesystem import FilesystemSource, entry_of
+from carrel.sources.filesystem import FilesystemSource
+from carrel.sources.listing import entry_of
 from tests.support.descriptors import open_descriptors
 from tests.support.sources import directory
 from tests.support.trees import again_and_again, plant, replace

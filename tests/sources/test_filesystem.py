@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from carrel.model import SourceChanged, SourceError, SourceGone
-from carrel.sources.filesystem import MAX_DEPTH, FilesystemSource
+from carrel.sources.filesystem import FilesystemSource
+from carrel.sources.listing import MAX_DEPTH
 from tests.support.descriptors import open_descriptors
 from tests.support.sources import directory
 from tests.support.trees import plant, replace

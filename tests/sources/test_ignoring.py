@@ -1,6 +1,6 @@
 import pytest
 
-from carrel.sources.ignoring import ignore_from, is_hidden
+from carrel.sources.ignoring import ignores, is_hidden, parse_ignore
 
 
 @pytest.mark.parametrize(
@@ -17,9 +17,6 @@ from carrel.sources.ignoring import ignore_from, is_hidden
 )
 def test_a_component_with_a_leading_dot_is_hidden(path: str, hidden: bool) -> None:  # noqa: FBT001
     assert is_hidden(path) is hidden
-    assert ignore_from(None)(path, is_directory=False) is hidden
-    assert ignore_from(" \n")(path, is_directory=False) is hidden
-    assert ignore_from("!.git\n!.hidden*\n")(path, is_directory=False) is hidden
 
 
 @pytest.mark.parametrize(
@@ -36,5 +33,5 @@ def test_a_component_with_a_leading_dot_is_hidden(path: str, hidden: bool) -> No
     ],
 )
 def test_patterns_have_the_syntax_of_gitignore(path: str, is_directory: bool, ignored: bool) -> None:  # noqa: FBT001
-    ignore = ignore_from("# comment\ndrafts/\n*.tmp\n!keep.tmp\n/top.md\n")
-    assert ignore(path, is_directory=is_directory) is ignored
+    patterns = parse_ignore(b"# comment\ndrafts/\n*.tmp\n!keep.tmp\n/top.md\n")
+    assert ignores((patterns,), path, is_directory=is_directory) is ignored

@@ -26,6 +26,7 @@ from carrel.cli.options import (
     Usage,
     flags_of,
     is_on,
+    path_of,
     settings_of,
 )
 from carrel.cli.output import complain, say
@@ -184,7 +185,9 @@ def check(directory: Directory = None, json: Json = False) -> None:
 def usage(
     path: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="A server's file; that of the one that runs when left out."),
+        typer.Argument(
+            parser=path_of, metavar="[FILE]", help="A server's file; that of the one that runs when left out."
+        ),
     ] = None,
     form: Annotated[
         Literal["table", "csv", "json"], typer.Option("--format", help="How to print it.")

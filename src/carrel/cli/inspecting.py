@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import msgspec
 
 from carrel.catalog import Catalog
+from carrel.cli.findings import Finding, Level
 from carrel.cli.output import console, say, say_document, say_json
+from carrel.cli.reviewing import review, review_names
 from carrel.errors import ResourceNotFound, ResourceUnreadable
 from carrel.media import is_textual
 from carrel.model import ResourceInfo, SourceError, SourceProblem
@@ -15,16 +18,6 @@ from carrel.rendering import listed
 from carrel.settings import Settings
 from carrel.sources.filesystem import FilesystemSource
 from carrel.surveying import load_catalog, open_library
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One problem that `check` reports."""
-
-    kind: str
-    """`collision`, `name`, `file`, `unreadable` or `unserved`."""
-    path: str
-    reason: str
-    uri: str | None = None
 
 
 def list_resources(settings: Settings, *, as_json: bool) -> None:
@@ -84,20 +77,33 @@ def check_library(settings: Settings, *, as_json: bool) -> bool:
     """Print the problems of a library.
 
     Returns:
-        Whether there are none.
+        Whether there are none; warnings do not count.
     """
     source, catalog, problems = _load(settings)
-    found = [*_of_source(problems), *_of_catalog(catalog), *_of_reading(source, catalog)]
-    findings = [msgspec.structs.replace(finding, path=_printable(finding.path)) for finding in found]
+    found = [
+        *review_names(os.listdir(settings.root)),  # noqa: PTH208 - names are all that is wanted
+        *_of_source(problems),
+        *_of_catalog(catalog),
+        *review(catalog.rules, catalog.documents()),
+        *_of_reading(source, catalog),
+    ]
+    findings = [
+        msgspec.structs.replace(each, path=_printable(each.path), reason=_printable(each.reason))
+        for each in found
+    ]
+    problem = [finding for finding in findings if finding.level is Level.PROBLEM]
+    warning = [finding for finding in findings if finding.level is Level.WARNING]
     if as_json:
-        say_json({"resources": len(catalog), "problems": findings})
-        return not findings
-    for finding in findings:
+        say_json({"resources": len(catalog), "problems": problem, "warnings": warning})
+        return not problem
+    for finding in problem + warning:
         where = f" ({finding.uri})" if finding.uri else ""
-        say(f"{finding.path}: {finding.reason}{where}")
-    count = f"{len(findings)} problem(s)" if findings else "no problems"
+        level = "warning: " if finding.level is Level.WARNING else ""
+        say(f"{level}{finding.path}: {finding.reason}{where}")
+    count = f"{len(problem)} problem(s)" if problem else "no problems"
+    count += f", {len(warning)} warning(s)" if warning else ""
     say(f"{len(catalog)} resources, {count}")
-    return not findings
+    return not problem
 
 
 def _load(settings: Settings) -> tuple[FilesystemSource, Catalog, tuple[SourceProblem, ...]]:

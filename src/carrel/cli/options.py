@@ -10,9 +10,19 @@ import typer
 if TYPE_CHECKING:
     from carrel.settings import Settings
 
+
+def path_of(text: str) -> Path:
+    """Read a path; an empty one, as of a variable that is not set, would be the working directory."""
+    if not text:
+        raise typer.BadParameter("it is empty. Name a path, or leave it out")
+    return Path(text)
+
+
 Directory = Annotated[
     Path | None,
-    typer.Argument(metavar="[DIR]", help="The library's directory; the starter library when left out."),
+    typer.Argument(
+        parser=path_of, metavar="[DIR]", help="The library's directory; the starter library when left out."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Switch = Annotated[
@@ -21,7 +31,11 @@ Switch = Annotated[
 ]
 Usage = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Keep there what is read and by whom, from one start to the next."),
+    typer.Option(
+        parser=path_of,
+        metavar="FILE",
+        help="Keep there what is read and by whom, from one start to the next.",
+    ),
 ]
 Clients = Annotated[
     Literal["on", "off"] | None,
@@ -44,17 +58,22 @@ Admin = Annotated[
     typer.Option(metavar="ADDRESS", help="Where admin calls are answered: unix:PATH or 127.0.0.1:PORT."),
 ]
 TokenFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="File with the token that admin calls need.")
+    Path | None,
+    typer.Option(parser=path_of, metavar="FILE", help="File with the token that admin calls need."),
+]
+Config = Annotated[
+    Path | None, typer.Option(parser=path_of, metavar="FILE", help="A TOML file with settings.")
 ]
 SecretFile = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="File with the secret that signs what is written to Redis."),
+    typer.Option(
+        parser=path_of, metavar="FILE", help="File with the secret that signs what is written to Redis."
+    ),
 ]
 Unsigned = Annotated[
     bool | None,
     typer.Option("--redis-unsigned", help="Believe whoever can write to a Redis on another machine."),
 ]
-Config = Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file with settings.")]
 
 
 def flags_of(directory: Path | None, **values: object) -> dict[str, Any]:

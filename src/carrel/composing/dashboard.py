@@ -19,6 +19,7 @@ from carrel.observe.cells import Cells
 from carrel.observe.exposition import series_totals
 from carrel.observe.metrics import BUCKETS_S
 from carrel.observe.observer import Observer
+from carrel.observe.processes import worker_counts
 from carrel.search.searching import Search
 from carrel.settings import Settings
 from carrel.threads import Threads
@@ -57,12 +58,12 @@ def make_dashboard(
     observer.also_batches(slowest.take)
 
     def sample() -> Sample:
-        return sample_of(series_totals(cells), time())
+        return sample_of(series_totals(cells) | worker_counts(cells), time())
 
     workers = settings.workers
-    worker = Worker(library, streams, slowest, settings)
+    worker = Worker(library, streams, slowest)
     board = Board(shared if workers > 1 else None)
-    live = Live(sample, slowest, worker.report, worker.surroundings, board, threads)
+    live = Live(sample, slowest, worker.report, lambda: library.is_ready, board, threads)
     about = About(
         library.catalog.rules.name,
         version,

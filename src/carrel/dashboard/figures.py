@@ -13,27 +13,17 @@ from typing import NamedTuple
 
 import msgspec
 
+from carrel.observe import states
 from carrel.observe.metrics import (
     BUCKETS_S,
     CACHE_BYTES,
     CACHE_SIZE,
-    CATALOG_SIZE,
-    DROPPED_LINES,
-    EVICTIONS,
     FAILED,
-    FAILED_SURVEYS,
-    FAILING_EXPORTERS,
-    FEED_LOSSES,
-    FEED_UP,
     LOADING,
     OPEN_STREAMS,
     RESPONSES,
     SESSIONS,
-    SHARED_UP,
-    SPANS_DROPPED,
     STALE,
-    TRACES_DROPPED,
-    WATCHING,
 )
 from carrel.observe.quantiles import quantile_s
 
@@ -41,28 +31,7 @@ Labels = tuple[tuple[str, str], ...]
 Totals = Mapping[tuple[str, Labels], Sequence[float]]
 """Metric and labels -> its cells, summed over workers."""
 
-_PLAIN = frozenset(
-    {
-        CACHE_BYTES,
-        CACHE_SIZE,
-        CATALOG_SIZE,
-        DROPPED_LINES,
-        EVICTIONS,
-        FAILED,
-        FAILED_SURVEYS,
-        FAILING_EXPORTERS,
-        FEED_LOSSES,
-        FEED_UP,
-        OPEN_STREAMS,
-        RESPONSES,
-        SESSIONS,
-        SHARED_UP,
-        SPANS_DROPPED,
-        STALE,
-        TRACES_DROPPED,
-        WATCHING,
-    }
-)
+_PLAIN = states.METRICS | {CACHE_BYTES, CACHE_SIZE, FAILED, OPEN_STREAMS, SESSIONS}
 """Metrics that are one number each here, whatever their labels."""
 
 _SERVER_ERRORS = "5xx"
@@ -87,6 +56,11 @@ class Sample(NamedTuple):
     plain: dict[str, float]
     """Metric -> its sum; those that no worker has are missing."""
     server_errors: float
+
+    @property
+    def moment(self) -> states.Moment:
+        """What states are made of."""
+        return states.Moment(self.plain, self.server_errors)
 
     def value(self, metric: str, default: float = 0.0) -> float:
         """Return a plain metric."""
@@ -176,7 +150,7 @@ def rows(old: Sample, new: Sample) -> list[Row]:
 
 def increase(old: Sample, new: Sample, metric: str) -> float:
     """Return by how much a plain metric grew."""
-    return max(0.0, new.value(metric) - old.value(metric))
+    return states.increase(old.value(metric), new.value(metric))
 
 
 def _quantiles(counts: Sequence[float]) -> Quantiles:

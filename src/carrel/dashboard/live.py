@@ -19,9 +19,9 @@ from carrel.dashboard.board import Board, Report
 from carrel.dashboard.figures import Between, Row, Sample, rows
 from carrel.dashboard.history import STEP_S, WINDOW_S, History, Point
 from carrel.dashboard.slowest import Slowest, SlowRead
-from carrel.dashboard.states import State, Surroundings, states
 from carrel.dashboard.viewers import Viewer, Viewers
 from carrel.observe.metrics import CACHE_BYTES, CACHE_SIZE, CATALOG_SIZE, EVICTIONS, OPEN_STREAMS, SESSIONS
+from carrel.observe.states import State, states
 from carrel.threads import Threads
 
 log = logging.getLogger("carrel.dashboard")
@@ -67,7 +67,7 @@ class Live:
         sample: Takes a sample of all workers.
         slowest: This worker's slowest reads.
         report: Tells what this worker alone knows.
-        surroundings: Tells what samples do not say.
+        is_ready: Tells whether this worker's first survey is done.
         board: Where the other workers' reports are.
         threads: Where blocking calls run.
     """
@@ -77,7 +77,7 @@ class Live:
         sample: Callable[[], Sample],
         slowest: Slowest,
         report: Callable[[], Report],
-        surroundings: Callable[[], Surroundings],
+        is_ready: Callable[[], bool],
         board: Board,
         threads: Threads,
     ) -> None:
@@ -85,7 +85,7 @@ class Live:
         self._sample = sample
         self._slowest = slowest
         self._report = report
-        self._surroundings = surroundings
+        self._is_ready = is_ready
         self._board = board
         self._threads = threads
         self._history = History()
@@ -125,7 +125,7 @@ class Live:
 
     async def _run(self) -> None:
         # What came to pass up to now is where the first window begins.
-        self._was_ready = self._surroundings().is_ready
+        self._was_ready = self._is_ready()
         self._history.add(await self._threads.run(self._sample))
         while True:
             try:
@@ -158,17 +158,16 @@ class Live:
             self._others = self._board.others() if is_looking else []
 
     def _take_in(self, sample: Sample) -> None:
-        surroundings = self._surroundings()
-        if surroundings.is_ready and not self._was_ready:
+        if not self._was_ready and self._is_ready():
             # What was answered while the library was not ready yet is no fault to be told of for long.
             self._was_ready = True
             self._history = History()
         point = self._history.add(sample)
         if self.viewers:
-            self._last = self._encode(self._snapshot(sample, point, surroundings))
+            self._last = self._encode(self._snapshot(sample, point))
             self.viewers.broadcast(self._last)
 
-    def _snapshot(self, sample: Sample, point: Point | None, surroundings: Surroundings) -> Snapshot:
+    def _snapshot(self, sample: Sample, point: Point | None) -> Snapshot:
         oldest = self._history.oldest
         slowest = self._slowest.reads() + [read for report in self._others for read in report.slowest]
         slowest.sort(key=lambda read: -read.taken_ms)
@@ -179,7 +178,7 @@ class Live:
             rows(oldest, sample),
             point,
             slowest[:SHOWN_SLOWEST],
-            states(oldest, sample, surroundings),
+            states(oldest.moment, sample.moment),
             Numbers(
                 sample.value(CATALOG_SIZE),
                 sample.value(CACHE_SIZE),

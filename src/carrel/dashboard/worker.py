@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from carrel.dashboard.board import Held, Report
 from carrel.dashboard.slowest import Slowest
-from carrel.dashboard.states import Surroundings
 from carrel.library import Library
 from carrel.mcp.streams import Streams
-from carrel.settings import Settings
 
 MAX_HELD = 500
 """Documents in memory that are told of; a page shows fewer."""
@@ -23,21 +21,15 @@ class Worker:
         library: What it serves.
         streams: Its open streams.
         slowest: Its slowest reads.
-        settings: What it runs with.
     """
 
-    def __init__(self, library: Library, streams: Streams, slowest: Slowest, settings: Settings) -> None:
+    def __init__(self, library: Library, streams: Streams, slowest: Slowest) -> None:
         self._library = library
         self._streams = streams
         self._slowest = slowest
-        self._settings = settings
 
     def report(self) -> Report:
         """Tell what the others cannot know."""
         held = [Held(*each) for each in self._library.memory.holdings(MAX_HELD)]
         watched = self._streams.watching(MAX_WATCHED)
         return Report(tuple(self._slowest.reads()), watched, tuple(held))
-
-    def surroundings(self) -> Surroundings:
-        """Tell what samples do not say."""
-        return Surroundings(self._library.is_ready, self._settings.watch, self._settings.rescan_s)

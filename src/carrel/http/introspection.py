@@ -46,15 +46,19 @@ class Introspection:
         return Response(200, _JSON, b'{"status":"ok"}')
 
     def readyz(self, _: Request) -> Response:
-        """Tell whether the first survey is done."""
+        """Report whether the first survey is done, and which rules cannot be used as they are now."""
         if not self._library.is_ready:
             headers = [*_JSON, ("retry-after", str(RETRY_AFTER_S))]
-            return Response(503, headers, b'{"status":"starting"}')
+            starting = {"status": "starting"}
+            if self._library.freshness.trouble:
+                starting["reason"] = self._library.freshness.trouble
+            return Response(503, headers, msgspec.json.encode(starting))
         state: dict[str, Any] = {
             "status": "ready",
             "resources": len(self._library.catalog),
             "generation": self._library.catalog.generation,
             "watching": self._library.freshness.watching,
+            "degraded": list(self._library.freshness.rule_faults),
             "version": self._version,
         }
         if self._preloading is not None:

@@ -34,12 +34,15 @@ from carrel.observe.metrics import (
     FORM_BYTES,
     GENERATION,
     OPEN_BREAKERS,
+    READY,
     REDIS_DENIED,
     REDIS_ERRORS,
     REDIS_UNVERIFIED,
+    RULES_UP,
     SHARED_LOOKUPS,
     SHARED_UP,
     SHARED_WRITES,
+    WATCH_WANTED,
     WATCHING,
 )
 from carrel.observe.recorder import Recorder
@@ -152,10 +155,14 @@ class Observer:
             gauge(FORM_BYTES, memory.form_bytes[form], form=form.value)
         gauge(CATALOG_SIZE, len(self._library.catalog))
         gauge(GENERATION, self._library.catalog.generation)
-        gauge(WATCHING, float(self._library.freshness.watching))
+        freshness = self._library.freshness
+        gauge(WATCHING, float(freshness.watching))
+        gauge(WATCH_WANTED, float(freshness.is_watch_wanted))
+        gauge(READY, float(self._library.is_ready))
+        gauge(RULES_UP, float(not freshness.rule_faults))
         for bound in Bound:
             counter(EVICTIONS, memory.evictions[bound], level="memory", reason=bound.value)
-        counter(FAILED_SURVEYS, self._library.freshness.failed_surveys)
+        counter(FAILED_SURVEYS, freshness.failed_surveys)
         counter(DROPPED_LINES, self._writer.dropped_lines)
         for write in self._further:
             write(self._recorder)

@@ -59,6 +59,11 @@ def look_at(pid: int) -> Process | None:
     )
 
 
+def worker_counts(cells: Cells) -> dict[tuple[str, tuple[tuple[str, str], ...]], list[float]]:
+    """Return how many workers run and how many should, as `series_totals` gives metrics."""
+    return {(WORKERS, ()): [len(cells.pids())], (WANTED_WORKERS, ()): [cells.workers]}
+
+
 def figures(cells: Cells) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     """Return what is to be shown of the workers, by metric and labels.
 
@@ -67,8 +72,7 @@ def figures(cells: Cells) -> dict[tuple[str, tuple[tuple[str, str], ...]], float
     """
     pids = cells.pids()
     found: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {
-        (WORKERS, ()): len(pids),
-        (WANTED_WORKERS, ()): cells.workers,
+        **{key: value for key, (value,) in worker_counts(cells).items()},
         (RESPAWNS, ()): cells.respawns(),
         (PYTHON, _interpreter()): 1,
     }

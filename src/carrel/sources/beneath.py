@@ -83,6 +83,20 @@ class Directory:
                 raise FileNotFoundError(errno.ENOENT, "no such document", path) from error
             raise
 
+    def path_of(self, descriptor: int, path: str) -> str:
+        """Return where something that was opened lies, relative to the root and without links.
+
+        Args:
+            descriptor: What `open` returned.
+            path: What it was opened by.
+        """
+        try:
+            root, real = (os.readlink(f"/proc/self/fd/{each}") for each in (self._descriptor, descriptor))  # noqa: PTH115
+        except OSError:
+            # Without /proc the path is resolved anew.
+            root, real = os.path.realpath(self._path), os.path.realpath(f"{self._path}/{path}")
+        return "" if real == root else real.removeprefix(root.rstrip("/") + "/")
+
     def reopen_if_swapped(self) -> bool:
         """Open the root anew when its path leads to another directory now.
 

@@ -18,15 +18,15 @@ from carrel.model import (
     SourceError,
     SourceExhausted,
     SourceGone,
+    SourceMisruled,
     SourceProblem,
     Version,
 )
 from carrel.sources.beneath import Directory, is_regular
 from carrel.sources.capturing import Capturing
-from carrel.sources.ignoring import IGNORE_FILE, Ignore, ignore_from
-
-MAX_DEPTH = 32
-"""Directories below the root; deeper trees are a loop of links more often than a library."""
+from carrel.sources.ignore_files import IgnoreFiles
+from carrel.sources.ignoring import is_hidden
+from carrel.sources.listing import Ignored, Listing, entry_of, target_of
 
 ROOT_CHECK_MS = 2000
 """Quiet time after which the watcher sees whether the root is still the one it watches."""
@@ -36,8 +36,6 @@ _CHUNK_BYTES = 256 * 1024
 _Contents = list[Content]
 _Entries = list[SourceEntry]
 _Problems = list[SourceProblem]
-_Directories = list[tuple[str, int]]
-"""Paths still to be scanned, with their depth."""
 
 
 class FilesystemSource:
@@ -47,7 +45,6 @@ class FilesystemSource:
         root: The directory.
         max_document_bytes: A longer file is listed as a problem and never read.
         follow_links: Serve files behind symbolic links that stay beneath the root.
-
         is_near: See `Source.is_near`.
 
     Raises:
@@ -67,7 +64,15 @@ class FilesystemSource:
         self._max_document_bytes = max_document_bytes
         self._follow_links = follow_links
         self._directory = Directory(str(root), follow_links=follow_links)
-        self._ignore = ignore_from(None)
+        self._ignoring = IgnoreFiles(str(root), self._directory)
+        self._listing = Listing(
+            self._directory,
+            self._ignoring,
+            self.stat,
+            follow_links=follow_links,
+            max_document_bytes=max_document_bytes,
+        )
+        self._was_listed = False
         self._capturing = Capturing(self._open, self._entry, _read_all)
 
     def portable(self, version: Version) -> str:
@@ -78,10 +83,26 @@ class FilesystemSource:
         """See `Source.list`."""
         try:
             self._directory.reopen_if_swapped()
-            self._ignore = ignore_from(self._read_ignore_file())
-            return self._walk(self._ignore)
+            self._ignoring.begin()
+            found = self._listing.make()
         except OSError as error:
             raise _failure(error)(f"the library's root cannot be listed: {error}") from error
+        if not self._was_listed and self.rule_faults:
+            # There are no rules from before to go on with, and a start is the moment to correct them.
+            raise SourceMisruled(self.rule_faults[0])
+        self._ignoring.end()
+        self._was_listed = True
+        return found
+
+    @property
+    def rule_faults(self) -> tuple[str, ...]:
+        """See `Source.rule_faults`."""
+        return self._ignoring.faults
+
+    @property
+    def due_s(self) -> float:
+        """See `Source.due_s`."""
+        return self._ignoring.due_s
 
     def stat(self, path: str) -> SourceEntry:
         """See `Source.stat`."""
@@ -158,12 +179,27 @@ class FilesystemSource:
 
     def _open(self, path: str) -> int:
         # Events name any file of the tree, so what a listing leaves out is refused here as well.
-        if self._ignore(path, is_directory=False):
-            raise SourceGone(f"{path}: hidden or ignored")
         try:
-            return self._directory.open(path)
+            if "\0" in path or is_hidden(path) or self._ignoring.leaves_out(path):
+                raise Ignored(f"{path!r}: hidden or ignored")
+            descriptor = self._directory.open(path)
         except FileNotFoundError as error:
             raise SourceGone(f"{path}: no such document") from error
+        except OSError as error:
+            raise _failure(error)(f"{path}: {error.strerror}") from error
+        if self._follow_links:
+            try:
+                self._refuse_ignored_target(descriptor, path)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        return descriptor
+
+    def _refuse_ignored_target(self, descriptor: int, path: str) -> None:
+        try:
+            target = target_of(self._directory, descriptor, path)
+            if target is not None and self._ignoring.leaves_out(target):
+                raise Ignored(f"{path}: a link to an ignored document")
         except OSError as error:
             raise _failure(error)(f"{path}: {error.strerror}") from error
 
@@ -177,105 +213,9 @@ class FilesystemSource:
         if status.st_size > self._max_document_bytes:
             raise SourceGone(f"{path}: {status.st_size} bytes, over {self._max_document_bytes}: not served")
 
-    def _read_ignore_file(self) -> str | None:
-        try:
-            descriptor = self._directory.open(IGNORE_FILE)
-        except FileNotFoundError:
-            return None
-        try:
-            return os.read(descriptor, _CHUNK_BYTES).decode("utf-8", "replace")
-        except IsADirectoryError:
-            return None
-        finally:
-            os.close(descriptor)
-
-    def _walk(self, ignore: Ignore) -> tuple[_Entries, _Problems]:
-        entries: _Entries = []
-        problems: _Problems = []
-        todo: _Directories = [("", 0)]
-        visited: set[tuple[int, int]] = set()
-        while todo:
-            directory, depth = todo.pop()
-            if depth > MAX_DEPTH:
-                problems.append(SourceProblem(directory, f"more than {MAX_DEPTH} directories deep"))
-                continue
-            try:
-                descriptor = self._directory.open(directory)
-            except OSError as error:
-                # Without a descriptor nothing is known: what is below it is not gone.
-                if directory and not is_exhaustion(error):
-                    problems.append(SourceProblem(directory, error.strerror or str(error)))
-                    continue
-                raise
-            try:
-                status = os.fstat(descriptor)
-                if (status.st_dev, status.st_ino) in visited:
-                    continue
-                visited.add((status.st_dev, status.st_ino))
-                self._scan(descriptor, directory, ignore, entries, problems, todo, depth)
-            finally:
-                os.close(descriptor)
-        return entries, problems
-
-    def _scan(
-        self,
-        descriptor: int,
-        directory: str,
-        ignore: Ignore,
-        entries: _Entries,
-        problems: _Problems,
-        todo: _Directories,
-        depth: int,
-    ) -> None:
-        prefix = f"{directory}/" if directory else ""
-        with os.scandir(descriptor) as children:
-            for child in children:
-                path = prefix + child.name
-                try:
-                    is_directory = child.is_dir(follow_symlinks=self._follow_links)
-                    if ignore(path, is_directory=is_directory):
-                        continue
-                    if is_directory:
-                        todo.append((path, depth + 1))
-                    elif child.is_symlink():
-                        self._scan_link(path, entries, problems)
-                    elif child.is_file(follow_symlinks=False):
-                        self._admit(path, child.stat(follow_symlinks=False), entries, problems)
-                except OSError as error:
-                    # The file went between the listing and the look at it.
-                    if not isinstance(error, FileNotFoundError):
-                        problems.append(SourceProblem(path, error.strerror or str(error)))
-
-    def _scan_link(self, path: str, entries: _Entries, problems: _Problems) -> None:
-        if not self._follow_links:
-            problems.append(SourceProblem(path, "a symbolic link; set follow_links = true to serve it"))
-            return
-        try:
-            entries.append(self.stat(path))
-        except SourceGone:
-            problems.append(SourceProblem(path, "a symbolic link that leads nowhere beneath the root"))
-        except SourceExhausted:
-            raise
-        except SourceError as error:
-            problems.append(SourceProblem(path, str(error)))
-
-    def _admit(self, path: str, status: os.stat_result, entries: _Entries, problems: _Problems) -> None:
-        if status.st_size > self._max_document_bytes:
-            problems.append(
-                SourceProblem(path, f"{status.st_size} bytes, over the limit of {self._max_document_bytes}")
-            )
-        else:
-            entries.append(entry_of(path, status))
-
 
 def _failure(error: OSError) -> type[SourceError]:
     return SourceExhausted if is_exhaustion(error) else SourceError
-
-
-def entry_of(path: str, status: os.stat_result) -> SourceEntry:
-    """Make an entry; its version changes with the file's inode, size, and either of its times."""
-    version = f"{status.st_ino:x}.{status.st_size:x}.{status.st_mtime_ns:x}.{status.st_ctime_ns:x}"
-    return SourceEntry(path, Version(version), status.st_size, status.st_mtime_ns)
 
 
 def _identify(root: Path) -> tuple[str, tuple[int, int] | None]:

@@ -30,7 +30,7 @@ def histogram(*counts: float, result: str = "hit") -> list[tuple[str, dict[str, 
 
 
 def states(*now: tuple[str, dict[str, str], float]) -> list[str]:
-    return figures(snapshot(0.0), snapshot(1.0, *now)).states
+    return [state.title for state in figures(snapshot(0.0), snapshot(1.0, *now)).states]
 
 
 def test_rates_are_of_the_time_between() -> None:
@@ -83,16 +83,22 @@ def test_quantiles_rise_and_stay_within_the_bounds(counts: list[int]) -> None:
 @pytest.mark.parametrize(
     ("sample", "words"),
     [
+        (("carrel_catalog_resources", {}, 0.0), "has no documents"),
+        (("carrel_rules_up", {}, 0.0), "rules cannot be used"),
+        (("carrel_ready", {}, 0.0), "Not ready"),
         (("carrel_watch_up", {}, 0.0), "does not tell of changes"),
-        (("carrel_shared_cache_up", {}, 0.0), "Redis is left alone"),
-        (("carrel_feed_up", {}, 0.0), "do not arrive"),
+        (("carrel_shared_cache_up", {}, 0.0), "Redis is down"),
+        (("carrel_feed_up", {}, 0.0), "feed of changes is down"),
         (("carrel_failed_surveys_total", {}, 2.0), "2 surveys of the library failed"),
-        (("mcp_resource_stale_reads_total", {"resource_type": "a"}, 7.0), "7 reads got the last good"),
-        (("carrel_access_log_dropped_lines_total", {}, 9.0), "9 log lines were dropped"),
+        (
+            ("mcp_resource_stale_reads_total", {"resource_type": "a"}, 7.0),
+            "7 reads answered with the last good",
+        ),
+        (("carrel_access_log_dropped_lines_total", {}, 9.0), "9 log lines dropped"),
         (("carrel_trace_failing_exporters", {"exporter": "otlp"}, 1.0), "Traces do not arrive"),
-        (("carrel_trace_spans_dropped_total", {"reason": "queue_full"}, 8.0), "8 spans were lost"),
-        (("carrel_traces_dropped_total", {}, 2.0), "2 requests were not traced"),
-        (("carrel_http_responses_total", {"status": "5xx"}, 3.0), "3 answers were 5xx"),
+        (("carrel_trace_spans_dropped_total", {"reason": "queue_full"}, 8.0), "8 spans lost"),
+        (("carrel_traces_dropped_total", {}, 2.0), "2 requests not traced"),
+        (("carrel_http_responses_total", {"status": "5xx"}, 3.0), "3 responses with a server error"),
     ],
 )
 def test_what_is_not_as_it_should_be_is_said_in_words(
@@ -104,7 +110,7 @@ def test_what_is_not_as_it_should_be_is_said_in_words(
 
 def test_missing_workers_are_told_of() -> None:
     assert states(("carrel_workers", {}, 1.0), ("carrel_workers_wanted", {}, 2.0)) == [
-        "Only 1 of 2 workers run."
+        "Only 1 of 2 workers run"
     ]
 
 

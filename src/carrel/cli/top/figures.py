@@ -11,28 +11,18 @@ from carrel.observe.metrics import (
     CACHE_BYTES,
     CACHE_SIZE,
     CATALOG_SIZE,
-    DROPPED_LINES,
     EVICTIONS,
     FAILED,
-    FAILED_SURVEYS,
-    FAILING_EXPORTERS,
-    FEED_UP,
     HITS,
     LOADING,
     MISSES,
     OPEN_STREAMS,
-    REDIS_UNVERIFIED,
     RESPONSES,
     SESSIONS,
-    SHARED_UP,
-    SPANS_DROPPED,
-    STALE,
-    TRACES_DROPPED,
-    WANTED_WORKERS,
-    WATCHING,
     WORKERS,
 )
 from carrel.observe.quantiles import quantile_s
+from carrel.observe.states import METRICS, Moment, State, increase, states
 
 _QUANTILES = (0.5, 0.95, 0.99)
 
@@ -67,8 +57,8 @@ class Figures(msgspec.Struct, frozen=True, rename="camel"):
     streams: int
     sessions: int
     workers: int | None
-    states: list[str]
-    """What is not as it should be, in words."""
+    states: list[State]
+    """What is wrong, the worst first: as the dashboard says it."""
 
 
 def figures(before: Snapshot, now: Snapshot) -> Figures:
@@ -91,7 +81,7 @@ def figures(before: Snapshot, now: Snapshot) -> Figures:
         streams=int(now.total(OPEN_STREAMS)),
         sessions=int(now.total(SESSIONS)),
         workers=None if WORKERS not in now.values else int(now.total(WORKERS)),
-        states=_states(before, now),
+        states=states(_moment(before), _moment(now)),
     )
 
 
@@ -101,8 +91,7 @@ def _grown(before: Snapshot, now: Snapshot, name: str) -> float:
 
 def _increase(before: Snapshot, name: str, labels: Labels, value: float) -> float:
     earlier = before.values.get(name, {}).get(labels, 0.0)
-    # A counter that went back is one of a server that was started meanwhile.
-    return value - earlier if value >= earlier else value
+    return increase(earlier, value)
 
 
 def _latencies(before: Snapshot, now: Snapshot, over_s: float) -> list[Latencies]:
@@ -134,33 +123,6 @@ def _milliseconds(value_s: float | None) -> float | None:
     return None if value_s is None else 1000 * value_s
 
 
-def _states(before: Snapshot, now: Snapshot) -> list[str]:
-    states = []
-    workers, wanted = now.value(WORKERS), now.value(WANTED_WORKERS)
-    if workers is not None and wanted is not None and workers < wanted:
-        states.append(f"Only {workers:.0f} of {wanted:.0f} workers run.")
-    if now.value(WATCHING) == 0:
-        states.append("The system does not tell of changes to the library; surveys find them, seconds later.")
-    if now.value(SHARED_UP) == 0:
-        states.append("Redis is left alone because it fails; reads go on from memory and the library.")
-    if now.value(FEED_UP) == 0:
-        states.append("Changes that other workers and hosts saw do not arrive; all is compared every 4 s.")
-    if now.total(FAILING_EXPORTERS):
-        states.append("Traces do not arrive: the collector did not take the last spans.")
-    told = (
-        (FAILED_SURVEYS, "surveys of the library failed"),
-        (STALE, "reads got the last good content, as the source failed"),
-        (
-            REDIS_UNVERIFIED,
-            "values or messages in Redis were not signed by this server's hosts, and not used",
-        ),
-        (DROPPED_LINES, "log lines were dropped, as stderr does not take them"),
-        (SPANS_DROPPED, "spans were lost on the way to the collector"),
-        (TRACES_DROPPED, "requests were not traced, as too many waited for it"),
-    )
-    states += [f"{count:.0f} {what}." for name, what in told if (count := _grown(before, now, name))]
-    errors = _increase(before, RESPONSES, _FAILURES, now.value(RESPONSES, status="5xx") or 0.0)
-    return states + ([f"{errors:.0f} answers were 5xx."] if errors else [])
-
-
-_FAILURES: Labels = (("status", "5xx"),)
+def _moment(of: Snapshot) -> Moment:
+    plain = {name: of.total(name) for name in METRICS if name in of.values}
+    return Moment(plain, of.value(RESPONSES, status="5xx") or 0.0)

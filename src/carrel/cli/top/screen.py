@@ -8,6 +8,7 @@ from rich.text import Text
 
 from carrel.cli.top.figures import Figures, Latencies
 from carrel.escapes import shown
+from carrel.observe.states import Level, State
 
 _NOTHING = "-"
 _KIB = 1024.0
@@ -30,11 +31,17 @@ def screen(url: str, figures: Figures, trouble: str | None = None) -> Group:
         _latencies(figures.latencies),
         Text(),
     ]
-    troubles = ([] if trouble is None else [trouble]) + figures.states
-    parts += [Text(f"! {shown(each)}", style="bold red") for each in troubles]
-    if not troubles:
-        parts.append(Text("All is as it should be.", style="green"))
+    if trouble is not None:
+        parts.append(Text(f"! {shown(trouble)}", style="bold red"))
+    parts += map(_state, figures.states)
+    if trouble is None and not figures.states:
+        parts.append(Text("No problems found.", style="green"))
     return Group(*parts)
+
+
+def _state(state: State) -> Text:
+    style = "bold red" if state.level is Level.BAD else "bold yellow"
+    return Text.assemble((f"! {state.title}. ", style), (state.remedy, "dim"))
 
 
 def _summary(figures: Figures) -> Table:

@@ -11,7 +11,10 @@ from carrel.observe.metrics.metric import Kind, Label, Metric, Whole
 
 CATALOG_SIZE = "carrel_catalog_resources"
 GENERATION = "carrel_catalog_generation"
+READY = "carrel_ready"
+RULES_UP = "carrel_rules_up"
 WATCHING = "carrel_watch_up"
+WATCH_WANTED = "carrel_watch_wanted"
 FAILED_SURVEYS = "carrel_failed_surveys_total"
 SHARED_UP = "carrel_shared_cache_up"
 SHARED_LOOKUPS = "carrel_shared_cache_lookups_total"
@@ -53,6 +56,27 @@ LIBRARY = {
         "Whether the system tells of changes to the library (1) or surveys find them (0).",
         "With 0 an edit shows after `CARREL_RESCAN_S` and not at once.",
         "Raise `fs.inotify.max_user_watches`; network file systems have no such news.",
+        whole=Whole.LEAST,
+    ),
+    WATCH_WANTED: Metric(
+        Kind.GAUGE,
+        "Whether the system was asked to report changes to the library (1) or not (0).",
+        "0 with `CARREL_WATCH=false`; then `carrel_watch_up` is 0 too, and nothing is wrong.",
+        "Nothing: it reports a setting.",
+        whole=Whole.GREATEST,
+    ),
+    READY: Metric(
+        Kind.GAUGE,
+        "Whether the first survey of the library is done (1) or not (0), in all workers.",
+        "While it is 0, /readyz of some worker responds with 503.",
+        "0 for longer than a start takes: /readyz and the log give the reason.",
+        whole=Whole.LEAST,
+    ),
+    RULES_UP: Metric(
+        Kind.GAUGE,
+        "Whether `carrel.toml` and `.carrelignore` are used as they are (1) or have errors (0).",
+        "With 0 the rules from before the change stay in force, in at least one worker.",
+        "/readyz and the log name the file and the line; `carrel check` does so as well.",
         whole=Whole.LEAST,
     ),
     FAILED_SURVEYS: Metric(

@@ -1,7 +1,5 @@
 import pytest
 
-from carrel.dashboard.figures import Sample
-from carrel.dashboard.states import Level, State, Surroundings, states
 from carrel.observe.metrics import (
     CATALOG_SIZE,
     DROPPED_LINES,
@@ -10,24 +8,36 @@ from carrel.observe.metrics import (
     FAILING_EXPORTERS,
     FEED_LOSSES,
     FEED_UP,
+    READY,
     RESPONSES,
+    RULES_UP,
     SHARED_UP,
     SPANS_DROPPED,
     STALE,
     TRACES_DROPPED,
+    WANTED_WORKERS,
+    WATCH_WANTED,
     WATCHING,
+    WORKERS,
 )
+from carrel.observe.states import Level, Moment, State, states
 
-WELL = {CATALOG_SIZE: 30.0, WATCHING: 1.0, SHARED_UP: 1.0, FEED_UP: 1.0, RESPONSES: 100.0}
-USUAL = Surroundings(is_ready=True, watch=True, rescan_s=3.0)
+WELL = {
+    CATALOG_SIZE: 30.0,
+    READY: 1.0,
+    RULES_UP: 1.0,
+    WATCHING: 1.0,
+    WATCH_WANTED: 1.0,
+    SHARED_UP: 1.0,
+    FEED_UP: 1.0,
+    RESPONSES: 100.0,
+    WORKERS: 2.0,
+    WANTED_WORKERS: 2.0,
+}
 
 
-def found(surroundings: Surroundings = USUAL) -> list[State]:
-    return states(Sample(0, {}, WELL, 0.0), Sample(60, {}, WELL, 0.0), surroundings)
-
-
-def with_metric(metric: str, value: float) -> list[State]:
-    return states(Sample(0, {}, WELL, 0.0), Sample(60, {}, WELL | {metric: value}, 0.0), USUAL)
+def found(*, errors: float = 0.0, **changed: float) -> list[State]:
+    return states(Moment(WELL, 0.0), Moment(WELL | changed, errors))
 
 
 def test_a_server_that_is_well_has_nothing_to_say() -> None:
@@ -38,6 +48,9 @@ def test_a_server_that_is_well_has_nothing_to_say() -> None:
     ("metric", "value", "id_"),
     [
         (CATALOG_SIZE, 0, "empty"),
+        (READY, 0, "not-ready"),
+        (RULES_UP, 0, "rules-refused"),
+        (WORKERS, 1, "workers-missing"),
         (WATCHING, 0, "watcher-down"),
         (SHARED_UP, 0, "redis-down"),
         (FEED_UP, 0, "feed-down"),
@@ -52,35 +65,31 @@ def test_a_server_that_is_well_has_nothing_to_say() -> None:
     ],
 )
 def test_each_state_says_what_it_means_and_what_to_do(metric: str, value: float, id_: str) -> None:
-    (state,) = with_metric(metric, value)
+    (state,) = found(**{metric: value})
     assert state.id == id_
     assert min(len(state.title), len(state.meaning), len(state.remedy)) > 10
 
 
 def test_a_few_evictions_are_not_told_of() -> None:
-    assert with_metric(EVICTIONS, 99) == []
-    assert [state.id for state in with_metric(EVICTIONS, 100)] == ["evictions"]
+    assert found(**{EVICTIONS: 99}) == []
+    assert [state.id for state in found(**{EVICTIONS: 100})] == ["evictions"]
 
 
 def test_a_server_that_is_not_ready_says_so_and_not_that_it_is_empty() -> None:
-    surroundings = Surroundings(is_ready=False, watch=True, rescan_s=3.0)
-    assert [state.id for state in found(surroundings)] == ["not-ready"]
+    told = found(**{READY: 0.0, CATALOG_SIZE: 0.0, WATCHING: 0.0})
+    assert [state.id for state in told] == ["not-ready"]
 
 
 def test_a_watcher_that_nobody_asked_for_is_not_missed() -> None:
-    surroundings = Surroundings(is_ready=True, watch=False, rescan_s=3.0)
-    new = Sample(60, {}, WELL | {WATCHING: 0.0}, 0.0)
-    assert states(Sample(0, {}, WELL, 0.0), new, surroundings) == []
+    assert found(**{WATCHING: 0.0, WATCH_WANTED: 0.0}) == []
 
 
-def test_a_server_without_redis_does_not_miss_it() -> None:
-    alone = {name: value for name, value in WELL.items() if name not in {SHARED_UP, FEED_UP}}
-    assert states(Sample(0, {}, alone, 0.0), Sample(60, {}, alone, 0.0), USUAL) == []
+def test_metrics_that_a_server_does_not_have_are_not_missed() -> None:
+    assert states(Moment({}, 0.0), Moment({}, 0.0)) == []
 
 
 def test_what_clients_notice_comes_first() -> None:
-    new = Sample(60, {}, WELL | {SHARED_UP: 0.0, DROPPED_LINES: 2.0, RESPONSES: 200.0}, 1.0)
-    told = states(Sample(0, {}, WELL, 0.0), new, USUAL)
+    told = found(errors=1.0, **{SHARED_UP: 0.0, DROPPED_LINES: 2.0, RESPONSES: 200.0})
     assert [state.id for state in told] == ["server-errors", "redis-down", "dropped-lines"]
     assert [state.level for state in told] == [Level.BAD, Level.WARNING, Level.WARNING]
     assert told[0].title == "1 response with a server error"
@@ -90,4 +99,9 @@ def test_what_clients_notice_comes_first() -> None:
 
 def test_what_happened_before_the_time_looked_at_is_not_told() -> None:
     before = WELL | {DROPPED_LINES: 5.0}
-    assert states(Sample(0, {}, before, 0.0), Sample(60, {}, before, 0.0), USUAL) == []
+    assert states(Moment(before, 3.0), Moment(before, 3.0)) == []
+
+
+def test_a_counter_that_went_back_counts_from_nothing() -> None:
+    told = states(Moment(WELL | {DROPPED_LINES: 5.0}, 0.0), Moment(WELL | {DROPPED_LINES: 2.0}, 0.0))
+    assert [state.title for state in told] == ["2 log lines dropped"]

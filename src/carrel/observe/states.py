@@ -1,13 +1,16 @@
-"""What is not as it should be, in words: what it means, and what to do. Pure."""
+"""Find out from metrics what is wrong with a server, and say it in words. Pure.
+
+The dashboard and `carrel top` both ask here, so that they agree on every state.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
 
-from carrel.dashboard.figures import Sample, increase
 from carrel.observe.metrics import (
     CATALOG_SIZE,
     DESCRIPTORS_SHORT,
@@ -17,13 +20,18 @@ from carrel.observe.metrics import (
     FAILING_EXPORTERS,
     FEED_LOSSES,
     FEED_UP,
+    READY,
     REDIS_UNVERIFIED,
     RESPONSES,
+    RULES_UP,
     SHARED_UP,
     SPANS_DROPPED,
     STALE,
     TRACES_DROPPED,
+    WANTED_WORKERS,
+    WATCH_WANTED,
     WATCHING,
+    WORKERS,
 )
 
 _MANY_EVICTIONS = 100
@@ -49,57 +57,68 @@ class State(msgspec.Struct, frozen=True):
     remedy: str
 
 
-class Surroundings(msgspec.Struct, frozen=True):
-    """What samples do not say."""
+class Moment(NamedTuple):
+    """What was counted up to a moment, of all workers."""
 
-    is_ready: bool
-    watch: bool
-    """Whether Carrel was told to have the system tell of changes."""
-    rescan_s: float
+    plain: Mapping[str, float]
+    """Metric -> its sum over labels; those that no worker has are missing."""
+    server_errors: float
+    """Responses with a status of 500 or above."""
+
+    def value(self, metric: str, default: float) -> float:
+        """Return a metric; the default where no worker has it."""
+        return self.plain.get(metric, default)
 
 
-def states(old: Sample, new: Sample, surroundings: Surroundings) -> list[State]:
+def states(old: Moment, new: Moment) -> list[State]:
     """Return what is wrong, the worst first.
 
     Args:
         old: The beginning of the time that is looked at.
         new: Its end.
-        surroundings: See there.
     """
-    found = [*_now(new, surroundings), *_lately(old, new)]
+    found = [*_now(new), *_lately(old, new)]
     return sorted(found, key=lambda state: state.level is not Level.BAD)
 
 
-def _now(new: Sample, surroundings: Surroundings) -> list[State]:
-    found = []
-    if not surroundings.is_ready:
-        found.append(_NOT_READY)
-    elif new.value(CATALOG_SIZE) == 0:
-        found.append(_EMPTY)
-    if surroundings.watch and surroundings.is_ready and new.value(WATCHING, 1.0) == 0:
-        found.append(_unwatched(surroundings.rescan_s))
-    if new.value(SHARED_UP, 1.0) == 0:
-        found.append(_REDIS_DOWN)
-    if new.value(FEED_UP, 1.0) == 0:
-        found.append(_FEED_DOWN)
-    if new.value(DESCRIPTORS_SHORT):
-        found.append(_DESCRIPTORS_SHORT)
-    if new.value(FAILING_EXPORTERS):
-        found.append(_TRACES_FAILING)
-    return found
+def increase(old: float, new: float) -> float:
+    """Return by how much a counter grew; one that went back is of a server that was started meanwhile."""
+    return new - old if new >= old else new
 
 
-def _lately(old: Sample, new: Sample) -> list[State]:
+def _now(new: Moment) -> list[State]:
+    is_ready = new.value(READY, 1.0) != 0
+    workers, wanted = new.value(WORKERS, 1.0), new.value(WANTED_WORKERS, 0.0)
+    is_unwatched = new.value(WATCHING, 1.0) == 0 and new.value(WATCH_WANTED, 1.0) != 0
+    told = (
+        (not is_ready, _NOT_READY),
+        (is_ready and new.value(CATALOG_SIZE, 1.0) == 0, _EMPTY),
+        (workers < wanted, _workers_missing(workers, wanted)),
+        (new.value(RULES_UP, 1.0) == 0, _RULES_REFUSED),
+        (is_ready and is_unwatched, _UNWATCHED),
+        (new.value(SHARED_UP, 1.0) == 0, _REDIS_DOWN),
+        (new.value(FEED_UP, 1.0) == 0, _FEED_DOWN),
+        (new.value(DESCRIPTORS_SHORT, 0.0) != 0, _DESCRIPTORS_SHORT),
+        (new.value(FAILING_EXPORTERS, 0.0) != 0, _TRACES_FAILING),
+    )
+    return [state for is_so, state in told if is_so]
+
+
+def _lately(old: Moment, new: Moment) -> list[State]:
     found = []
-    errors = max(0.0, new.server_errors - old.server_errors)
+    errors = increase(old.server_errors, new.server_errors)
     if errors:
-        of_all = max(increase(old, new, RESPONSES), errors)
+        of_all = max(_grown(old, new, RESPONSES), errors)
         found.append(_server_errors(errors, of_all))
-    for counted in _COUNTED:
-        number = increase(old, new, counted.metric)
+    for counted in COUNTED:
+        number = _grown(old, new, counted.metric)
         if number >= counted.least:
             found.append(counted.state(number))
     return found
+
+
+def _grown(old: Moment, new: Moment, metric: str) -> float:
+    return increase(old.value(metric, 0.0), new.value(metric, 0.0))
 
 
 _NOT_READY = State(
@@ -153,14 +172,30 @@ _TRACES_FAILING = State(
 )
 
 
-def _unwatched(rescan_s: float) -> State:
+_UNWATCHED = State(
+    "watcher-down",
+    Level.WARNING,
+    "The system does not tell of changes",
+    "Changes to the library are found by surveys only, one every CARREL_RESCAN_S seconds or more.",
+    "Often the limit of inotify is reached: raise fs.inotify.max_user_watches. Network file systems tell "
+    "of no changes; there it has to be so.",
+)
+_RULES_REFUSED = State(
+    "rules-refused",
+    Level.WARNING,
+    "Changed rules cannot be used",
+    "A carrel.toml or a .carrelignore has errors, or cannot be read. The rules from before stay in force.",
+    "/readyz and the log on stderr name the file and the line. Correct it; nothing has to be restarted.",
+)
+
+
+def _workers_missing(workers: float, wanted: float) -> State:
     return State(
-        "watcher-down",
+        "workers-missing",
         Level.WARNING,
-        "The system does not tell of changes",
-        f"Changes to the library are found by surveys only, one every {rescan_s:g} seconds or more.",
-        "Often the limit of inotify is reached: raise fs.inotify.max_user_watches. Network file systems tell "
-        "of no changes; there it has to be so.",
+        f"Only {workers:.0f} of {wanted:.0f} workers run",
+        "The others answer for those that are missing, until they are replaced.",
+        "If it lasts for longer than seconds, workers die of their start: the log on stderr says why.",
     )
 
 
@@ -197,7 +232,7 @@ class _Counted(NamedTuple):
         return State(self.id, Level.WARNING, title, self.meaning, self.remedy)
 
 
-_COUNTED = (
+COUNTED = (
     _Counted(
         STALE,
         "stale-reads",
@@ -266,3 +301,34 @@ _COUNTED = (
         _MANY_EVICTIONS,
     ),
 )
+
+NOW = (
+    _NOT_READY,
+    _EMPTY,
+    _RULES_REFUSED,
+    _UNWATCHED,
+    _REDIS_DOWN,
+    _FEED_DOWN,
+    _DESCRIPTORS_SHORT,
+    _TRACES_FAILING,
+)
+"""States of a moment that need no numbers."""
+
+METRICS = frozenset(
+    {
+        CATALOG_SIZE,
+        DESCRIPTORS_SHORT,
+        FAILING_EXPORTERS,
+        FEED_UP,
+        READY,
+        RESPONSES,
+        RULES_UP,
+        SHARED_UP,
+        WANTED_WORKERS,
+        WATCHING,
+        WATCH_WANTED,
+        WORKERS,
+        *(counted.metric for counted in COUNTED),
+    }
+)
+"""What states are made of."""

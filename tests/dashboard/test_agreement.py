@@ -1,0 +1,108 @@
+"""The dashboard and `carrel top` say the same of a server, whatever its state."""
+
+import pytest
+
+from carrel.cli.top.figures import figures
+from carrel.cli.top.scraping import Scraper, Snapshot
+from carrel.dashboard.figures import Sample, sample_of
+from carrel.observe import states
+from carrel.observe.cells import Cells
+from carrel.observe.exposition import exposition, series_totals
+from carrel.observe.metrics import (
+    CATALOG_SIZE,
+    DROPPED_LINES,
+    EVICTIONS,
+    FAILED_SURVEYS,
+    FAILING_EXPORTERS,
+    FEED_LOSSES,
+    FEED_UP,
+    METRICS,
+    READY,
+    RESPONSES,
+    RULES_UP,
+    SHARED_UP,
+    SPANS_DROPPED,
+    STALE,
+    TRACES_DROPPED,
+    WATCH_WANTED,
+    WATCHING,
+    Kind,
+)
+from carrel.observe.processes import worker_counts
+from carrel.observe.recorder import Recorder
+
+WELL: dict[str, float] = {CATALOG_SIZE: 30, READY: 1, RULES_UP: 1, WATCHING: 1, WATCH_WANTED: 1}
+
+TABLE: dict[str, tuple[dict[str, float], list[str]]] = {
+    "well": ({}, []),
+    "no documents": ({CATALOG_SIZE: 0}, ["empty"]),
+    "not ready": ({READY: 0, CATALOG_SIZE: 0, WATCHING: 0}, ["not-ready"]),
+    "broken rules": ({RULES_UP: 0}, ["rules-refused"]),
+    "no watcher": ({WATCHING: 0}, ["watcher-down"]),
+    "no watcher wanted": ({WATCHING: 0, WATCH_WANTED: 0}, []),
+    "no redis": ({SHARED_UP: 0}, ["redis-down"]),
+    "no feed": ({FEED_UP: 0}, ["feed-down"]),
+    "traces": ({FAILING_EXPORTERS: 1}, ["traces-failing"]),
+    "stale reads": ({STALE: 3}, ["stale-reads"]),
+    "failed surveys": ({FAILED_SURVEYS: 1}, ["failed-surveys"]),
+    "dropped lines": ({DROPPED_LINES: 9}, ["dropped-lines"]),
+    "dropped spans": ({SPANS_DROPPED: 9}, ["dropped-spans"]),
+    "dropped traces": ({TRACES_DROPPED: 9}, ["dropped-traces"]),
+    "feed losses": ({FEED_LOSSES: 1}, ["feed-losses"]),
+    "few evictions": ({EVICTIONS: 99}, []),
+    "evictions": ({EVICTIONS: 100}, ["evictions"]),
+    "server errors": ({RESPONSES: 4}, ["server-errors"]),
+    "all at once": (
+        {CATALOG_SIZE: 0, RULES_UP: 0, SHARED_UP: 0, RESPONSES: 4, STALE: 1},
+        ["empty", "server-errors", "rules-refused", "redis-down", "stale-reads"],
+    ),
+}
+
+
+def write(recorder: Recorder, values: dict[str, float]) -> None:
+    for metric, value in values.items():
+        labels = {label.name: (label.values or ("a",))[-1] for label in METRICS[metric].labels}
+        if metric == RESPONSES:
+            labels = {"status": "5xx"}
+        if METRICS[metric].kind is Kind.GAUGE:
+            recorder.gauge(metric, value, **labels)
+        else:
+            recorder.counter(metric, value, **labels)
+
+
+def by_dashboard(cells: Cells, at_s: float) -> Sample:
+    return sample_of(series_totals(cells) | worker_counts(cells), at_s)
+
+
+def by_top(cells: Cells, at_s: float) -> Snapshot:
+    return Snapshot(at_s, Scraper("http://127.0.0.1")._parse(exposition(cells).decode()))  # noqa: SLF001
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_state_is_the_same_on_both(name: str) -> None:
+    changed, ids = TABLE[name]
+    cells = Cells()
+    recorder = Recorder(cells.claim(), ("a",))
+    write(recorder, WELL)
+    begun = by_dashboard(cells, 0.0), by_top(cells, 0.0)
+    write(recorder, changed)
+    dashboard = states.states(begun[0].moment, by_dashboard(cells, 60.0).moment)
+    top = figures(begun[1], by_top(cells, 60.0)).states
+    assert top == dashboard
+    assert [state.id for state in dashboard] == ids
+
+
+def test_missing_workers_show_on_both() -> None:
+    cells = Cells(2)
+    write(Recorder(cells.claim(), ("a",)), WELL)
+    sample, snapshot = by_dashboard(cells, 0.0), by_top(cells, 0.0)
+    dashboard = states.states(sample.moment, sample.moment)
+    assert [state.id for state in dashboard] == ["workers-missing"]
+    assert figures(snapshot, snapshot).states == dashboard
+
+
+def test_the_table_has_every_state() -> None:
+    told = {id_ for _, ids in TABLE.values() for id_ in ids}
+    counted = {each.id for each in states.COUNTED}
+    assert counted <= told
+    assert told >= {state.id for state in states.NOW}
