@@ -81,6 +81,11 @@ def test_the_settings_are_ones_that_carrel_knows() -> None:
     assert (read.workers, read.redis_url, str(read.root)) == (2, "redis://redis:6379/0", "/library/current")
 
 
+def test_no_variable_of_a_service_gets_between_the_settings() -> None:
+    (pod,) = [pod for pod in pods() if pod["containers"][0]["name"] == "carrel"]
+    assert pod["enableServiceLinks"] is False
+
+
 def test_the_library_is_where_the_sync_links_it() -> None:
     arguments = dict(one.removeprefix("--").split("=") for one in container("library-sync")["args"])
     root = named("ConfigMap")["data"]["CARREL_ROOT"]

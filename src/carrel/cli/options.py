@@ -47,6 +47,10 @@ TokenFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="File with the token that admin calls need.")
 ]
 Config = Annotated[Path | None, typer.Option(metavar="FILE", help="A TOML file with settings.")]
+EnvFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="A file of NAME=value lines, read as environment variables are."),
+]
 
 
 def flags_of(directory: Path | None, **values: object) -> dict[str, Any]:
@@ -59,8 +63,8 @@ def is_on(switch: str | None) -> bool | None:
     return None if switch is None else switch == "on"
 
 
-def settings_of(flags: dict[str, Any], config: Path | None) -> Settings:
-    """Return the settings of the command line, the environment and the file.
+def settings_of(flags: dict[str, Any], config: Path | None, env_file: Path | None) -> Settings:
+    """Return the settings of the command line, the environment and the files.
 
     Raises:
         InvalidSettings: They cannot be used.
@@ -68,4 +72,4 @@ def settings_of(flags: dict[str, Any], config: Path | None) -> Settings:
     # A command that needs none starts without them.
     from carrel.settings import load
 
-    return load(flags, config=config)
+    return load(flags, config=config, env_file=env_file)
