@@ -130,7 +130,7 @@ def test_an_unknown_variable_of_this_product_stops_the_start(
     assert suggestion in caught.value.message
     env_file = tmp_path / "settings.env"
     env_file.write_text(f"{name}=1\n")
-    with pytest.raises(InvalidSettings, match="settings.env"):
+    with pytest.raises(InvalidSettings, match=r"settings\.env"):
         load(env_file=env_file, environment={})
 
 

@@ -1,8 +1,8 @@
-"""Settings: one frozen value, read once, from flags > environment > environment file > settings file > defaults.
+"""Settings: one frozen value, read once: flags > environment > environment file > settings file > defaults.
 
-Pure but for `load`, which reads the environment and the files that the command line names. Nothing is read from
-the working directory by itself: an agent may start Carrel inside a repository that somebody else wrote. Only the
-composition root and the command line call it.
+Pure but for `load`, which reads the environment and the files that the command line names. Nothing is read
+from the working directory by itself: an agent may start Carrel inside a repository that somebody else wrote.
+Only the composition root and the command line call it.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ _CLOSE = 0.8
 """Similarity by Jaro-Winkler, which favours a common beginning: names differ at their end, as by a unit."""
 
 _SERVICE_LINK = re.compile(rf"{PREFIX}(\w+_)?(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP|SCTP)\w*)?)\Z")
-"""Variables that Kubernetes and `docker --link` set in every container for a service called `carrel` or `carrel-x`."""
+"""Variables that Kubernetes and `docker --link` set for a service called `carrel` or `carrel-x`."""
 
 _LINKED_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 """The value of those that end with `_PORT`."""
@@ -27,8 +27,8 @@ _LINKED_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 def read_env_file(path: Path) -> dict[str, str]:
     """Read a file of `NAME=value` lines.
 
-    Quotes, comments and `export` are understood as by python-dotenv. `${NAME}` is not replaced: whoever writes
-    the file must not be able to read the environment of whoever starts the server.
+    Quotes, comments and `export` are understood as by python-dotenv. `${NAME}` is not replaced: whoever
+    writes the file must not be able to read the environment of whoever starts the server.
 
     Args:
         path: The file.
