@@ -4,8 +4,8 @@ Which failure is which follows the specification (2026-07-28, server/tools, "Err
 arguments). What a client has to put right is a protocol error: an unknown tool, headers that differ from the
 arguments, a client that lacks what the tool needs. What a model can put right is an error of the tool, in a
 result with `isError` that the model gets to see: arguments that the tool's schema has no place or no type
-for, an unknown URI, section or type, a number out of range, a cursor that does not fit, a document that cannot
-be read, a search that cannot be done. A server that is not ready is a protocol error.
+for, an unknown URI, section or type, a number out of range, a cursor that does not fit, a document that
+cannot be read, a search that cannot be done. A server that is not ready is a protocol error.
 """
 
 from __future__ import annotations
