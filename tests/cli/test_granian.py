@@ -17,16 +17,16 @@ from tests.support.servers import REPOSITORY
 REVIEWED = "2.8.7"
 
 REVIEW = f"""Granian is {version("granian")}; what Carrel replaces of it was last read in {REVIEWED}.
-Compare both versions of these, then run tests/servers, tests/cli and tests/faults/test_{{stopping,group_signals,\
-workers_killed}}.py, and change REVIEWED here and the pin in pyproject.toml:
-- granian/server/common.py: startup, shutdown, _serve_loop, _stop_workers, _respawn_workers (its delay and
-  respawned_wrks), AbstractWorker._watcher (interrupt_by_parent), signal_handler_interrupt (supervising)
-- granian/server/mp.py: _spawn_rsgi_worker (the order of set_loop_signals, callback_init and _new_cbscheduler),
-  _init_shared_socket, _drop_shared_socket, _spawn_worker, WorkerProcess.terminate (supervising, obeying, scheduling)
-- granian/_signals.py: set_loop_signals, imported when a worker starts (obeying)
-- granian/_futures.py and CallbackScheduler: _schedule_fn, and the arguments of both (scheduling)
-- SocketHolder(fileno, uds, backlog) (supervising), RSGI: taskref, done, err, response_stream (servers/rsgi)
-- log messages "Killing worker-N after ..." (serving._is_true)"""
+Compare both versions of what is below, run tests/servers, tests/cli and the fault tests of stopping and
+of killed workers, then change REVIEWED here and the pin in pyproject.toml.
+- granian/server/common.py: startup, shutdown, _serve_loop, _stop_workers, _respawn_workers (respawned_wrks),
+  AbstractWorker._watcher (interrupt_by_parent), signal_handler_interrupt: supervising
+- granian/server/mp.py: _spawn_rsgi_worker (in this order: set_loop_signals, callback_init, _new_cbscheduler),
+  _init_shared_socket, _drop_shared_socket, _spawn_worker, WorkerProcess.terminate: supervising
+- granian/_signals.py: set_loop_signals, imported when a worker starts: obeying
+- granian/_futures.py, CallbackScheduler: _schedule_fn, and the arguments of both: scheduling
+- SocketHolder(fileno, uds, backlog): supervising. taskref, done, err, response_stream of RSGI: servers/rsgi
+- the messages "Killing worker-N after ...": serving._is_true"""
 
 
 def test_granian_is_the_version_whose_insides_were_read() -> None:
@@ -59,13 +59,8 @@ def test_what_is_replaced_is_there(owner: Any, name: str) -> None:
 
 
 def test_a_worker_looks_up_what_is_replaced_when_it_starts() -> None:
-    source = inspect.getsource(MPServer._spawn_rsgi_worker)
-    order = [
-        "import set_loop_signals",
-        "set_loop_signals(loop)",
-        "callback_init(loop)",
-        "= _new_cbscheduler(",
-    ]
+    source = inspect.getsource(MPServer._spawn_rsgi_worker)  # noqa: SLF001 - it is what is looked at
+    order = ["import set_loop_signals", "set_loop_signals(loop)", "callback_init(loop)", "_new_cbscheduler("]
     places = [source.find(each) for each in order]
     assert -1 not in places, REVIEW
     assert places == sorted(places), REVIEW
