@@ -55,7 +55,8 @@ def _refuse_open_file(path: Path, mode: int) -> None:
     Raises:
         InvalidSettings: Its mode gives others access.
     """
-    if mode & _OTHERS:
+    # The mode of a pipe or a device says nothing about who else has what is in it.
+    if stat.S_ISREG(mode) and mode & _OTHERS:
         raise InvalidSettings(
             f"The admin token file {path} is open to every user of this machine "
             f"(mode {stat.S_IMODE(mode):04o}). Run: chmod o= {path}. "
