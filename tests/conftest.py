@@ -21,7 +21,7 @@ settings.register_profile(
 )
 settings.load_profile("carrel")
 
-IS_CI = os.environ.get("CARREL_CI") == "1"
+IS_CI = os.environ.get("TESTS_CI") == "1"
 
 
 @pytest.fixture(autouse=True)

@@ -8,40 +8,39 @@ from carrel.errors import InvalidSettings
 from carrel.settings import MIB, STARTER_LIBRARY, Settings, load
 
 
-def loaded(
-    tmp_path: Path, flags: dict[str, Any] | None = None, environment: dict[str, str] | None = None
-) -> Settings:
-    return load(flags, environment=environment or {}, directory=tmp_path)
+def loaded(flags: dict[str, Any] | None = None, environment: dict[str, str] | None = None) -> Settings:
+    return load(flags, environment=environment or {})
 
 
-def test_without_anything_said_the_starter_library_is_served_on_loopback(tmp_path: Path) -> None:
-    settings = loaded(tmp_path)
+def test_without_anything_said_the_starter_library_is_served_on_loopback() -> None:
+    settings = loaded()
     assert settings == Settings()
     assert (settings.root, settings.host, settings.port) == (STARTER_LIBRARY, "127.0.0.1", 8000)
     assert (settings.cache_ttl_s, settings.cache_max_resources) == (300, 1000)
 
 
-def test_flags_overrule_the_environment_which_overrules_dotenv_which_overrules_the_file(
+def test_flags_overrule_the_environment_which_overrules_its_file_which_overrules_the_settings_file(
     tmp_path: Path,
 ) -> None:
     config = tmp_path / "carrel-settings.toml"
     config.write_text('port = 1\nworkers = 2\npage_size = 3\nrescan_s = 4\nroot = "/srv/library"\n')
-    (tmp_path / ".env").write_text("CARREL_WORKERS=20\nCARREL_PAGE_SIZE=30\nCARREL_RESCAN_S=40\nOTHER=1\n")
+    env_file = tmp_path / "settings.env"
+    env_file.write_text("CARREL_WORKERS=20\nCARREL_PAGE_SIZE=30\nCARREL_RESCAN_S=40\nOTHER=1\n")
     environment = {"CARREL_PAGE_SIZE": "300", "CARREL_RESCAN_S": "400"}
     flags = {"rescan_s": 4000.0, "port": None}
-    settings = load(flags, config=config, environment=environment, directory=tmp_path)
+    settings = load(flags, config=config, env_file=env_file, environment=environment)
     assert (settings.port, settings.workers, settings.page_size, settings.rescan_s) == (1, 20, 300, 4000)
     assert settings.root == Path("/srv/library")
 
 
-def test_the_environment_of_the_process_and_its_directory_are_read(
+def test_the_environment_of_the_process_is_read_and_no_file_of_its_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CARREL_PORT", "4321")
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("CARREL_WORKERS=3\n")
     settings = load()
-    assert (settings.port, settings.workers) == (4321, 3)
+    assert (settings.port, settings.workers) == (4321, 1)
     assert "CARREL_WORKERS" not in os.environ
 
 
@@ -63,8 +62,8 @@ def test_the_environment_of_the_process_and_its_directory_are_read(
         ("CARREL_HOST", "::1", "host", "::1"),
     ],
 )
-def test_a_variable_sets_a_field(tmp_path: Path, variable: str, text: str, field: str, value: object) -> None:
-    assert getattr(loaded(tmp_path, environment={variable: text}), field) == value
+def test_a_variable_sets_a_field(variable: str, text: str, field: str, value: object) -> None:
+    assert getattr(loaded(environment={variable: text}), field) == value
 
 
 OUT_OF_RANGE: dict[str, list[float]] = {
@@ -93,29 +92,70 @@ OUT_OF_RANGE: dict[str, list[float]] = {
 @pytest.mark.parametrize(
     ("field", "value"), [(field, value) for field, values in OUT_OF_RANGE.items() for value in values]
 )
-def test_a_value_out_of_its_range_stops_the_start(tmp_path: Path, field: str, value: float) -> None:
+def test_a_value_out_of_its_range_stops_the_start(field: str, value: float) -> None:
     with pytest.raises(InvalidSettings, match=field):
-        loaded(tmp_path, {field: value})
+        loaded({field: value})
 
 
 @pytest.mark.parametrize(
     ("variable", "text"), [("CARREL_PORT", "http"), ("CACHE_TTL", "5 min"), ("CARREL_WATCH", "?")]
 )
-def test_a_variable_that_cannot_be_read_is_named(tmp_path: Path, variable: str, text: str) -> None:
+def test_a_variable_that_cannot_be_read_is_named(variable: str, text: str) -> None:
     with pytest.raises(InvalidSettings, match=f"{variable} in the environment"):
-        loaded(tmp_path, environment={variable: text})
+        loaded(environment={variable: text})
 
 
-def test_a_line_of_dotenv_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("CARREL_PORT=http\n")
-    with pytest.raises(InvalidSettings, match=r"CARREL_PORT in \.env"):
-        loaded(tmp_path)
+def test_a_variable_of_an_environment_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    env_file = tmp_path / "settings.env"
+    env_file.write_text("CARREL_PORT=http\n")
+    with pytest.raises(InvalidSettings, match=r"CARREL_PORT in .*settings\.env"):
+        load(env_file=env_file, environment={})
 
 
-def test_a_dotenv_that_is_no_text_stops_the_start_with_a_clear_line(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_bytes(b"CARREL_PORT=\xff\n")
-    with pytest.raises(InvalidSettings, match=r"\.env"):
-        loaded(tmp_path)
+@pytest.mark.parametrize(
+    ("name", "suggestion"),
+    [
+        ("CARREL_PROT", "Did you mean CARREL_PORT?"),
+        ("CARREL_CACHE_TTL", "Did you mean CACHE_TTL?"),
+        ("CARREL_ADMIN_TOKENFILE", "Did you mean CARREL_ADMIN_TOKEN_FILE?"),
+        ("CARREL_REDIS", "Did you mean REDIS_URL?"),
+        ("CARREL_METRICS_PORT", "Did you mean CARREL_METRICS?"),
+        ("CARREL_ZZZZZZ", "Variables whose names begin with CARREL_ are settings"),
+    ],
+)
+def test_an_unknown_variable_of_this_product_stops_the_start(
+    tmp_path: Path, name: str, suggestion: str
+) -> None:
+    with pytest.raises(InvalidSettings, match=f"{name} in the environment is no setting") as caught:
+        loaded(environment={name: "1", "OTHER_PROT": "1"})
+    assert suggestion in caught.value.message
+    env_file = tmp_path / "settings.env"
+    env_file.write_text(f"{name}=1\n")
+    with pytest.raises(InvalidSettings, match=r"settings\.env"):
+        load(env_file=env_file, environment={})
+
+
+@pytest.mark.parametrize("field", Settings.__struct_fields__)
+def test_every_field_is_a_variable_that_is_known(field: str) -> None:
+    try:
+        loaded(environment={f"CARREL_{field.upper()}": "?"})
+    except InvalidSettings as error:
+        assert "is no setting" not in error.message  # noqa: PT017 - a value may be wrong, the name is not
+
+
+def test_variables_that_kubernetes_sets_for_a_service_of_this_name_are_no_mistake_of_the_operator() -> None:
+    links = {
+        "CARREL_SERVICE_HOST": "10.0.0.1",
+        "CARREL_SERVICE_PORT": "8000",
+        "CARREL_SERVICE_PORT_HTTP": "8000",
+        "CARREL_DOCS_SERVICE_HOST": "10.0.0.1",
+        "CARREL_DOCS_PORT": "tcp://10.0.0.1:8000",
+        "CARREL_PORT_8000_TCP": "tcp://10.0.0.1:8000",
+        "CARREL_PORT_8000_TCP_ADDR": "10.0.0.1",
+    }
+    assert loaded(environment=links) == Settings()
+    with pytest.raises(InvalidSettings, match="enableServiceLinks"):
+        loaded(environment={"CARREL_PORT": "tcp://10.0.0.1:8000"})
 
 
 @pytest.mark.parametrize(
@@ -123,7 +163,7 @@ def test_a_dotenv_that_is_no_text_stops_the_start_with_a_clear_line(tmp_path: Pa
     [
         (b"port = ", "is not valid TOML"),
         (b"\xff", "is not valid TOML"),
-        (b"prot = 1", "unknown key 'prot'"),
+        (b"prot = 1", "unknown key 'prot'. Did you mean 'port'?"),
         (b"port = 'x'", "not usable"),
         (b"root = 5", "root"),
         (b"port = 99999", "port"),
@@ -133,17 +173,17 @@ def test_a_settings_file_that_cannot_be_used_is_named(tmp_path: Path, content: b
     config = tmp_path / "settings.toml"
     config.write_bytes(content)
     with pytest.raises(InvalidSettings, match=reason):
-        load(config=config, environment={}, directory=tmp_path)
+        load(config=config, environment={})
 
 
 def test_a_settings_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings, match="cannot be read"):
-        load(config=tmp_path / "none.toml", environment={}, directory=tmp_path)
+        load(config=tmp_path / "none.toml", environment={})
 
 
-def test_a_flag_of_the_wrong_type_is_named(tmp_path: Path) -> None:
+def test_a_flag_of_the_wrong_type_is_named() -> None:
     with pytest.raises(InvalidSettings, match="port"):
-        loaded(tmp_path, {"port": "8000"})
+        loaded({"port": "8000"})
 
 
 @pytest.mark.parametrize(
@@ -177,20 +217,18 @@ TOKEN = "0123456789abcdef"  # noqa: S105 - of the tests
         ({"CARREL_ADMIN": "example.org:1", "CARREL_ADMIN_TOKEN": TOKEN}, "other machines"),
     ],
 )
-def test_an_admin_surface_that_is_not_safe_stops_the_start(
-    tmp_path: Path, environment: dict[str, str], reason: str
-) -> None:
+def test_an_admin_surface_that_is_not_safe_stops_the_start(environment: dict[str, str], reason: str) -> None:
     with pytest.raises(InvalidSettings, match=reason) as caught:
-        loaded(tmp_path, environment=environment)
+        loaded(environment=environment)
     assert TOKEN[1:] not in str(caught.value)
 
 
-def test_an_admin_surface_needs_a_token_on_a_port_only(tmp_path: Path) -> None:
-    assert loaded(tmp_path, environment={"CARREL_ADMIN": "unix:/x"}).admin == "unix:/x"
+def test_an_admin_surface_needs_a_token_on_a_port_only() -> None:
+    assert loaded(environment={"CARREL_ADMIN": "unix:/x"}).admin == "unix:/x"
     with_token = {"CARREL_ADMIN": "127.0.0.1:1", "CARREL_ADMIN_TOKEN": TOKEN}
-    assert loaded(tmp_path, environment=with_token).admin_token == TOKEN
+    assert loaded(environment=with_token).admin_token == TOKEN
     with_file = {"CARREL_ADMIN": "127.0.0.1:1", "CARREL_ADMIN_TOKEN_FILE": "/run/token"}
-    assert loaded(tmp_path, environment=with_file).admin_token_file == Path("/run/token")
+    assert loaded(environment=with_file).admin_token_file == Path("/run/token")
 
 
 @pytest.mark.parametrize(
@@ -225,27 +263,27 @@ FAR = "redis://redis.example:6379/0"
         "unix:///run/r.sock",
     ],
 )
-def test_redis_on_this_machine_needs_no_secret(tmp_path: Path, url: str) -> None:
-    assert loaded(tmp_path, environment={"REDIS_URL": url}).redis_secret == ""
+def test_redis_on_this_machine_needs_no_secret(url: str) -> None:
+    assert loaded(environment={"REDIS_URL": url}).redis_secret == ""
 
 
 @pytest.mark.parametrize(
     "url", [FAR, "rediss://redis.example", "redis://10.0.0.7", "redis://0.0.0.0", "redis://localhost.example"]
 )
-def test_redis_elsewhere_needs_a_secret_or_that_none_is_wanted(tmp_path: Path, url: str) -> None:
+def test_redis_elsewhere_needs_a_secret_or_that_none_is_wanted(url: str) -> None:
     with pytest.raises(InvalidSettings, match=r"CARREL_REDIS_SECRET.*openssl rand -hex 32.*--redis-unsigned"):
-        loaded(tmp_path, environment={"REDIS_URL": url})
+        loaded(environment={"REDIS_URL": url})
     for environment in (
         {"CARREL_REDIS_SECRET": SECRET},
         {"CARREL_REDIS_SECRET_FILE": "/run/secret"},
         {"CARREL_REDIS_UNSIGNED": "true"},
     ):
-        assert loaded(tmp_path, environment={"REDIS_URL": url, **environment}).redis_url == url
+        assert loaded(environment={"REDIS_URL": url, **environment}).redis_url == url
 
 
-def test_message_about_a_missing_secret_does_not_show_the_password(tmp_path: Path) -> None:
+def test_message_about_a_missing_secret_does_not_show_the_password() -> None:
     with pytest.raises(InvalidSettings) as error:
-        loaded(tmp_path, environment={"REDIS_URL": "redis://somebody:hunter2@redis.example"})
+        loaded(environment={"REDIS_URL": "redis://somebody:hunter2@redis.example"})
     assert "hunter2" not in error.value.message
     assert "redis.example:6379" in error.value.message
 
@@ -254,12 +292,10 @@ def test_message_about_a_missing_secret_does_not_show_the_password(tmp_path: Pat
     "secret", ["short", "a" * 64, "ab" * 32, f"{SECRET} {SECRET}", f"{SECRET}\n", "ä" * 40, " " * 40]
 )
 @pytest.mark.parametrize("name", ["CARREL_REDIS_SECRET", "CARREL_REDIS_PREVIOUS_SECRET"])
-def test_secret_that_could_be_guessed_stops_the_start_and_is_not_shown(
-    tmp_path: Path, name: str, secret: str
-) -> None:
+def test_secret_that_could_be_guessed_stops_the_start_and_is_not_shown(name: str, secret: str) -> None:
     environment = {"REDIS_URL": FAR, "CARREL_REDIS_SECRET": SECRET, name: secret}
     with pytest.raises(InvalidSettings, match=f"{name} must be 32 or more") as error:
-        loaded(tmp_path, environment=environment)
+        loaded(environment=environment)
     assert secret not in error.value.message
 
 
@@ -271,8 +307,6 @@ def test_secret_that_could_be_guessed_stops_the_start_and_is_not_shown(
         {"CARREL_REDIS_PREVIOUS_SECRET": SECRET, "CARREL_REDIS_SECRET_FILE": "/run/secret"},
     ],
 )
-def test_secrets_that_contradict_each_other_stop_the_start(
-    tmp_path: Path, environment: dict[str, str]
-) -> None:
+def test_secrets_that_contradict_each_other_stop_the_start(environment: dict[str, str]) -> None:
     with pytest.raises(InvalidSettings, match="CARREL_REDIS_SECRET"):
-        loaded(tmp_path, environment={"REDIS_URL": FAR, **environment})
+        loaded(environment={"REDIS_URL": FAR, **environment})

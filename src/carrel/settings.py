@@ -1,7 +1,8 @@
-"""Settings: one frozen value, read once, from flags > environment > `.env` > settings file > defaults.
+"""Settings: one frozen value, read once: flags > environment > environment file > settings file > defaults.
 
-Pure but for `load`, which reads the environment and two files. Only the composition root and the
-command line call it.
+Pure but for `load`, which reads the environment and the files that the command line names. Nothing is read
+from the working directory by itself: an agent may start Carrel inside a repository that somebody else wrote.
+Only the composition root and the command line call it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import msgspec
 from carrel.admin_address import AdminAddress, LoopbackAddress, parse_admin_address
 from carrel.errors import InvalidSettings
 from carrel.redis_url import RedisUrl, parse_redis_url
+from carrel.variables import PREFIX, explain, nearest, read_env_file, refuse_unknown
 
 STARTER_LIBRARY = Path(__file__).parent / "starter"
 
@@ -339,32 +341,25 @@ def load(
     flags: Mapping[str, Any] | None = None,
     *,
     config: Path | None = None,
+    env_file: Path | None = None,
     environment: Mapping[str, str] | None = None,
-    directory: Path | None = None,
 ) -> Settings:
     """Merge all places that settings may come from.
 
     Args:
         flags: Values from the command line; those that are None count as not given.
         config: A TOML file whose keys are the fields of `Settings`.
+        env_file: A file of variables, see `read_env_file`.
         environment: Variables, `os.environ` by default.
-        directory: Where `.env` is looked for, the current directory by default.
 
     Raises:
-        InvalidSettings: A value cannot be used; the message names where it came from.
+        InvalidSettings: A value cannot be used, or a name is unknown; the message names where it came from.
     """
     merged: dict[str, Any] = {}
     if config is not None:
         merged |= _from_file(config)
-    dotenv = (directory or Path.cwd()) / ".env"
-    if dotenv.is_file():
-        from dotenv import dotenv_values
-
-        try:
-            values = dotenv_values(dotenv)
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidSettings(f"The file {dotenv} cannot be read: {error}.") from error
-        merged |= _from_environment({k: v for k, v in values.items() if v is not None}, ".env")
+    if env_file is not None:
+        merged |= _from_environment(read_env_file(env_file), str(env_file))
     merged |= _from_environment(os.environ if environment is None else environment, "the environment")
     merged |= {key: value for key, value in (flags or {}).items() if value is not None}
     try:
@@ -382,8 +377,10 @@ def _from_file(config: Path) -> dict[str, Any]:
         raise InvalidSettings(f"The settings file {config} is not valid TOML: {error}.") from error
     unknown = sorted(set(values) - set(Settings.__struct_fields__))
     if unknown:
+        close = nearest(unknown[0], Settings.__struct_fields__)
         raise InvalidSettings(
             f"The settings file {config} has the unknown key '{unknown[0]}'. "
+            f"{'' if close is None else f'Did you mean {close!r}? '}"
             f"The keys are: {', '.join(Settings.__struct_fields__)}."
         )
     return values
@@ -391,16 +388,22 @@ def _from_file(config: Path) -> dict[str, Any]:
 
 def _from_environment(variables: Mapping[str, str], where: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    known: set[str] = set()
     for field in msgspec.structs.fields(Settings):
-        names = [f"CARREL_{field.name.upper()}"]
+        names = [f"{PREFIX}{field.name.upper()}"]
         names += [alias for alias, target in _ENVIRONMENT_ALIASES.items() if target == field.name]
+        known.update(names)
         for name in names:
             if name not in variables:
                 continue
             try:
                 found[field.name] = _parse(variables[name], field.type)
             except msgspec.ValidationError as error:
-                raise InvalidSettings(f"{name} in {where} is {variables[name]!r}: {error}.") from error
+                advice = explain(name, variables[name])
+                raise InvalidSettings(
+                    f"{name} in {where} is {variables[name]!r}: {error}.{advice}"
+                ) from error
+    refuse_unknown(variables, known, where)
     return found
 
 

@@ -39,7 +39,7 @@ def child(
         stderr: See `stdin`.
         settings: Variables of its environment; those of Carrel and Locust that the caller has do not reach
             it, as they would be measured unseen.
-        directory: Where it runs: away from the `.env` of whoever runs this.
+        directory: Where it runs: away from the files of whoever runs this.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
     process: subprocess.Popen[bytes] | None = None

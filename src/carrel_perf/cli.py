@@ -11,7 +11,7 @@ from pkgutil import iter_modules
 import typer
 
 from carrel_perf import commands
-from carrel_perf.errors import PerfError
+from carrel_perf.errors import PerfError, ToolMissing
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -24,10 +24,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        _app()(arguments, prog_name="carrel perf")
+        _run(arguments)
     except PerfError as error:
         print(f"carrel perf: {error.message}", file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def _run(arguments: Sequence[str] | None) -> None:
+    """Run a command.
+
+    Raises:
+        ToolMissing: It needs a package that a plain installation does not bring.
+    """
+    try:
+        _app()(arguments, prog_name="carrel perf")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == __package__:
+            raise
+        raise ToolMissing(
+            f"This command needs {error.name}, which is not installed. Run: pip install 'carrel[perf]'"
+        ) from error
 
 
 def _app() -> typer.Typer:

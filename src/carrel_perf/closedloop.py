@@ -49,7 +49,7 @@ def loading(requests: list[Request], connections: int) -> Iterator[list[Count]]:
     Raises:
         ServerUnreachable: The server hangs up, or answers nothing well.
     """
-    command = [sys.executable, "-m", "carrel_perf.closedloop"]
+    command = [sys.executable, "-P", "-m", "carrel_perf.closedloop"]
     counts: list[Count] = []
     with child(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None

@@ -37,7 +37,7 @@ def delayed(url: str, delay_ms: float) -> Iterator[str]:
     parts = urlsplit(url)
     if parts.scheme != "http":
         raise BadInput("--inject-delay works with http:// only, as it does not look into what it passes on.")
-    command = [sys.executable, "-m", "carrel_perf.delaying", str(parts.hostname), str(parts.port or 80)]
+    command = [sys.executable, "-P", "-m", "carrel_perf.delaying", str(parts.hostname), str(parts.port or 80)]
     with child([*command, str(delay_ms)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         with process.stdout:

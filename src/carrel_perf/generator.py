@@ -92,7 +92,7 @@ def work(plan: Plan, master_host: str, shape: Shape, scratch: Path) -> None:
 
 
 def _locust(url: str) -> list[str]:
-    return [sys.executable, "-m", "locust", "--locustfile", str(_USERS), "--host", url]
+    return [sys.executable, "-P", "-m", "locust", "--locustfile", str(_USERS), "--host", url]
 
 
 def _shape_options(shape: Shape) -> list[str]:

@@ -89,7 +89,7 @@ def starter_library() -> Path:
 
 def carrel_command(*arguments: str) -> list[str]:
     """Return the words that run Carrel's command line with this Python."""
-    return [sys.executable, "-m", "carrel", *arguments]
+    return [sys.executable, "-P", "-m", "carrel", *arguments]
 
 
 def documents_of(library: Path) -> list[Document]:

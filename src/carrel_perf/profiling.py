@@ -161,7 +161,7 @@ def requests_for(url: str, protocol: str) -> list[Request]:
 
 
 def _ask_carrel(kind: type[_Told], *flags: str) -> _Told:
-    command = [sys.executable, "-m", "carrel", "stages", "--json", *flags]
+    command = [sys.executable, "-P", "-m", "carrel", "stages", "--json", *flags]
     done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - our own command line
     if done.returncode != 0:
         told = done.stderr.decode(errors="replace").strip().splitlines()

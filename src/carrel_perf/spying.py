@@ -35,7 +35,7 @@ def find_py_spy(places: Iterable[Path] | None = None) -> Path:
     if found is None and places is None:
         found = shutil.which("py-spy")
     if found is None:
-        raise ToolMissing("py-spy is not installed. Install it with: pip install py-spy")
+        raise ToolMissing("py-spy is not installed. Install it with: pip install 'carrel[perf]'")
     return Path(found)
 
 

@@ -174,6 +174,7 @@ def test_without_an_address_it_is_said_how_to_give_one() -> None:
 def test_a_token_that_is_missing_or_wrong_is_exit_4(tmp_path: Path) -> None:
     library, token = write_library(tmp_path / "library"), tmp_path / "token"
     token.write_text(TOKEN)
+    token.chmod(0o600)
     command = rsgi_command(library, "--admin", "127.0.0.1:0", "--admin-token-file", str(token))
     with running(command, tmp_path / "run") as server:
         address = server.stdout.partition("  Admin      ")[2].split()[0]

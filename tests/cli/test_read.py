@@ -1,10 +1,17 @@
+import asyncio
 import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
+from carrel.cli.inspecting import read_resource
+from carrel.errors import RequestError
+from carrel.settings import Settings
+from carrel.uri import path_of
+from tests.support.apps import Served
 from tests.support.cli import carrel
 from tests.support.trees import CORE, PIXEL, PYTHON_CORE
 
@@ -48,3 +55,58 @@ def test_a_uri_that_is_not_utf_8_is_refused(library: Path) -> None:
     found = carrel("read", os.fsdecode(b"mcp://resources/\xff"), library)
     assert found.returncode == 1
     assert "Traceback" not in found.stderr
+
+
+RAW = "text/*, image/*, application/*;q=0"
+
+QUERIES = [
+    "?section={slug}",
+    "?section={title}",
+    "?section={slug}&format=raw",
+    "?section=none&section={slug}",
+    "?section=none",
+    "?section=",
+    "?section=%FF",
+    "?section=%E2%80%AE",
+    "?",
+    "?format=raw",
+    "?other=1",
+    "?language=go",
+    "?language=go&section=none",
+    "?language=..%2F..%2Fetc",
+    "?" + "&".join(f"f{number}=1" for number in range(20)),
+]
+"""What may stand behind a document's URI."""
+
+
+async def test_a_query_means_what_it_means_over_http(
+    library: Path, served: Served, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    async def read(uri: str) -> bytes | str:
+        try:
+            await asyncio.to_thread(read_resource, Settings(root=library), uri)
+        except RequestError as error:
+            return error.message.removesuffix(" 'carrel list' shows what there is.")
+        return capsysbinary.readouterr().out
+
+    compared = {True: 0, False: 0}
+    for info in served.library.catalog.page(None, 100).infos:
+        sections = (await served.library.outline(info)).sections
+        for section in sections or (None,):
+            words = {} if section is None else {"slug": section.slug, "title": quote(section.title)}
+            for query in QUERIES if words else [each for each in QUERIES if "{" not in each]:
+                asked = query.format(**words)
+                response = await served.get(
+                    path_of(info.uri) + asked, accept="text/*, image/*, application/*;q=0"
+                )
+                is_good = response.status_code == 200
+                wanted = response.content if is_good else response.json()["detail"]
+                assert await read(info.uri + asked) == wanted, (info.uri, asked)
+                compared[is_good] += 1
+    assert min(compared.values()) > 20
+
+
+def test_another_form_than_the_documents_own_bytes_is_refused(library: Path) -> None:
+    found = carrel("read", "mcp://resources/sdlc/core?format=outline", library)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert "own bytes" in found.stderr

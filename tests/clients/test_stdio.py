@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -390,3 +391,98 @@ def test_a_read_is_one_trace_below_the_context_in_its_message(tmp_path: Path, er
     assert tree(spans) == {"resources/read": {"library.read": stages, "send": {}}}
     assert (spans[0].trace_id, spans[0].parent_id) == (trace_id, span_id)
     assert spans[0].attributes["network.transport"] == "pipe"
+
+
+BOM = b"\xef\xbb\xbf"
+
+
+def test_byte_order_mark_before_a_message_is_skipped(library: Path) -> None:
+    read = message("modern", "resources/read", "ż", uri=CORE)
+    sent = [BOM + line(message("handshake", "ping")), BOM + b"\n", BOM + json.dumps(read).encode() + b"\r\n"]
+    done = talk(library, [*sent, BOM])
+    assert sorted(str(answer["id"]) for answer in done.answers) == ["1", "ż"]
+    assert all("result" in answer for answer in done.answers)
+    assert (done.code, done.stderr.count('"event":"read"')) == (0, 1)
+
+
+@contextmanager
+def unread(library: Path, stdout: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run Carrel with a stdout whose other end the test has."""
+    with subprocess.Popen(
+        carrel("stdio", library),
+        cwd=library.parent,
+        env=environment({"CARREL_LOG_FORMAT": "json"}),
+        stdin=subprocess.PIPE,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+    ) as process:
+        os.close(stdout)
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def pipe() -> tuple[int, int]:
+    return os.pipe()
+
+
+def sockets() -> tuple[int, int]:
+    """Make what Node gives a server that it starts."""
+    ours, theirs = socket.socketpair()
+    return ours.detach(), theirs.detach()
+
+
+@pytest.mark.parametrize("make", [pipe, sockets])
+@pytest.mark.parametrize("goes_on", [True, False], ids=["while it asks on", "while it is silent"])
+def test_client_that_closes_stdout_ends_the_server(
+    library: Path,
+    make: Callable[[], tuple[int, int]],
+    goes_on: bool,  # noqa: FBT001
+) -> None:
+    ping = line(message("handshake", "ping"))
+    ours, theirs = make()
+    with unread(library, theirs) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(ping)
+        process.stdin.flush()
+        assert os.read(ours, 4096)
+        os.close(ours)
+        if goes_on:
+            with suppress(BrokenPipeError):
+                # By its number: what could not be written would be tried again at the end.
+                os.write(process.stdin.fileno(), ping * 20)
+        # Its stdin stays open.
+        assert process.wait(DEADLINE_S) == 0
+        said = process.stderr.read().decode().splitlines()
+    assert [json.loads(each)["message"] for each in said] == ["stopping: the client has closed stdout"]
+
+
+def leaves_interrupts_to_the_system(process: subprocess.Popen[bytes]) -> bool:
+    """Tell whether Carrel's own code runs by now: Python itself starts with a handler, as for any program."""
+    lines = Path(f"/proc/{process.pid}/status").read_text("utf-8").splitlines()
+    caught = next(int(each.split()[1], 16) for each in lines if each.startswith("SigCgt:"))
+    is_python = b"stdio" in Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    # Python ignores SIGPIPE (13) before it sets its handler, so without that it has not come so far.
+    has_begun = next(int(each.split()[1], 16) for each in lines if each.startswith("SigIgn:")) >> 12 & 1
+    return is_python and bool(has_begun) and not caught >> (signal.SIGINT - 1) & 1
+
+
+@pytest.mark.parametrize("moment_s", [0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5])
+def test_interrupt_at_any_moment_of_the_start_is_quiet(library: Path, moment_s: float) -> None:
+    with subprocess.Popen(
+        carrel("stdio", library),
+        cwd=library.parent,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        wait_for(lambda: leaves_interrupts_to_the_system(process), "Carrel has begun")
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(moment_s)
+        os.killpg(process.pid, signal.SIGINT)
+        out, said = process.communicate(timeout=DEADLINE_S)
+    assert (out, said) == (b"", b"")

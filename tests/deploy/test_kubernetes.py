@@ -113,6 +113,11 @@ def test_redis_is_run_as_in_the_compose_project_and_takes_no_plain_connections()
     assert args[args.index("--tls-port") + 1] == str(port["containerPort"])
 
 
+def test_no_variable_of_a_service_gets_between_the_settings() -> None:
+    (pod,) = [pod for pod in pods() if pod["containers"][0]["name"] == "carrel"]
+    assert pod["enableServiceLinks"] is False
+
+
 def test_the_library_is_where_the_sync_links_it() -> None:
     arguments = dict(one.removeprefix("--").split("=") for one in container("library-sync")["args"])
     root = named("ConfigMap")["data"]["CARREL_ROOT"]

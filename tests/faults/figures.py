@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "fault-results"
 """Where each run leaves its figures; git does not take them."""
 
-IS_WHOLE = os.environ.get("CARREL_FAULTS") == "whole"
+IS_WHOLE = os.environ.get("TESTS_FAULTS") == "whole"
 """Whether tests take the time that `task test:faults` gives them, or that of an ordinary run."""
 
 

@@ -28,7 +28,7 @@ PROMISED_S = 1800.0
 """The promise is of so long a load: in less, what caches and allocator settle to is most of a slope."""
 TOLD_S = 300.0
 """A slope of less is noise."""
-SECONDS = 60 * float(os.environ.get("CARREL_FAULTS_MINUTES", "30" if IS_WHOLE else "0.2"))
+SECONDS = 60 * float(os.environ.get("TESTS_FAULTS_MINUTES", "30" if IS_WHOLE else "0.2"))
 WARM_S = SECONDS / 3
 """What is filled once, such as caches and what the allocator keeps, is filled in this part of it."""
 STREAMS, DASHBOARDS = 8, 4

@@ -166,7 +166,8 @@ BODIES = {
     "bytes that are not UTF-8": b'{"jsonrpc":"2.0","id":1,"method":"\xff"}',
     "bytes that are not UTF-8 where nobody looks": b'{"jsonrpc":"2.0","id":1,"method":"ping","x":"\xff"}',
     "UTF-16": json.dumps(request()).encode("utf-16"),
-    "a byte order mark": b"\xef\xbb\xbf" + json.dumps(request()).encode(),
+    "two byte order marks": b"\xef\xbb\xbf" * 2 + json.dumps(request()).encode(),
+    "a byte order mark in the middle": json.dumps(request()).encode().replace(b",", b",\xef\xbb\xbf"),
     "a lone surrogate": b'{"jsonrpc":"2.0","id":1,"method":"\\ud800"}',
     "a key without quotes": b"{jsonrpc:2}",
     "not a number": b'{"jsonrpc":"2.0","id":NaN,"method":"ping"}',
@@ -178,6 +179,11 @@ BODIES = {
     + b"]" * 100_000
     + b"}",
 }
+
+
+def test_a_byte_order_mark_before_a_message_is_skipped() -> None:
+    plain = json.dumps(request()).encode()
+    assert decode(b"\xef\xbb\xbf" + plain) == decode(plain)
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())

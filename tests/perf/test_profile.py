@@ -192,7 +192,7 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 
 def test_a_missing_py_spy_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ToolMissing, match="pip install py-spy"):
+    with pytest.raises(ToolMissing, match=r"pip install 'carrel\[perf\]'"):
         find_py_spy([tmp_path])
 
 

@@ -179,7 +179,7 @@ _TOOLS = page(
         MUST,
         "An unknown tool, and a request that is no CallToolRequest, is a protocol error.",
         "mcp/tools/test_feature.py::test_an_unknown_tool_is_answered_with_those_there_are",
-        "mcp/tools/test_feature.py::test_arguments_that_are_not_of_the_schema_are_refused",
+        "mcp/tools/test_feature.py::test_a_call_without_a_name_is_no_call",
     ),
     row(
         "Error Handling",
@@ -188,12 +188,13 @@ _TOOLS = page(
         "mcp/tools/test_reading.py::test_an_unknown_uri_is_answered_with_the_nearest",
         "mcp/tools/test_reading.py::test_an_unknown_section_is_answered_with_those_there_are",
         "mcp/tools/test_feature.py::test_a_document_that_cannot_be_read_is_an_error_of_the_tool",
+        "mcp/tools/test_feature.py::test_arguments_that_are_not_of_the_schema_are_an_error_that_says_what_is",
     ),
     row(
         "Security Considerations",
         MUST,
         "All that goes into a tool is validated.",
-        "mcp/tools/test_feature.py::test_arguments_that_are_not_of_the_schema_are_refused",
+        "mcp/tools/test_feature.py::test_arguments_that_are_not_of_the_schema_are_an_error_that_says_what_is",
         "mcp/tools/test_listing.py::test_what_is_not_there_is_answered_with_what_is",
         "mcp/tools/test_searching.py::test_the_syntax_of_an_engine_is_words",
         "mcp/tools/test_searching.py::test_what_cannot_be_searched_for_is_an_error_of_the_tool",

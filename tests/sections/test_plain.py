@@ -145,7 +145,7 @@ def test_the_same_holds_for_any_characters_that_matter(text: str) -> None:
 
 
 def test_the_same_holds_for_real_libraries() -> None:
-    elsewhere = Path(os.environ.get("CARREL_LIBRARIES", REPOSITORY.parent / "shared" / "libraries"))
+    elsewhere = Path(os.environ.get("TESTS_LIBRARIES", REPOSITORY.parent / "shared" / "libraries"))
     outcomes = []
     for root in (STARTER_LIBRARY, elsewhere):
         for path in root.rglob("*.md"):

@@ -201,6 +201,7 @@ def test_a_loopback_port_wants_the_token(tmp_path: Path) -> None:
     library = write_library(tmp_path / "library")
     token = tmp_path / "token"
     token.write_text(f"{TOKEN}\n")
+    token.chmod(0o440)
     command = rsgi_command(library, "--admin", "127.0.0.1:0", "--admin-token-file", str(token))
     with running(command, tmp_path / "run") as server:
         address = server.stdout.partition("  Admin      ")[2].split()[0]

@@ -6,11 +6,13 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
 from carrel.admin.answers import Counts
 from carrel.admin.surface import Surface
+from carrel.cli.admitting import BACKLOG
 from carrel.servers import plain
 from tests.support.admin import INVALIDATE, STATS, TOKEN, WARM
 from tests.support.apps import Served, serving
@@ -142,9 +144,63 @@ async def test_a_request_that_does_not_arrive_is_given_up(port: int) -> None:
     assert b"within 5 seconds" in response
 
 
-async def test_idle_connections_do_not_keep_others_out_for_long(port: int) -> None:
-    idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(plain.MAX_CONNECTIONS + 5)]
-    assert (await say(port, request(STATS)))[0] == 200
+IDLE = 200
+
+
+@pytest.fixture(params=["tcp", "unix"])
+async def address(library: Path, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[int | Path]:
+    """An admin surface on either kind of socket, with a backlog as `carrel serve` has it."""
+    found: int | Path
+    if request.param == "unix":
+        listener = socket.socket(socket.AF_UNIX)
+        found = tmp_path / "admin"
+        listener.bind(str(found))
+    else:
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        found = listener.getsockname()[1]
+    listener.listen(BACKLOG)
+    listener.settimeout(0)
+    async with serving(library, admin=listener, admin_token=TOKEN):
+        yield found
+
+
+async def connect(address: int | Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if isinstance(address, Path):
+        return await asyncio.open_unix_connection(address)
+    return await asyncio.open_connection("127.0.0.1", address)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"POST /adm", request(STATS)[:-2], request(STATS, headers="")],
+    ids=["nothing", "a word", "half a head", "no token"],
+)
+async def test_connections_without_a_call_delay_no_call(address: int | Path, sent: bytes) -> None:
+    idle = []
+    for _ in range(IDLE):
+        idle.append(await asyncio.wait_for(connect(address), 5))
+        idle[-1][1].write(sent)
+    begun_s = monotonic()
+    reader, writer = await connect(address)
+    writer.write(request(STATS))
+    assert b"HTTP/1.1 200" in await asyncio.wait_for(reader.read(), 20)
+    assert monotonic() - begun_s < 1.0
+    for _, each in [*idle, (reader, writer)]:
+        each.close()
+
+
+async def test_stop_does_not_wait_for_connections_without_a_call(served: Served) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(0)
+    server = plain.PlainServer(listener, Surface(served.app.caretaker, nothing_counted, "").begin)
+    server.start()
+    idle = [await connect(listener.getsockname()[1]) for _ in range(5)]
+    for _, writer in idle:
+        writer.write(b"POST /adm")
+    begun_s = monotonic()
+    await server.stop()
+    assert monotonic() - begun_s < plain.STOP_S / 2
     for _, writer in idle:
         writer.close()
 

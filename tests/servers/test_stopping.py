@@ -120,4 +120,13 @@ def test_server_ends_with_all_workers_and_lines_and_nothing_else_to_say(
     assert workers
     wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers), "all workers are gone")
     assert len(server.read_lines("mcp://resources/sdlc/core")) == 30
-    assert [line for line in server.stderr.splitlines() if '"event":"read"' not in line] == []
+    (line,) = [line for line in server.stderr.splitlines() if '"event":"read"' not in line]
+    assert '"message":"Stopped."' in line
+
+
+def test_server_that_logs_for_people_says_that_it_stopped(library: Path, tmp_path: Path) -> None:
+    command = rsgi_command(library, "--log-format", "console", "--log-level", "error", "--no-access-log")
+    with running(command, tmp_path / "run") as server:
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(PROMISED_S) == 0
+    assert server.stderr == "Stopped.\n"

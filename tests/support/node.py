@@ -12,7 +12,7 @@ from tests.support.servers import DEADLINE_S, REPOSITORY, environment
 
 def node_tools() -> Path:
     """Return where the tools are installed."""
-    return Path(os.environ.get("CARREL_NODE_TOOLS", REPOSITORY / ".cache" / "node"))
+    return Path(os.environ.get("TESTS_NODE_TOOLS", REPOSITORY / ".cache" / "node"))
 
 
 def run_tool(name: str, arguments: Sequence[str | Path], home: Path) -> subprocess.CompletedProcess[str]:

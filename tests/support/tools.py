@@ -29,7 +29,11 @@ async def text_of(served: Served, era: str, name: str, /, **arguments: Any) -> s
 
 async def failure(served: Served, era: str, name: str, /, **arguments: Any) -> str:
     """Call a tool that has to fail, and return what the model is told."""
-    found = await result(served, era, "tools/call", name=name, arguments=arguments)
+    return told_of(await result(served, era, "tools/call", name=name, arguments=arguments))
+
+
+def told_of(found: dict[str, Any]) -> str:
+    """Return what the model is told by the result of a call that failed."""
     assert found["isError"] is True
     assert "structuredContent" not in found
     (item,) = found["content"]

@@ -25,6 +25,7 @@ BACKLOG = 64
 
 _MAX_TOKEN_FILE_BYTES = 4096
 _OWNER_ONLY = 0o600
+_OTHERS = 0o006
 
 
 def with_token(settings: Settings) -> Settings:
@@ -38,11 +39,29 @@ def with_token(settings: Settings) -> Settings:
         return settings
     try:
         with path.open("rb") as file:
+            _refuse_open_file(path, os.fstat(file.fileno()).st_mode)
             token = file.read(_MAX_TOKEN_FILE_BYTES).decode("ascii", "replace").strip()
     except OSError as error:
         raise InvalidSettings(f"The admin token file {path} cannot be read: {error.strerror}.") from error
     check_admin_token(token, f"The token in {path}")
     return msgspec.structs.replace(settings, admin_token=token, admin_token_file=None)
+
+
+def _refuse_open_file(path: Path, mode: int) -> None:
+    """Refuse a token file that every user of the machine can read or write.
+
+    A group may read it: that is how Kubernetes gives a secret to a container that is not root (`fsGroup`).
+
+    Raises:
+        InvalidSettings: Its mode gives others access.
+    """
+    # The mode of a pipe or a device says nothing about who else has what is in it.
+    if stat.S_ISREG(mode) and mode & _OTHERS:
+        raise InvalidSettings(
+            f"The admin token file {path} is open to every user of this machine "
+            f"(mode {stat.S_IMODE(mode):04o}). Run: chmod o= {path}. "
+            "For a secret of Kubernetes, set 'defaultMode: 0440' on its volume."
+        )
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from carrel.cli.options import Admin, Config, Json, TokenFile, settings_of
+from carrel.cli.options import Admin, Config, EnvFile, Json, TokenFile, settings_of
 
 cache = typer.Typer(
     help="Look after the caches of a running server, through its admin surface.",
@@ -23,6 +23,7 @@ def invalidate(
     admin: Admin = None,
     admin_token_file: TokenFile = None,
     config: Config = None,
+    env_file: EnvFile = None,
     json: Json = False,
 ) -> None:
     """Have content read from the source again, by every worker of every host."""
@@ -30,7 +31,7 @@ def invalidate(
 
     if (uri is not None) + (type_ is not None) + all_ != 1:
         raise typer.BadParameter("Give one of URI, --type T and --all.")
-    settings = settings_of({"admin": admin, "admin_token_file": admin_token_file}, config)
+    settings = settings_of({"admin": admin, "admin_token_file": admin_token_file}, config, env_file)
     run(settings, uri, type_, as_json=json)
 
 
@@ -39,6 +40,7 @@ def warm(
     admin: Admin = None,
     admin_token_file: TokenFile = None,
     config: Config = None,
+    env_file: EnvFile = None,
     wait: Annotated[
         float, typer.Option(min=0, max=86_400, metavar="SECONDS", help="For how long to wait, at most.")
     ] = 60.0,
@@ -47,14 +49,22 @@ def warm(
     """Have every worker of the server load what it does not hold, as far as there is room."""
     from carrel.cli.caching import warm as run
 
-    run(settings_of({"admin": admin, "admin_token_file": admin_token_file}, config), wait, as_json=json)
+    run(
+        settings_of({"admin": admin, "admin_token_file": admin_token_file}, config, env_file),
+        wait,
+        as_json=json,
+    )
 
 
 @cache.command()
 def stats(
-    admin: Admin = None, admin_token_file: TokenFile = None, config: Config = None, json: Json = False
+    admin: Admin = None,
+    admin_token_file: TokenFile = None,
+    config: Config = None,
+    env_file: EnvFile = None,
+    json: Json = False,
 ) -> None:
     """Show what the workers of the server hold, and how reads went."""
     from carrel.cli.caching import stats as run
 
-    run(settings_of({"admin": admin, "admin_token_file": admin_token_file}, config), as_json=json)
+    run(settings_of({"admin": admin, "admin_token_file": admin_token_file}, config, env_file), as_json=json)

@@ -15,6 +15,7 @@ from carrel.cli.options import (
     Clients,
     Config,
     Directory,
+    EnvFile,
     Json,
     LogFormat,
     LogHits,
@@ -74,6 +75,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port; 0 lets the system choose.  [default: 8000]")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes.  [default: 1]")] = None,
     config: Config = None,
+    env_file: EnvFile = None,
     public: Annotated[
         bool | None, typer.Option("--public", help="Listen beyond loopback though nobody has to log in.")
     ] = None,
@@ -132,7 +134,16 @@ def serve(
     flags |= {"admin": admin, "admin_token_file": admin_token_file}
     flags["trusted_proxies"] = tuple(trusted_proxy) if trusted_proxy else None
     flags["allowed_origins"] = tuple(allowed_origin) if allowed_origin else None
-    run(settings_of(flags, config))
+    run(settings_of(flags, config, env_file))
+
+
+def _refuse_env_file(value: Path | None) -> None:
+    # An agent starts this in the directory that it works on, whose files may be anybody's.
+    if value is not None:
+        raise typer.BadParameter(
+            "'carrel stdio' reads no environment file. Set the variables where the agent's configuration "
+            "names this command, or pass flags."
+        )
 
 
 @app.command()
@@ -144,40 +155,42 @@ def stdio(
     usage_clients: Clients = None,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
+    env_file: Annotated[Path | None, typer.Option(hidden=True, callback=_refuse_env_file)] = None,  # noqa: ARG001
 ) -> None:
     """Speak MCP over stdin and stdout, for agents that start their servers."""
     from carrel.cli.piping import serve_stdio
 
     flags = flags_of(directory, tools=is_on(tools), usage=usage, usage_clients=is_on(usage_clients))
     flags |= {"log_format": log_format, "log_level": log_level}
-    serve_stdio(settings_of(flags, config))
+    serve_stdio(settings_of(flags, config, None))
 
 
 @app.command(name="list")
-def list_(directory: Directory = None, json: Json = False) -> None:
+def list_(directory: Directory = None, env_file: EnvFile = None, json: Json = False) -> None:
     """List what would be served."""
     from carrel.cli.inspecting import list_resources
 
-    list_resources(settings_of(flags_of(directory), None), as_json=json)
+    list_resources(settings_of(flags_of(directory), None, env_file), as_json=json)
 
 
 @app.command()
 def read(
     uri: Annotated[str, typer.Argument(help="Such as mcp://resources/sdlc/core.")],
     directory: Directory = None,
+    env_file: EnvFile = None,
 ) -> None:
     """Write one resource's bytes to stdout."""
     from carrel.cli.inspecting import read_resource
 
-    read_resource(settings_of(flags_of(directory), None), uri)
+    read_resource(settings_of(flags_of(directory), None, env_file), uri)
 
 
 @app.command()
-def check(directory: Directory = None, json: Json = False) -> None:
+def check(directory: Directory = None, env_file: EnvFile = None, json: Json = False) -> None:
     """Look for problems in a library; exit 1 when there are any."""
     from carrel.cli.inspecting import check_library
 
-    if not check_library(settings_of(flags_of(directory), None), as_json=json):
+    if not check_library(settings_of(flags_of(directory), None, env_file), as_json=json):
         raise typer.Exit(1)
 
 
@@ -192,11 +205,12 @@ def usage(
     form: Annotated[
         Literal["table", "csv", "json"], typer.Option("--format", help="How to print it.")
     ] = "table",
+    env_file: EnvFile = None,
 ) -> None:
     """Show what is read, what never is, and by whom."""
     from carrel.cli.usage import print_usage
 
-    print_usage(path or settings_of({}, None).usage, form)
+    print_usage(path or settings_of({}, None, env_file).usage, form)
 
 
 @app.command()
@@ -210,11 +224,12 @@ def top(
     ] = 2.0,
     once: Annotated[bool, typer.Option("--once", help="Show what one interval brings, and end.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON line each time, for programs.")] = False,
+    env_file: EnvFile = None,
 ) -> None:
     """Watch a running server: rates, latencies, cache, and what is not as it should be."""
     from carrel.cli.top.watching import watch
 
-    url = url or f"http://127.0.0.1:{settings_of({}, None).port}"
+    url = url or f"http://127.0.0.1:{settings_of({}, None, env_file).port}"
     watch(url, interval_s, once=once, as_json=json)
 
 

@@ -11,13 +11,17 @@ from carrel.catalog import Catalog
 from carrel.cli.findings import Finding, Level
 from carrel.cli.output import console, say, say_document, say_json
 from carrel.cli.reviewing import review, review_names
-from carrel.errors import ResourceNotFound, ResourceUnreadable
+from carrel.errors import InvalidParams, ResourceNotFound, ResourceUnreadable
+from carrel.http.queries import fields_in
 from carrel.media import is_textual
-from carrel.model import ResourceInfo, SourceError, SourceProblem
+from carrel.model import Form, ResourceInfo, SourceError, SourceProblem
 from carrel.rendering import listed
+from carrel.sections.addressing import SECTION, cut, section_info
+from carrel.sections.parsing import outline_of
 from carrel.settings import Settings
 from carrel.sources.filesystem import FilesystemSource
 from carrel.surveying import load_catalog, open_library
+from carrel.uri import canonical_uri
 
 
 def list_resources(settings: Settings, *, as_json: bool) -> None:
@@ -37,20 +41,31 @@ def list_resources(settings: Settings, *, as_json: bool) -> None:
 
 
 def read_resource(settings: Settings, uri: str) -> None:
-    """Write a resource's bytes to stdout; to a terminal, its text, without what a terminal would act on.
+    """Write the bytes of a resource or of a section to stdout: those that HTTP sends with `?format=raw`.
+
+    A terminal gets the text, without what it would act on.
 
     Raises:
         RequestError: The URI names nothing, or the document cannot be read.
     """
     source, catalog, _ = _load(settings)
+    document, _, query = uri.partition("?")
+    fields = fields_in(query)
+    if fields.get("format", Form.RAW) != Form.RAW:
+        raise InvalidParams("'carrel read' writes a document's own bytes. Leave out the query's format.")
     try:
-        info = catalog.locate(uri)
+        info = catalog.locate(catalog.rules.resolve(canonical_uri(document), fields))
     except ResourceNotFound as error:
         raise ResourceNotFound(f"{error.message} 'carrel list' shows what there is.") from None
     try:
         content = source.read(info.path, info.version)
     except SourceError as error:
-        raise ResourceUnreadable(f"The document of {uri} cannot be read: {error}.") from error
+        raise ResourceUnreadable(f"The document of {info.uri} cannot be read: {error}.") from error
+    wanted = fields.get(SECTION)
+    if wanted is not None:
+        found = section_info(info, wanted, outline_of(info.media_type, content.data)).section
+        assert found is not None, "the outline is known"
+        content = cut(content, found)
     if sys.stdout.isatty():
         _show(info, uri, content.data)
         return

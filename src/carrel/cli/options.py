@@ -74,6 +74,14 @@ Unsigned = Annotated[
     bool | None,
     typer.Option("--redis-unsigned", help="Believe whoever can write to a Redis on another machine."),
 ]
+EnvFile = Annotated[
+    Path | None,
+    typer.Option(
+        parser=path_of,
+        metavar="FILE",
+        help="A file of NAME=value lines, read as environment variables are.",
+    ),
+]
 
 
 def flags_of(directory: Path | None, **values: object) -> dict[str, Any]:
@@ -86,8 +94,8 @@ def is_on(switch: str | None) -> bool | None:
     return None if switch is None else switch == "on"
 
 
-def settings_of(flags: dict[str, Any], config: Path | None) -> Settings:
-    """Return the settings of the command line, the environment and the file.
+def settings_of(flags: dict[str, Any], config: Path | None, env_file: Path | None) -> Settings:
+    """Return the settings of the command line, the environment and the files.
 
     Raises:
         InvalidSettings: They cannot be used.
@@ -95,4 +103,4 @@ def settings_of(flags: dict[str, Any], config: Path | None) -> Settings:
     # A command that needs none starts without them.
     from carrel.settings import load
 
-    return load(flags, config=config)
+    return load(flags, config=config, env_file=env_file)

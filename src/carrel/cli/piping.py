@@ -25,7 +25,7 @@ CLOSE_S = 5.0
 
 
 def serve_stdio(settings: Settings) -> None:
-    """Serve until stdin ends.
+    """Serve until stdin ends, or nobody reads stdout any more.
 
     Raises:
         StartupError: Settings or library cannot be used.

@@ -59,7 +59,7 @@ def send_samples_us(requests: int, body_bytes: int) -> list[float]:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port: int = unused.getsockname()[1]
-    command = [sys.executable, "-m", "carrel.cli.sending", str(port), str(body_bytes)]
+    command = [sys.executable, "-P", "-m", "carrel.cli.sending", str(port), str(body_bytes)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
     try:
         connection = _connect(port, process)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import resource
+import signal
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,6 +41,9 @@ log = logging.getLogger("carrel.cli.serving")
 
 FILES_BESIDE_STREAMS = BACKLOG + 512
 """Connections of other requests, and what a worker has open itself."""
+
+FORCED_EXIT_CODE = 128 + signal.SIGINT
+"""As a shell has it for what Ctrl+C ended."""
 
 _KILLING = re.compile(r"Killing (old )?worker-(\d+) after")
 
@@ -135,8 +139,26 @@ def _run(
 
         try:
             hosting.run(server, load_app)
+            _take_leave(server, for_people=for_people)
         finally:
             parent_writer.close()
+
+
+def _take_leave(server: InheritingServer, *, for_people: bool) -> None:
+    """Say that the server has stopped: nothing else tells an end from a crash.
+
+    Raises:
+        SystemExit: Requests in flight were given up.
+    """
+    said = "Stopped."
+    if server.is_forced:
+        said = "Stopped at once, as you asked twice: requests in flight were not answered."
+    if for_people:
+        print(said, file=sys.stderr)
+    else:
+        log.info(said)
+    if server.is_forced:
+        sys.exit(FORCED_EXIT_CODE)
 
 
 def _is_true(record: logging.LogRecord, server: InheritingServer) -> bool:

@@ -2,11 +2,12 @@
 
 By itself it has every worker open one of its own on the same port, and what waits in it is lost with the
 worker; and it ends as a whole when a worker dies within seconds of its start, whatever killed it. Beside
-`scheduling`, the only module that knows insides of Granian: `_init_shared_socket`, `_drop_shared_socket`,
-`_spawn_worker`, `_respawn_workers`, `respawned_wrks`.
+`scheduling` and `obeying`, the only module that knows insides of Granian: `_init_shared_socket`,
+`_drop_shared_socket`, `_spawn_worker`, `_respawn_workers`, `respawned_wrks`, `signal_handler_interrupt`.
 
 Nor does it tell a worker that it is to go before it has it go: a connection that was just accepted, or is
 about to be, is closed without an answer. Here a worker first accepts nothing more, and ends a moment later.
+It ends on the server's order only (`obeying`), so a signal to the whole process group is one to the server.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from granian.server.mp import MPServer, WorkerProcess
 
 from carrel.cli.draining import drain, let_go, rest
 from carrel.cli.listening import BACKLOG
+from carrel.cli.obeying import obey
 from carrel.cli.scheduling import hand_over
-from carrel.servers.stopping import LEAVE
+from carrel.servers.stopping import END, LEAVE
 
 EARLY_S = 5.0
 """A worker that lives no longer may have died of its start."""
@@ -39,6 +41,9 @@ MAX_PAUSE_S = 1.0
 
 LEAVING_S = 0.25
 """For the requests of connections that a worker accepted last; all answers say that they are the last."""
+
+REPEAT_S = 0.5
+"""A second Ctrl+C that comes sooner is the same one: some launchers hand on what a terminal sent as well."""
 
 _FIRST_PAUSE_S = 0.05
 _SLICE_S = 0.02
@@ -58,6 +63,24 @@ class InheritingServer(MPServer):
         self._early_deaths = [0] * len(sockets)
         self.replaced: dict[int, WorkerProcess] = {}
         """The worker that was replaced last, by number from 0."""
+        self.is_forced = False
+        """Whether a second Ctrl+C ended the workers before they had answered everything."""
+        self._interrupted_s: float | None = None
+        self._server_pid = os.getpid()
+
+    def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
+        """Stop; at a second Ctrl+C without waiting for requests in flight."""
+        if os.getpid() != self._server_pid:
+            return  # a worker that has only begun, which inherited this: its server tells it what to do
+        now_s = time.monotonic()
+        if self._interrupted_s is None:
+            self._interrupted_s = now_s
+        elif args[:1] == (signal.SIGINT,) and now_s - self._interrupted_s >= REPEAT_S:
+            self.is_forced = True
+            for worker in (*self.wrks, *self.replaced.values()):
+                worker.interrupt_by_parent = True
+                _send(worker, signal.SIGKILL)
+        super().signal_handler_interrupt(*args, **kwargs)  # type: ignore[no-untyped-call]
 
     def _init_shared_socket(self) -> None:
         """Have nothing opened."""
@@ -85,13 +108,16 @@ class InheritingServer(MPServer):
                     signal.signal(LEAVE, partial(_accept_no_more, each.detach()))
                 else:
                     each.close()
+            obey(self._server_pid)
             app = callback_loader()
             begin = getattr(app, "begin", None)
             if begin is not None:
                 hand_over(begin)
             return app
 
-        return super()._spawn_worker(idx, target, load)
+        worker = super()._spawn_worker(idx, target, load)
+        worker.terminate = partial(_order_end, worker)  # type: ignore[method-assign]
+        return worker
 
     def _respawn_workers(
         self, workers: list[int], spawn_target: Any, target_loader: Any, delay: float = 0
@@ -102,12 +128,31 @@ class InheritingServer(MPServer):
             has_died = delay == 0
             if has_died and not self._rests(pause_s(self._count_death(idx))):
                 return  # a signal ends the server
+            if self.interrupt_signal:
+                return  # a stop does not wait for the rest of a rolling restart
             if not has_died:
-                _announce_end(self.wrks[idx])
-            super()._respawn_workers([idx], spawn_target, target_loader, delay)
+                self._announce_end(self.wrks[idx], delay)
+            super()._respawn_workers([idx], spawn_target, target_loader)
             if self._early_deaths[idx] < MAX_EARLY_DEATHS:
                 # What it finds here, it takes for the sign of a loop.
                 self.respawned_wrks.pop(idx, None)
+
+    def _announce_end(self, worker: WorkerProcess, delay_s: float) -> None:
+        """Make a worker leave before it ends. The one in its place takes what waits in its socket.
+
+        Args:
+            worker: The old one.
+            delay_s: Time for the new one to start; a stop of the server cuts it short.
+        """
+        end: Callable[[], None] = worker.terminate
+
+        def leave_and_end() -> None:
+            self._rests(delay_s)
+            _have_leave([worker])
+            rest(LEAVING_S)
+            end()
+
+        worker.terminate = leave_and_end  # type: ignore[method-assign]
 
     def _count_death(self, idx: int) -> int:
         """Return how many workers died early in a row in a place, this one included."""
@@ -134,23 +179,20 @@ def pause_s(early_deaths: int) -> float:
     return min(MAX_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** (early_deaths - 1))
 
 
-def _announce_end(worker: WorkerProcess) -> None:
-    """Have a worker leave before it is ended. What waits in its socket is taken by the one in its place."""
-    end: Callable[[], None] = worker.terminate
-
-    def leave_and_end() -> None:
-        _have_leave([worker])
-        rest(LEAVING_S)
-        end()
-
-    worker.terminate = leave_and_end  # type: ignore[method-assign]
-
-
 def _have_leave(workers: Iterable[WorkerProcess]) -> None:
     for worker in workers:
-        if worker.inner.is_alive():
-            with suppress(ProcessLookupError):
-                os.kill(worker.inner.pid, LEAVE)
+        _send(worker, LEAVE)
+
+
+def _order_end(worker: WorkerProcess) -> None:
+    worker.interrupt_by_parent = True
+    _send(worker, END)
+
+
+def _send(worker: WorkerProcess, number: int) -> None:
+    if worker.inner.is_alive():
+        with suppress(ProcessLookupError):
+            os.kill(worker.inner.pid, number)
 
 
 def _accept_no_more(descriptor: int, _number: int, _frame: object) -> None:

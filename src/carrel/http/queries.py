@@ -18,9 +18,14 @@ def fields_of(request: Request) -> dict[str, str]:
     Raises:
         InvalidParams: The query is malformed, not UTF-8, or has too many fields.
     """
+    return fields_in(request.query)
+
+
+def fields_in(query: str) -> dict[str, str]:
+    """Do what `fields_of` does, for a query that came another way."""
     try:
         pairs = parse_qsl(
-            request.query,
+            query,
             keep_blank_values=True,
             max_num_fields=MAX_QUERY_FIELDS,
             errors="strict",

@@ -26,6 +26,8 @@ CLIENT_INFO = "io.modelcontextprotocol/clientInfo"
 
 _T = TypeVar("_T")
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 # The raw text of an id: an integer, or a string whose escapes the decoder has checked.
 _ZERO = ord("0")
 _ID = re.compile(rb'-?(?:0|[1-9][0-9]*)\Z|"[^"\\\x00-\x1f]*"\Z')
@@ -118,6 +120,8 @@ _decoder_of_params = msgspec.json.Decoder(_OfAnyParams)
 def decode(body: bytes) -> Decoded:
     """Read one message, or a batch of them."""
     if not body.isascii():
+        # RFC 8259, section 8.1: a reader may ignore it. The SDKs do.
+        body = body.removeprefix(_BYTE_ORDER_MARK)
         # The decoder does not look into strings that it passes over.
         try:
             body.decode("utf-8")

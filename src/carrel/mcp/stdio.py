@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import queue
+import select
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from functools import partial
 from io import RawIOBase
 from time import monotonic
 from typing import Any, BinaryIO
@@ -39,6 +41,9 @@ TOO_LONG = b"too long"
 
 _PIECE_BYTES = 64 * 1024
 
+_NOTHING = b" \t\r\n\v\f\xef\xbb\xbf"
+"""What a line without a message may hold: blanks, and a byte order mark, which ends no message of JSON."""
+
 _CANCELLED = "notifications/cancelled"
 _INITIALIZED = "notifications/initialized"
 
@@ -61,14 +66,14 @@ def lines(stream: RawIOBase, max_line_bytes: int) -> Iterator[bytes]:
             if passing_over or len(line) > max_line_bytes:
                 passing_over = False
                 yield TOO_LONG
-            elif line.strip():
+            elif line.strip(_NOTHING):
                 yield line
         if len(rest) > max_line_bytes:
             # Told once its end is there; until then nothing of it is kept.
             passing_over, rest = True, b""
     if passing_over or len(rest) > max_line_bytes:
         yield TOO_LONG
-    elif rest.strip():
+    elif rest.strip(_NOTHING):
         yield rest
 
 
@@ -105,21 +110,28 @@ class StdioServer:
         self._initialize = b""
         self._calls: dict[bytes, asyncio.Task[None]] = {}
         self._room = threading.Semaphore(MAX_IN_FLIGHT)
+        self._is_lost = False
+        self._lose: Callable[[], None] = lambda: None
         self._outbox: queue.SimpleQueue[_Line | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_lines, name="carrel-stdout", daemon=True)
         self._streams = PipeStreams(self._say)
         self._session = PipeSession(library, streams, self._say)
 
     async def serve(self) -> None:
-        """Answer until stdin ends, then finish what is in flight."""
+        """Answer until stdin ends, then finish what is in flight; or until nobody reads stdout any more."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
+        self._lose = partial(_call_on, loop, partial(self._note_loss, ended))
         reader = threading.Thread(
             target=self._read_lines, args=(loop, ended), name="carrel-stdin", daemon=True
         )
         self._writer.start()
         reader.start()
-        await ended
+        with _watching(self._stdout, loop, self._lose):
+            await ended
+        if self._is_lost:
+            for call in self._calls.values():
+                call.cancel()
         while self._calls:
             await asyncio.gather(*self._calls.values(), return_exceptions=True)
 
@@ -139,7 +151,14 @@ class StdioServer:
                 loop.call_soon_threadsafe(self._take, line)
         except (OSError, ValueError) as error:
             log.info("reading stdin ended: %s", error)
-        loop.call_soon_threadsafe(ended.set_result, None)
+        _call_on(loop, partial(_settle, ended))
+
+    def _note_loss(self, ended: asyncio.Future[None]) -> None:
+        """Stop, as no answer can reach the client any more."""
+        if not self._is_lost:
+            self._is_lost = True
+            log.info("stopping: the client has closed stdout")
+            _settle(ended)
 
     def _write_lines(self) -> None:
         while (line := self._outbox.get()) is not None:
@@ -149,8 +168,8 @@ class StdioServer:
                 if body:
                     self._stdout.write(body + b"\n")
                     self._stdout.flush()
-            except (OSError, ValueError) as error:
-                log.info("writing stdout ended: %s", error)
+            except (OSError, ValueError):
+                self._lose()
             if done is not None:
                 done()
 
@@ -248,6 +267,33 @@ class StdioServer:
     def _era(self) -> Era:
         """Return the era of messages that do not show theirs."""
         return Era.MODERN if self._revision is None else Era.HANDSHAKE
+
+
+@contextmanager
+def _watching(stdout: BinaryIO, loop: asyncio.AbstractEventLoop, lost: Callable[[], None]) -> Iterator[None]:
+    """Call a function when the other end of stdout is closed, also while nothing is written to it."""
+    if not hasattr(select, "epoll"):
+        yield
+        return
+    with select.epoll() as watch:
+        # Of no event but errors and hang-ups, which are told in any case. A file has neither.
+        with suppress(PermissionError):
+            watch.register(stdout.fileno(), 0)
+
+        def hear() -> None:
+            loop.remove_reader(watch.fileno())
+            lost()
+
+        loop.add_reader(watch.fileno(), hear)
+        try:
+            yield
+        finally:
+            loop.remove_reader(watch.fileno())
+
+
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _call_on(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:

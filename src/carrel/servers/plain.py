@@ -27,8 +27,12 @@ from carrel.tasks import end_tasks
 
 log = logging.getLogger("carrel.servers.plain")
 
-MAX_CONNECTIONS = 16
-"""Of a worker at once; further ones wait in the socket. A handful of operators call it."""
+MAX_CALLS = 16
+"""Carried out by a worker at once; further ones wait. A handful of operators call it."""
+
+MAX_WAITING = 64
+"""Connections of a worker on which no call was admitted yet. One more, and the oldest of them is closed:
+those on which nothing comes never keep a call out, and a call arrives within milliseconds."""
 
 MAX_HEAD_BYTES = 16 * 1024
 MAX_BODY_BYTES = 16 * 1024
@@ -80,8 +84,10 @@ class PlainServer:
     def __init__(self, listener: socket.socket, begin: Callable[[str], Call]) -> None:
         self._listener = listener
         self._begin = begin
-        self._room = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._room = asyncio.Semaphore(MAX_CALLS)
         self._calls: set[asyncio.Task[None]] = set()
+        self._waiting: dict[asyncio.Task[None], None] = {}
+        """Those of them that were not admitted yet, the oldest first."""
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -91,6 +97,7 @@ class PlainServer:
     async def stop(self) -> None:
         """Take no more connections; calls under way are finished, or given up after a while."""
         await end_tasks(self._task)
+        await end_tasks(*self._waiting)
         if self._calls:
             await asyncio.wait(self._calls, timeout=STOP_S)
         await end_tasks(*self._calls)
@@ -99,29 +106,38 @@ class PlainServer:
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await self._room.acquire()
             try:
                 connection, _ = await loop.sock_accept(self._listener)
             except OSError as error:
                 # Of one connection, or of all as there are no descriptors left: in either case it may go on.
                 log.warning("a connection for the admin surface was not taken: %s", error)
-                self._room.release()
                 await asyncio.sleep(_RETRY_S)
                 continue
             task = asyncio.create_task(self._serve(connection))
             self._calls.add(task)
             task.add_done_callback(self._done)
+            self._waiting[task] = None
+            if len(self._waiting) > MAX_WAITING:
+                oldest = next(iter(self._waiting))
+                del self._waiting[oldest]
+                oldest.cancel()
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._calls.discard(task)
-        self._room.release()
+        self._waiting.pop(task, None)
+
+    def _arrived(self) -> None:
+        """Note that the call of the current task was admitted."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._waiting.pop(task, None)
 
     async def _serve(self, connection: socket.socket) -> None:
         with connection:
             call = self._begin(_peer_of(connection))
             wire = _Wire(connection)
             try:
-                response = await _answered(call, wire)
+                response = await self._answered(call, wire)
                 if response is None:
                     return
                 call.end(response)
@@ -131,27 +147,27 @@ class PlainServer:
             except Exception:
                 log.exception("an admin call ended in an error that nothing expected")
 
-
-async def _answered(call: Call, wire: _Wire) -> Response | None:
-    """Return the response to what comes over a connection; None when nothing does."""
-    try:
-        async with asyncio.timeout(REQUEST_S):
-            request = await wire.read_head()
-            if request is None:
-                return None
-            refused = call.admit(request)
-            if refused is not None:
-                return refused
-            request.body = await wire.read_body()
-    except TimeoutError:
-        return call.refuse(BodyTimeout(f"The request did not arrive within {REQUEST_S:g} seconds."))
-    except RequestError as error:
-        return call.refuse(error)
-    try:
-        async with asyncio.timeout(ANSWER_S):
-            return await call.respond(request)
-    except Exception as error:  # noqa: BLE001 - logged there
-        return answer_unexpected(error, log, "an admin call ended in an error that nothing expected")
+    async def _answered(self, call: Call, wire: _Wire) -> Response | None:
+        """Return the response to what comes over a connection; None when nothing does."""
+        try:
+            async with asyncio.timeout(REQUEST_S):
+                request = await wire.read_head()
+                if request is None:
+                    return None
+                refused = call.admit(request)
+                if refused is not None:
+                    return refused
+                self._arrived()
+                request.body = await wire.read_body()
+        except TimeoutError:
+            return call.refuse(BodyTimeout(f"The request did not arrive within {REQUEST_S:g} seconds."))
+        except RequestError as error:
+            return call.refuse(error)
+        try:
+            async with asyncio.timeout(ANSWER_S), self._room:
+                return await call.respond(request)
+        except Exception as error:  # noqa: BLE001 - logged there
+            return answer_unexpected(error, log, "an admin call ended in an error that nothing expected")
 
 
 class _Wire:

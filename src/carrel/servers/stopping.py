@@ -16,6 +16,9 @@ from typing import Any
 LEAVE = signal.SIGURG
 """Tells a worker that it will be told to stop in a moment. By default the system ignores it."""
 
+END: int = getattr(signal, "SIGRTMIN", signal.SIGUSR2)
+"""Tells a worker to stop, where its server orders that. By default it ends a process at once."""
+
 
 class StopWatch:
     """Calls functions when the process is told something, and leaves the rest to whoever heeds the signal.
@@ -26,7 +29,9 @@ class StopWatch:
     """
 
     def __init__(self, leaving: Callable[[], None], stopping: Callable[[], None]) -> None:
-        self._calls = {LEAVE: leaving, signal.SIGINT: stopping, signal.SIGTERM: stopping}
+        self._leaving = leaving
+        self._stopping = stopping
+        self._calls: dict[int, Callable[[], None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._before: dict[int, Any] = {}
 
@@ -35,6 +40,10 @@ class StopWatch:
         if threading.current_thread() is not threading.main_thread():
             return
         self._loop = asyncio.get_running_loop()
+        # Where somebody orders the end, other signals are for whoever gives the orders.
+        is_ordered = callable(signal.getsignal(END))
+        ends: tuple[int, ...] = (END,) if is_ordered else (signal.SIGINT, signal.SIGTERM)
+        self._calls = {LEAVE: self._leaving, **dict.fromkeys(ends, self._stopping)}
         for number in self._calls:
             handler = signal.getsignal(number)
             # Where nobody handles it, it ends the process, and is to go on doing so.
@@ -51,5 +60,5 @@ class StopWatch:
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._calls[signal.Signals(number)])
+            self._loop.call_soon_threadsafe(self._calls[number])
         self._before[number](number, frame)

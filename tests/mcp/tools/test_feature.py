@@ -7,9 +7,9 @@ from jsonschema import Draft202012Validator
 
 from carrel.paging import encode_cursor
 from tests.support.apps import Served, serving
-from tests.support.mcp import CALLS, error, result
+from tests.support.mcp import CALLS, error, post, result
 from tests.support.sources import EIO, FailingSource
-from tests.support.tools import call_tool, failure, refusal, tools
+from tests.support.tools import call_tool, failure, refusal, told_of, tools
 
 CORE = "mcp://resources/sdlc/core"
 
@@ -68,23 +68,50 @@ async def test_an_unknown_tool_is_answered_with_those_there_are(served: Served, 
     assert "list, search, read, outline" in message
 
 
+async def test_a_call_without_a_name_is_no_call(served: Served, era: str) -> None:
+    assert "name" in await refusal(served, era)
+
+
 @pytest.mark.parametrize(
     ("params", "complaint"),
     [
-        ({}, "name"),
+        ({"name": "search", "arguments": {"q": "naming"}}, "`q`"),
+        ({"name": "search", "arguments": {}}, "query (string of at most"),
+        ({"name": "search", "arguments": {"query": "naming", "limit": 3.5}}, "limit (integer from 1 to"),
+        ({"name": "search", "arguments": {"query": "naming", "limit": "three"}}, "limit (integer from 1 to"),
+        ({"name": "search", "arguments": {"query": "naming", "limit": True}}, "$.limit"),
+        ({"name": "search", "arguments": {"query": 3}}, "$.query"),
+        ({"name": "search", "arguments": {"query": "naming", "x" * 100_000: 1}}, "xxx"),
         ({"name": "read", "arguments": {}}, "`uri`"),
         ({"name": "read"}, "`uri`"),
         ({"name": "read", "arguments": {"uri": 1}}, "$.uri"),
         ({"name": "read", "arguments": {"uri": CORE, "max_tokens": "many"}}, "$.max_tokens"),
         ({"name": "read", "arguments": {"uri": CORE, "maxTokens": 1}}, "`maxTokens`"),
         ({"name": "read", "arguments": [CORE]}, "Expected `object`"),
-        ({"name": "list", "arguments": {"uri": CORE}}, "type, prefix, cursor"),
+        ({"name": "list", "arguments": {"uri": CORE}}, "type (string), prefix (string), cursor (string)"),
     ],
 )
-async def test_arguments_that_are_not_of_the_schema_are_refused(
+async def test_arguments_that_are_not_of_the_schema_are_an_error_that_says_what_is(
     served: Served, era: str, params: dict[str, Any], complaint: str
 ) -> None:
-    assert complaint in await refusal(served, era, **params)
+    told = told_of(await result(served, era, "tools/call", **params))
+    assert complaint in told
+    assert "It takes: " in told
+    assert len(told) < 1000
+
+
+@pytest.mark.parametrize("limit", [3.0, "3", "3.0"])
+async def test_a_whole_number_is_one_however_it_is_spelled(served: Served, era: str, limit: object) -> None:
+    as_number = await call_tool(served, era, "search", query="naming", limit=3)
+    assert await call_tool(served, era, "search", query="naming", limit=limit) == as_number
+    assert "can be a number" in await failure(served, era, "search", query="naming", limit="500")
+
+
+async def test_numbers_that_no_machine_can_hold_are_an_error_of_the_tool(served: Served) -> None:
+    for number in (b"1e400", b"9" * 5000, b"1e-400"):
+        message = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search","arguments":'
+        response = await post(served, message + b'{"query":"x","limit":' + number + b"}}}")
+        assert response.json()["result"]["isError"] is True
 
 
 async def test_null_is_an_argument_left_out(served: Served, era: str) -> None:

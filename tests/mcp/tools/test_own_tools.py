@@ -15,7 +15,7 @@ from carrel.mcp.results import Method, Outcome, finish
 from carrel.mcp.tools.tool import Arguments, Tool, described
 from tests.support.apps import application, serving
 from tests.support.mcp import META, modern_headers, modern_message, post, result
-from tests.support.tools import refusal, tools
+from tests.support.tools import told_of, tools
 
 NEEDED: dict[str, Any] = {"extensions": {"example.org/maps": {}}}
 
@@ -92,11 +92,13 @@ async def test_a_mirrored_argument_agrees_with_its_header(
 @pytest.mark.parametrize(
     ("arguments", "complaint"), [(["west"], "Expected `object`"), ({"region": 1}, "$.region")]
 )
-async def test_arguments_that_do_not_fit_are_refused_as_ever(
+async def test_arguments_that_do_not_fit_are_an_error_of_the_tool_as_ever(
     library: Path, era: str, arguments: Any, complaint: str
 ) -> None:
     async with serving(library, more_tools=[tool("where")]) as served:
-        assert complaint in await refusal(served, era, name="where", arguments=arguments)
+        assert complaint in told_of(
+            await result(served, era, "tools/call", name="where", arguments=arguments)
+        )
 
 
 async def test_the_handshake_era_mirrors_nothing(library: Path) -> None:

@@ -1,11 +1,11 @@
 """`tools/list` and `tools/call`, in both eras.
 
-Which failure is which follows the specification (2026-07-28, server/tools, "Error Handling"). What breaks
-the form of a request is a protocol error: an unknown tool, arguments that the tool's schema has no place or
-no type for, headers that differ from them, a client that lacks what the tool needs. What only the library can
-tell is an error of the tool, in a result with `isError` that the model gets to see: an unknown URI, section
-or type, a number out of range, a cursor that does not fit, a document that cannot be read, a search that
-cannot be done. A server that is not ready is a protocol error.
+Which failure is which follows the specification (2026-07-28, server/tools, "Error Handling"; SEP-1303 for
+arguments). What a client has to put right is a protocol error: an unknown tool, headers that differ from the
+arguments, a client that lacks what the tool needs. What a model can put right is an error of the tool, in a
+result with `isError` that the model gets to see: arguments that the tool's schema has no place or no type
+for, an unknown URI, section or type, a number out of range, a cursor that does not fit, a document that
+cannot be read, a search that cannot be done. A server that is not ready is a protocol error.
 """
 
 from __future__ import annotations
@@ -34,10 +34,12 @@ from carrel.mcp.operations import TOOL_ERROR, Operations, succeeded
 from carrel.mcp.protocol import Call
 from carrel.mcp.results import Method, Outcome, Result, finish
 from carrel.mcp.tools.mirrors import Mirror, check_mirrors, mirrors_of
-from carrel.mcp.tools.tool import Arguments, Tool, definition, failure_members
+from carrel.mcp.tools.tool import Arguments, Tool, definition, failure_members, spell_arguments
 from carrel.paging import decode_cursor
 
 _CALL = "tools/call"
+
+_MAX_REASON = 300
 
 _OF_THE_TOOL = (
     InvalidParams,
@@ -70,6 +72,8 @@ class _Declaring(msgspec.Struct, frozen=True):
 class _Known(msgspec.Struct, frozen=True):
     tool: Tool
     decoder: msgspec.json.Decoder[Arguments]
+    takes: str
+    """Its arguments, as an error spells them."""
     mirrors: tuple[Mirror, ...]
     succeeded: Operations
     failed: Operations
@@ -102,6 +106,7 @@ class Tools:
             self._tools[tool.name] = _Known(
                 tool,
                 msgspec.json.Decoder(tool.arguments),
+                spell_arguments(defined["inputSchema"]),
                 mirrors,
                 succeeded(_CALL, tool.name),
                 (Operation(_CALL, TOOL_ERROR, tool.name),),
@@ -133,18 +138,23 @@ class Tools:
         return self._lists[call.era]
 
     def _call(self, call: Call) -> Outcome:
-        known, arguments = self._understand(call)
+        known, given = self._find(call)
+        arguments = _fitting(known, given)
+        if isinstance(arguments, InvalidParams):
+            return self._failed(known, call.era, arguments)
+        if known.mirrors and call.headers is not None:
+            check_mirrors(known.mirrors, msgspec.json.decode(given), call.headers)
+        if known.tool.needs and call.era is Era.MODERN:
+            _check_capabilities(known.tool, call)
         if not self._library.is_ready:
             return self._carry_out_when_ready(known, arguments, call.era)
         return self._carry_out(known, arguments, call.era)
 
-    def _understand(self, call: Call) -> tuple[_Known, Arguments]:
-        """Return the tool that is called, and its arguments.
+    def _find(self, call: Call) -> tuple[_Known, msgspec.Raw | bytes]:
+        """Return the tool that is called, and its arguments as they were sent.
 
         Raises:
-            InvalidParams: There is no such tool, or the arguments are not what its schema says.
-            HeaderMismatch: Headers are not what its arguments are.
-            CapabilityMissing: The client did not declare what it needs.
+            InvalidParams: There is no such tool.
         """
         try:
             params = self._request.decode(call.source).params
@@ -157,27 +167,14 @@ class Tools:
             raise InvalidParams(
                 f"There is no tool {params.name[:64]!r} here. The tools are: {', '.join(self._tools)}."
             )
-        tool = known.tool
-        given = b"{}" if params.arguments is UNSET or bytes(params.arguments) == b"null" else params.arguments
-        try:
-            arguments = known.decoder.decode(given)
-            written = msgspec.json.decode(given) if known.mirrors else {}
-        except msgspec.ValidationError as fault:
-            properties = ", ".join(tool.arguments.__struct_fields__)
-            raise InvalidParams(
-                f"The arguments of the tool {tool.name} do not fit: {fault}. It takes: {properties}."
-            ) from None
-        if known.mirrors and call.headers is not None:
-            check_mirrors(known.mirrors, written, call.headers)
-        if tool.needs and call.era is Era.MODERN:
-            _check_capabilities(tool, call)
-        return known, arguments
+        given = params.arguments
+        return known, b"{}" if given is UNSET or bytes(given) == b"null" else given
 
     def _carry_out(self, known: _Known, arguments: Arguments, era: Era) -> Outcome:
         try:
             outcome = known.tool.call(arguments, era)
         except _OF_THE_TOOL as error:
-            return self._failed(known, arguments, era, error)
+            return self._failed(known, era, error, arguments)
         if isinstance(outcome, Result):
             return msgspec.structs.replace(outcome, operations=known.succeeded)
         return self._await(known, arguments, era, outcome)
@@ -193,13 +190,33 @@ class Tools:
         try:
             return msgspec.structs.replace(await outcome, operations=known.succeeded)
         except _OF_THE_TOOL as error:
-            return self._failed(known, arguments, era, error)
+            return self._failed(known, era, error, arguments)
 
-    def _failed(self, known: _Known, arguments: Arguments, era: Era, error: RequestError) -> Result:
+    def _failed(
+        self, known: _Known, era: Era, error: RequestError, arguments: Arguments | None = None
+    ) -> Result:
         body = finish(failure_members(error.message), era, self._library.stamp, cacheable=False).body
         reads = known.tool.reads
-        failure = None if reads is None else failed_read(reads(arguments), error)
+        failure = None if reads is None or arguments is None else failed_read(reads(arguments), error)
         return Result(body, failure=failure, operations=known.failed)
+
+
+def _fitting(known: _Known, given: msgspec.Raw | bytes) -> Arguments | InvalidParams:
+    """Read the arguments of a call; return the error that says what would fit where these do not.
+
+    Models write `3.0`, an integer by JSON Schema, and `"3"`; both are taken for 3.
+    """
+    try:
+        return known.decoder.decode(given)
+    except msgspec.ValidationError as fault:
+        try:
+            return msgspec.convert(msgspec.json.decode(given), known.tool.arguments, strict=False)
+        except (msgspec.ValidationError, RecursionError):
+            # Of the two faults the first: it is about what was sent. It may quote the client.
+            reason = str(fault)[:_MAX_REASON]
+    return InvalidParams(
+        f"The arguments of the tool {known.tool.name} do not fit: {reason}. It takes: {known.takes}."
+    )
 
 
 def _check_capabilities(tool: Tool, call: Call) -> None:

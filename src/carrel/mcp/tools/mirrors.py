@@ -84,9 +84,9 @@ def _compare(mirror: Mirror, values: list[str], value: Any) -> HeaderMismatch | 
         return HeaderMismatch(f"The header {mirror.header} is not plain ASCII. Send it in the Base64 form.")
     if isinstance(value, bool):
         value = "true" if value else "false"
-    elif isinstance(value, int):
+    elif isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
         values = [_whole(each.strip()) for each in values]
-        value = str(value)
+        value = str(int(value))
     return mismatch(mirror.header, values, value)
 
 

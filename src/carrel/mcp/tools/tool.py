@@ -71,6 +71,27 @@ def definition(tool: Tool) -> dict[str, Any]:
     }
 
 
+def spell_arguments(schema: Mapping[str, Any]) -> str:
+    """Spell what an input schema asks for, for a model whose arguments do not fit."""
+    spelled = [
+        f"{name} ({_spell_type(member)}{', required' if name in schema.get('required', ()) else ''})"
+        for name, member in schema["properties"].items()
+    ]
+    return ", ".join(spelled) or "nothing"
+
+
+def _spell_type(member: Mapping[str, Any]) -> str:
+    if "enum" in member:
+        return " or ".join(map(repr, member["enum"]))
+    bounds = [
+        f" {word} {member[key]}"
+        for word, key in (("from", "minimum"), ("to", "maximum"), ("of at most", "maxLength"))
+        if key in member
+    ]
+    unit = " characters" if "maxLength" in member else ""
+    return f"{member.get('type', 'any value')}{''.join(bounds)}{unit}"
+
+
 def members(text: str, structured: msgspec.Struct, infos: Iterable[ResourceInfo]) -> bytes:
     """Make the members of a `CallToolResult`, without braces.
 
