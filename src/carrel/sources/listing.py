@@ -66,10 +66,11 @@ class Listing:
             try:
                 descriptor = self._directory.open(directory)
             except OSError as error:
-                if not directory:
-                    raise
-                _note(error, directory, problems)
-                continue
+                # Without a descriptor nothing is known: what is below it is not gone.
+                if directory and not is_exhaustion(error):
+                    problems.append(SourceProblem(directory, error.strerror or str(error)))
+                    continue
+                raise
             try:
                 status = os.fstat(descriptor)
                 if (status.st_dev, status.st_ino) in visited:
@@ -149,7 +150,7 @@ class Listing:
 
 def _note(error: OSError, path: str, problems: _Problems) -> None:
     """Take note of an entry that cannot be looked at."""
-    # Without a descriptor nothing is known: neither the entry nor what is below it is gone.
+    # As above: the entry is not gone.
     if is_exhaustion(error):
         raise error
     # It went between the listing and the look at it.
