@@ -4,6 +4,7 @@ from carrel.dashboard.figures import Sample
 from carrel.dashboard.states import Level, State, Surroundings, states
 from carrel.observe.metrics import (
     CATALOG_SIZE,
+    DESCRIPTORS_SHORT,
     DROPPED_LINES,
     EVICTIONS,
     FAILED_SURVEYS,
@@ -40,6 +41,7 @@ def test_a_server_that_is_well_has_nothing_to_say() -> None:
         (CATALOG_SIZE, 0, "empty"),
         (WATCHING, 0, "watcher-down"),
         (SHARED_UP, 0, "redis-down"),
+        (DESCRIPTORS_SHORT, 1, "descriptors-short"),
         (FEED_UP, 0, "feed-down"),
         (STALE, 3, "stale-reads"),
         (FAILED_SURVEYS, 1, "failed-surveys"),
