@@ -2,6 +2,7 @@ import pytest
 
 from carrel.observe.metrics import (
     CATALOG_SIZE,
+    DESCRIPTORS_SHORT,
     DROPPED_LINES,
     EVICTIONS,
     FAILED_SURVEYS,
@@ -53,6 +54,7 @@ def test_a_server_that_is_well_has_nothing_to_say() -> None:
         (WORKERS, 1, "workers-missing"),
         (WATCHING, 0, "watcher-down"),
         (SHARED_UP, 0, "redis-down"),
+        (DESCRIPTORS_SHORT, 1, "descriptors-short"),
         (FEED_UP, 0, "feed-down"),
         (STALE, 3, "stale-reads"),
         (FAILED_SURVEYS, 1, "failed-surveys"),
