@@ -38,7 +38,8 @@ async def test_a_server_that_is_not_ready_says_so_and_answers_reads_when_it_is(l
     async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url=BASE) as client:
         await eventually(lambda: app.library.freshness.failed_surveys > 0)
         waiting = await client.get("/readyz")
-        assert (waiting.status_code, waiting.json()) == (503, {"status": "starting"})
+        assert (waiting.status_code, waiting.json()["status"]) == (503, "starting")
+        assert waiting.json()["reason"] == "the library's directory cannot be listed"
         assert waiting.headers["retry-after"] == "2"
         assert (await client.get("/healthz")).status_code == 200
         list_call = {"jsonrpc": "2.0", "id": 1, "method": "resources/list"}

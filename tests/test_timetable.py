@@ -48,3 +48,17 @@ def test_surveys_take_no_more_than_their_share(rescan_s: float, now_s: float, co
     assert timetable.due_s >= now_s + max(rescan_s, cost_s / MAX_SURVEY_SHARE)
     timetable.want()
     assert timetable.due_s >= now_s + cost_s / MAX_SURVEY_SHARE
+
+
+def test_a_survey_that_is_wanted_later_comes_then_and_no_sooner_than_it_may() -> None:
+    timetable = Timetable(3600.0)
+    timetable.end(10.0, 0.2)
+    timetable.want_at(20.0)
+    timetable.want_at(30.0)
+    assert timetable.due_s == 20.0
+    timetable.want_at(11.0)
+    assert timetable.due_s == 10.0 + 0.2 / MAX_SURVEY_SHARE
+    timetable.begin()
+    timetable.end(40.0, 0.0)
+    timetable.want_at(float("inf"))
+    assert timetable.due_s == 40.0 + 3600.0

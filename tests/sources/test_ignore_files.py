@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -227,14 +228,21 @@ def test_a_file_that_is_being_written_counts_once_it_is_quiet(tmp_path: Path) ->
     source = directory(plant(tmp_path, {**TREE, ".carrelignore": "drafts/\n"}))
     before = listed(source)
 
+    written_s: list[float] = []
+
     def write(number: int) -> None:
         replace(tmp_path / ".carrelignore", f"*\n!x{number}\n")
+        written_s.append(time.monotonic())
 
     write(0)
     with again_and_again(write):
         until_s = time.monotonic() + 8 * QUIET_S
         while time.monotonic() < until_s:
-            assert listed(source) == before
+            if listed(source) != before:
+                # On a busy machine the writer itself may pause for as long as makes a file quiet.
+                written_s.append(time.monotonic())
+                assert max(later - earlier for earlier, later in pairwise(written_s)) >= QUIET_S
+                break
     assert lists_in_time(source, set())
 
 

@@ -71,6 +71,8 @@ class IgnoreFiles:
         self._directory = directory
         self._states: dict[str, _State] = {}
         self._seen: dict[str, _State] | None = None
+        self._says_nothing = True
+        """Whether no file of the tree leaves anything out, as in most trees."""
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -90,6 +92,8 @@ class IgnoreFiles:
     def end(self) -> None:
         """End a listing that was whole: what was said in directories that are not there is forgotten."""
         if self._seen is not None:
+            # In this order, so that a state which another thread adds after the swap is not passed over.
+            self._says_nothing = all(map(_is_silent, self._seen.values()))
             self._states = self._seen
         self._seen = None
 
@@ -108,7 +112,7 @@ class IgnoreFiles:
             state = self._judge(directory, known, is_present=is_present)
         else:
             state = known
-        self._states[directory] = state
+        self._take(directory, state)
         if self._seen is not None:
             self._seen[directory] = state
         return not state.is_closed
@@ -133,6 +137,8 @@ class IgnoreFiles:
             path: Relative to the root.
             is_directory: Its kind.
         """
+        if self._says_nothing and path.rpartition("/")[0] in self._states:
+            return False
         chain: Chain = ()
         end = -1
         while True:
@@ -149,8 +155,14 @@ class IgnoreFiles:
                 return True
 
     def _first(self, directory: str) -> _State:
-        state = self._judge(directory, None, is_present=True)
-        return self._states.setdefault(directory, state)
+        self._take(directory, self._judge(directory, None, is_present=True))
+        return self._states[directory]
+
+    def _take(self, directory: str, state: _State) -> None:
+        # First this: who asks in between must not find the state and pass over what it says.
+        if not _is_silent(state):
+            self._says_nothing = False
+        self._states[directory] = state
 
     def _judge(self, directory: str, known: _State | None, *, is_present: bool) -> _State:
         look = self._look(directory) if is_present else _Look(None)
@@ -234,6 +246,10 @@ class _LeadsNowhere(Exception):
 
 
 _NOTHING = _State(None, None)
+
+
+def _is_silent(state: _State) -> bool:
+    return state.patterns is None and not state.is_closed
 
 
 def _name(directory: str) -> str:
