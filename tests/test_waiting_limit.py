@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -18,9 +20,18 @@ from tests.support.waiting import eventually
 OTHERS = ["mcp://resources/patterns/python/core", "mcp://resources/patterns/go/core"]
 
 
+@asynccontextmanager
+async def opened_at_the_end(source: SlowSource) -> AsyncIterator[None]:
+    """Let reads go when a test ends, or fails: their threads would wait for it."""
+    try:
+        yield
+    finally:
+        source.gate.set()
+
+
 async def test_exactly_as_many_reads_wait_as_are_allowed(library: Path) -> None:
     source = SlowSource(library)
-    async with serving(library, source=source, max_waiting_reads=2) as served:
+    async with serving(library, source=source, max_waiting_reads=2) as served, opened_at_the_end(source):
         for _ in range(2):
             source.gate.clear()
             waiting = [asyncio.create_task(read(served.library, uri)) for uri in OTHERS]
@@ -37,7 +48,7 @@ async def test_exactly_as_many_reads_wait_as_are_allowed(library: Path) -> None:
 
 async def test_readers_who_hang_up_make_room_for_others(library: Path) -> None:
     source = SlowSource(library)
-    async with serving(library, source=source, max_waiting_reads=2) as served:
+    async with serving(library, source=source, max_waiting_reads=2) as served, opened_at_the_end(source):
         for _ in range(3):
             waiting = [asyncio.create_task(read(served.library, uri)) for uri in OTHERS]
             await eventually(lambda: source.reads > 0)
