@@ -40,6 +40,8 @@ def main(arguments: Sequence[str]) -> int:
         )
         files = test_files(tree.root, [name for area in areas.values() for name in area.tests])
         _record(recordings, files, tree, anew=options.record)
+        # What other areas have recorded already costs nothing to load, and may notice a bug, too.
+        recordings.missing(test_files(tree.root, [name for area in known.values() for name in area.tests]))
         planned = _planned(root, areas, accepted, options)
         judge = Judge(tree, recordings, cache, options.budget)
         verdicts: dict[str, list[Verdict]] = {name: [] for name in areas}

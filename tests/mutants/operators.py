@@ -179,7 +179,8 @@ class _Planter:
         if _is_effect(node, function):
             yield ("remove", *self._span(node), "pass")
         elif isinstance(node, ast.Return) and _is_something(node.value):
-            yield ("return", *self._span(node), "return None")
+            # A caller that asks for the truth could not tell False from None.
+            yield ("return", *self._span(node), f"return {_opposite_truth(node.value)}")
         elif isinstance(node, ast.Raise):
             yield ("swallow", *self._span(node), "pass")
         elif isinstance(node, ast.Break | ast.Continue) or (isinstance(node, ast.Return) and not node.value):
@@ -289,6 +290,11 @@ def _is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.JoinedStr) or (
         isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
     )
+
+
+def _opposite_truth(value: ast.expr | None) -> str:
+    is_truth = isinstance(value, ast.Constant) and isinstance(value.value, bool)
+    return str(not value.value) if is_truth and isinstance(value, ast.Constant) else "None"
 
 
 def _is_something(value: ast.expr | None) -> bool:

@@ -36,6 +36,7 @@ def planted(source: str) -> list[tuple[str, str]]:
         ("del a[b]", "remove", "pass"),
         ("a.b = c", "remove", "pass"),
         ("def f():\n    return a", "return", "def f():\n    return None"),
+        ("def f():\n    return False", "return", "def f():\n    return True"),
         ("def f():\n    return", "remove", "def f():\n    pass"),
         ("async def f():\n    await a.stop()", "remove", "async def f():\n    pass"),
         ("for a in b:\n    continue", "remove", "for a in b:\n    pass"),

@@ -33,6 +33,8 @@ def test_a_person_is_shown_rates_percentiles_and_rows(
     monkeypatch.setenv("COLUMNS", "200")
     lines = shown(result(), capsys)
     assert lines[0] == "server, http: 400 requests in 10 s (40/s), 0 failed"
+    spread = sample_result([1.0] * 600 + [2.0] * 360 + [3.0] * 35 + [9.0] * 5)
+    assert "sdlc hit 1000 1 2 3 9" in shown(spread, capsys)
     assert "sdlc hit 400 4 4 4 4" in lines
     assert "p95_ms 10 ms 4 ms 400 pass" in lines
     assert "p99.9_ms 10 ms 4 ms 400 inconclusive: 400 requests, 2995 are needed" in lines
