@@ -21,7 +21,7 @@ from carrel.composing.features import FeatureMaker, ToolMaker, make_features
 from carrel.composing.library import make_library, make_shared_level
 from carrel.composing.pushing import make_sessions, make_streams
 from carrel.composing.routing import make_router
-from carrel.composing.shares import make_admission, make_shares
+from carrel.composing.shares import make_admission, make_crowding, make_shares
 from carrel.composing.telemetry import Telemetry
 from carrel.composing.usage import make_usage_ledger
 from carrel.http.introspection import Introspection
@@ -139,6 +139,7 @@ class Application:
         self.tracing = telemetry.tracing
         """Where `OTEL_*` asks for traces; None where it does not."""
 
+        self._crowding = make_crowding(settings, peers, shares)
         admission = make_admission(peers, shares)
         limits = (settings.max_body_bytes, settings.body_timeout_s, settings.stall_s, admission)
         # Granian takes the attribute as it is; a method here would add a coroutine to every request.
@@ -174,6 +175,7 @@ class Application:
     async def stop(self) -> None:
         """Bring it down: end the streams and tasks, write out the log."""
         self._stop_watch.stop()
+        self._crowding.stop()
         self._end_streams()
         if self._dashboard is not None:
             await self._dashboard.live.stop()
@@ -198,6 +200,9 @@ class Application:
         finally:
             await self.stop()
 
+    async def _begin_crowding(self) -> None:
+        self._crowding.start()
+
     def _end_streams(self) -> None:
         self.streams.close()
         if self._dashboard is not None:
@@ -216,6 +221,8 @@ class Application:
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bring the app up before Granian accepts requests."""
         loop.run_until_complete(self.start())
+        # Not in `start`: under another server the connections of the process are not all of this app.
+        loop.run_until_complete(self._begin_crowding())
         # What is there now stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()

@@ -12,6 +12,7 @@ from carrel.mcp.protocol import Fault, is_modern_header, version_headers
 from carrel.mcp.streamable import ENDPOINT
 from carrel.mcp.streams import MAX_WATCHED_BYTES
 from carrel.servers.admission import Admission
+from carrel.servers.crowding import BESIDE_STREAMS, IN_FLIGHT_BYTES, Crowding
 from carrel.settings import Settings
 from carrel.shares import Kind, Shares
 
@@ -28,6 +29,8 @@ def make_shares(settings: Settings) -> Shares:
             Kind.SUBSCRIPTIONS: MAX_WATCHED_BYTES,
             Kind.REQUESTS: settings.max_waiting_reads,
             Kind.UPLOADS: settings.max_waiting_reads,
+            Kind.CONNECTIONS: settings.max_streams + BESIDE_STREAMS,
+            Kind.UNREAD: max(1, IN_FLIGHT_BYTES // settings.max_document_bytes),
         },
     )
 
@@ -35,6 +38,11 @@ def make_shares(settings: Settings) -> Shares:
 def make_admission(peers: Peers, shares: Shares) -> Admission:
     """Make what lets requests wait."""
     return Admission(peers, shares, _refuse, UNLIMITED_PATHS)
+
+
+def make_crowding(settings: Settings, peers: Peers, shares: Shares) -> Crowding:
+    """Make what closes connections that are too many."""
+    return Crowding(settings.port, settings.max_streams + BESIDE_STREAMS, shares, peers.key)
 
 
 def _refuse(request: Request, error: RequestError) -> Response:

@@ -27,6 +27,7 @@ class Peers:
 
     def key(self, address: str) -> str:
         """Return the peer that an address belongs to."""
+        address = address.removeprefix("::ffff:") if "." in address else address
         key = peer_key(address)
         if key == EVERYONE or not self._networks:
             return key
