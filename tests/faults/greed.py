@@ -38,8 +38,11 @@ def listen(uris: list[str]) -> bytes:
 
 def initialize() -> bytes:
     """Spell the beginning of a session."""
-    about = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "g", "version": "1"}}
-    return post(message("handshake", "initialize", **about))
+    client = {"name": "greedy", "version": "1"}
+    sent = message(
+        "handshake", "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo=client
+    )
+    return post(sent)
 
 
 def half_a_body() -> bytes:
