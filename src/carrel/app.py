@@ -139,9 +139,8 @@ class Application:
         self.tracing = telemetry.tracing
         """Where `OTEL_*` asks for traces; None where it does not."""
 
-        self._crowding = make_crowding(settings, peers, shares)
-        admission = make_admission(peers, shares)
-        limits = (settings.max_body_bytes, settings.body_timeout_s, settings.stall_s, admission)
+        self._crowding, admit = make_crowding(settings, peers, shares), make_admission(peers, shares)
+        limits = (settings.max_body_bytes, settings.body_timeout_s, settings.stall_s, admit)
         # Granian takes the attribute as it is; a method here would add a coroutine to every request.
         rsgi = RsgiServer(self.respond, self.record, *limits)
         self.__rsgi__ = rsgi.serve
