@@ -68,7 +68,7 @@ KINDS = {
     "bodies that do not come": Greed(half_a_body, MAX_CONNECTIONS * 3 // 5, "connections", 96 * MIB),
     "streams": Greed(lambda: listen([uri_of(name) for name in NAMES]), STREAMS, "streams", 64 * MIB),
     # Of each peer 32 connections may have an answer that is not read, and each answer is one document.
-    "answers that are not read": Greed(lambda: get(LARGE), 40, "unread", (2 * 32 * 8 + 128) * MIB),
+    "answers that are not read": Greed(lambda: get(LARGE), 36, "unread", (2 * 36 * 8 + 128) * MIB),
 }
 
 
