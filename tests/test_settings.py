@@ -85,6 +85,7 @@ OUT_OF_RANGE: dict[str, list[float]] = {
     "keep_alive_s": [0, float("inf")],
     "stall_s": [0, float("inf")],
     "max_sessions": [-1, 1_000_001],
+    "peer_share": [0, -0.1, 1.1, float("nan")],
     "session_idle_s": [0, float("inf")],
 }
 

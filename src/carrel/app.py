@@ -21,9 +21,11 @@ from carrel.composing.features import FeatureMaker, ToolMaker, make_features
 from carrel.composing.library import make_library, make_shared_level
 from carrel.composing.pushing import make_sessions, make_streams
 from carrel.composing.routing import make_router
+from carrel.composing.shares import make_admission, make_crowding, make_shares
 from carrel.composing.telemetry import Telemetry
 from carrel.composing.usage import make_usage_ledger
 from carrel.http.introspection import Introspection
+from carrel.http.peers import Peers
 from carrel.mcp.dispatch import Dispatcher
 from carrel.mcp.streamable import StreamableHttp
 from carrel.model import Source
@@ -103,14 +105,15 @@ class Application:
         self.caretaker = Caretaker(library, self._preloading, neighbours, observer.flush)
         self._admin = make_admin_server(settings, self.caretaker, telemetry.count, admin)
 
-        self.streams = make_streams(settings, catalog, observer.refresh_soon)
-        spoken = make_features(settings, library, self.search, self.streams, threads, tools, features)
+        peers, shares = Peers(settings.trusted_proxies), make_shares(settings)
+        self.streams = make_streams(settings, catalog, observer.refresh_soon, shares)
+        spoken = make_features(settings, library, self.search, self.streams, threads, tools, features, peers)
         self.dispatcher = Dispatcher(spoken.features, settings.max_batch_bytes)
         self._operations = spoken.operations + self.dispatcher.operations
         self.sessions = make_sessions(
-            settings, library, self.streams, self.dispatcher, shared, observer.refresh_soon
+            settings, library, self.streams, self.dispatcher, shared, observer.refresh_soon, peers
         )
-        telemetry.watch_clients(self.streams, self.sessions)
+        telemetry.watch_clients(self.streams, self.sessions, shares)
 
         self._dashboard = make_dashboard(
             settings,
@@ -137,7 +140,8 @@ class Application:
         self.tracing = telemetry.tracing
         """Where `OTEL_*` asks for traces; None where it does not."""
 
-        limits = (settings.max_body_bytes, settings.body_timeout_s, settings.stall_s)
+        self._crowding, admit = make_crowding(settings, peers, shares), make_admission(peers, shares)
+        limits = (settings.max_body_bytes, settings.body_timeout_s, settings.stall_s, admit)
         # Granian takes the attribute as it is; a method here would add a coroutine to every request.
         rsgi = RsgiServer(self.respond, self.record, *limits)
         self.__rsgi__ = rsgi.serve
@@ -171,6 +175,7 @@ class Application:
     async def stop(self) -> None:
         """Bring it down: end the streams and tasks, write out the log."""
         self._stop_watch.stop()
+        self._crowding.stop()
         self._end_streams()
         if self._dashboard is not None:
             await self._dashboard.live.stop()
@@ -195,6 +200,9 @@ class Application:
         finally:
             await self.stop()
 
+    async def _begin_crowding(self) -> None:
+        self._crowding.start()
+
     def _end_streams(self) -> None:
         self.streams.close()
         if self._dashboard is not None:
@@ -213,6 +221,8 @@ class Application:
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bring the app up before Granian accepts requests."""
         loop.run_until_complete(self.start())
+        # Not in `start`: under another server the connections of the process are not all of this app.
+        loop.run_until_complete(self._begin_crowding())
         # What is there now stays: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()

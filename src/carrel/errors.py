@@ -19,7 +19,7 @@ The tree::
         ├── InvalidParams, InvalidCursor, SearchUnavailable
         ├── ParseFailed, InvalidRequest, MethodNotFound
         ├── MetaMissing, HeaderMismatch, UnsupportedVersion, CapabilityMissing
-        ├── SessionNotFound, StreamTaken, Overloaded, BatchTooLarge, Unauthenticated
+        ├── SessionNotFound, StreamTaken, Overloaded, ShareTaken, BatchTooLarge, Unauthenticated
         └── MethodNotAllowed, NotAcceptable, UnsupportedMediaType, BodyTooLarge,
             BodyTimeout, OriginForbidden, HostMisdirected, RangeNotSatisfiable
 
@@ -194,6 +194,10 @@ class Overloaded(RequestError):
     """As many streams are open, or as many reads wait, as this worker holds."""
 
 
+class ShareTaken(RequestError):
+    """The client's address holds as much of what is meant for everyone as one address may."""
+
+
 def exhausted() -> Overloaded:
     """Make the error for what needs a descriptor when none is left."""
     return Overloaded(
@@ -276,6 +280,7 @@ TABLE: dict[type[RequestError], Outcome] = {
     StreamTaken: Outcome("Stream is open already", 409, (409, -32600), (409, -32600)),
     Overloaded: Outcome("Too busy", 503, (503, -32603), (503, -32603)),
     BatchTooLarge: Outcome("Batch too large", 413, (200, -32600), (200, -32600)),
+    ShareTaken: Outcome("Too much from one address", 429, (429, -32603), (429, -32603)),
     Unauthenticated: Outcome("Token missing", 401, (401, -32600), (401, -32600)),
     MethodNotAllowed: Outcome("Method not allowed", 405, (405, -32600), (405, -32600)),
     NotAcceptable: Outcome("Not acceptable", 406, (406, -32600), (406, -32600)),

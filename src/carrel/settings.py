@@ -124,6 +124,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """For how long a stream is silent at most; proxies close what is silent for a minute."""
     stall_s: float = 20.0
     """A client that takes nothing of an answer for so long is given up."""
+    peer_share: float = 0.25
+    """Fraction of all streams, sessions, connections and waiting requests that one address may hold."""
     max_sessions: int = 10_000
     """Sessions of the handshake era, over all processes; 0 gives out none."""
     session_idle_s: float = 1800.0
@@ -201,6 +203,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         _require(
             0 <= self.max_sessions <= _MAX_SESSIONS, "max_sessions", f"a number from 0 to {_MAX_SESSIONS}"
         )
+        _require(0 < self.peer_share <= 1, "peer_share", "a number over 0 and up to 1")
         _require(0 < self.session_idle_s < math.inf, "session_idle_s", "more than 0 seconds")
         _require(self.trace_slow_s >= 0, "trace_slow_s", "0 seconds or more")
         parse_networks(self.trusted_proxies)

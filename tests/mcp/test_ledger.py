@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from carrel.errors import InvalidParams, SessionNotFound, StreamTaken
-from carrel.mcp.ledger import IN_MEMORY, Ledger
+from carrel.errors import InvalidParams, Overloaded, SessionNotFound, ShareTaken, StreamTaken
+from carrel.mcp.ledger import IN_MEMORY, SESSION_BYTES, STORE_BYTES, Ledger
 
 MOST, MOST_SUBSCRIPTIONS = 3, 2
 URI = "mcp://resources/sdlc/core"
@@ -142,3 +142,87 @@ def test_workers_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     assert ledger.count() == each * workers
     assert all(ledger.subscriptions(f"{worker}-{each - 1}") == [URI] for worker in range(workers))
     ledger.close()
+
+
+@pytest.fixture
+def shared_out(place: Path | str) -> Iterator[Ledger]:
+    ledger = Ledger(place, 8, 1000, 0.25)
+    yield ledger
+    ledger.close()
+
+
+def test_a_peer_with_its_share_of_sessions_ends_its_own_oldest(shared_out: Ledger) -> None:
+    shared_out.begin("other", 0.0, peer="other")
+    assert [shared_out.begin(id_, now_s, peer="greedy") for now_s, id_ in enumerate("abcd")] == [
+        [],
+        [],
+        ["a"],
+        ["b"],
+    ]
+    assert shared_out.holding("greedy").sessions == 2
+    assert (shared_out.refused, shared_out.peers_at_share()) == (2, 1)
+    assert shared_out.touch(["other"], 9.0) == []
+
+
+def test_a_full_ledger_ends_the_sessions_of_who_has_most(shared_out: Ledger) -> None:
+    shared_out.begin("old", 0.0, peer="modest")
+    for number in range(7):
+        shared_out.begin(f"local {number}", 1.0 + number)
+    assert shared_out.begin("new", 9.0, peer="late") == ["local 0"]
+    assert shared_out.touch(["old"], 9.0) == []
+
+
+def test_what_peers_hold_is_forgotten_with_their_sessions(shared_out: Ledger) -> None:
+    for id_, peer in (("a", "one"), ("b", "one"), ("c", "two")):
+        shared_out.begin(id_, 1.0, peer=peer)
+        shared_out.subscribe(id_, URI)
+        shared_out.subscribe(id_, "x")
+        shared_out.unsubscribe(id_, "x")
+        shared_out.subscribe(id_, URI)
+    assert shared_out.holding().sessions == 3
+    shared_out.end("a")
+    assert shared_out.holding("one") == shared_out.holding("two")
+    shared_out.expire(2.0)
+    assert (shared_out.holding("one"), shared_out.holding("two"), shared_out.holding()) == ((0, 0),) * 3
+
+
+def test_the_bytes_of_a_sessions_subscriptions_are_bounded(shared_out: Ledger) -> None:
+    shared_out.begin("a", 1.0)
+    long = [f"{URI}?section={number:04}{'x' * 2000}" for number in range(1000)]
+
+    def subscribe() -> None:
+        for uri in long:
+            shared_out.subscribe("a", uri)
+
+    with pytest.raises(InvalidParams, match="bytes"):
+        subscribe()
+    kept = shared_out.subscriptions("a") or []
+    assert sum(map(len, kept)) <= SESSION_BYTES
+    assert shared_out.holding().bytes <= SESSION_BYTES
+    shared_out.unsubscribe("a", kept[0])
+    shared_out.subscribe("a", long[-1])
+
+
+@pytest.mark.parametrize(("peer", "error", "part"), [("greedy", ShareTaken, 0.25), ("", Overloaded, 1.0)])
+def test_the_bytes_of_a_peer_and_of_all_are_bounded(
+    tmp_path: Path, peer: str, error: type[Exception], part: float
+) -> None:
+    """28,800 subscriptions to invented sections once took 134 MB."""
+    file = tmp_path / "sessions.sqlite"
+    ledger = Ledger(file, 1000, 1000, 0.25)
+
+    def subscribe() -> None:
+        for number in range(28_800):
+            session = f"session {number // 100}"
+            if number % 100 == 0:
+                ledger.begin(session, 1.0, peer=peer)
+            ledger.subscribe(session, f"{URI}?section={number:05}{'x' * 1900}")
+
+    with pytest.raises(error):
+        subscribe()
+    assert ledger.holding().bytes <= part * STORE_BYTES
+    ledger.begin("modest", 2.0, peer="modest")
+    if peer:
+        ledger.subscribe("modest", URI)
+    ledger.close()
+    assert file.stat().st_size <= 2.5 * part * STORE_BYTES

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from time import monotonic
 
 import pytest
 
-from carrel.errors import BodyTooLarge
-from carrel.servers.uploads import SWEEP_S, Uploads, refuse_long_body
+from carrel.cli.driving import DrivenHeaders, DrivenScope
+from carrel.errors import BodyTimeout, BodyTooLarge
+from carrel.http.peers import Peers
+from carrel.servers.uploads import SWEEP_S, Uploads, UploadShares, refuse_long_body
+from carrel.shares import Share
 from tests.support.waiting import eventually
 
 
@@ -34,33 +36,43 @@ def test_a_longer_one_is_refused(length: str) -> None:
         refuse_long_body(length, 1000)
 
 
+def make(timeout_s: float) -> Uploads:
+    return Uploads(timeout_s, UploadShares(Peers(()), Share(1000, 1)))
+
+
+def begin(uploads: Uploads, body: Awaited) -> None:
+    uploads.begin(body, DrivenScope("http", "POST", "/mcp", "", DrivenHeaders(), "127.0.0.1:1"))
+
+
 async def test_only_bodies_that_take_too_long_are_given_up_and_each_is_once() -> None:
-    uploads, late, early, done = Uploads(timeout_s=100.0), Awaited(), Awaited(), Awaited()
-    now_s = monotonic()
-    uploads.begin(late, now_s - 101.0)
-    uploads.begin(early, now_s)
-    uploads.begin(done, now_s - 101.0)
+    uploads, late, done, next_one = make(SWEEP_S / 2), Awaited(), Awaited(), Awaited()
+    begin(uploads, late)
+    begin(uploads, done)
     uploads.end(done)
     await eventually(lambda: late.cancelled)
-    assert (late.cancelled, early.cancelled, done.cancelled) == (1, 0, 0)
-    assert [uploads.was_overdue(each) for each in (late, early, done)] == [True, False, False]
-    assert not uploads.was_overdue(late), "it is forgotten once somebody knows"
+    begin(uploads, next_one)
+    assert (late.cancelled, next_one.cancelled, done.cancelled) == (1, 0, 0)
+    assert isinstance(uploads.why_given_up(late), BodyTimeout)
+    assert uploads.why_given_up(late) is None, "it is forgotten once somebody knows"
+    assert uploads.why_given_up(done) is None
     uploads.end(late)
+    await eventually(lambda: next_one.cancelled)
+    assert late.cancelled == 1
 
 
 async def test_sweeps_go_on_while_there_is_a_body_and_begin_again_with_the_next_one() -> None:
-    uploads, first, second = Uploads(timeout_s=SWEEP_S / 2), Awaited(), Awaited()
-    uploads.begin(first, monotonic())
+    uploads, first, second = make(SWEEP_S / 2), Awaited(), Awaited()
+    begin(uploads, first)
     await eventually(lambda: first.cancelled)
     # A full round without a body: whatever swept before has ended.
     async with asyncio.timeout(20 * SWEEP_S):
-        uploads.begin(second, monotonic())
+        begin(uploads, second)
         await eventually(lambda: second.cancelled)
     assert (first.cancelled, second.cancelled) == (1, 1)
 
 
 async def test_a_sweep_that_finds_a_body_in_time_looks_again() -> None:
-    uploads, waiting = Uploads(timeout_s=SWEEP_S * 1.5), Awaited()
-    uploads.begin(waiting, monotonic())
+    uploads, waiting = make(SWEEP_S * 1.5), Awaited()
+    begin(uploads, waiting)
     await eventually(lambda: waiting.cancelled)
-    assert uploads.was_overdue(waiting)
+    assert isinstance(uploads.why_given_up(waiting), BodyTimeout)

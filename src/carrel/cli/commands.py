@@ -91,6 +91,10 @@ def serve(
             metavar="NETWORK", help="A proxy whose X-Forwarded-* headers are believed; may be repeated."
         ),
     ] = None,
+    peer_share: Annotated[
+        float | None,
+        typer.Option(metavar="0..1", help="Part of all that one client address may hold.  [default: 0.25]"),
+    ] = None,
     access_log: Annotated[
         bool | None, typer.Option("--access-log/--no-access-log", help="One JSON line per read on stderr.")
     ] = None,
@@ -133,6 +137,7 @@ def serve(
     flags["log_request_ids"] = log_request_ids
     flags |= {"admin": admin, "admin_token_file": admin_token_file}
     flags["trusted_proxies"] = tuple(trusted_proxy) if trusted_proxy else None
+    flags["peer_share"] = peer_share
     flags["allowed_origins"] = tuple(allowed_origin) if allowed_origin else None
     run(settings_of(flags, config, env_file))
 

@@ -20,13 +20,14 @@ from carrel.cli import hosting
 from carrel.cli.admitting import listening_for_admin, spelled, with_token
 from carrel.cli.greeting import greet
 from carrel.cli.heap import keep_freed_memory
-from carrel.cli.listening import BACKLOG, listen, port_of
+from carrel.cli.listening import listen, port_of
 from carrel.composing.secrets import with_redis_secrets
 from carrel.errors import InvalidLibrary, InvalidSettings
 from carrel.http.edge import LOOPBACK_HOSTS
 from carrel.observe import operator_log
 from carrel.observe.cells import Cells
 from carrel.observe.lines import LineWriter
+from carrel.servers.crowding import BESIDE_STREAMS
 from carrel.settings import Settings
 from carrel.sources.filesystem import FilesystemSource
 from carrel.surveying import load_catalog, open_library
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("carrel.cli.serving")
 
-FILES_BESIDE_STREAMS = BACKLOG + 512
+FILES_BESIDE_STREAMS = BESIDE_STREAMS + 512
 """Connections of other requests, and what a worker has open itself."""
 
 FORCED_EXIT_CODE = 128 + signal.SIGINT
@@ -118,7 +119,7 @@ def _run(
     # count into one memory.
     cells = Cells(settings.workers)
     # Streams are connections that stay; others are to find a place beside them.
-    server = hosting.make_server("carrel", sockets, settings.max_streams + BACKLOG)
+    server = hosting.make_server("carrel", sockets, settings.max_streams + BESIDE_STREAMS)
     sys.stdout.flush()
     parent_writer = LineWriter()
     level, for_people = (

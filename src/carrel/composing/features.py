@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from carrel.http.exchange import Operation
+from carrel.http.peers import Peers
 from carrel.library import Library
 from carrel.mcp.completion import Completion
 from carrel.mcp.lifecycle import Lifecycle
@@ -56,6 +57,7 @@ def make_features(
     threads: Threads,
     more_tools: Sequence[ToolMaker],
     more_features: Sequence[FeatureMaker],
+    peers: Peers,
 ) -> Spoken:
     """Make the features.
 
@@ -67,6 +69,7 @@ def make_features(
         threads: Where blocking calls run.
         more_tools: Tools beside Carrel's own, also where those are switched off.
         more_features: Further parts of the protocol.
+        peers: Tells whose share a stream is part of.
 
     Raises:
         ValueError: A tool's name is taken, or a client could not use its definition.
@@ -85,7 +88,7 @@ def make_features(
         operations = offered.operations
         features.append(offered)
     features += [make(library) for make in more_features]
-    pushing: list[Feature] = [Subscriptions(library, streams)]
+    pushing: list[Feature] = [Subscriptions(library, streams, peers)]
     instructions = INSTRUCTIONS + TOOLS_INSTRUCTIONS if own else INSTRUCTIONS
     lifecycle = Lifecycle(features, pushing, library.stamp, instructions)
     return Spoken([*features, *pushing, lifecycle], operations)

@@ -6,27 +6,32 @@ from collections.abc import Callable
 from pathlib import Path
 
 from carrel.catalog import Catalog
+from carrel.http.peers import Peers
 from carrel.library import Library
 from carrel.mcp.dispatch import Dispatcher
 from carrel.mcp.sessions import Sessions
 from carrel.mcp.streams import Streams
 from carrel.settings import Settings
+from carrel.shares import Shares
 
 HEAD_START_S = 0.15
 """What other workers get to see a change in, before this one tells clients of it: all look at the same time,
 and one that is busy is late by what it does meanwhile. A third of what a client may wait."""
 
 
-def make_streams(settings: Settings, catalog: Catalog, on_count: Callable[[], None]) -> Streams:
+def make_streams(
+    settings: Settings, catalog: Catalog, on_count: Callable[[], None], shares: Shares
+) -> Streams:
     """Make the open streams.
 
     Args:
         settings: See `Settings`.
         catalog: Of whose changes they tell.
         on_count: Called when their number may have changed.
+        shares: What each peer may hold of them.
     """
     head_start_s = HEAD_START_S if settings.workers > 1 else 0.0
-    return Streams(catalog, settings.max_streams, settings.keep_alive_s, on_count, head_start_s)
+    return Streams(catalog, settings.max_streams, settings.keep_alive_s, on_count, head_start_s, shares)
 
 
 def make_sessions(
@@ -36,6 +41,7 @@ def make_sessions(
     dispatcher: Dispatcher,
     shared: Path | None,
     on_count: Callable[[], None],
+    peers: Peers,
 ) -> Sessions:
     """Make the sessions.
 
@@ -46,6 +52,7 @@ def make_sessions(
         dispatcher: What carries out their calls.
         shared: The directory of this server's workers, who have one ledger of them; None where there is one.
         on_count: Called when their number may have changed.
+        peers: Tells whose share a session is part of.
     """
     return Sessions(
         library,
@@ -55,5 +62,7 @@ def make_sessions(
         settings.max_sessions,
         settings.session_idle_s,
         on_count,
+        peers=peers,
+        fraction=settings.peer_share,
         knows_clients=settings.counts_clients,
     )

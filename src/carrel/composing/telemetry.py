@@ -29,11 +29,13 @@ from carrel.observe.observer import Observer
 from carrel.observe.operator_log import is_for_people
 from carrel.observe.pushing import record_pushing
 from carrel.observe.recorder import Recorder
+from carrel.observe.sharing_out import record_shares
 from carrel.observe.totals import totals
 from carrel.observe.tracing.switch import plan_of
 from carrel.observe.tracing.tracing import Tracing
 from carrel.observe.vitals import Vitals
 from carrel.settings import Settings
+from carrel.shares import Shares
 from carrel.threads import Threads
 from carrel.usage.ledger import UsageLedger
 
@@ -69,6 +71,8 @@ class Telemetry:
         self._library = library
         self._usage = usage
         self._threads = threads
+        # Of its own: while all threads of the library wait for a source that hangs, figures matter most.
+        self._exposing = Threads(1)
         self._cells = cells
         self._plan = plan_of(os.environ)
         self.tracing: Tracing | None = None
@@ -80,12 +84,13 @@ class Telemetry:
         # Where nothing is to be told, nothing is noted: no read asks whether it should be.
         self.record = self.observer.record if is_told else _pass_over
 
-    def watch_clients(self, streams: Streams, sessions: Sessions) -> None:
+    def watch_clients(self, streams: Streams, sessions: Sessions, shares: Shares) -> None:
         """Have it noted who reads, as far as that is to be known, and what clients are told."""
         attribution = Attribution(self._usage, sessions)
         take = attribution.take if self._settings.counts_clients else attribution.take_reads
         self.observer.also_batches(take)
         self.observer.also(partial(record_pushing, streams, sessions))
+        self.observer.also(partial(record_shares, shares, sessions))
 
     def watch_answers(self, router: Router, dispatcher: Dispatcher) -> tuple[Handler, Calls]:
         """Return what answers HTTP requests, and what the calls that come through a pipe."""
@@ -121,6 +126,7 @@ class Telemetry:
         """Work up what is pending, and watch no longer."""
         self._vitals.stop()
         self.observer.stop()
+        self._exposing.close()
         if self.tracing is not None:
             await self.tracing.stop()
 
@@ -129,7 +135,7 @@ class Telemetry:
         self._vitals.write()
         self.observer.flush()
         # It reads /proc.
-        return await self._threads.run(exposition, self._cells, format_)
+        return await self._exposing.run(exposition, self._cells, format_)
 
     async def count(self) -> Counts | None:
         """Return what all workers answered from where; None where there are no metrics."""

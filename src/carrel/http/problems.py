@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from carrel.errors import (
@@ -14,6 +16,7 @@ from carrel.errors import (
     RangeNotSatisfiable,
     RequestError,
     SearchUnavailable,
+    ShareTaken,
     Unauthenticated,
 )
 from carrel.http.exchange import Read, Response
@@ -39,19 +42,24 @@ def problem(error: RequestError, reads: tuple[Read, ...] = ()) -> Response:
 
 def headers_for(error: RequestError) -> list[Header]:
     """Return the headers that an error has to come with (RFC 9110, section 15; RFC 9112, section 9.6)."""
-    data = error.data or {}
+    headers = _headers_by_data(error, error.data or {})
+    if isinstance(error, NotReady | SearchUnavailable | Overloaded | ShareTaken):
+        headers.append(("retry-after", str(RETRY_AFTER_S)))
+    if isinstance(error, BodyTooLarge | BodyTimeout | ShareTaken):
+        # What is left of the body is not read, so nothing more can come over this connection. Servers close
+        # it, and do not always say so; a client that was not told would lose its next request. And a peer
+        # that has too much gives a connection back.
+        headers.append(("connection", "close"))
+    return headers
+
+
+def _headers_by_data(error: RequestError, data: dict[str, Any]) -> list[Header]:
     if isinstance(error, MethodNotAllowed):
         return [("allow", str(data.get("allow", "")))]
     if isinstance(error, Unauthenticated):
         return [("www-authenticate", 'Bearer realm="carrel admin"')]
     if isinstance(error, RangeNotSatisfiable):
         return [("content-range", f"bytes */{data.get('size', 0)}")]
-    if isinstance(error, BodyTooLarge | BodyTimeout):
-        # What is left of the body is not read, so nothing more can come over this connection. Servers close
-        # it, and do not always say so; a client that was not told would lose its next request.
-        return [("connection", "close")]
-    if isinstance(error, NotReady | SearchUnavailable | Overloaded):
-        return [("retry-after", str(RETRY_AFTER_S))]
     return []
 
 

@@ -23,7 +23,7 @@ from carrel.errors import (
     UnsupportedVersion,
     mcp_outcome,
 )
-from carrel.http.exchange import Headers
+from carrel.http.exchange import Headers, Request
 from carrel.mcp.messages import (
     CLIENT_CAPABILITIES,
     PROTOCOL_VERSION,
@@ -69,6 +69,8 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     """Whose subscriptions it is about; only with methods that are about them."""
     headers: Headers | None = None
     """What the client repeats parts of the message in; only over HTTP, in the modern era."""
+    request: Request | None = None
+    """What it came in, where `headers` are; names the client's address."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -79,19 +81,22 @@ class Fault(msgspec.Struct, frozen=True):
     id: bytes | None = None
 
 
-def accept_posted(message: Message, headers: Headers) -> Call | Fault:
+def accept_posted(message: Message, headers: Headers, request: Request | None = None) -> Call | Fault:
     """Decide about a message that came by HTTP.
 
     Args:
         message: What was posted.
         headers: Those that repeat parts of it decide too, see "Headers" in the revision 2026-07-28.
+        request: What it came in, for methods that ask who sent it.
     """
     meta = message.params.meta
     if meta is UNSET:
         if _is_handshake_header(version_headers(headers)):
             return Call(message.id, message.method, message.params, Era.HANDSHAKE, message.source)
     elif _is_consistent(message, meta, headers):
-        return Call(message.id, message.method, message.params, Era.MODERN, message.source, None, headers)
+        return Call(
+            message.id, message.method, message.params, Era.MODERN, message.source, None, headers, request
+        )
     era = _era_of_message(message.params, version_headers(headers))
     if era is Era.HANDSHAKE:
         return Call(message.id, message.method, message.params, era, message.source)
@@ -100,7 +105,7 @@ def accept_posted(message: Message, headers: Headers) -> Call | Fault:
         error = _header_fault(message, headers) or _version_fault(message.params)
     if error is not None:
         return Fault(error, era, message.id)
-    return Call(message.id, message.method, message.params, era, message.source, None, headers)
+    return Call(message.id, message.method, message.params, era, message.source, None, headers, request)
 
 
 def accept_piped(message: Message) -> Call | Fault:

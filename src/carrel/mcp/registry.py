@@ -33,9 +33,17 @@ class Registry:
         directory: What all workers share; None where there is one process only.
         max_sessions: How many there may be; 0 for none.
         on_count: Called when their number may have changed.
+        fraction: How much of them one peer may hold.
     """
 
-    def __init__(self, directory: Path | None, max_sessions: int, on_count: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        directory: Path | None,
+        max_sessions: int,
+        on_count: Callable[[], None],
+        fraction: float = 1.0,
+    ) -> None:
+        self._fraction = fraction
         self._directory = directory
         self._max_sessions = max_sessions
         self._on_count = on_count
@@ -44,6 +52,10 @@ class Registry:
         self._bell: Bell | None = None
         self.count = 0
         """Sessions of all workers, as of the last look."""
+        self.refused = 0
+        """How often a peer wanted more than its share of this worker, since the start."""
+        self.peers_at_share = 0
+        """Peers that hold as many sessions as one may, as of the last look."""
 
     @property
     def name(self) -> str:
@@ -108,8 +120,11 @@ class Registry:
     def _use(self, use: Callable[[Ledger], _Found]) -> tuple[_Found, int]:
         if self._ledger is None:
             path = IN_MEMORY if self._directory is None else self._directory / _LEDGER
-            self._ledger = Ledger(path, self._max_sessions, MAX_URIS)
-        found = use(self._ledger)
+            self._ledger = Ledger(path, self._max_sessions, MAX_URIS, self._fraction)
+        try:
+            found = use(self._ledger)
+        finally:
+            self.refused = self._ledger.refused
         return found, self._ledger.count()
 
     def _close(self) -> None:

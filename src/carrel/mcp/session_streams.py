@@ -18,6 +18,7 @@ from carrel.mcp.ledger import Ledger, no_session, stream_taken
 from carrel.mcp.registry import Registry
 from carrel.mcp.stream import Ending, Stream
 from carrel.mcp.streams import Streams
+from carrel.shares import EVERYONE
 
 log = logging.getLogger("carrel.mcp.sessions")
 
@@ -52,18 +53,23 @@ class SessionStreams:
         for task in self._tasks:
             task.cancel()
 
-    async def open(self, id_: str) -> Stream:
+    async def open(self, id_: str, peer: str = EVERYONE) -> Stream:
         """Make the stream of a session, and hold it until it has ended.
+
+        Args:
+            id_: The session's.
+            peer: Who opens it.
 
         Raises:
             StreamTaken: It has one.
             SessionNotFound: It has ended.
-            Overloaded: The ledger cannot be used.
+            Overloaded: The ledger cannot be used, or others have taken the last place meanwhile.
+            ShareTaken: Others of its peer have.
         """
         await self._library.wait_ready()
         if id_ in self._held:
             raise stream_taken()
-        stream = Stream(self._streams, Era.HANDSHAKE, None, wants_list=True)
+        stream = Stream(self._streams, Era.HANDSHAKE, None, wants_list=True, peer=peer)
         stream.on_end = lambda: self._release(id_, stream)
         # Held from now on, so that a second GET is refused, and what is subscribed meanwhile gets here.
         self._held[id_] = stream
@@ -72,6 +78,7 @@ class SessionStreams:
                 lambda ledger: ledger.claim(id_, self._registry.name, self._registry.is_alive)
             )
             await self._sync(id_)
+            self._streams.admit(peer=peer)
         except BaseException:
             stream.end(Ending.SESSION)
             raise

@@ -9,6 +9,7 @@ without one.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import secrets
 from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
@@ -29,6 +30,7 @@ from carrel.errors import (
 )
 from carrel.http import events
 from carrel.http.exchange import Answer, Headers, Request, Response, Streaming
+from carrel.http.peers import Peers
 from carrel.library import Library
 from carrel.mcp.dispatch import Dispatcher, failed
 from carrel.mcp.introduction import Introduction, introduced
@@ -38,6 +40,7 @@ from carrel.mcp.registry import Registry
 from carrel.mcp.revisions import era_of
 from carrel.mcp.session_streams import HttpSession, SessionStreams
 from carrel.mcp.streams import Streams
+from carrel.shares import EVERYONE
 
 HEADER = "mcp-session-id"
 
@@ -47,6 +50,9 @@ TOUCH_S = 5.0
 MAX_ID_CHARACTERS = 64
 
 _OWN_METHODS = frozenset({"resources/subscribe", "resources/unsubscribe"})
+
+_PEER_KEY = secrets.token_bytes(16)
+"""By which the ledger's names of peers are made, so that it holds no address. Workers inherit it by fork."""
 
 _Found = TypeVar("_Found")
 
@@ -72,6 +78,8 @@ class Sessions:
         max_sessions: How many there may be; 0 gives out none.
         idle_s: For how long one may go unused.
         on_count: Called when their number may have changed.
+        peers: Tells whose share a session is part of.
+        fraction: How much of them one peer may hold, see `carrel.shares.Share`.
         knows_clients: Whether it is kept who began a session.
     """
 
@@ -85,14 +93,17 @@ class Sessions:
         idle_s: float,
         on_count: Callable[[], None],
         *,
+        peers: Peers,
+        fraction: float = 1.0,
         knows_clients: bool = False,
     ) -> None:
+        self._peers = peers
         self._knows_clients = knows_clients
         self._streams = streams
         self._dispatcher = dispatcher
         self._max_sessions = max_sessions
         self._idle_s = idle_s
-        self._registry = Registry(directory, max_sessions, on_count)
+        self._registry = Registry(directory, max_sessions, on_count, fraction)
         self._held = SessionStreams(library, streams, self._registry, lambda id_: self._forget([id_]))
         self._known: dict[str, _Known] = {}
         self._tending: asyncio.Task[None] | None = None
@@ -101,6 +112,16 @@ class Sessions:
     def count(self) -> int:
         """Sessions of all workers, as of the last look."""
         return self._registry.count
+
+    @property
+    def refused(self) -> int:
+        """How often a peer wanted more sessions than its share."""
+        return self._registry.refused
+
+    @property
+    def peers_at_share(self) -> int:
+        """Peers that hold as many sessions as one may, as of the last look."""
+        return self._registry.peers_at_share
 
     async def start(self) -> None:
         """Begin to hear of other workers, on the running event loop."""
@@ -115,16 +136,16 @@ class Sessions:
         await self._registry.stop()
         self._known.clear()
 
-    def carry_out(self, call: Call, headers: Headers) -> Answer:
+    def carry_out(self, call: Call, request: Request) -> Answer:
         """Answer a call, within its session if it names one; never raises."""
-        id_ = headers.get(HEADER)
+        id_ = request.headers.get(HEADER)
         if id_ is None:
-            if call.method == "initialize" and self._may_begin(call, headers):
-                return self._begin(call)
+            if call.method == "initialize" and self._may_begin(call, request.headers):
+                return self._begin(call, request)
             return self._dispatcher.carry_out(call)
         known = self._known.get(id_)
         if known is None:
-            return self._within(id_, call.id, lambda: self.carry_out(call, headers))
+            return self._within(id_, call.id, lambda: self.carry_out(call, request))
         known.is_used = True
         if call.method in _OWN_METHODS:
             call = msgspec.structs.replace(call, session=HttpSession(self._held, id_))
@@ -164,7 +185,7 @@ class Sessions:
         if error is not None:
             return failed(Fault(error, Era.MODERN if Era.MODERN in eras else Era.HANDSHAKE))
         assert id_ is not None, "a request without a session was refused"
-        return self._told(self._open(id_) if request.method == "GET" else self._end(id_))
+        return self._told(self._open(id_, request) if request.method == "GET" else self._end(id_))
 
     def _may_begin(self, call: Call, headers: Headers) -> bool:
         """Tell whether a client can make use of a session: it has to read streams."""
@@ -175,13 +196,14 @@ class Sessions:
             and _accepts_events(headers)
         )
 
-    async def _begin(self, call: Call) -> Response:
+    async def _begin(self, call: Call, request: Request) -> Response:
+        peer = _named(self._peers.key_of(request))
         id_ = secrets.token_urlsafe(24)
         introduction = introduced(call.source) if self._knows_clients else None
         kept = None if introduction is None else msgspec.json.encode(introduction).decode()
 
         def begin(ledger: Ledger) -> list[str]:
-            ended = ledger.begin(id_, monotonic(), kept)
+            ended = ledger.begin(id_, monotonic(), kept, peer)
             self._registry.ring_out(ended)
             return ended
 
@@ -223,10 +245,11 @@ class Sessions:
         except RequestError as error:
             return failed(Fault(error, Era.HANDSHAKE))
 
-    async def _open(self, id_: str) -> Streaming:
-        self._streams.admit()
+    async def _open(self, id_: str, request: Request) -> Streaming:
+        peer = self._peers.key_of(request)
+        self._streams.admit(peer=peer)
         await self._admit(id_)
-        stream = await self._held.open(id_)
+        stream = await self._held.open(id_, peer)
         return Streaming(200, [*events.HEADERS, (HEADER, id_)], stream)
 
     async def _end(self, id_: str) -> Response:
@@ -264,6 +287,7 @@ class Sessions:
         ended = ledger.touch(in_use, now_s)
         expired = ledger.expire(now_s - self._idle_s)
         self._registry.ring_out(expired)
+        self._registry.peers_at_share = ledger.peers_at_share()
         return ended + expired
 
     async def _run(self, use: Callable[[Ledger], _Found]) -> _Found:
@@ -272,6 +296,13 @@ class Sessions:
         if self._tending is None:
             self._tending = asyncio.create_task(self._tend(), name="carrel-sessions")
         return found
+
+
+def _named(peer: str) -> str:
+    """Return what the ledger calls a peer."""
+    if peer == EVERYONE:
+        return EVERYONE
+    return hashlib.blake2b(peer.encode(), digest_size=16, key=_PEER_KEY).hexdigest()
 
 
 def _accepts_events(headers: Headers) -> bool:

@@ -15,6 +15,7 @@ from typing import Protocol
 from carrel.errors import Era
 from carrel.http.exchange import Loss, Outlet
 from carrel.mcp.notifications import list_changed, updated
+from carrel.shares import EVERYONE
 
 BATCH = 64
 """Notifications sent at once to one client; it is asked after each whether it keeps up."""
@@ -65,6 +66,8 @@ class Stream:
         wants_list: Whether it is told when resources come or go.
         opening: Messages sent first.
         closing: Messages sent last, if the end is the server's wish.
+        peer: Whose share it is part of, see `carrel.shares`.
+        uri_bytes: Bytes of the URIs that it is opened with, as far as they count towards that share.
     """
 
     __slots__ = (
@@ -78,7 +81,9 @@ class Stream:
         "era",
         "id",
         "on_end",
+        "peer",
         "sent_s",
+        "uri_bytes",
         "wants_list",
         "watched",
     )
@@ -92,6 +97,8 @@ class Stream:
         wants_list: bool,
         opening: tuple[bytes, ...] = (),
         closing: tuple[bytes, ...] = (),
+        peer: str = EVERYONE,
+        uri_bytes: int = 0,
     ) -> None:
         self._keeper = keeper
         self._outlet: Outlet | None = None
@@ -102,6 +109,8 @@ class Stream:
         self.era = era
         self.id = id_
         self.wants_list = wants_list
+        self.peer = peer
+        self.uri_bytes = uri_bytes
         self.watched: dict[str, tuple[str, ...]] = {}
         """Catalog's URI -> the client's spellings of it."""
         self.sent_s = 0.0

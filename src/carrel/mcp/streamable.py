@@ -56,11 +56,11 @@ class StreamableHttp:
                 return failed(Fault(error, _header_era(version_headers(headers))))
         decoded = decode(request.body)
         if type(decoded) is Message:
-            call = accept_posted(decoded, headers)
+            call = accept_posted(decoded, headers, request)
             if not isinstance(call, Call):
                 return failed(call)
             if call.era is Era.HANDSHAKE:
-                return self._sessions.carry_out(call, headers)
+                return self._sessions.carry_out(call, request)
             return self._dispatcher.carry_out(call)
         return self._respond_to_other(decoded, headers)
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 
 from carrel.catalog import Catalog
-from carrel.errors import Era, Overloaded
+from carrel.errors import Era, Overloaded, ShareTaken
 from carrel.mcp.stream import BATCH, LISTING, Ending, Stream
 from carrel.model import Change
+from carrel.shares import EVERYONE, Kind, Shares
 
 SLICE = 64
 """Streams told before others get the loop: about a millisecond of work."""
@@ -21,9 +22,11 @@ SLICE = 64
 PAUSE_S = 0.001
 """What others get then. Without it they would have the loop, but not the processor's time to use it."""
 
-
 MAX_WATCHED = 500_000
 """URIs watched by all streams of a worker together, which bounds their memory to some 100 MB."""
+
+MAX_WATCHED_BYTES = 128 * 1024 * 1024
+"""And bytes of those URIs: a section may be named in 2 KiB, whether its document has it or not."""
 
 
 class Streams:
@@ -36,6 +39,7 @@ class Streams:
         on_count: Called when a stream was opened or has ended.
         head_start_s: For how long a change is kept back, in seconds: a client that is told of it reads at
             once, and may reach another worker, which has to have seen the change by then.
+        shares: What each peer may hold; without them every peer may hold everything.
     """
 
     def __init__(
@@ -45,7 +49,10 @@ class Streams:
         keep_alive_s: float,
         on_count: Callable[[], None],
         head_start_s: float = 0.0,
+        shares: Shares | None = None,
     ) -> None:
+        shares = Shares() if shares is None else shares
+        self._shared_streams, self._shared_uris = shares[Kind.STREAMS], shares[Kind.SUBSCRIPTIONS]
         self._max_streams = max_streams
         self._keep_alive_s = keep_alive_s
         self._on_count = on_count
@@ -54,6 +61,8 @@ class Streams:
         self._by_uri: dict[str, set[Stream]] = {}
         self.watched = 0
         """URIs that streams watch, each counted for each stream."""
+        self.watched_bytes = 0
+        """Bytes of the URIs that streams were opened with."""
         self._changes: deque[tuple[float, Change]] = deque()
         self._telling: asyncio.Task[None] | None = None
         self._tending: asyncio.Task[None] | None = None
@@ -74,25 +83,44 @@ class Streams:
         """Whether every change so far was told, or is kept for a client that is slow."""
         return self._telling is None
 
-    def admit(self, watched: int = 0) -> None:
-        """Check that one more stream may be opened.
+    def admit(self, watched: int = 0, watched_bytes: int = 0, peer: str = EVERYONE) -> None:
+        """Check that one more stream may be opened; ask again after each wait, as others come meanwhile.
 
         Args:
             watched: How many URIs it watches.
+            watched_bytes: How long they are together.
+            peer: Who opens it.
 
         Raises:
             Overloaded: It may not.
+            ShareTaken: Its peer holds as much as one may.
         """
         if self._is_closed:
             raise Overloaded("The server is about to end. Try again in a few seconds.")
-        if len(self._open) >= self._max_streams or self.watched + watched > MAX_WATCHED:
+        if (
+            len(self._open) >= self._max_streams
+            or self.watched + watched > MAX_WATCHED
+            or self.watched_bytes + watched_bytes > MAX_WATCHED_BYTES
+        ):
             raise Overloaded("As many streams are open as this server holds. Try again later.")
+        if not self._shared_streams.has_room(peer):
+            raise ShareTaken(
+                f"Your address has {self._shared_streams.most} streams open, which is its share. Close one."
+            )
+        if not self._shared_uris.has_room(peer, watched_bytes):
+            raise ShareTaken(
+                "The streams of your address watch as many URIs as its share allows. Close one, or listen to "
+                "resourcesListChanged."
+            )
 
     def add(self, stream: Stream) -> None:
         """Take in a stream that was opened."""
         stream.sent_s = asyncio.get_running_loop().time()
         self._open[stream] = None
         self.open_by_era[stream.era] += 1
+        self._shared_streams.occupy(stream.peer)
+        self._shared_uris.occupy(stream.peer, stream.uri_bytes)
+        self.watched_bytes += stream.uri_bytes
         for key in stream.watched:
             self.index(stream, key)
         if self._tending is None:
@@ -104,6 +132,9 @@ class Streams:
         assert stream.ended is not None, "only a stream that has ended is let go"
         del self._open[stream]
         self.open_by_era[stream.era] -= 1
+        self._shared_streams.give_back(stream.peer)
+        self._shared_uris.give_back(stream.peer, stream.uri_bytes)
+        self.watched_bytes -= stream.uri_bytes
         self.ended[stream.ended] += 1
         for key in stream.watched:
             self.unindex(stream, key)

@@ -6,13 +6,15 @@ Only kinds that the server has are honoured: changes of resources, and of their 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
 from carrel.errors import Era, InvalidParams, MethodNotFound
+from carrel.http.peers import Peers
 from carrel.library import Library
 from carrel.mcp.messages import parameters
 from carrel.mcp.notifications import acknowledged, completed
@@ -23,6 +25,9 @@ from carrel.mcp.streams import Streams
 
 MAX_URIS = 1000
 """URIs in one subscription; it is kept for as long as the client listens."""
+
+_WATCH_BYTES = 160
+"""What a watched URI takes beside its text, about."""
 
 _URIS_AT_ONCE = 64
 """URIs looked up before others get the loop."""
@@ -45,9 +50,11 @@ class Subscriptions:
     Args:
         library: What is subscribed to.
         streams: Where streams are kept.
+        peers: Tells whose share a stream is part of.
     """
 
-    def __init__(self, library: Library, streams: Streams) -> None:
+    def __init__(self, library: Library, streams: Streams, peers: Peers) -> None:
+        self._peers = peers
         self._library = library
         self._streams = streams
 
@@ -70,9 +77,12 @@ class Subscriptions:
                 f"resourceSubscriptions has {len(uris)} URIs; at most {MAX_URIS} fit into one subscription. "
                 "Listen to resourcesListChanged, or open further subscriptions."
             )
-        self._streams.admit(len(uris))
+        peer = self._peers.key_of(call.request)
+        self._streams.admit(len(uris), _bytes_of(uris), peer)
         await self._library.wait_ready()
         known = await self._known(uris)
+        uri_bytes = _bytes_of(known)
+        self._streams.admit(len(known), uri_bytes, peer)
         honoured: dict[str, Any] = {}
         if wanted.resources_list_changed:
             honoured["resourcesListChanged"] = True
@@ -85,6 +95,8 @@ class Subscriptions:
             wants_list=wanted.resources_list_changed,
             opening=(acknowledged(honoured, call.id),),
             closing=(completed(call.id),),
+            peer=peer,
+            uri_bytes=uri_bytes,
         )
         for uri, key in known.items():
             stream.watch(key, uri)
@@ -119,6 +131,10 @@ class Subscriptions:
     async def _unsubscribe_from(self, session: Session, uri: str) -> Result:
         await session.unsubscribe(uri)
         return Result(b"{}")
+
+
+def _bytes_of(uris: Iterable[str]) -> int:
+    return sum(sys.getsizeof(uri) + _WATCH_BYTES for uri in uris)
 
 
 def _session_and_uri(call: Call) -> tuple[Session, str]:

@@ -14,6 +14,7 @@ from carrel.errors import BodyTimeout, RequestError
 from carrel.http.correlation import fields_of
 from carrel.http.exchange import Answer, Request, Response, Streaming
 from carrel.http.problems import problem
+from carrel.servers.admission import Admission
 from carrel.servers.asgi_streams import Receive, Send, encode_headers, stream_response
 from carrel.servers.unexpected import answer_unexpected
 from carrel.servers.uploads import refuse_long_body, too_long
@@ -71,6 +72,7 @@ class AsgiServer:
         max_body_bytes: A longer body is refused.
         body_timeout_s: A body that takes longer is given up.
         stall_s: A client that takes nothing of a stream for so long is given up.
+        admission: Limits how many requests of one peer wait.
     """
 
     def __init__(
@@ -82,7 +84,9 @@ class AsgiServer:
         max_body_bytes: int,
         body_timeout_s: float,
         stall_s: float,
+        admission: Admission,
     ) -> None:
+        self._admission = admission
         self._respond = respond
         self._record = record
         self._start = start
@@ -124,18 +128,19 @@ class AsgiServer:
                 body = await self._read_body(receive)
                 start_s = monotonic()
             query = scope.get("query_string", b"").decode("latin-1")
-            answer = self._respond(
-                Request(
-                    scope["method"],
-                    _path_of(scope),
-                    query,
-                    headers,
-                    body,
-                    AsgiConnection(scope.get("client")),
-                    scope.get("root_path", "").rstrip("/"),
-                )
+            request = Request(
+                scope["method"],
+                _path_of(scope),
+                query,
+                headers,
+                body,
+                AsgiConnection(scope.get("client")),
+                scope.get("root_path", "").rstrip("/"),
             )
-            response = answer if isinstance(answer, Response) else await answer
+            answer = self._respond(request)
+            response = (
+                answer if isinstance(answer, Response) else await self._admission.admit(request, answer)
+            )
         except ClientGone:
             return
         except RequestError as error:
@@ -146,7 +151,7 @@ class AsgiServer:
         if isinstance(response, Streaming):
             opened = Response(response.status, response.headers, operations=response.operations)
             self._record(opened, start_s)
-            del answer, body, headers
+            del answer, body, headers, request
             await stream_response(response, receive, send, self._stall_s)
             return
         await _send_response(response, send)

@@ -11,11 +11,12 @@ from typing import Any, Protocol, cast
 
 from msgspec.structs import replace
 
-from carrel.errors import BodyTimeout, InvalidRequest, RequestError
+from carrel.errors import InvalidRequest, RequestError
 from carrel.http.correlation import fields_of
 from carrel.http.exchange import Answer, Headers, Request, Response, Streaming
 from carrel.http.problems import problem
 from carrel.model import Header
+from carrel.servers.admission import Admission
 from carrel.servers.pressure import Pressure
 from carrel.servers.rsgi_streams import Peer, Streams, open_stream
 from carrel.servers.unexpected import answer_unexpected
@@ -98,6 +99,7 @@ class RsgiServer:
         max_body_bytes: A longer body is refused.
         body_timeout_s: A body that takes longer is given up.
         stall_s: A client that takes nothing of a stream for so long is given up.
+        admission: Limits how many requests of one peer wait.
     """
 
     def __init__(
@@ -107,12 +109,14 @@ class RsgiServer:
         max_body_bytes: int,
         body_timeout_s: float,
         stall_s: float,
+        admission: Admission,
     ) -> None:
+        self._admission = admission
         self._respond = respond
         self._record = record
         self._max_body_bytes = max_body_bytes
         self._digits_to_check = len(str(max_body_bytes))
-        self._uploads = Uploads(body_timeout_s)
+        self._uploads = Uploads(body_timeout_s, admission.uploads)
         self._is_leaving = False
         self._pressure = Pressure(stall_s)
 
@@ -134,7 +138,7 @@ class RsgiServer:
         method, headers = scope.method, scope.headers
         start_s = monotonic()
         try:
-            body = await self._body(headers, protocol) if method == "POST" else b""
+            body = await self._body(scope, headers, protocol) if method == "POST" else b""
         except RequestError as error:
             self._send(problem(error), start_s, protocol)
             return
@@ -163,7 +167,7 @@ class RsgiServer:
             finish(exchange, self.serve(scope, protocol))
             return
         waiter = protocol()
-        self._uploads.begin(waiter, monotonic())
+        self._uploads.begin(waiter, scope)
         waiter.add_done_callback(partial(self._go_on, exchange, finish, scope, headers))
 
     def _go_on(
@@ -190,21 +194,22 @@ class RsgiServer:
     ) -> Coroutine[Any, Any, None] | None:
         """Answer a request that is whole, or return a coroutine that does."""
         start_s = monotonic()
+        request = Request(method, scope.path, scope.query_string, headers, body, scope)
         try:
-            answer = self._respond(Request(method, scope.path, scope.query_string, headers, body, scope))
+            answer = self._respond(request)
         except Exception as error:  # noqa: BLE001 - logged there
             answer = answer_unexpected(error, log, _UNEXPECTED, fields_of(headers))
         if not isinstance(answer, Response):
-            return self._finish(answer, scope, protocol, start_s)
+            return self._finish(answer, request, scope, protocol, start_s)
         protocol.response_bytes(answer.status, answer.headers, answer.body)
         self._record(answer, start_s)
         return None
 
     async def _finish(
-        self, waiting: Waiting, scope: RsgiScope, protocol: RsgiProtocol, start_s: float
+        self, waiting: Waiting, request: Request, scope: RsgiScope, protocol: RsgiProtocol, start_s: float
     ) -> None:
         try:
-            outcome = await waiting
+            outcome = await self._admission.admit(request, waiting)
             if isinstance(outcome, Streaming):
                 open_stream(outcome, cast("Peer", scope), cast("Streams", protocol), self._pressure)
                 opened = Response(outcome.status, outcome.headers, operations=outcome.operations)
@@ -220,13 +225,13 @@ class RsgiServer:
         protocol.response_bytes(response.status, response.headers, response.body)
         self._record(response, start_s)
 
-    async def _body(self, headers: Headers, protocol: RsgiProtocol) -> bytes:
+    async def _body(self, scope: RsgiScope, headers: Headers, protocol: RsgiProtocol) -> bytes:
         length = headers.get("content-length")
         if length is not None and len(length) >= self._digits_to_check:
             refuse_long_body(length, self._max_body_bytes)
         # Granian hands over what is there; with a length that was checked, that is bounded.
         waiter = protocol() if length is not None else asyncio.ensure_future(self._gather(protocol))
-        self._uploads.begin(waiter, monotonic())
+        self._uploads.begin(waiter, scope)
         try:
             return await waiter
         except (RuntimeError, asyncio.CancelledError) as error:
@@ -235,8 +240,9 @@ class RsgiServer:
             self._uploads.end(waiter)
 
     def _why_no_body(self, waiter: Waiter, error: BaseException) -> BaseException:
-        if self._uploads.was_overdue(waiter):
-            return BodyTimeout("The body did not arrive in time. Send it without pauses.")
+        given_up = self._uploads.why_given_up(waiter)
+        if given_up is not None:
+            return given_up
         if isinstance(error, asyncio.CancelledError):
             return error
         # Granian's ProtocolError and ProtocolClosed, and only they: the client hung up in the middle.

@@ -8,6 +8,7 @@ from carrel.cache.suspicion import KINDS
 from carrel.errors import Era
 from carrel.mcp.stream import Ending
 from carrel.observe.metrics.metric import Kind, Label, Metric, Whole
+from carrel.shares import Kind as Shared
 
 CATALOG_SIZE = "carrel_catalog_resources"
 GENERATION = "carrel_catalog_generation"
@@ -30,6 +31,8 @@ OPEN_STREAMS = "carrel_open_streams"
 ENDED_STREAMS = "carrel_ended_streams_total"
 SESSIONS = "carrel_sessions"
 NOTIFICATIONS = "carrel_notifications_total"
+SHARE_REFUSALS = "carrel_share_refusals_total"
+PEERS_AT_SHARE = "carrel_peers_at_share"
 
 WRITES = ("written", "dropped")
 
@@ -177,6 +180,23 @@ LIBRARY = {
         "Sessions of the handshake era, of all workers together.",
         "Each is kept until it ends or was idle for `CARREL_SESSION_IDLE_S`.",
         "Near `CARREL_MAX_SESSIONS`: clients begin sessions and do not end them; shorten the idle time.",
+        whole=Whole.GREATEST,
+    ),
+    SHARE_REFUSALS: Metric(
+        Kind.COUNTER,
+        "How often a client address wanted more than `CARREL_PEER_SHARE` allows, by what it wanted.",
+        "`sessions`: it began one too many, and the one that it used longest ago ended. `connections`, "
+        "`unread`: one of its connections was closed. All others were refused with 429.",
+        "One client that asks too much: find it in the log of the proxy in front. Many behind one address: "
+        "list the proxy in `CARREL_TRUSTED_PROXIES`, or raise the share.",
+        (Label("share", tuple(kind.value for kind in Shared)),),
+    ),
+    PEERS_AT_SHARE: Metric(
+        Kind.GAUGE,
+        "Client addresses that hold as much as one may, by what they hold.",
+        "Counted by each worker for itself, but for `sessions`.",
+        "As for `carrel_share_refusals_total`.",
+        (Label("share", tuple(kind.value for kind in Shared)),),
         whole=Whole.GREATEST,
     ),
     NOTIFICATIONS: Metric(
