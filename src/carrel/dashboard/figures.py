@@ -18,6 +18,7 @@ from carrel.observe.metrics import (
     CACHE_BYTES,
     CACHE_SIZE,
     CATALOG_SIZE,
+    DASHBOARD_RESPONSES,
     DROPPED_LINES,
     EVICTIONS,
     FAILED,
@@ -46,6 +47,7 @@ _PLAIN = frozenset(
         CACHE_BYTES,
         CACHE_SIZE,
         CATALOG_SIZE,
+        DASHBOARD_RESPONSES,
         DROPPED_LINES,
         EVICTIONS,
         FAILED,
@@ -153,7 +155,8 @@ def between(old: Sample, new: Sample) -> Between:
     counts = {kind: _grown(old, new, kind) for kind in new.reads}
     reads = sum(map(sum, counts.values()))
     hits = sum(sum(found) for kind, found in counts.items() if kind.result == "hit")
-    requests = increase(old, new, RESPONSES)
+    # An open page asks every few seconds; that is not what the server is for.
+    requests = max(0.0, increase(old, new, RESPONSES) - increase(old, new, DASHBOARD_RESPONSES))
     return Between(
         round(seconds, 3),
         requests,

@@ -48,6 +48,7 @@ from carrel.observe.metrics.process import (
 from carrel.observe.metrics.reads import (
     CACHE_BYTES,
     CACHE_SIZE,
+    DASHBOARD_RESPONSES,
     DROPPED_LINES,
     EVICTIONS,
     FAILED,
@@ -83,6 +84,7 @@ __all__ = [
     "CACHE_SIZE",
     "CATALOG_SIZE",
     "CPU",
+    "DASHBOARD_RESPONSES",
     "DROPPED_LINES",
     "ENDED_STREAMS",
     "EVICTIONS",
