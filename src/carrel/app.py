@@ -24,6 +24,7 @@ from carrel.composing.routing import make_router
 from carrel.composing.telemetry import Telemetry
 from carrel.composing.usage import make_usage_ledger
 from carrel.http.introspection import Introspection
+from carrel.http.proxies import Proxies
 from carrel.mcp.dispatch import Dispatcher
 from carrel.mcp.streamable import StreamableHttp
 from carrel.model import Source
@@ -124,13 +125,15 @@ class Application:
             shared,
         )
         preloading = self._preloading if settings.preload else None
+        proxies = Proxies(settings.trusted_proxies)
         self._router = make_router(
             settings,
             library,
             self.search,
             StreamableHttp(self.dispatcher, self.sessions),
-            Introspection(library, telemetry.expose, __version__, preloading),
+            Introspection(library, telemetry.expose, __version__, preloading, proxies.prefix_of),
             self._dashboard,
+            proxies,
         )
         self.respond, self.calls = telemetry.watch_answers(self._router, self.dispatcher)
         self.tracing = telemetry.tracing
@@ -138,11 +141,11 @@ class Application:
 
         limits = (settings.max_body_bytes, settings.body_timeout_s, settings.stall_s)
         # Granian takes the attribute as it is; a method here would add a coroutine to every request.
-        rsgi = RsgiServer(self.respond, self.record, *limits)
+        rsgi = RsgiServer(self.respond, self.record, *limits, self._router.share)
         self.__rsgi__ = rsgi.serve
         self.begin = rsgi.begin
         """See `RsgiServer.begin`; `carrel serve` has Granian's requests come this way."""
-        self._asgi = AsgiServer(self.respond, self.record, self.start, self.stop, *limits)
+        self._asgi = AsgiServer(self.respond, self.record, self.start, self.stop, *limits, self._router.share)
         self._stop_watch = StopWatch(rsgi.leave, self._end_streams)
 
     async def start(self) -> None:

@@ -32,9 +32,12 @@ _HEADERS = frozenset(
         "accept-ranges",
         "cache-control",
         "content-encoding",
+        "content-security-policy",
         "content-type",
+        "cross-origin-resource-policy",
         "etag",
         "last-modified",
+        "referrer-policy",
         "vary",
         "x-content-type-options",
     }

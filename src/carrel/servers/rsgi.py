@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from carrel.errors import BodyTimeout, InvalidRequest, RequestError
 from carrel.http.correlation import fields_of
-from carrel.http.exchange import Answer, Headers, Request, Response, Streaming
+from carrel.http.exchange import Answer, Headers, Request, Response, Share, Streaming, keep
 from carrel.http.problems import internal_error, problem
 from carrel.model import Header
 from carrel.servers.pressure import Pressure
@@ -34,6 +34,7 @@ class RsgiScope(Protocol):
     query_string: str
     headers: Headers
     client: str
+    authority: str | None
 
 
 class Body(Awaitable[bytes], Waiter, Protocol):
@@ -97,6 +98,7 @@ class RsgiServer:
         max_body_bytes: A longer body is refused.
         body_timeout_s: A body that takes longer is given up.
         stall_s: A client that takes nothing of a stream for so long is given up.
+        share: Lets the page that sent a request read a response that is made here, see `Router.share`.
     """
 
     def __init__(
@@ -106,9 +108,11 @@ class RsgiServer:
         max_body_bytes: int,
         body_timeout_s: float,
         stall_s: float,
+        share: Share = keep,
     ) -> None:
         self._respond = respond
         self._record = record
+        self._share = share
         self._max_body_bytes = max_body_bytes
         self._digits_to_check = len(str(max_body_bytes))
         self._uploads = Uploads(body_timeout_s)
@@ -135,7 +139,7 @@ class RsgiServer:
         try:
             body = await self._body(headers, protocol) if method == "POST" else b""
         except RequestError as error:
-            self._send(problem(error), start_s, protocol)
+            self._send(self._share(headers, problem(error)), start_s, protocol)
             return
         answering = self._answer(scope, method, headers, body, protocol)
         if answering is not None:
@@ -176,7 +180,7 @@ class RsgiServer:
         except (RuntimeError, asyncio.CancelledError) as error:
             why = self._why_no_body(waiter, error)
             if isinstance(why, RequestError):
-                self._send(problem(why), monotonic(), protocol)
+                self._send(self._share(headers, problem(why)), monotonic(), protocol)
             else:
                 exchange.err(why)
             return
@@ -193,7 +197,7 @@ class RsgiServer:
             answer = self._respond(Request(method, scope.path, scope.query_string, headers, body, scope))
         except Exception:
             log.exception(_UNEXPECTED, extra={"fields": fields_of(headers)})
-            answer = internal_error()
+            answer = self._share(headers, internal_error())
         if not isinstance(answer, Response):
             return self._finish(answer, scope, protocol, start_s)
         protocol.response_bytes(answer.status, answer.headers, answer.body)
@@ -211,10 +215,10 @@ class RsgiServer:
                 self._record(opened, start_s)
                 return
         except RequestError as error:
-            outcome = problem(error)
+            outcome = self._share(scope.headers, problem(error))
         except Exception:
             log.exception(_UNEXPECTED, extra={"fields": fields_of(scope.headers)})
-            outcome = internal_error()
+            outcome = self._share(scope.headers, internal_error())
         self._send(outcome, start_s, protocol)
 
     def _send(self, response: Response, start_s: float, protocol: RsgiProtocol) -> None:
