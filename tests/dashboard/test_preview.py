@@ -77,7 +77,7 @@ ATTRIBUTES = {
     "ol": {"start"},
     "th": {"class", "dir"},
     "td": {"class", "dir"},
-    **dict.fromkeys(["h1", "h2", "h3", "h4", "h5", "h6", "li", "blockquote"], {"dir"}),
+    **{tag: {"dir"} for tag in ("h1", "h2", "h3", "h4", "h5", "h6", "li", "blockquote")},
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from carrel import __version__
 from carrel.dashboard.routes import BELOW, DASHBOARD, Dashboard
 from carrel.http.edge import Edge
 from carrel.http.exchange import Handler
@@ -53,7 +52,8 @@ def make_router(
     if dashboard is not None:
         routes[DASHBOARD] = dashboard.respond
         further.append(Subtree(BELOW, dashboard.respond))
-    welcome = Welcome(library.catalog.rules.name, __version__, proxies, _links(routes))
+    version = library.stamp.server_info["version"]
+    welcome = Welcome(library.catalog.rules.name, version, proxies, _links(routes))
     routes["/"] = get_only(welcome.respond)
     edge = Edge(settings.allowed_hosts, settings.allowed_origins)
     # Clients and proxies add the slash.
