@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from carrel.encodings import MIN_BYTES, Coding
 from carrel.model import Content, Form, Representation, ResourceInfo, SourceEntry, Version
-from carrel.rendering import CODING_FORMS, Stamp, http_date, iso8601, modern_result, render
+from carrel.rendering import CODING_FORMS, DOCUMENT_POLICY, Stamp, http_date, iso8601, modern_result, render
 from tests.test_encodings import decompress
 
 STAMP = Stamp(1500, {"name": "carrel", "version": "1"})
@@ -45,9 +45,10 @@ def test_the_raw_form_is_the_document_itself() -> None:
         "etag": found.etag,
         "last-modified": "Tue, 14 Nov 2023 22:13:20 GMT",
         "cache-control": "max-age=1, must-revalidate",
-        "vary": "accept, accept-encoding",
+        "vary": "accept, accept-encoding, origin",
         "x-content-type-options": "nosniff",
         "accept-ranges": "bytes",
+        **dict(DOCUMENT_POLICY),
     }
 
 

@@ -26,6 +26,7 @@ from carrel.composing.telemetry import Telemetry
 from carrel.composing.usage import make_usage_ledger
 from carrel.http.introspection import Introspection
 from carrel.http.peers import Peers
+from carrel.http.proxies import Proxies
 from carrel.mcp.dispatch import Dispatcher
 from carrel.mcp.streamable import StreamableHttp
 from carrel.model import Source
@@ -105,7 +106,8 @@ class Application:
         self.caretaker = Caretaker(library, self._preloading, neighbours, observer.flush)
         self._admin = make_admin_server(settings, self.caretaker, telemetry.count, admin)
 
-        peers, shares = Peers(settings.trusted_proxies), make_shares(settings)
+        proxies, shares = Proxies(settings.trusted_proxies), make_shares(settings)
+        peers = Peers(proxies)
         self.streams = make_streams(settings, catalog, observer.refresh_soon, shares)
         spoken = make_features(settings, library, self.search, self.streams, threads, tools, features, peers)
         self.dispatcher = Dispatcher(spoken.features, settings.max_batch_bytes)
@@ -115,26 +117,17 @@ class Application:
         )
         telemetry.watch_clients(self.streams, self.sessions, shares)
 
-        self._dashboard = make_dashboard(
-            settings,
-            __version__,
-            library,
-            self.streams,
-            self.search,
-            self.usage,
-            threads,
-            cells,
-            observer,
-            shared,
-        )
+        watched = (library, self.streams, self.search, self.usage)
+        self._dashboard = make_dashboard(settings, __version__, *watched, threads, cells, observer, shared)
         preloading = self._preloading if settings.preload else None
         self._router = make_router(
             settings,
             library,
             self.search,
             StreamableHttp(self.dispatcher, self.sessions),
-            Introspection(library, telemetry.expose, __version__, preloading),
+            Introspection(library, telemetry.expose, __version__, preloading, proxies.prefix_of),
             self._dashboard,
+            proxies,
         )
         self.respond, self.calls = telemetry.watch_answers(self._router, self.dispatcher)
         self.tracing = telemetry.tracing
@@ -143,11 +136,11 @@ class Application:
         self._crowding, admit = make_crowding(settings, peers, shares), make_admission(peers, shares)
         limits = (settings.max_body_bytes, settings.body_timeout_s, settings.stall_s, admit)
         # Granian takes the attribute as it is; a method here would add a coroutine to every request.
-        rsgi = RsgiServer(self.respond, self.record, *limits)
+        rsgi = RsgiServer(self.respond, self.record, *limits, self._router.share)
         self.__rsgi__ = rsgi.serve
         self.begin = rsgi.begin
         """See `RsgiServer.begin`; `carrel serve` has Granian's requests come this way."""
-        self._asgi = AsgiServer(self.respond, self.record, self.start, self.stop, *limits)
+        self._asgi = AsgiServer(self.respond, self.record, self.start, self.stop, *limits, self._router.share)
         self._stop_watch = StopWatch(rsgi.leave, self._end_streams)
 
     async def start(self) -> None:

@@ -33,6 +33,21 @@ Resources and contents have `_meta` since 2025-06-18; clients of 2025-03-26 pass
 """
 
 
+DOCUMENT_POLICY: tuple[Header, ...] = (
+    ("content-security-policy", "default-src 'none'; sandbox; frame-ancestors 'none'"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("referrer-policy", "no-referrer"),
+)
+"""Of a document's own bytes: HTML and SVG in a library must not run as pages of this server's origin.
+
+`sandbox` gives them an origin of their own and no script (https://www.w3.org/TR/CSP3/). A page of an allowed
+origin reads them by CORS, to which the resource policy does not apply (https://fetch.spec.whatwg.org/#corp-check).
+"""
+
+VARY: Header = ("vary", "accept, accept-encoding, origin")
+"""`origin` too where no page asked: else a browser would show that page what it holds from a visit."""
+
+
 class Stamp(NamedTuple):
     """What goes into replies beside the document itself."""
 
@@ -151,7 +166,8 @@ def _raw_headers(
     media_type: str, etag: str, modified_ns: int, stamp: Stamp, *, is_text: bool
 ) -> list[Header]:
     charset = "; charset=utf-8" if is_text else ""
-    return [*_headers(media_type + charset, etag, modified_ns, stamp), ("accept-ranges", "bytes")]
+    headers = _headers(media_type + charset, etag, modified_ns, stamp)
+    return [*headers, ("accept-ranges", "bytes"), *DOCUMENT_POLICY]
 
 
 def _envelope(info: ResourceInfo, content: Content, digest: str, stamp: Stamp) -> Representation:
@@ -279,7 +295,7 @@ def _headers(content_type: str, etag: str, modified_ns: int, stamp: Stamp) -> li
         ("etag", etag),
         ("last-modified", http_date(modified_ns)),
         ("cache-control", f"max-age={stamp.client_ttl_ms // 1000}, must-revalidate"),
-        ("vary", "accept, accept-encoding"),
+        VARY,
         ("x-content-type-options", "nosniff"),
     ]
 

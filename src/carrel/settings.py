@@ -48,6 +48,12 @@ _MIN_SECRET_VARIETY = 8
 
 _SECRET = re.compile(rf"[A-Za-z0-9\-._~+/=]{{{MIN_SECRET_CHARACTERS},1024}}\Z")
 
+ANY_HOST = "*"
+"""In `allowed_hosts`: any name."""
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}\Z")
+_ORIGIN = re.compile(r"https?://[^/@?#,*\s]+\Z")
+
 _MAX_STREAMS = 100_000
 _MAX_SESSIONS = 1_000_000
 
@@ -91,7 +97,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     public: bool = False
     """Allow listening beyond loopback, though no client has to authenticate."""
     allowed_hosts: tuple[str, ...] | None = None
-    """Names accepted in `Host`, without port; None accepts any (a mounting app checks its own)."""
+    """Names accepted in `Host`, without port; `*` accepts any, and so does None: a mounting app checks."""
     allowed_origins: tuple[str, ...] = ()
     """Origins accepted beside those of this machine, such as `https://agents.example`."""
     trusted_proxies: tuple[str, ...] = ()
@@ -207,6 +213,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         _require(0 < self.session_idle_s < math.inf, "session_idle_s", "more than 0 seconds")
         _require(self.trace_slow_s >= 0, "trace_slow_s", "0 seconds or more")
         parse_networks(self.trusted_proxies)
+        _check_names(self.allowed_hosts or (), self.allowed_origins)
         if self.redis_url:
             self._check_redis(parse_redis_url(self.redis_url))
         if self.admin:
@@ -291,6 +298,34 @@ def parse_networks(entries: tuple[str, ...]) -> tuple[Network, ...]:
                 f"The trusted proxy {entry!r} is no address, no network such as 10.0.0.0/8, and not 'unix'."
             ) from error
     return tuple(networks)
+
+
+def _check_names(hosts: tuple[str, ...], origins: tuple[str, ...]) -> None:
+    """Refuse names that could never match a request.
+
+    Raises:
+        InvalidSettings: An entry is no host, or no origin.
+    """
+    for host in hosts:
+        if host != ANY_HOST and not _HOST_NAME.match(host) and not _is_ipv6(host):
+            raise InvalidSettings(
+                f"The allowed host {host!r} is no host name. Write the name alone, without scheme and port, "
+                "such as standards.example."
+            )
+    for origin in origins:
+        if not _ORIGIN.match(origin.rstrip("/")):
+            raise InvalidSettings(
+                f"The allowed origin {origin!r} is no origin. "
+                "Write scheme and host, such as https://agents.example."
+            )
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
 
 
 def check_admin_token(token: str, what: str) -> None:

@@ -57,8 +57,9 @@ def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("needs Chromium: scripts/install")
     with sync_playwright() as playwright:
-        # Nothing but loopback has a name or an address.
-        rules = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+        # Nothing but loopback has a name or an address; two names are for it.
+        names = "MAP std.example 127.0.0.1, MAP app.example 127.0.0.1"
+        rules = f"--host-resolver-rules={names}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", rules])
         yield browser
         browser.close()

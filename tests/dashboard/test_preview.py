@@ -71,12 +71,13 @@ ATTRIBUTES = {
     "link": {"rel", "href"},
     "a": {"href", "target", "rel"},
     "span": {"class", "title"},
-    "pre": {"class"},
+    "pre": {"class", "dir"},
     "code": {"class"},
-    "p": {"class"},
+    "p": {"class", "dir"},
     "ol": {"start"},
-    "th": {"class"},
-    "td": {"class"},
+    "th": {"class", "dir"},
+    "td": {"class", "dir"},
+    **{tag: {"dir"} for tag in ("h1", "h2", "h3", "h4", "h5", "h6", "li", "blockquote")},
 }
 
 
@@ -103,7 +104,8 @@ def checked(page: bytes) -> Checker:
         if tag == "a":
             assert (attributes["href"] or "").lower().startswith(("https://", "http://", "mailto:"))
             assert attributes["rel"] == "noopener noreferrer nofollow"
-        if tag in {"th", "td"} and attributes:
+        assert attributes.get("dir", "auto") == "auto"
+        if tag in {"th", "td"} and "class" in attributes:
             assert attributes["class"] in {"left", "right", "center"}
     assert [tag for tag, _ in checker.tags].count("link") == 1
     return checker

@@ -106,7 +106,7 @@ async def test_a_document_is_described(shown: Served) -> None:
 
 async def test_a_preview_runs_nothing_and_fetches_nothing(shown: Served) -> None:
     response = await shown.get(f"/dashboard/preview?uri={CORE}")
-    assert "<h1>The core</h1>" in response.text
+    assert '<h1 dir="auto">The core</h1>' in response.text
     policy = response.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; style-src 'self'; ")
     assert "sandbox" in policy

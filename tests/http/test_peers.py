@@ -3,6 +3,7 @@ import pytest
 from carrel.cli.driving import DrivenHeaders, DrivenScope
 from carrel.http.exchange import Request
 from carrel.http.peers import Peers
+from carrel.http.proxies import Proxies
 from carrel.shares import EVERYONE
 
 
@@ -29,8 +30,8 @@ def request(client: str, forwarded: str | None = None) -> Request:
 def test_a_peer_is_who_asks_unless_that_could_be_anybody(
     client: str, forwarded: str | None, peer: str
 ) -> None:
-    assert Peers(("10.0.0.0/8",)).key_of(request(client, forwarded)) == peer
+    assert Peers(Proxies(("10.0.0.0/8",))).key_of(request(client, forwarded)) == peer
 
 
 def test_a_message_over_a_pipe_is_anybodys() -> None:
-    assert Peers(()).key_of(None) == EVERYONE
+    assert Peers(Proxies(())).key_of(None) == EVERYONE

@@ -67,7 +67,7 @@ async def test_an_answer_that_is_not_ready_is_handed_on() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/mcp/resource", "/mcp/", "/favicon.ico", "/metrics/", "/%2e%2e/etc/passwd"]
+    "path", ["/mcp/resource", "/mcp//", "/favicon.ico", "/metrics/", "/%2e%2e/etc/passwd"]
 )
 async def test_the_app_has_nothing_elsewhere(served: Served, path: str) -> None:
     response = await served.get(path)

@@ -30,7 +30,7 @@ async def test_every_metric_is_shown_with_the_labels_and_values_that_are_declare
 ) -> None:
     with collecting_http() as collector:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
-        async with serving(library, redis_url=redis_server.url) as served:
+        async with serving(library, redis_url=redis_server.url, dashboard=True) as served:
             await call_everything(served)
             text = await served.metrics()
     shown = {

@@ -7,6 +7,7 @@ from carrel.cli.driving import DrivenHeaders, DrivenScope
 from carrel.composing.shares import make_admission
 from carrel.http.exchange import Request, Response
 from carrel.http.peers import Peers
+from carrel.http.proxies import Proxies
 from carrel.shares import Kind, Shares
 
 GREEDY, OTHER = "192.0.2.1:1", "192.0.2.2:1"
@@ -23,7 +24,7 @@ async def until(event: asyncio.Event) -> Response:
 
 
 def make(shares: Shares) -> Callable[[Request, asyncio.Event], asyncio.Task[Response]]:
-    admission = make_admission(Peers(()), shares)
+    admission = make_admission(Peers(Proxies(())), shares)
 
     async def admit(request: Request, event: asyncio.Event) -> Response:
         response = await admission.admit(request, until(event))

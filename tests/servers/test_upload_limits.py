@@ -9,6 +9,7 @@ import pytest
 from carrel.cli.driving import DrivenHeaders, DrivenScope
 from carrel.errors import BodyTimeout, BodyTooLarge
 from carrel.http.peers import Peers
+from carrel.http.proxies import Proxies
 from carrel.servers.uploads import SWEEP_S, Uploads, UploadShares, refuse_long_body
 from carrel.shares import Share
 from tests.support.waiting import eventually
@@ -37,7 +38,7 @@ def test_a_longer_one_is_refused(length: str) -> None:
 
 
 def make(timeout_s: float) -> Uploads:
-    return Uploads(timeout_s, UploadShares(Peers(()), Share(1000, 1)))
+    return Uploads(timeout_s, UploadShares(Peers(Proxies(())), Share(1000, 1)))
 
 
 def begin(uploads: Uploads, body: Awaited) -> None:

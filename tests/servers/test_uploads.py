@@ -5,6 +5,7 @@ import pytest
 from carrel.cli.driving import DrivenHeaders, DrivenScope
 from carrel.errors import BodyTimeout, ShareTaken
 from carrel.http.peers import Peers
+from carrel.http.proxies import Proxies
 from carrel.servers.uploads import SWEEP_S, Uploads, UploadShares
 from carrel.shares import Share
 
@@ -12,7 +13,7 @@ LOCAL, GREEDY, OTHER = "127.0.0.1:1", "192.0.2.1:1", "192.0.2.2:1"
 
 
 def make(timeout_s: float, share: Share | None = None) -> Uploads:
-    return Uploads(timeout_s, UploadShares(Peers(()), Share(1000, 1) if share is None else share))
+    return Uploads(timeout_s, UploadShares(Peers(Proxies(())), Share(1000, 1) if share is None else share))
 
 
 async def receive(uploads: Uploads, body: asyncio.Future[bytes], client: str = LOCAL) -> bytes:

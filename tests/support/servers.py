@@ -297,7 +297,7 @@ class RawConnection:
 
     def _receive_head(self) -> tuple[int, dict[str, str]]:
         start = self._file.readline()
-        if not start.startswith(b"HTTP/1.1 "):
+        if not start.startswith((b"HTTP/1.1 ", b"HTTP/1.0 ")):
             raise Unfinished(start)
         headers: dict[str, str] = {}
         while (line := self._file.readline().decode("latin-1").strip()) != "":

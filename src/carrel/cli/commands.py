@@ -80,7 +80,7 @@ def serve(
         bool | None, typer.Option("--public", help="Listen beyond loopback though nobody has to log in.")
     ] = None,
     allowed_host: Annotated[
-        list[str] | None, typer.Option(help="A further name to accept in Host; may be repeated.")
+        list[str] | None, typer.Option(help="A name that clients use (Host); * for any; may be repeated.")
     ] = None,
     allowed_origin: Annotated[
         list[str] | None, typer.Option(help="A further browser origin to accept; may be repeated.")

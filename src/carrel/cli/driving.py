@@ -52,6 +52,7 @@ class DrivenScope:
     query_string: str
     headers: Headers
     client: str = "127.0.0.1:1"
+    authority: str | None = None
 
 
 class ReadyBody:

@@ -23,7 +23,7 @@ from carrel.cli.heap import keep_freed_memory
 from carrel.cli.listening import listen, port_of
 from carrel.composing.secrets import with_redis_secrets
 from carrel.errors import InvalidLibrary, InvalidSettings
-from carrel.http.edge import LOOPBACK_HOSTS
+from carrel.http.edge import hosts_of
 from carrel.observe import operator_log
 from carrel.observe.cells import Cells
 from carrel.observe.lines import LineWriter
@@ -60,10 +60,7 @@ def serve(settings: Settings) -> None:
             f"{settings.host} can be reached from other machines, and nobody has to log in. "
             "Pass --public if that is what you want, or leave --host out."
         )
-    if settings.is_loopback():
-        settings = msgspec.structs.replace(
-            settings, allowed_hosts=(*LOOPBACK_HOSTS, *(settings.allowed_hosts or ()))
-        )
+    settings = msgspec.structs.replace(settings, allowed_hosts=hosts_of(settings))
     settings = msgspec.structs.replace(settings, dashboard=settings.serves_dashboard)
     if settings.redis_url:
         # Here, as the workers make the link, and each would fail for itself.

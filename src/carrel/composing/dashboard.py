@@ -17,7 +17,7 @@ from carrel.library import Library
 from carrel.mcp.streams import Streams
 from carrel.observe.cells import Cells
 from carrel.observe.exposition import series_totals
-from carrel.observe.metrics import BUCKETS_S
+from carrel.observe.metrics import BUCKETS_S, DASHBOARD_RESPONSES
 from carrel.observe.observer import Observer
 from carrel.observe.processes import worker_counts
 from carrel.search.searching import Search
@@ -73,4 +73,6 @@ def make_dashboard(
         BUCKETS_S[-1] * 1000,
     )
     readership = Readership(usage, threads)
-    return Dashboard(library, live, threads, readership, SearchRoute(search, is_usage=False), about)
+    dashboard = Dashboard(library, live, threads, readership, SearchRoute(search, is_usage=False), about)
+    observer.also(lambda recorder: recorder.counter(DASHBOARD_RESPONSES, dashboard.answered))
+    return dashboard

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from carrel.dashboard.routes import BELOW, DASHBOARD, Dashboard
 from carrel.http.edge import Edge
+from carrel.http.exchange import Handler
 from carrel.http.introspection import Introspection
+from carrel.http.proxies import Proxies
 from carrel.http.rest import LISTING, PREFIX, Rest
 from carrel.http.router import Router, Subtree, get_only
 from carrel.http.search import SEARCH, SearchRoute
+from carrel.http.welcome import Welcome
 from carrel.library import Library
 from carrel.mcp.streamable import ENDPOINT, StreamableHttp
 from carrel.search.searching import Search
@@ -21,6 +24,7 @@ def make_router(
     streamable: StreamableHttp,
     introspection: Introspection,
     dashboard: Dashboard | None,
+    proxies: Proxies,
 ) -> Router:
     """Make the router.
 
@@ -31,11 +35,12 @@ def make_router(
         streamable: The protocol's endpoint.
         introspection: What the server tells of itself.
         dashboard: The page for people; None where there is none.
+        proxies: Where clients find the server.
     """
-    rest = Rest(library)
-    routes = {
+    rest = Rest(library, proxies.prefix_of)
+    routes: dict[str, Handler] = {
         LISTING: get_only(rest.list),
-        SEARCH: get_only(SearchRoute(search).respond),
+        SEARCH: get_only(SearchRoute(search, proxies.prefix_of).respond),
         ENDPOINT: streamable.respond,
         "/healthz": get_only(introspection.healthz),
         "/readyz": get_only(introspection.readyz),
@@ -47,5 +52,23 @@ def make_router(
     if dashboard is not None:
         routes[DASHBOARD] = dashboard.respond
         further.append(Subtree(BELOW, dashboard.respond))
+    version = library.stamp.server_info["version"]
+    welcome = Welcome(library.catalog.rules.name, version, proxies, _links(routes))
+    routes["/"] = get_only(welcome.respond)
     edge = Edge(settings.allowed_hosts, settings.allowed_origins)
-    return Router(edge, routes, Subtree(PREFIX, rest.read), further)
+    # Clients and proxies add the slash.
+    aliases = {f"{ENDPOINT}/": ENDPOINT}
+    return Router(edge, routes, Subtree(PREFIX, rest.read), further, aliases)
+
+
+_TITLES = {
+    DASHBOARD: "dashboard: figures, documents, readers",
+    LISTING: "list of all documents",
+    "/openapi.json": "description of the HTTP interface",
+    "/readyz": "whether the server is ready",
+    "/metrics": "metrics for Prometheus",
+}
+
+
+def _links(routes: dict[str, Handler]) -> dict[str, str]:
+    return {path: title for path, title in _TITLES.items() if path in routes}

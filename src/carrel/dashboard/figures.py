@@ -18,6 +18,7 @@ from carrel.observe.metrics import (
     BUCKETS_S,
     CACHE_BYTES,
     CACHE_SIZE,
+    DASHBOARD_RESPONSES,
     FAILED,
     LOADING,
     OPEN_STREAMS,
@@ -31,7 +32,14 @@ Labels = tuple[tuple[str, str], ...]
 Totals = Mapping[tuple[str, Labels], Sequence[float]]
 """Metric and labels -> its cells, summed over workers."""
 
-_PLAIN = states.METRICS | {CACHE_BYTES, CACHE_SIZE, FAILED, OPEN_STREAMS, SESSIONS}
+_PLAIN = states.METRICS | {
+    CACHE_BYTES,
+    CACHE_SIZE,
+    DASHBOARD_RESPONSES,
+    FAILED,
+    OPEN_STREAMS,
+    SESSIONS,
+}
 """Metrics that are one number each here, whatever their labels."""
 
 _SERVER_ERRORS = "5xx"
@@ -127,7 +135,8 @@ def between(old: Sample, new: Sample) -> Between:
     counts = {kind: _grown(old, new, kind) for kind in new.reads}
     reads = sum(map(sum, counts.values()))
     hits = sum(sum(found) for kind, found in counts.items() if kind.result == "hit")
-    requests = increase(old, new, RESPONSES)
+    # An open page asks every few seconds; that is not what the server is for.
+    requests = max(0.0, increase(old, new, RESPONSES) - increase(old, new, DASHBOARD_RESPONSES))
     return Between(
         round(seconds, 3),
         requests,

@@ -37,6 +37,9 @@ MAX_MARKDOWN = 64_000
 MAX_LINE = 4_000
 """Characters of a line that are shown."""
 
+_BLOCKS = frozenset(
+    {"heading_open", "paragraph_open", "list_item_open", "blockquote_open", "th_open", "td_open"}
+)
 _SAFE_LINK = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?)\n---[ \t]*(?:\n|\Z)", re.DOTALL)
 
@@ -106,7 +109,7 @@ def _body(media_type: str, text: str, notes: list[str]) -> str:
 
 
 def _verbatim(text: str, kind: str = "source") -> str:
-    return f'<pre class="{kind}"><code>{escape(text)}</code></pre>' if text else ""
+    return f'<pre class="{kind}" dir="auto"><code>{escape(text)}</code></pre>' if text else ""
 
 
 def _markdown(text: str) -> str:
@@ -116,9 +119,12 @@ def _markdown(text: str) -> str:
     for token in tokens:
         if token.children:
             _disarm(token.children)
+        if token.type in _BLOCKS:
+            # Each by itself: a document may have parts in scripts of both directions.
+            token.attrSet("dir", "auto")
         if token.type in {"th_open", "td_open"} and "style" in token.attrs:
             # The policy allows no style of an element's own.
-            token.attrs = {"class": str(token.attrs["style"]).rpartition(":")[2]}
+            token.attrs = {"class": str(token.attrs["style"]).rpartition(":")[2], "dir": "auto"}
     return str(parser.renderer.render(tokens, parser.options, env))
 
 

@@ -21,7 +21,7 @@ from carrel.http.problems import NO_SNIFF, NO_STORE, problem
 from carrel.http.queries import fields_of
 from carrel.http.search import SearchRoute
 from carrel.library import Library
-from carrel.model import Form, Header, Reading, ResourceInfo
+from carrel.model import Form, Header, Reading, ResourceInfo, SectionInfo
 from carrel.threads import Threads
 from carrel.uri import path_of
 
@@ -88,6 +88,8 @@ class Dashboard:
         self.live = live
         self._threads = threads
         self._about = msgspec.json.encode(about)
+        self.answered = 0
+        """Requests of open pages that were answered: the figures on the page leave them out."""
         self._assets: dict[str, Asset] = {}
         self._handlers: dict[str, Callable[[Request], Coroutine[Any, Any, Response | Streaming]]] = {
             "events": self._stream,
@@ -102,6 +104,7 @@ class Dashboard:
 
     async def respond(self, request: Request) -> Response | Streaming:
         """Answer `/dashboard` and what is below it; never raises."""
+        self.answered += 1
         try:
             answer = await self._respond(request)
         except RequestError as error:
@@ -160,11 +163,14 @@ class Dashboard:
     async def _document(self, request: Request) -> Response:
         info = await self._named(request)
         reports = await self.live.reports()
-        usage = await self._readership.of(info.canonical_uri)
+        document = info.document if isinstance(info, SectionInfo) else info
+        usage = await self._readership.of(document.canonical_uri)
         held = [each for report in reports for each in report.held if each.uri == info.uri]
         return _json(
             {
                 **_listed(info),
+                "document": document.uri,
+                "documentTitle": document.title,
                 "description": info.description,
                 "href": path_of(info.uri),
                 "tokens": info.tokens,
@@ -212,7 +218,11 @@ class Dashboard:
         if uri is None:
             raise InvalidParams("The query has no uri. Ask like ?uri=mcp://resources/sdlc/core.")
         await self._library.wait_ready()
-        return self._library.catalog.locate(uri)
+        info = self._library.find(uri)
+        if isinstance(info, SectionInfo) and info.section is None:
+            await self._library.outline(info.document)
+            info = self._library.section(info.document, info.wanted)
+        return info
 
 
 def _folder(folder: Folder) -> dict[str, Any]:

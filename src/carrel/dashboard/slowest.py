@@ -8,6 +8,7 @@ import msgspec
 
 from carrel.http.exchange import FailedRead
 from carrel.model import Reading
+from carrel.observe.access_log import whole_us
 from carrel.observe.batch import Batch, Sent
 
 KEPT = 20
@@ -51,7 +52,7 @@ class Slowest:
             return
         for place, (kind, latency_s) in enumerate(zip(batch.kind_of_each, batch.latencies_s, strict=True)):
             if latency_s > floor_s and kind.reads:
-                self._keep(batch.sent(place))
+                self._keep(batch.sent(place), latency_s)
                 floor_s = self._floor_s
 
     def reads(self) -> list[SlowRead]:
@@ -65,8 +66,8 @@ class Slowest:
         self._kept = [read for read in self._kept if read.at_s >= oldest_s]
         self._set_floor()
 
-    def _keep(self, sent: Sent) -> None:
-        self._kept.append(_described(sent))
+    def _keep(self, sent: Sent, latency_s: float) -> None:
+        self._kept.append(_described(sent, latency_s))
         self._kept.sort(key=lambda read: -read.taken_ms)
         del self._kept[KEPT:]
         self._set_floor()
@@ -75,9 +76,10 @@ class Slowest:
         self._floor_s = self._kept[-1].taken_ms / 1000 if len(self._kept) == KEPT else 0.0
 
 
-def _described(sent: Sent) -> SlowRead:
+def _described(sent: Sent, latency_s: float) -> SlowRead:
     at_s = time() - monotonic() + sent.end_s
-    taken_ms = (sent.end_s - sent.start_s) * 1000
+    # The very number of the log line and of the histogram, in whole microseconds as the line has it.
+    taken_ms = whole_us(latency_s) / 1000
     read = sent.reads[0]
     if isinstance(read, FailedRead):
         return SlowRead(at_s, taken_ms, read.uri, read.reason, sent.status)

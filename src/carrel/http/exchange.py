@@ -29,6 +29,9 @@ class Headers(Protocol):
     def get_all(self, name: str) -> list[str]:
         """Return all values of a header."""
 
+    def __contains__(self, name: object, /) -> bool:
+        """Tell whether a header is there, also where its value cannot be read as text."""
+
 
 class Connection(Protocol):
     """The connection that a request came over."""
@@ -36,6 +39,10 @@ class Connection(Protocol):
     @property
     def client(self) -> str:
         """Return the address and port of its other end, such as `127.0.0.1:5000`; may make it anew."""
+
+    @property
+    def authority(self) -> str | None:
+        """Return the authority of a request line in absolute form; None for the usual form."""
 
 
 class Request(msgspec.Struct, gc=False):
@@ -170,3 +177,20 @@ class Streaming(msgspec.Struct):
 Answer = Response | Coroutine[Any, Any, Response | Streaming]
 
 Handler = Callable[[Request], Answer]
+
+PrefixOf = Callable[[Request], str]
+"""Returns the path below which a client finds this server, such as `/standards`; see `Proxies.prefix_of`."""
+
+
+def mount_of(request: Request) -> str:
+    """Return the path that the mounting application keeps: the `PrefixOf` of a server without proxies."""
+    return request.mount
+
+
+Share = Callable[[Headers, Response], Response]
+"""Lets the page that sent a request with these headers read a response."""
+
+
+def keep(_: Headers, response: Response) -> Response:
+    """Return a response as it is: the `Share` of a server that no page of another origin uses."""
+    return response

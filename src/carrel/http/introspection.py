@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from carrel.http.exchange import Request, Response
+from carrel.http.exchange import PrefixOf, Request, Response, mount_of
 from carrel.http.negotiation import Exposition, choose_exposition
 from carrel.http.openapi import openapi_document
 from carrel.http.problems import NO_SNIFF, NO_STORE, RETRY_AFTER_S
@@ -26,6 +26,7 @@ class Introspection:
         expose: Returns the metrics of all workers, spelled as asked for.
         version: Of the server.
         preloading: What reads the library ahead; None when nothing does.
+        prefix_of: Returns the path below which a client finds this server.
     """
 
     def __init__(
@@ -34,12 +35,14 @@ class Introspection:
         expose: Callable[[Exposition], Awaitable[bytes]],
         version: str,
         preloading: Preloading | None = None,
+        prefix_of: PrefixOf = mount_of,
     ) -> None:
         self._library = library
         self._expose = expose
         self._preloading = preloading
         self._openapi = msgspec.json.encode(openapi_document(version))
         self._version = version
+        self._prefix_of = prefix_of
 
     def healthz(self, _: Request) -> Response:
         """Tell that the process answers; knows nothing of what it depends on."""
@@ -73,6 +76,9 @@ class Introspection:
         headers = [("content-type", chosen.value), ("vary", "accept"), NO_STORE, NO_SNIFF]
         return Response(200, headers, body)
 
-    def openapi(self, _: Request) -> Response:
+    def openapi(self, request: Request) -> Response:
         """Describe the HTTP interface."""
-        return Response(200, [("content-type", "application/json"), NO_SNIFF], self._openapi)
+        prefix = self._prefix_of(request)
+        # Clients and proxies decide which prefixes there are, so nothing is kept for them.
+        document = msgspec.json.encode(openapi_document(self._version, prefix)) if prefix else self._openapi
+        return Response(200, [("content-type", "application/json"), NO_SNIFF], document)

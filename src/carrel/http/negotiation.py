@@ -6,6 +6,7 @@ and is remembered, since clients repeat theirs with every request.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -86,6 +87,17 @@ def choose_exposition(accept: str | None) -> Exposition:
         return Exposition.TEXT
     plain = [each.quality for each in wanted if each.value == "text/plain" and each.version in {"", "0.0.4"}]
     return Exposition.OPENMETRICS if max(openmetrics) >= max(plain, default=0.0) else Exposition.TEXT
+
+
+def best_of(accept: str | None, kinds: Sequence[str]) -> str:
+    """Return the media type that a client likes best.
+
+    Args:
+        accept: The header's value.
+        kinds: What there is, the default first: it also goes to a client that accepts none of them.
+    """
+    wanted = preferences(accept or "")
+    return max(kinds, key=lambda kind: _weight(wanted, kind)) if wanted else kinds[0]
 
 
 def _quality(text: str) -> float:

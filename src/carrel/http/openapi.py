@@ -27,8 +27,13 @@ _DIGEST: _Schema = {"type": "string", "description": "sha256 of the document's o
 _HREF: _Schema = {"type": "string", "description": "Path of the resource on this server."}
 
 
-def openapi_document(version: str) -> dict[str, Any]:
-    """Return the description as a JSON-like value."""
+def openapi_document(version: str, prefix: str = "") -> dict[str, Any]:
+    """Return the description as a JSON-like value.
+
+    Args:
+        version: Of the server.
+        prefix: The path below which the client finds the server, such as `/standards`.
+    """
     return {
         "openapi": "3.1.0",
         "info": {
@@ -36,7 +41,9 @@ def openapi_document(version: str) -> dict[str, Any]:
             "version": version,
             "description": "A team's engineering standards, patterns and templates. MCP is at POST /mcp.",
         },
+        "servers": [{"url": prefix or "/"}],
         "paths": {
+            "/": _path("welcome", "What this is, and how to connect", _welcome_responses()),
             "/mcp/resources": _path(
                 "list_resources", "List the resources", _listing_responses(), _LISTING_PARAMETERS
             ),
@@ -149,6 +156,12 @@ def _read_responses() -> _Schema:
         "304": {"description": "The client's copy is the present one"},
         **_problems(400, 404, 405, 406, 416, 500, 503),
     }
+
+
+def _welcome_responses() -> _Schema:
+    kinds = ("text/html", "text/plain", "application/json")
+    content = {kind: {"schema": {"type": "object"} if "json" in kind else _STRING} for kind in kinds}
+    return {"200": {"description": "In the form that Accept asks for", "content": content}}
 
 
 def _listing_responses() -> _Schema:

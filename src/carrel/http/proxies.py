@@ -34,6 +34,7 @@ class Proxies:
     def __init__(self, trusted: tuple[str, ...]) -> None:
         self._trusts_unix = "unix" in trusted
         self._networks = parse_networks(trusted)
+        self._trusts_any = self._trusts_unix or bool(self._networks)
 
     def peer_of(self, request: Request) -> str:
         """Return the address that a request is counted under; empty where none is known.
@@ -59,10 +60,20 @@ class Proxies:
 
         An application that mounts this one names it by `root_path`, a trusted proxy by `X-Forwarded-Prefix`.
         """
-        if not self._trusts(_connected(request)):
+        if not self._trusts_any or not self._trusts(_connected(request)):
             return request.mount
         claimed = _forwarded(request, "x-forwarded-prefix").strip().rstrip("/")
         return f"{claimed}{request.mount}" if _is_prefix(claimed) else request.mount
+
+    def scheme_of(self, request: Request) -> str:
+        """Return the scheme by which a client reaches this server: `https` where a trusted proxy says so."""
+        if not self._trusts_any or not self._trusts(_connected(request)):
+            return "http"
+        return "https" if _forwarded(request, "x-forwarded-proto").strip().lower() == "https" else "http"
+
+    def is_trusted(self, address: str) -> bool:
+        """Tell whether an address is that of a trusted proxy."""
+        return self._trusts(_address(address))
 
     def _trusts(self, address: Address | None) -> bool:
         if address is None:

@@ -27,14 +27,24 @@ from carrel.http.conditional import (
     range_applies,
     requested_range,
 )
-from carrel.http.exchange import Answer, Request, Response, Revalidation, Streaming, failed_read
+from carrel.http.exchange import (
+    Answer,
+    PrefixOf,
+    Request,
+    Response,
+    Revalidation,
+    Streaming,
+    failed_read,
+    mount_of,
+)
 from carrel.http.negotiation import negotiate
+from carrel.http.placing import placed_below
 from carrel.http.problems import NO_SNIFF, problem
 from carrel.http.queries import fields_of, limit_of
 from carrel.library import Library
 from carrel.model import X_CACHE, Form, Header, Reading, ResourceInfo, ServedFrom
 from carrel.paging import decode_cursor, encode_cursor
-from carrel.rendering import listed
+from carrel.rendering import DOCUMENT_POLICY, VARY, listed
 from carrel.sections.addressing import SECTION
 from carrel.uri import AUTHORITY, READ_PREFIX, UriParts, check_segments, join_uri, path_of, split_uri
 
@@ -48,14 +58,20 @@ _JSON: list[Header] = [("content-type", "application/json"), NO_SNIFF]
 
 
 class Rest:
-    """The resource routes of one library."""
+    """The resource routes of one library.
 
-    def __init__(self, library: Library) -> None:
+    Args:
+        library: What is read.
+        prefix_of: Returns the path below which a client finds this server; not asked for on a cached read.
+    """
+
+    def __init__(self, library: Library, prefix_of: PrefixOf = mount_of) -> None:
         self._library = library
+        self._prefix_of = prefix_of
         self._find = library.catalog.find
         self._not_modified: list[Header] = [
             ("cache-control", f"max-age={library.stamp.client_ttl_ms // 1000}, must-revalidate"),
-            ("vary", "accept, accept-encoding"),
+            VARY,
             X_CACHE[ServedFrom.HIT],
         ]
 
@@ -86,6 +102,8 @@ class Rest:
         format_ = None
         if request.query:
             info, format_ = self._locate_by_query(request)
+            if format_ == Form.OUTLINE and (prefix := self._prefix_of(request)):
+                return self._read_below(request, info, prefix)
         else:
             path = request.path
             # The usual case: the path without its prefix is a canonical URI without its authority. The path
@@ -102,8 +120,18 @@ class Rest:
             if isinstance(reading, Reading):
                 representation = reading.representation
                 return Response(200, representation.hit_headers, representation.body, (reading,))
-            return self._await_reading(request, info, reading, NO_CONDITIONS)
+            return self._await_reading(request, info, reading, form, NO_CONDITIONS)
         return self._read_on_conditions(request, info, form, Conditions(known_tag, known_date, wanted_range))
+
+    def _read_below(self, request: Request, info: ResourceInfo, prefix: str) -> Answer:
+        """Answer with an outline whose links begin with a prefix."""
+        get = request.headers.get
+        conditions = Conditions(get("if-none-match"), get("if-modified-since"), None)
+        reading = self._library.read(info, Form.OUTLINE)
+        if isinstance(reading, Reading):
+            return self._respond(request, placed_below(reading, prefix), Form.OUTLINE, conditions)
+        loading = _await_placed(reading, prefix)
+        return self._await_reading(request, info, loading, Form.OUTLINE, conditions)
 
     def _read_on_conditions(
         self, request: Request, info: ResourceInfo, form: Form, conditions: Conditions
@@ -118,11 +146,11 @@ class Rest:
         if conditions.known_tag is not None:
             etag = self._library.etag(info, form)
             if etag is not None and matches(conditions.known_tag, etag):
-                return self._revalidated(info, etag)
+                return self._revalidated(info, etag, form)
         reading = self._library.read(info, form)
         if isinstance(reading, Reading):
-            return self._respond(request, reading, conditions)
-        return self._await_reading(request, info, reading, conditions)
+            return self._respond(request, reading, form, conditions)
+        return self._await_reading(request, info, reading, form, conditions)
 
     async def _read_when_ready(self, request: Request) -> Response | Streaming:
         try:
@@ -137,17 +165,18 @@ class Rest:
         request: Request,
         info: ResourceInfo,
         loading: Coroutine[Any, Any, Reading],
+        form: Form,
         conditions: Conditions,
     ) -> Response:
         try:
-            return self._respond(request, await loading, conditions)
+            return self._respond(request, await loading, form, conditions)
         except RequestError as error:
             return problem(error, (failed_read(info.uri, error),))
 
-    def _respond(self, request: Request, reading: Reading, conditions: Conditions) -> Response:
+    def _respond(self, request: Request, reading: Reading, form: Form, conditions: Conditions) -> Response:
         representation = reading.representation
         if is_not_modified(conditions, representation.etag, reading.info.modified_ns):
-            return self._revalidated(reading.info, representation.etag)
+            return self._revalidated(reading.info, representation.etag, form)
         headers = [*representation.headers, X_CACHE[reading.served_from]]
         if reading.served_from is ServedFrom.STALE:
             headers.append(("warning", '110 - "Response is Stale"'))
@@ -158,8 +187,9 @@ class Rest:
             return _respond_with_range(request, reading, headers, conditions.wanted_range)
         return Response(200, headers, representation.body, (reading,))
 
-    def _revalidated(self, info: ResourceInfo, etag: str) -> Response:
-        return Response(304, [("etag", etag), *self._not_modified], b"", (Revalidation(info),))
+    def _revalidated(self, info: ResourceInfo, etag: str, form: Form) -> Response:
+        policy = DOCUMENT_POLICY if form in _RAW_FORMS else ()
+        return Response(304, [("etag", etag), *self._not_modified, *policy], b"", (Revalidation(info),))
 
     def _failed(self, request: Request, error: RequestError) -> Response:
         try:
@@ -195,8 +225,9 @@ class Rest:
                 {"types": list(catalog.rules.types)},
             )
         page = catalog.page(_after(query), limit_of(query, DEFAULT_LIMIT, MAX_LIMIT), type_)
+        prefix = self._prefix_of(request)
         document: dict[str, Any] = {
-            "resources": [{**listed(info), "href": path_of(info.uri)} for info in page.infos],
+            "resources": [{**listed(info), "href": prefix + path_of(info.uri)} for info in page.infos],
             "total": catalog.count(type_),
         }
         if page.last_uri is not None:
@@ -220,6 +251,10 @@ def _respond_with_range(request: Request, reading: Reading, headers: list[Header
     start, end = part
     headers.append(("content-range", f"bytes {start}-{end - 1}/{len(body)}"))
     return Response(206, headers, body[start:end], (reading,))
+
+
+async def _await_placed(loading: Coroutine[Any, Any, Reading], prefix: str) -> Reading:
+    return placed_below(await loading, prefix)
 
 
 def _uri_of(path: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from carrel.errors import InvalidParams, RequestError
-from carrel.http.exchange import Request, Response
+from carrel.http.exchange import PrefixOf, Request, Response, mount_of
 from carrel.http.problems import NO_SNIFF, problem
 from carrel.http.queries import fields_of, limit_of
 from carrel.model import Header
@@ -29,11 +29,13 @@ class SearchRoute:
 
     Args:
         search: Of the library.
+        prefix_of: Returns the path below which a client finds this server.
         is_usage: See `Search.search`.
     """
 
-    def __init__(self, search: Search, *, is_usage: bool = True) -> None:
+    def __init__(self, search: Search, prefix_of: PrefixOf = mount_of, *, is_usage: bool = True) -> None:
         self._search = search
+        self._prefix_of = prefix_of
         self._is_usage = is_usage
 
     async def respond(self, request: Request) -> Response:
@@ -52,18 +54,19 @@ class SearchRoute:
             raise InvalidParams("The query has no q. Search like /mcp/search?q=error+handling.")
         limit = limit_of(fields, DEFAULT_LIMIT, MAX_LIMIT)
         results = await self._search.search(query, fields.get("type"), limit, is_usage=self._is_usage)
+        prefix = self._prefix_of(request)
         document = {
-            "results": [_described(hit) for hit in results.hits],
+            "results": [_described(hit, prefix) for hit in results.hits],
             "more": results.more,
             "complete": results.complete,
         }
         return Response(200, _HEADERS, msgspec.json.encode(document))
 
 
-def _described(hit: Hit) -> dict[str, Any]:
+def _described(hit: Hit, prefix: str) -> dict[str, Any]:
     return {
         "uri": hit.uri,
-        "href": path_of(hit.uri),
+        "href": prefix + path_of(hit.uri),
         "document": hit.info.uri,
         "documentTitle": hit.info.title,
         "section": hit.slug,

@@ -53,6 +53,11 @@ class ReadLine(msgspec.Struct, gc=False):
     """Of the trace that the request is part of, if it is."""
 
 
+def whole_us(latency_s: float) -> float:
+    """Return a latency in whole microseconds, as every line tells it."""
+    return latency_s * 1e6 + _WHOLE - _WHOLE
+
+
 class AccessLog:
     """Makes the lines of batches, and hands them to a writer.
 
@@ -129,7 +134,7 @@ class AccessLog:
             mark, stated = batch.marks.get(place), batch.stated.get(place)
             ids = self._correlate(stated) if self._with_ids and kind.reads else (UNSET, UNSET)
             for read in kind.reads:
-                line = _line(read, kind.status, unix_s + end_s, (latency_s * 1e6 + _WHOLE - _WHOLE) / 1000)
+                line = _line(read, kind.status, unix_s + end_s, whole_us(latency_s) / 1000)
                 if line.cache_result == ServedFrom.HIT and self._leaves_out():
                     continue
                 line.request_id, line.trace_id = ids

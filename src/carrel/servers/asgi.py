@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from carrel.errors import BodyTimeout, RequestError
+from carrel.errors import BodyTimeout, InvalidUri, RequestError
 from carrel.http.correlation import fields_of
-from carrel.http.exchange import Answer, Request, Response, Streaming
+from carrel.http.exchange import Answer, Request, Response, Share, Streaming, keep
 from carrel.http.problems import problem
 from carrel.servers.admission import Admission
 from carrel.servers.asgi_streams import Receive, Send, encode_headers, stream_response
@@ -45,6 +45,11 @@ class AsgiHeaders:
         wanted = name.encode()
         return [value.decode("latin-1") for key, value in self._raw if key == wanted]
 
+    def __contains__(self, name: object) -> bool:
+        """Tell whether a header is there."""
+        wanted = str(name).encode()
+        return any(key == wanted for key, _ in self._raw)
+
 
 class ClientGone(Exception):
     """The client hung up before its body had arrived."""
@@ -54,6 +59,8 @@ class AsgiConnection(msgspec.Struct, frozen=True):
     """The connection of an ASGI request."""
 
     address: tuple[str, int] | None
+    authority: str | None = None
+    """ASGI does not hand it over."""
 
     @property
     def client(self) -> str:
@@ -73,6 +80,7 @@ class AsgiServer:
         body_timeout_s: A body that takes longer is given up.
         stall_s: A client that takes nothing of a stream for so long is given up.
         admission: Limits how many requests of one peer wait.
+        share: Lets the page that sent a request read a response that is made here, see `Router.share`.
     """
 
     def __init__(
@@ -85,8 +93,10 @@ class AsgiServer:
         body_timeout_s: float,
         stall_s: float,
         admission: Admission,
+        share: Share = keep,
     ) -> None:
         self._admission = admission
+        self._share = share
         self._respond = respond
         self._record = record
         self._start = start
@@ -118,8 +128,9 @@ class AsgiServer:
 
     async def _serve_request(self, scope: Scope, receive: Receive, send: Send) -> None:
         start_s = monotonic()
+        headers = AsgiHeaders(scope["headers"])
         try:
-            headers = AsgiHeaders(scope["headers"])
+            _check_path(scope)
             body = b""
             if scope["method"] == "POST":
                 length = headers.get("content-length")
@@ -144,10 +155,10 @@ class AsgiServer:
         except ClientGone:
             return
         except RequestError as error:
-            response = problem(error)
+            response = self._share(headers, problem(error))
         except Exception as error:  # noqa: BLE001 - logged there
             what = "a request ended in an error that nothing expected"
-            response = answer_unexpected(error, log, what, fields_of(headers))
+            response = self._share(headers, answer_unexpected(error, log, what, fields_of(headers)))
         if isinstance(response, Streaming):
             opened = Response(response.status, response.headers, operations=response.operations)
             self._record(opened, start_s)
@@ -172,6 +183,17 @@ class AsgiServer:
                         return bytes(body)
         except TimeoutError:
             raise BodyTimeout("The body did not arrive in time. Send it without pauses.") from None
+
+
+def _check_path(scope: Scope) -> None:
+    """Refuse an encoded slash: once decoded it could not be told from one that divides segments.
+
+    Raises:
+        InvalidUri: The path has one.
+    """
+    raw: bytes | None = scope.get("raw_path")
+    if raw is not None and b"%2f" in raw.partition(b"?")[0].lower():
+        raise InvalidUri("The path has an encoded slash (%2F). Write a slash, or percent-encode the '%' too.")
 
 
 def _path_of(scope: Scope) -> str:

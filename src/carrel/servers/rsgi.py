@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from carrel.errors import InvalidRequest, RequestError
 from carrel.http.correlation import fields_of
-from carrel.http.exchange import Answer, Headers, Request, Response, Streaming
+from carrel.http.exchange import Answer, Headers, Request, Response, Share, Streaming, keep
 from carrel.http.problems import problem
 from carrel.model import Header
 from carrel.servers.admission import Admission
@@ -36,6 +36,7 @@ class RsgiScope(Protocol):
     query_string: str
     headers: Headers
     client: str
+    authority: str | None
 
 
 class Body(Awaitable[bytes], Waiter, Protocol):
@@ -100,6 +101,7 @@ class RsgiServer:
         body_timeout_s: A body that takes longer is given up.
         stall_s: A client that takes nothing of a stream for so long is given up.
         admission: Limits how many requests of one peer wait.
+        share: Lets the page that sent a request read a response that is made here, see `Router.share`.
     """
 
     def __init__(
@@ -110,10 +112,12 @@ class RsgiServer:
         body_timeout_s: float,
         stall_s: float,
         admission: Admission,
+        share: Share = keep,
     ) -> None:
         self._admission = admission
         self._respond = respond
         self._record = record
+        self._share = share
         self._max_body_bytes = max_body_bytes
         self._digits_to_check = len(str(max_body_bytes))
         self._uploads = Uploads(body_timeout_s, admission.uploads)
@@ -140,7 +144,7 @@ class RsgiServer:
         try:
             body = await self._body(scope, headers, protocol) if method == "POST" else b""
         except RequestError as error:
-            self._send(problem(error), start_s, protocol)
+            self._send(self._share(headers, problem(error)), start_s, protocol)
             return
         answering = self._answer(scope, method, headers, body, protocol)
         if answering is not None:
@@ -181,7 +185,7 @@ class RsgiServer:
         except (RuntimeError, asyncio.CancelledError) as error:
             why = self._why_no_body(waiter, error)
             if isinstance(why, RequestError):
-                self._send(problem(why), monotonic(), protocol)
+                self._send(self._share(headers, problem(why)), monotonic(), protocol)
             else:
                 exchange.err(why)
             return
@@ -198,7 +202,7 @@ class RsgiServer:
         try:
             answer = self._respond(request)
         except Exception as error:  # noqa: BLE001 - logged there
-            answer = answer_unexpected(error, log, _UNEXPECTED, fields_of(headers))
+            answer = self._share(headers, answer_unexpected(error, log, _UNEXPECTED, fields_of(headers)))
         if not isinstance(answer, Response):
             return self._finish(answer, request, scope, protocol, start_s)
         protocol.response_bytes(answer.status, answer.headers, answer.body)
@@ -216,9 +220,10 @@ class RsgiServer:
                 self._record(opened, start_s)
                 return
         except RequestError as error:
-            outcome = problem(error)
+            outcome = self._share(scope.headers, problem(error))
         except Exception as error:  # noqa: BLE001 - logged there
-            outcome = answer_unexpected(error, log, _UNEXPECTED, fields_of(scope.headers))
+            failed = answer_unexpected(error, log, _UNEXPECTED, fields_of(scope.headers))
+            outcome = self._share(scope.headers, failed)
         self._send(outcome, start_s, protocol)
 
     def _send(self, response: Response, start_s: float, protocol: RsgiProtocol) -> None:

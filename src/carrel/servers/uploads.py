@@ -43,16 +43,12 @@ class Waiter(Protocol):
         """Have whoever awaits it raise CancelledError."""
 
 
-class Upload(Protocol):
-    """The request whose body is under way."""
+class Upload(Connection, Protocol):
+    """The request whose body is under way; it stands for its connection too."""
 
     @property
     def headers(self) -> Headers:
         """Return its headers."""
-
-    @property
-    def client(self) -> str:
-        """Return the address that its connection comes from."""
 
 
 class UploadShares:
@@ -69,8 +65,7 @@ class UploadShares:
 
     def take(self, upload: Upload) -> str | None:
         """Return the peer of a body, now counted; None where that has too many under way."""
-        connection: Connection = upload
-        peer = self._peers.key_of(Request("POST", "", "", upload.headers, b"", connection))
+        peer = self._peers.key_of(Request("POST", "", "", upload.headers, b"", upload))
         return peer if self._share.take(peer) else None
 
     def give_back(self, peer: str) -> None:

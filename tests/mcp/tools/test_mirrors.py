@@ -25,6 +25,9 @@ class Sent:
     def get_all(self, name: str) -> list[str]:
         return self._headers.get_list(name)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._headers
+
 
 def schema(**properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties}

@@ -56,3 +56,12 @@ export const lasting = (s) => (s < 90 ? `${Math.round(s)} s` : `${Math.round(s /
 
 /** The part of a URI that tells documents apart. */
 export const brief = (uri) => uri.replace(/^mcp:\/\/resources\//, "");
+
+/** A part of a URI with its characters instead of their escapes, for people. */
+export function readable(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}

@@ -1,7 +1,7 @@
 // The library: a tree that is asked for as it is opened, search, and one document with its preview.
 
 import { ask, at, make } from "./dom.js";
-import { ago, brief, count, date, sized } from "./format.js";
+import { ago, brief, count, date, readable, sized } from "./format.js";
 
 const TYPING_MS = 180;
 const REFRESH_MS = 5000;
@@ -25,6 +25,7 @@ export class Shelf {
     this.asked = 0;
     this.opened = 0;
     this.uri = "";
+    this.document = "";
     this.shown = "";
     at("search").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -81,7 +82,7 @@ export class Shelf {
 
   folder({ folder, prefix, documents }) {
     const button = make("button", { type: "button", class: "folder", "aria-expanded": "false", "data-documents": documents },
-      make("span", { class: "label" }, folder), make("span", { class: "many" }, count(documents)));
+      make("span", { class: "label", dir: "auto" }, readable(folder)), make("span", { class: "many" }, count(documents)));
     button.dataset.prefix = prefix;
     button.addEventListener("click", () => this.toggle(button));
     return make("li", {}, button);
@@ -104,8 +105,8 @@ export class Shelf {
   leaf({ uri, title, size }, prefix) {
     return make("li", {},
       make("a", { href: `#${uri}`, title: uri },
-        make("span", { class: "label" }, uri.slice(prefix.length)),
-        make("span", { class: "title" }, title),
+        make("span", { class: "label", dir: "auto" }, readable(uri.slice(prefix.length))),
+        make("span", { class: "title", dir: "auto" }, title),
         make("span", { class: "many" }, sized(size))));
   }
 
@@ -143,25 +144,31 @@ export class Shelf {
     this.shown = shown;
     this.results.replaceChildren(...hits.map((hit) =>
       make("li", {},
-        make("a", { href: `#${hit.document}` },
-          make("span", { class: "title" }, hit.title),
-          make("span", { class: "where" }, [brief(hit.document), ...hit.headingPath.slice(0, -1)].join(" › ")),
-          make("span", { class: "snippet" }, hit.snippet)))));
+        make("a", { href: `#${hit.uri}` },
+          make("span", { class: "title", dir: "auto" }, hit.title),
+          make("span", { class: "where" }, ...[readable(brief(hit.document)), ...hit.headingPath.slice(0, -1)]
+            .flatMap((part, index) => [index ? " › " : "", make("bdi", { dir: "auto" }, part)])),
+          make("span", { class: "snippet", dir: "auto" }, hit.snippet)))));
     this.mark();
   }
 
   follow() {
-    const uri = decodeURI(location.hash.slice(1));
+    // As it stands: a canonical URI is percent-encoded, and decoded it would be another text.
+    const uri = location.hash.slice(1);
     if (uri.includes("://")) this.open(uri);
   }
 
   async open(uri) {
     const number = (this.opened += 1);
-    this.uri = uri;
+    this.uri = this.document = uri;
     this.mark();
     try {
       const facts = await ask(`document?${new URLSearchParams({ uri })}`);
       if (number !== this.opened) return;
+      // The server knows the canonical spelling, by which the tree and later answers name it.
+      this.uri = facts.uri;
+      this.document = facts.document;
+      this.mark();
       this.page.replaceChildren(...this.sheet(facts));
       this.showFacts(facts);
       at("document").scrollIntoView({ block: "nearest" });
@@ -180,14 +187,15 @@ export class Shelf {
     }
   }
 
-  sheet({ uri, title, description, href, version }) {
+  sheet({ uri, title, description, href, version, document: whole, documentTitle }) {
     const address = new URL(`../..${href}`, import.meta.url);
     const source = `preview?${new URLSearchParams({ uri, v: version })}`;
     return [
       make("header", {},
-        make("h3", {}, title),
+        make("h3", { dir: "auto" }, title),
+        whole === uri ? null : make("p", { class: "whole" }, "Section of ", make("a", { href: `#${whole}`, dir: "auto" }, documentTitle)),
         make("p", { class: "uri" }, make("code", {}, uri), " ", make("a", { href: address, target: "_blank", rel: "noopener" }, "Open as it is served")),
-        description && description !== title ? make("p", { class: "description" }, description) : null),
+        description && description !== title ? make("p", { class: "description", dir: "auto" }, description) : null),
       make("dl", { class: "facts" }),
       make("iframe", { title: `Preview of ${title}`, sandbox: "allow-same-origin allow-popups allow-popups-to-escape-sandbox",
         src: new URL(`../${source}`, import.meta.url), tabindex: "0" }),
@@ -212,7 +220,7 @@ export class Shelf {
   /** Mark the document that is open, wherever it is listed. */
   mark() {
     for (const link of document.querySelectorAll(".shelf a")) {
-      const isOpen = link.getAttribute("href") === `#${this.uri}`;
+      const isOpen = [`#${this.uri}`, `#${this.document}`].includes(link.getAttribute("href"));
       if (isOpen) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
     }
@@ -223,9 +231,9 @@ export class Shelf {
     if (event.key === "/" && !isTyping && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
       this.query.focus();
-    } else if (event.key === "Escape" && event.target === this.query) {
-      this.query.value = "";
-      this.search();
+    } else if (event.key === "Escape" && (event.target === this.query || !this.results.hidden)) {
+      event.preventDefault();
+      this.leave();
     } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       this.step(event, event.key === "ArrowDown" ? 1 : -1);
     } else if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
@@ -234,11 +242,19 @@ export class Shelf {
     }
   }
 
+  /** Leave the search: the tree is there again, and the arrow keys lead into it. */
+  leave() {
+    clearTimeout(this.typing);
+    this.query.value = "";
+    this.search();
+    at("library").focus({ preventScroll: true });
+  }
+
   /** From the search to the first entry, and from one entry to the next. */
   step(event, by) {
     const entries = [...document.querySelectorAll("#tree a, #tree button, #results a")].filter((entry) => entry.checkVisibility());
     const place = entries.indexOf(event.target);
-    if (place < 0 && event.target !== this.query) return;
+    if (place < 0 && event.target !== this.query && event.target !== at("library")) return;
     event.preventDefault();
     (entries[place + by] ?? (by < 0 ? this.query : entries.at(-1)))?.focus();
   }

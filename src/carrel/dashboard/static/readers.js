@@ -1,7 +1,7 @@
 // What was read, what never was, by whom, and what was sought in vain.
 
 import { ask, at, fill, make, tell } from "./dom.js";
-import { ago, brief, count } from "./format.js";
+import { ago, brief, count, readable } from "./format.js";
 
 const EVERY_MS = 5000;
 const NOT_KEPT = "Not kept. Start the server with --usage FILE or --usage-clients on.";
@@ -33,14 +33,14 @@ export class Readers {
     list("never", usage.neverRead, "Every document was read.", (uri) => [link(uri)]);
     list("clients", usage.clients, usage.countsClients ? "None yet." : NOT_KEPT, (client) => [
       make("details", {},
-        make("summary", {}, make("span", {}, client.name, " ", make("small", {}, client.version)), number(client.reads, `${count(client.documents)} documents, last ${ago(client.lastReadS)}`)),
+        make("summary", {}, make("span", {}, make("bdi", { dir: "auto" }, client.name), " ", make("small", {}, client.version)), number(client.reads, `${count(client.documents)} documents, last ${ago(client.lastReadS)}`)),
         make("ol", {}, ...client.loaded.map(([uri, reads]) => make("li", {}, link(uri), number(reads))))),
     ]);
-    list("searches", usage.emptySearches, usage.countsClients ? "None." : NOT_KEPT, (each) => [make("q", {}, each.query), number(each.count, `last ${ago(each.lastS)}`)]);
+    list("searches", usage.emptySearches, usage.countsClients ? "None." : NOT_KEPT, (each) => [make("q", { dir: "auto" }, each.query), number(each.count, `last ${ago(each.lastS)}`)]);
   }
 }
 
-const link = (uri) => make("a", { href: `#${uri}` }, brief(uri));
+const link = (uri) => make("a", { href: `#${uri}`, dir: "auto" }, readable(brief(uri)));
 
 const number = (value, title) => make("span", { class: "many", title }, count(value));
 

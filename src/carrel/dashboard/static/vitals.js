@@ -1,7 +1,7 @@
 // The figures above the library: states, numbers, plots, tables.
 
 import { ask, at, bar, fill, make, tell } from "./dom.js";
-import { brief, count, duration, figure, lasting, percent, size, sized, spelled, time } from "./format.js";
+import { brief, count, duration, figure, lasting, percent, readable, size, sized, spelled, time } from "./format.js";
 import { Plot, decades, linear } from "./plot.js";
 
 const KEPT_S = 900;
@@ -92,8 +92,8 @@ export class Vitals {
     if (!reads.length) return [make("li", { class: "empty" }, "Nothing was read yet.")];
     return reads.slice(0, 6).map((read) =>
       make("li", {},
-        make("b", {}, spelled(read.taken_ms)),
-        make("a", { href: `#${read.uri}` }, brief(read.uri)),
+        make("b", { title: `${read.taken_ms} ms` }, spelled(read.taken_ms)),
+        make("a", { href: `#${read.uri}`, dir: "auto" }, readable(brief(read.uri))),
         make("span", { class: `tag ${tagOf(read.result)}` }, read.result),
         make("time", {}, time(read.at_s)),
         ...stages(read),
@@ -109,7 +109,7 @@ export class Vitals {
       const most = Math.max(1, ...held.map((each) => each.bytes));
       fill(body, held, () => held.length ? held.map((each) =>
         make("tr", {},
-          make("th", { scope: "row" }, make("a", { href: `#${each.uri}` }, brief(each.uri))),
+          make("th", { scope: "row" }, make("a", { href: `#${each.uri}`, dir: "auto" }, readable(brief(each.uri)))),
           make("td", { class: "n" }, count(each.forms)),
           make("td", { class: "n" }, sized(each.bytes)),
           make("td", { class: "bar" }, bar(each.bytes / most)),

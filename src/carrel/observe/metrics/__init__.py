@@ -56,6 +56,7 @@ from carrel.observe.metrics.process import (
 from carrel.observe.metrics.reads import (
     CACHE_BYTES,
     CACHE_SIZE,
+    DASHBOARD_RESPONSES,
     DROPPED_LINES,
     EVICTIONS,
     FAILED,
@@ -91,6 +92,7 @@ __all__ = [
     "CACHE_SIZE",
     "CATALOG_SIZE",
     "CPU",
+    "DASHBOARD_RESPONSES",
     "DESCRIPTORS_SHORT",
     "DROPPED_LINES",
     "ENDED_STREAMS",

@@ -20,6 +20,7 @@ FORM_BYTES = "mcp_resource_cache_form_bytes"
 EVICTIONS = "mcp_resource_cache_evictions_total"
 SEARCH = "carrel_search_latency_seconds"
 RESPONSES = "carrel_http_responses_total"
+DASHBOARD_RESPONSES = "carrel_dashboard_responses_total"
 SENT_BYTES = "carrel_http_response_body_bytes_total"
 OPERATIONS = "mcp_server_operation_duration_seconds"
 DROPPED_LINES = "carrel_access_log_dropped_lines_total"
@@ -135,6 +136,12 @@ READS = {
         "All routes. MCP errors mostly travel with 2xx, see `mcp_server_operation_duration_seconds`.",
         "5xx: no input causes one on a well server; the log on stderr has the reason.",
         (Label("status", tuple(f"{digit}xx" for digit in STATUS_CLASSES)),),
+    ),
+    DASHBOARD_RESPONSES: Metric(
+        Kind.COUNTER,
+        "Responses to requests of open dashboards: the page, its files, its stream and what it asks for.",
+        "Part of `carrel_http_responses_total`; the rate on the dashboard leaves them out.",
+        "Much for few people: a page that is left open, or a program that polls what is made for the page.",
     ),
     SENT_BYTES: Metric(
         Kind.COUNTER,
