@@ -28,6 +28,8 @@ from carrel.search.query import parse_query
 from carrel.sections.addressing import split_section
 from carrel.sections.parsing import outline_of
 from carrel.servers.asgi import AsgiHeaders
+from carrel.sources.ignoring import ignores, parse_ignore
+from carrel.sources.wildmatch import MAX_STARS
 from carrel.uri import UriTemplate, canonical_uri
 from carrel.usage.clients import of_user_agent
 from tests.support.linear import Parse, hold
@@ -267,6 +269,11 @@ PATTERNS: tuple[str, ...] = (
     "{+x}a{+y}a{+z}b",
 )
 PATTERNS += ("**/**/**/{x}/*a", "{+x}/{y}-{z}", "**/a**/a**/b", "*" * 200 + "b", "*a" * 31 + "b")
+IGNORE_FILES = {
+    **ANYTHING,
+    **among("*", "**/", "?", "[", "[]", "[[:", "[!a-", "\\", "!", "#", "a\n", "*a*\n", "[a-z]\n"),
+    **among("[a", "[[:alpha:]", "[^", before="x", after="]"),
+}
 RULES = {
     **ANYTHING,
     **among(
@@ -318,6 +325,19 @@ def claims(pattern: str) -> Parse:
     return collection.claim
 
 
+def ignoring(*patterns: str) -> Parse:
+    chain = (parse_ignore("\n".join(patterns).encode()),)
+    return lambda text: ignores(chain, text, is_directory=False)
+
+
+# Without variables, which rules have and ignore files do not, and within the bound on stars.
+IGNORING = ignoring(
+    *(each for each in PATTERNS if "{" not in each and each.count("*") <= MAX_STARS),
+    "[[:alpha:]]*a?*b",
+    "!/**/a*b",
+)
+
+
 def headline(text: str) -> object:
     return headline_of(MARKDOWN, text.encode())
 
@@ -337,6 +357,8 @@ SUBJECTS: dict[str, Subject] = {
         lambda text: preview("t", MARKDOWN, text.encode(), "/s"), 120, MAX_MARKDOWN // 2, OUTLINES
     ),
     "rules": Subject(tolerant(lambda text: parse_rules(text, "x")), 40, 32_768, RULES),
+    "ignore files": Subject(tolerant(lambda text: parse_ignore(text.encode())), 80, 32_768, IGNORE_FILES),
+    "paths in ignore files": Subject(IGNORING, 40, 8192, PATHS),
     "default rules": Subject(tolerant(default_rules("x").claim), 8, 8192, PATHS),
     "templates of URIs": Subject(templates, 40, 8192, PATHS),
     **{

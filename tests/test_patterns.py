@@ -20,12 +20,14 @@ SAFE = {
     "headline._FENCE": "of each kind only the last fence can be open: a text is read three times at most",
     "headline._LINK": "a parenthesis ends every run, so each place is tried from two links",
     "placeholders._IN_MARKUP": "CDATA that is open reaches to the end, which matches",
+    "variables._SERVICE_LINK": "a name of an environment variable, whose length the system bounds",
     "rules._LONG_KEY": "begins where a part of a key begins, and looks at MAX_KEY_PARTS of them",
 }
 """Patterns that look slow, and why they are not; all are measured in tests/test_linear_time.py."""
 
 DYNAMIC = {
     "globs._compiled": "only patterns that `_is_cheap` lets pass; tests/test_linear_time.py measures them",
+    "sources.wildmatch._compile_piece": "sets of bytes one behind the other, without any repetition",
     "uri.without": "a name of a variable, escaped, with fixed text around it",
     "rules._line_of": "a key of the rules, escaped, once at the start of a line",
 }

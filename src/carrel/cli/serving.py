@@ -21,6 +21,7 @@ from carrel.cli.admitting import listening_for_admin, spelled, with_token
 from carrel.cli.greeting import greet
 from carrel.cli.heap import keep_freed_memory
 from carrel.cli.listening import listen, port_of
+from carrel.cli.output import complain
 from carrel.composing.secrets import with_redis_secrets
 from carrel.errors import InvalidLibrary, InvalidSettings
 from carrel.http.edge import hosts_of
@@ -152,7 +153,7 @@ def _take_leave(server: InheritingServer, *, for_people: bool) -> None:
     if server.is_forced:
         said = "Stopped at once, as you asked twice: requests in flight were not answered."
     if for_people:
-        print(said, file=sys.stderr)
+        complain(said)
     else:
         log.info(said)
     if server.is_forced:
