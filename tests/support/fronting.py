@@ -32,7 +32,7 @@ http {{
             proxy_pass http://127.0.0.1:{upstream}/;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
-            proxy_set_header Host $host;
+            proxy_set_header Host {host};
             proxy_set_header X-Forwarded-Proto $scheme;
             proxy_set_header X-Forwarded-Prefix "{path}";
             proxy_buffering off;
@@ -44,7 +44,9 @@ _TLS = " ssl; ssl_certificate {directory}/cert.pem; ssl_certificate_key {directo
 
 
 @contextmanager
-def fronted(upstream: int, directory: Path, *, path: str = "", name: str = "") -> Iterator[int]:
+def fronted(
+    upstream: int, directory: Path, *, path: str = "", name: str = "", host: str = "$host"
+) -> Iterator[int]:
     """Run nginx before a server for as long as the context lasts, and yield its port of loopback.
 
     Args:
@@ -52,6 +54,7 @@ def fronted(upstream: int, directory: Path, *, path: str = "", name: str = "") -
         directory: For its files.
         path: Below which the server is, such as `/standards`; empty for the root.
         name: Of the certificate, where nginx ends TLS; empty for plain HTTP.
+        host: `Host` of the requests to the server: that of the client, or `$proxy_host`, nginx's default.
     """
     nginx = shutil.which("nginx", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
     assert nginx is not None, "nginx is not installed; scripts/install brings it on Debian"
@@ -62,7 +65,8 @@ def fronted(upstream: int, directory: Path, *, path: str = "", name: str = "") -
     main = directory / "nginx.conf"
     tls = _TLS.format(directory=directory) if name else ""
     main.write_text(
-        _MAIN.format(directory=directory, port=port, tls=tls, path=path, upstream=upstream), "utf-8"
+        _MAIN.format(directory=directory, port=port, tls=tls, path=path, upstream=upstream, host=host),
+        "utf-8",
     )
     command = [nginx, "-e", str(directory / "error.log"), "-p", str(directory), "-c", str(main)]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
