@@ -10,12 +10,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from carrel.errors import InvalidSettings
+from carrel.similar import closest
 
 PREFIX = "CARREL_"
 """Variables with this prefix are settings of this product, so an unknown one is a mistake."""
-
-_CLOSE = 0.8
-"""Similarity by Jaro-Winkler, which favours a common beginning: names differ at their end, as by a unit."""
 
 _SERVICE_LINK = re.compile(rf"{PREFIX}(\w+_)?(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP|SCTP)\w*)?)\Z")
 """Variables that Kubernetes and `docker --link` set for a service called `carrel` or `carrel-x`."""
@@ -94,17 +92,25 @@ def _is_service_link(name: str, value: str) -> bool:
 
 
 def nearest(name: str, known: Collection[str]) -> str | None:
-    """Return the known name that is most like a name, if one is close."""
-    # Only a start that ends here needs it.
-    from rapidfuzz import process
-    from rapidfuzz.distance import JaroWinkler
+    """Return the known name that was probably meant by a name, if one is close.
 
-    found = process.extractOne(name, known, scorer=JaroWinkler.similarity, score_cutoff=_CLOSE)
-    return None if found is None else found[0]
+    That is a name spelt nearly alike, in any case; otherwise one that has the same words and more at its end,
+    or fewer: `redis` for `redis_url`, `metrics_port` for `metrics`.
+    """
+    folded, ordered = name.lower(), sorted(known)
+    lowered = [each.lower() for each in ordered]
+    for index in closest(folded, lowered, 1):
+        return ordered[index]
+    related = [
+        (abs(len(each) - len(folded)), index)
+        for index, each in enumerate(lowered)
+        if each.startswith(f"{folded}_") or folded.startswith(f"{each}_")
+    ]
+    return ordered[min(related)[1]] if related else None
 
 
 def _suggestion(name: str, known: Collection[str]) -> str:
     # Without the prefix, which would make any two names alike.
     whole = {each.removeprefix(PREFIX): each for each in sorted(known)}
-    found = nearest(name.removeprefix(PREFIX), list(whole))
+    found = nearest(name.removeprefix(PREFIX), whole)
     return "" if found is None else f"Did you mean {whole[found]}? "

@@ -10,6 +10,7 @@ from carrel.observe.cells import Cells
 from carrel.observe.exposition import exposition, series_totals
 from carrel.observe.metrics import (
     CATALOG_SIZE,
+    DESCRIPTORS_SHORT,
     DROPPED_LINES,
     EVICTIONS,
     FAILED_SURVEYS,
@@ -18,6 +19,7 @@ from carrel.observe.metrics import (
     FEED_UP,
     METRICS,
     READY,
+    REDIS_UNVERIFIED,
     RESPONSES,
     RULES_UP,
     SHARED_UP,
@@ -42,6 +44,7 @@ TABLE: dict[str, tuple[dict[str, float], list[str]]] = {
     "no watcher wanted": ({WATCHING: 0, WATCH_WANTED: 0}, []),
     "no redis": ({SHARED_UP: 0}, ["redis-down"]),
     "no feed": ({FEED_UP: 0}, ["feed-down"]),
+    "few descriptors": ({DESCRIPTORS_SHORT: 1}, ["descriptors-short"]),
     "traces": ({FAILING_EXPORTERS: 1}, ["traces-failing"]),
     "stale reads": ({STALE: 3}, ["stale-reads"]),
     "failed surveys": ({FAILED_SURVEYS: 1}, ["failed-surveys"]),
@@ -49,6 +52,7 @@ TABLE: dict[str, tuple[dict[str, float], list[str]]] = {
     "dropped spans": ({SPANS_DROPPED: 9}, ["dropped-spans"]),
     "dropped traces": ({TRACES_DROPPED: 9}, ["dropped-traces"]),
     "feed losses": ({FEED_LOSSES: 1}, ["feed-losses"]),
+    "unsigned items in redis": ({REDIS_UNVERIFIED: 2}, ["redis-unverified"]),
     "few evictions": ({EVICTIONS: 99}, []),
     "evictions": ({EVICTIONS: 100}, ["evictions"]),
     "server errors": ({RESPONSES: 4}, ["server-errors"]),

@@ -15,13 +15,28 @@ from tests.support.trees import plant
 NAME = "std.example"
 
 
-@pytest.mark.parametrize("path", ["", "/standards"])
-def test_the_page_lives_behind_tls_with_its_name_alone(chromium: Browser, tmp_path: Path, path: str) -> None:
+TRUST = ("--trusted-proxy", "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("path", "trust", "host"),
+    [
+        ("", (), "$host"),
+        ("", (), "$http_host"),
+        ("", (), "$proxy_host"),
+        ("", TRUST, "$host"),
+        ("/standards", TRUST, "$host"),
+    ],
+)
+def test_the_page_lives_behind_tls(
+    chromium: Browser, tmp_path: Path, path: str, trust: tuple[str, ...], host: str
+) -> None:
+    """With `--allowed-host` alone at the root; below a path the proxy has to be trusted as well."""
     library = plant(tmp_path / "library", LIBRARY)
-    command = rsgi_command(library, "--allowed-host", NAME, "--trusted-proxy", "127.0.0.1")
+    command = rsgi_command(library, "--allowed-host", NAME, *trust)
     with (
         running(command, tmp_path / "run") as server,
-        fronted(server.port, tmp_path / "nginx", path=path, name=NAME) as port,
+        fronted(server.port, tmp_path / "nginx", path=path, name=NAME, host=host) as port,
         chromium.new_context(ignore_https_errors=True) as context,
     ):
         page = context.new_page()

@@ -191,6 +191,9 @@ def test_probes_and_scrapes_come_by_any_name(path: str) -> None:
         # nginx passes `$host`, which has no port.
         ("std.example", "https://std.example:8443", "same-origin"),
         ("[::1]:8000", "https://[::1]", "same-origin"),
+        # Without `proxy_set_header Host`, nginx sends the address that it connects to.
+        ("[::1]:8000", "https://std.example", "same-origin"),
+        ("[::1]:8000", "https://STD.example:8443", "same-origin"),
     ],
 )
 def test_pages_of_the_server_itself_may_call(host: str, origin: str, site: str | None) -> None:
@@ -206,6 +209,9 @@ def test_pages_of_the_server_itself_may_call(host: str, origin: str, site: str |
         ("std.example", "https://std.example", "same-site"),
         ("std.example", "https://std.example", "cross-site"),
         ("std.example", "https://other.example", "same-origin"),
+        ("127.0.0.1:8000", "https://other.example", "same-origin"),
+        ("127.0.0.1:8000", "https://std.example", "same-site"),
+        ("127.0.0.1:8000", "https://std.example", None),
         ("std.example", "ftp://std.example", None),
         ("std.example", "https://std.example.evil.example", None),
         ("std.example", "https://std.example/", None),
@@ -213,7 +219,7 @@ def test_pages_of_the_server_itself_may_call(host: str, origin: str, site: str |
     ],
 )
 def test_pages_of_its_name_alone_may_not(host: str, origin: str, site: str | None) -> None:
-    edge = Edge(("std.example",), ())
+    edge = Edge(("std.example", "127.0.0.1"), ())
     more = {} if site is None else {"sec_fetch_site": site}
     assert isinstance(edge.check(sent(host=host, origin=origin, **more)), OriginForbidden)
 

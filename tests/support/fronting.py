@@ -17,7 +17,7 @@ _SITE = """
             proxy_pass http://127.0.0.1:{upstream}/;
             proxy_http_version 1.1;
             proxy_set_header Connection "";
-            proxy_set_header Host $host;
+            proxy_set_header Host {host};
             proxy_set_header X-Forwarded-Proto $scheme;
             proxy_set_header X-Forwarded-Prefix "{path}";
             proxy_buffering off;
@@ -28,7 +28,9 @@ _TLS = " ssl; ssl_certificate {directory}/cert.pem; ssl_certificate_key {directo
 
 
 @contextmanager
-def fronted(upstream: int, directory: Path, *, path: str = "", name: str = "") -> Iterator[int]:
+def fronted(
+    upstream: int, directory: Path, *, path: str = "", name: str = "", host: str = "$host"
+) -> Iterator[int]:
     """Run nginx before a server for as long as the context lasts, and yield its port of loopback.
 
     Args:
@@ -36,13 +38,15 @@ def fronted(upstream: int, directory: Path, *, path: str = "", name: str = "") -
         directory: For its files.
         path: Below which the server is, such as `/standards`; empty for the root.
         name: Of the certificate, where nginx ends TLS; empty for plain HTTP.
+        host: `Host` of the requests to the server: that of the client, or `$proxy_host`, nginx's default.
     """
     directory.mkdir(parents=True)
     if name:
         _sign(directory, name)
     tls = _TLS.format(directory=directory) if name else ""
     port = free_port()
-    with running_nginx(_SITE.format(port=port, tls=tls, path=path, upstream=upstream), port, directory):
+    site = _SITE.format(port=port, tls=tls, path=path, upstream=upstream, host=host)
+    with running_nginx(site, port, directory):
         yield port
 
 

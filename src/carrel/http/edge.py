@@ -113,10 +113,15 @@ class Edge:
             # Set by the browser and never by a page, and only where the connection is trustworthy: a site
             # whose name was rebound has no certificate for it.
             named = _HOST.match(match[2])
-            return site == "same-origin" and named is not None and named[1] == host[1]
+            return site == "same-origin" and named is not None and self._is_name(named[1], host[1])
         port = _DEFAULT_PORTS[match[1]]
         # Without a list the name could be that of a site whose name was rebound.
         return self._hosts is not None and match[2].removesuffix(port) == host[0].removesuffix(port)
+
+    def _is_name(self, name: str, host: str) -> bool:
+        # A proxy may send its own name for the server as `Host`, as nginx does unless told otherwise. A name
+        # that is listed is the server's all the same.
+        return name == host or (self._hosts is not None and name in self._hosts)
 
 
 def hosts_of(settings: Settings) -> tuple[str, ...] | None:

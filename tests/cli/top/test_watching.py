@@ -76,24 +76,28 @@ def unused_port() -> int:
     return port
 
 
-def read_soon(server: Server) -> threading.Thread:
-    """Read for as long as a look takes."""
+@contextmanager
+def reading(server: Server) -> Iterator[None]:
+    """Read as long as the context lasts: a command may take seconds to start."""
+    ending = threading.Event()
 
     def read() -> None:
-        end_s = time.monotonic() + 1.5
         with server.client(fresh=True) as client:
-            while time.monotonic() < end_s:
+            while not ending.is_set():
                 client.get(CORE_PATH)
 
     thread = threading.Thread(target=read)
     thread.start()
-    return thread
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join(DEADLINE_S)
 
 
 def test_a_program_gets_the_figures_of_one_interval(server: Server) -> None:
-    thread = read_soon(server)
-    found = carrel("top", "--url", server.url, "--once", "--json", "--interval", "0.5")
-    thread.join()
+    with reading(server):
+        found = carrel("top", "--url", server.url, "--once", "--json", "--interval", "0.5")
     assert (found.returncode, found.stderr) == (0, "")
     told = json.loads(found.stdout)
     assert told["readsPerS"] > 0
