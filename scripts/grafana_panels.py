@@ -313,6 +313,18 @@ FAULTS = (
         ),
     ),
     Panel(
+        "Unverified in Redis",
+        f"{WITH_REDIS} Items a second whose signature or content was wrong, by kind. They were not used.",
+        "ops",
+        (Query(rate("carrel_redis_unverified_total", "kind"), "{{kind}}"),),
+    ),
+    Panel(
+        "Refusals by share",
+        "How often a second a client address wanted more than its share, by what it wanted.",
+        "ops",
+        (Query(rate("carrel_share_refusals_total", "share"), "{{share}}"),),
+    ),
+    Panel(
         "Traces",
         "Only where OTEL_* asks for them. Spans a second that arrived, and that were lost, by reason.",
         "ops",
@@ -367,11 +379,12 @@ PROCESS = (
     ),
     Panel(
         "File descriptors",
-        "Open ones of all workers, and how many one may have.",
+        "Open ones of all workers, how many one may have, and how many workers have few left.",
         "none",
         (
             Query(gauge("process_open_fds", "instance"), "{{instance}}"),
             Query(gauge("process_max_fds", of="min"), "limit of a worker"),
+            Query(gauge("carrel_workers_short_of_descriptors"), "workers short of them"),
         ),
     ),
     Panel(

@@ -25,15 +25,15 @@ def outlining(source: CountingSource) -> Outlining:
     return Outlining(source, Threads(2))
 
 
-def info(source: CountingSource) -> ResourceInfo:
+@pytest.fixture
+def document(source: CountingSource) -> ResourceInfo:
     entry = source.stat("a.md")
     return ResourceInfo(URI, URI, "a.md", "a", "A", "", "file", "text/markdown", entry.size, 0, entry.version)
 
 
 async def test_a_document_is_parsed_once_for_all_who_ask(
-    source: CountingSource, outlining: Outlining
+    source: CountingSource, outlining: Outlining, document: ResourceInfo
 ) -> None:
-    document = info(source)
     assert outlining.known(document) is None
     outlines = await asyncio.gather(*(outlining.parsed(document) for _ in range(100)))
     assert len({id(outline) for outline in outlines}) == 1
@@ -41,29 +41,27 @@ async def test_a_document_is_parsed_once_for_all_who_ask(
     assert outlining.known(document) is outlines[0] is await outlining.parsed(document)
 
 
-async def test_a_section_is_resolved_by_the_outline(source: CountingSource, outlining: Outlining) -> None:
-    unresolved = section_info(info(source), "Two", None)
+async def test_a_section_is_resolved_by_the_outline(outlining: Outlining, document: ResourceInfo) -> None:
+    unresolved = section_info(document, "Two", None)
     resolved = await outlining.resolved(unresolved)
     assert resolved.section is not None
     assert (resolved.section.slug, resolved.uri) == ("two", f"{URI}?section=two")
     assert await outlining.resolved(resolved) is resolved
     with pytest.raises(SectionNotFound):
-        await outlining.resolved(section_info(info(source), "three", None))
+        await outlining.resolved(section_info(document, "three", None))
 
 
 async def test_another_version_is_not_parsed_in_its_place(
-    source: CountingSource, outlining: Outlining, tmp_path: Path
+    outlining: Outlining, document: ResourceInfo, tmp_path: Path
 ) -> None:
-    document = info(source)
     replace(tmp_path / "a.md", "# B\n")
     with pytest.raises(SourceChanged):
         await outlining.parsed(document)
 
 
 async def test_what_is_dropped_tells_where_its_sections_were(
-    source: CountingSource, outlining: Outlining
+    outlining: Outlining, document: ResourceInfo
 ) -> None:
-    document = info(source)
     assert outlining.discard(URI) == []
     await outlining.parsed(document)
     assert set(outlining.discard(URI)) >= {f"{URI}?section=one", f"{URI}?section=two"}

@@ -11,9 +11,10 @@ import pytest
 
 from carrel.cache.messages import Edit, State, Wire
 from carrel.cache.sealing import Sealing
+from carrel.draft import Document
 from carrel.errors import InvalidParams, ResourceNotFound
-from carrel.model import Form, Invalidation, ServedFrom
-from carrel.sharing import MAX_REMEMBERED, MAX_WAITING, TRIES
+from carrel.model import Form, Invalidation, ServedFrom, SourceEntry, Version
+from carrel.sharing import MAX_NAMED, MAX_REMEMBERED, MAX_WAITING, TRIES
 from tests.support.apps import Served, serving
 from tests.support.metering import value
 from tests.support.reading import read
@@ -427,3 +428,23 @@ async def test_changes_that_are_remembered_are_bounded(library: Path, redis_serv
         for batch in range(3 * MAX_REMEMBERED // 100):
             await sharing.heard(Edit({f"mcp://resources/{batch}/{number}": "1" for number in range(100)}))
         assert sharing.remembered == MAX_REMEMBERED
+
+
+async def test_announced_changes_that_are_never_made_are_bounded(
+    library: Path, redis_server: RedisServer
+) -> None:
+    async with serving_far(library, redis_server) as served:
+        await eventually(lambda: shared_of(served.library).feed.is_up)
+        sharing = served.app.sharing
+        assert sharing is not None
+        for batch in range(3 * MAX_REMEMBERED // MAX_NAMED):
+            # Nobody commits the draft: as when each file is gone again before its change is due.
+            draft = served.library.catalog.prepare(
+                {name: _document(name) for name in (f"new-{batch}-{n}.md" for n in range(MAX_NAMED))}
+            )
+            await sharing.agree(draft)
+        assert sharing.remembered == MAX_REMEMBERED
+
+
+def _document(path: str) -> Document:
+    return Document(SourceEntry(path, Version("1"), size=1, modified_ns=1), "text/markdown", "New", "")

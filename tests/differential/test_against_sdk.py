@@ -14,7 +14,7 @@ import pytest
 from tests.differential.conftest import TABLE, Pair
 from tests.support.servers import ERAS, post
 
-UNKNOWN = "mcp://resources/sdlc/kernel"
+UNKNOWN = "mcp://resources/sdlc/cores"
 
 
 OWN_META = "._meta.dev.carrel/"

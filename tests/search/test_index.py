@@ -1,3 +1,4 @@
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -94,6 +95,23 @@ def test_a_section_of_several_pieces_is_one_hit(index: Index) -> None:
     put(index, "u:a", "# A\n\n" + "alpha " * MAX_PIECE)
     put(index, "u:b", "alpha\n")
     assert sorted(names(find(index, "alpha"))) == [("u:a", "a"), ("u:b", None)]
+
+
+@pytest.mark.parametrize("word", ["b", "beta"])
+def test_word_that_fills_a_document_is_quoted_in_time(index: Index, word: str) -> None:
+    put(index, "u:a", "# Title\n\n" + f"{word} " * MAX_PIECE)
+    start_s = time.thread_time()
+    (found,) = find(index, word)
+    assert time.thread_time() - start_s < 1.0
+    assert found.snippet.strip("…") == " ".join([word] * 24)
+
+
+@pytest.mark.parametrize("matches", [199, 200, 201])
+def test_quote_names_the_word_however_often_it_is_there(index: Index, matches: int) -> None:
+    put(index, "u:a", "Begin. " * 300 + "alpha beta " * matches)
+    (found,) = find(index, "alpha")
+    assert "alpha beta alpha" in found.snippet
+    assert found.snippet.startswith("…")
 
 
 def test_a_document_takes_the_place_of_its_older_self_and_goes(index: Index) -> None:

@@ -37,6 +37,15 @@ _STEPS = 10_000
 """Instructions of the engine between two looks at the clock."""
 
 _SNIPPET_TOKENS = 24
+
+_MAX_WEIGHED = 200
+"""Matches in a part among which the engine chooses what to quote: it compares each with all others, so that a
+word that fills 64 KiB would take it half a minute. Where there are more, the first is quoted."""
+
+_MAX_QUOTED = 400
+"""Characters quoted of such a part."""
+
+_MARK = "\x02"
 _BETWEEN = "\x1f"
 
 _SCHEMA = """
@@ -184,16 +193,30 @@ class Index:
     ) -> None:
         for row, rank in self._ranked(expression, limit + len(found), step.max_ranked):
             # Quoting reads the text again: only of what is part of the answer.
-            (heading, slug, size, snippet) = self._database.execute(
-                "SELECT heading, slug, size, snippet(parts, 2, '', '', '…', ?) "
-                "FROM parts WHERE parts MATCH ? AND rowid = ?",
-                (_SNIPPET_TOKENS, expression, row),
+            (heading, slug, size) = self._database.execute(
+                "SELECT heading, slug, size FROM parts WHERE rowid = ?", (row,)
             ).fetchone()
             uri = self._uris[row // MAX_PARTS]
             if (uri, slug) not in found:
                 path = tuple(heading.split(_BETWEEN)) if heading else ()
                 score = round(step.base + rank / (1 + rank), 4)
+                snippet = self._quote(expression, row, size)
                 found[uri, slug] = Found(uri, slug, path, " ".join(snippet.split()), size, score)
+
+    def _quote(self, expression: str, row: int, size_bytes: int) -> str:
+        """Return what a part says around the words, in time linear in its length."""
+        select = "SELECT {} FROM parts WHERE parts MATCH ? AND rowid = ?"
+        # Between two matches is a separator, so that a short part needs no count.
+        if size_bytes > 2 * _MAX_WEIGHED:
+            (marked,) = self._database.execute(
+                select.format("highlight(parts, 2, ?, '')"), (_MARK, expression, row)
+            ).fetchone()
+            if marked.count(_MARK) > _MAX_WEIGHED:
+                return _beginning(marked)
+        (snippet,) = self._database.execute(
+            select.format("snippet(parts, 2, '', '', '…', ?)"), (_SNIPPET_TOKENS, expression, row)
+        ).fetchone()
+        return str(snippet)
 
     def _ranked(self, expression: str, limit: int, max_ranked: int) -> Iterator[tuple[int, float]]:
         execute = self._database.execute
@@ -206,6 +229,14 @@ class Index:
             (expression, beyond[0] if beyond else _NO_ROW, limit),
         ).fetchall()
         return ((row, max(0.0, -rank)) for row, rank in rows)
+
+
+def _beginning(marked: str) -> str:
+    """Return the text from its first match on, as far as is quoted."""
+    start = marked.index(_MARK)
+    text = marked[start:].replace(_MARK, "")
+    quoted = " ".join(text[:_MAX_QUOTED].split()[:_SNIPPET_TOKENS])
+    return f"{'…' if start else ''}{quoted}{'…' if len(quoted) < len(text.rstrip()) else ''}"
 
 
 def _place() -> str:
