@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from carrel.cache.failures import Reason
 from carrel.cache.shared import Turn
 from tests.cache.test_shared import BYTES, level, slot
 from tests.support.redis import RedisServer, running_redis
@@ -27,4 +28,4 @@ async def test_write_that_redis_does_not_confirm_is_not_counted_as_written(tmp_p
             shared.offer(Turn(slot(shared).key), BYTES)
             await eventually(lambda: shared.dropped + shared.writes)
             assert (shared.dropped, shared.writes) == (1, 0)
-            assert shared.link.errors["corrupt"] == 1
+            assert shared.link.errors[Reason.CORRUPT] == 1
