@@ -111,7 +111,7 @@ def candidates(
     A constant of the module is tested by what executes the functions that use it.
     """
     concerned = [mutant.function] if mutant.function else [*users_of_constant] or [""]
-    ranked: list[tuple[bool, float, str, float, str]] = []
+    ranked: list[tuple[bool, bool, float, str, float, str]] = []
     for file, recorded in recordings.by_file.items():
         inside = recorded.functions.get(mutant.module, {})
         outside = {name: [*recorded.seconds] for name in recorded.elsewhere.get(mutant.module, ())}
@@ -119,14 +119,17 @@ def candidates(
         tests = tests or set[str]().union(*(executing(outside, function) for function in concerned))
         mean = sum(recorded.seconds[test] for test in tests) / (len(tests) or 1)
         is_own = Path(mutant.module).stem in file
-        ranked += [(mean > 1 or not is_own, mean, file, recorded.seconds[test], test) for test in tests]
-    chosen: list[str] = []
+        is_slow = mean > 1
+        ranked += [(not is_own, is_slow, mean, file, recorded.seconds[test], test) for test in tests]
+    chosen: list[tuple[bool, bool, float, str, float, str]] = []
     spent_s = 0.0
-    for *_, seconds, test in sorted(ranked):
-        if spent_s + seconds <= budget_s or not chosen:
-            spent_s += seconds
-            chosen.append(test)
-    return chosen, len(ranked) - len(chosen)
+    # The module's own tests are the likeliest to notice, so they have the budget first.
+    for each in sorted(ranked):
+        if spent_s + each[4] <= budget_s or not chosen:
+            spent_s += each[4]
+            chosen.append(each)
+    quick_first = sorted(chosen, key=lambda each: (each[1] or each[0], *each))
+    return [test for *_, test in quick_first], len(ranked) - len(chosen)
 
 
 def executing(tests: dict[str, list[str]], function: str) -> set[str]:

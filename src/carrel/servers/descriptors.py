@@ -77,6 +77,7 @@ def cut(descriptor: Descriptor) -> None:
         # The file under the copy's number cannot change any more.
         if _inode_of_socket(copy) == descriptor.inode:
             with suppress(OSError), _looking_at(copy) as connection:
+                connection.getpeername()  # raises for a socket that listens, which is never to be shut down
                 connection.shutdown(socket.SHUT_RDWR)
     finally:
         os.close(copy)

@@ -89,7 +89,9 @@ class SocketDiag:
             return None
         addresses = local.ljust(16, b"\0") + remote.ljust(16, b"\0")
         id_ = _PORTS.pack(local_port, peer[1]) + addresses + bytes(4) + _NO_COOKIE
-        return self._ask(family, id_)
+        found = self._ask(family, id_)
+        # Asked about a wildcard, the kernel finds the socket that listens, which has no other end.
+        return found if found is not None and _PORTS.unpack_from(found.id)[1] == peer[1] else None
 
     def look_again(self, found: Found) -> Found | None:
         """Ask about a connection found before; None once it is closed, even if its addresses are in use."""

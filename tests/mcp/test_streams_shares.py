@@ -1,0 +1,56 @@
+"""What one peer may hold of all streams, and of the bytes that they watch."""
+
+from __future__ import annotations
+
+import pytest
+
+from carrel.catalog import Catalog
+from carrel.errors import ShareTaken
+from carrel.mcp.stream import Ending
+from carrel.mcp.streams import Streams
+from carrel.shares import EVERYONE, Kind, Shares
+from tests.support.shelves import Shelf, opened
+
+GREEDY, OTHER = "192.0.2.1", "192.0.2.2"
+
+
+def sharing(catalog: Catalog) -> Streams:
+    shares = Shares(0.25, {Kind.STREAMS: 8, Kind.SUBSCRIPTIONS: 4000})
+    return Streams(catalog, 8, 3600.0, lambda: None, shares=shares)
+
+
+async def test_peer_with_its_share_of_streams_gets_no_more_until_one_ends(shelf: Shelf) -> None:
+    streams = sharing(shelf.catalog)
+    first, _ = opened(streams, peer=GREEDY)
+    streams.admit(peer=GREEDY)
+    opened(streams, peer=GREEDY)
+    with pytest.raises(ShareTaken, match="2 streams open"):
+        streams.admit(peer=GREEDY)
+    streams.admit(peer=OTHER)
+    streams.admit(peer=EVERYONE)
+    first.end(Ending.SESSION)
+    streams.admit(peer=GREEDY)
+    streams.close()
+
+
+async def test_peer_with_its_share_of_watched_bytes_gets_no_more_until_one_ends(shelf: Shelf) -> None:
+    streams = sharing(shelf.catalog)
+    stream, _ = opened(streams, peer=GREEDY, uri_bytes=600)
+    assert streams.watched_bytes == 600
+    streams.admit(1, 400, GREEDY)
+    with pytest.raises(ShareTaken, match="watch as many URIs"):
+        streams.admit(1, 401, GREEDY)
+    streams.admit(1, 401, OTHER)
+    stream.end(Ending.SESSION)
+    assert streams.watched_bytes == 0
+    streams.admit(1, 1000, GREEDY)
+    streams.close()
+
+
+async def test_stream_that_was_opened_without_uris_holds_no_bytes(shelf: Shelf) -> None:
+    streams = sharing(shelf.catalog)
+    assert streams.watched_bytes == 0
+    opened(streams, "a", peer=GREEDY)
+    assert streams.watched_bytes == 0
+    streams.admit(1, 1000, GREEDY)
+    streams.close()
