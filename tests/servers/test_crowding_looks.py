@@ -7,11 +7,13 @@ blocking calls does not know that.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from carrel.servers.crowding import LOOK_S, Crowding, Link, silence_ms
+from carrel.servers.descriptors import Descriptor
 from carrel.shares import Kind, Shares, peer_key
 from tests.servers.test_crowding import GREEDY, LOCAL, Pairs, fill, is_open, pairs
 from tests.support.waiting import eventually, never
@@ -82,5 +84,5 @@ def test_looks_end_when_they_are_stopped(pairs: Pairs) -> None:
 
 def test_descriptor_that_is_no_connection_any_more_counts_as_heard_just_now() -> None:
     with socket.socket() as closed:
-        number = closed.fileno()
-    assert silence_ms(Link(number, (GREEDY, 1))) == 0
+        descriptor = Descriptor(closed.fileno(), os.fstat(closed.fileno()).st_ino)
+    assert silence_ms(Link(descriptor, (GREEDY, 1))) == 0

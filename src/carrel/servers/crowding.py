@@ -15,15 +15,15 @@ import asyncio
 import logging
 import os
 import select
-import socket
 import struct
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep, thread_time
 from typing import NamedTuple
 
+from carrel.servers import descriptors
+from carrel.servers.descriptors import Address, Descriptor
 from carrel.shares import EVERYONE, Kind, Shares
 from carrel.threads import Threads
 
@@ -47,15 +47,15 @@ _PAUSE_S = 0.0005
 """What the event loop gets between slices."""
 
 _DESCRIPTORS = Path("/proc/self/fd")
-_INFO = struct.Struct("=44xI4xI")
+_SILENCE = struct.Struct("=44xI4xI")
 """`tcpi_last_data_sent` and `tcpi_last_data_recv` in `struct tcp_info` of linux/tcp.h, in milliseconds."""
 
 
 class Link(NamedTuple):
     """One connection, as the system knows it."""
 
-    descriptor: int
-    remote: tuple[str, int]
+    descriptor: Descriptor
+    remote: Address
 
 
 class Found(NamedTuple):
@@ -167,13 +167,11 @@ def descriptors_open() -> int:
 
 
 def connections(port: int) -> list[Link]:
-    """Return this process's connections to a port of its own."""
+    """Return this process's connections to a port of its own; with pauses for the event loop."""
     found = []
-    for count, name in enumerate(os.listdir(_DESCRIPTORS), start=1):  # noqa: PTH208 - names are enough
-        with suppress(OSError), _borrowed(int(name)) as connection:
-            if _port_of(connection.getsockname()) == port:
-                host, remote_port = connection.getpeername()[:2]
-                found.append(Link(int(name), (host, remote_port)))
+    for count, (descriptor, local, remote) in enumerate(descriptors.connections(), start=1):
+        if local[1] == port:
+            found.append(Link(descriptor, remote))
         if count % _SLICE == 0:
             sleep(_PAUSE_S)
     return found
@@ -182,7 +180,7 @@ def connections(port: int) -> list[Link]:
 def has_unread(link: Link) -> bool:
     """Tell whether a connection's client has left so much unread that nothing more can be written."""
     poll = select.poll()
-    poll.register(link.descriptor, select.POLLOUT)
+    poll.register(link.descriptor.number, select.POLLOUT)
     return not poll.poll(0)
 
 
@@ -191,47 +189,10 @@ def close_silent(links: list[Link], count: int) -> int:
     if count <= 0:
         return 0
     by_silence = sorted(links, key=silence_ms, reverse=True)
-    return sum(map(_shut_down, by_silence[:count]))
+    return sum(descriptors.cut(link.descriptor) for link in by_silence[:count])
 
 
 def silence_ms(link: Link) -> int:
     """Return for how long nothing came over a connection or went, in milliseconds."""
-    try:
-        with _borrowed(link.descriptor) as connection:
-            info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO.size)
-            return int(min(_INFO.unpack(info)))
-    except (OSError, struct.error):
-        return 0
-
-
-def _shut_down(link: Link) -> bool:
-    try:
-        # Under a descriptor of its own: the first may be closed, and be another's, at any moment.
-        descriptor = os.dup(link.descriptor)
-    except OSError:
-        return False
-    with _socket(descriptor) as connection, suppress(OSError):
-        if connection.getpeername()[:2] == link.remote:
-            connection.shutdown(socket.SHUT_RDWR)
-            return True
-    return False
-
-
-def _port_of(address: object) -> object:
-    """Return the port of an address of the internet; addresses of other kinds have none."""
-    return address[1] if isinstance(address, tuple) and isinstance(address[0], str) else None
-
-
-@contextmanager
-def _borrowed(descriptor: int) -> Iterator[socket.socket]:
-    connection = _socket(descriptor)
-    try:
-        yield connection
-    finally:
-        connection.detach()
-
-
-def _socket(descriptor: int) -> socket.socket:
-    # With all of these given nothing is asked of the system, so it never raises, whatever the descriptor is;
-    # and addresses of IPv6 have room for all kinds.
-    return socket.socket(socket.AF_INET6, socket.SOCK_STREAM, 0, fileno=descriptor)
+    times = descriptors.read_tcp_info(link.descriptor, _SILENCE)
+    return 0 if times is None else min(times)

@@ -13,7 +13,7 @@ import socket
 import stat
 import struct
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import NamedTuple
 
 ACKED = struct.Struct("=120xQ")
@@ -35,27 +35,45 @@ class Descriptor(NamedTuple):
 
 def connections_by_peer() -> dict[Address, Descriptor]:
     """Return this process's TCP connections by the address of their other end."""
-    found: dict[Address, Descriptor] = {}
+    return {remote: descriptor for descriptor, _, remote in connections()}
+
+
+def connections() -> Iterator[tuple[Descriptor, Address, Address]]:
+    """Yield this process's TCP connections, each with the addresses of its own and of its other end."""
     for descriptor in _sockets():
-        with suppress(OSError), _looking_at(descriptor.number) as connection:
-            if connection.family in _FAMILIES:
-                host, port = connection.getpeername()[:2]
-                found[host, port] = descriptor
-    return found
+        try:
+            with _looking_at(descriptor.number) as connection:
+                if connection.family not in _FAMILIES:
+                    continue
+                local, remote = connection.getsockname()[:2], connection.getpeername()[:2]
+        except OSError:
+            continue  # it listens, or was closed meanwhile
+        yield descriptor, local, remote
 
 
 def read_acked(descriptor: Descriptor) -> int | None:
     """Return how many bytes the other end has acknowledged; None once the number belongs to another file."""
+    info = read_tcp_info(descriptor, ACKED)
+    return None if info is None else info[0]
+
+
+def read_tcp_info(descriptor: Descriptor, layout: struct.Struct) -> tuple[int, ...] | None:
+    """Return fields of a connection's `struct tcp_info`; None once the number belongs to another file.
+
+    Args:
+        descriptor: The connection.
+        layout: The fields, with what lies before them left out.
+    """
     if _inode_of_socket(descriptor.number) != descriptor.inode:
         return None
     try:
         with _looking_at(descriptor.number) as connection:
-            info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, ACKED.size)
-        acked: int = ACKED.unpack(info)[0]
+            info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, layout.size)
+        fields = layout.unpack(info)
     except (OSError, struct.error):
         return None
     # An inode that was closed does not come back: the number stood for this connection all the time.
-    return acked if _inode_of_socket(descriptor.number) == descriptor.inode else None
+    return fields if _inode_of_socket(descriptor.number) == descriptor.inode else None
 
 
 def shut_down(inodes: Collection[int]) -> None:
@@ -65,20 +83,25 @@ def shut_down(inodes: Collection[int]) -> None:
             cut(descriptor)
 
 
-def cut(descriptor: Descriptor) -> None:
-    """Shut a socket down, unless its number belongs to another file by now."""
+def cut(descriptor: Descriptor) -> bool:
+    """Shut a connection down, unless its number belongs to another file by now; tell whether it was."""
     if _inode_of_socket(descriptor.number) != descriptor.inode:
-        return
+        return False
     try:
         copy = os.dup(descriptor.number)
     except OSError:
-        return
+        return False
     try:
         # The file under the copy's number cannot change any more.
-        if _inode_of_socket(copy) == descriptor.inode:
-            with suppress(OSError), _looking_at(copy) as connection:
-                connection.getpeername()  # raises for a socket that listens, which is never to be shut down
-                connection.shutdown(socket.SHUT_RDWR)
+        if _inode_of_socket(copy) != descriptor.inode:
+            return False
+        with _looking_at(copy) as connection:
+            connection.getpeername()  # raises for a socket that listens, which is never to be shut down
+            connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return False  # the client was faster
+    else:
+        return True
     finally:
         os.close(copy)
 
