@@ -1,4 +1,4 @@
-"""Exactly as many messages wait as may."""
+"""Exactly as many messages wait as may, and a host that starts waits long enough."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 from carrel.cache.messages import Edit
 from carrel.draft import Document
 from carrel.model import SourceEntry, Version
-from carrel.sharing import MAX_WAITING
+from carrel.settling import QUIET_S
+from carrel.sharing import HOLD_S, JOINED_S, MAX_WAITING
 from tests.support.redis import RedisServer
 from tests.support.waiting import eventually
 from tests.test_sharing_agreement import Host, host
@@ -38,3 +39,7 @@ async def test_one_message_more_is_told_with_them_as_any_change(
         change(one, MAX_WAITING + 1)
         await eventually(lambda: edits(one))
         assert edits(one) == [Edit(None)]
+
+
+def test_host_that_starts_waits_longer_than_a_change_takes_to_be_whole_and_made() -> None:
+    assert JOINED_S > QUIET_S + HOLD_S
