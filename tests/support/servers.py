@@ -33,7 +33,7 @@ _POLL_S = 0.005
 _NO_TLS = ssl.create_default_context()
 """Made once: it takes longer than most tests, and all servers here are plain HTTP."""
 
-_ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
+_ADDRESS = re.compile(r"http://(?:127\.0\.0\.1|0\.0\.0\.0):(\d+)")
 
 Found = TypeVar("Found")
 

@@ -81,7 +81,7 @@ def requested_range(header: str, size: int) -> tuple[int, int] | None:
         start, end = int(first), min(size, int(last) + 1) if last else size
         if last and int(last) < start:
             return None
-    if start >= size or start >= end:
+    if start >= size:
         raise RangeNotSatisfiable(
             f"The document has {size} bytes; the range lies beyond them.", {"size": size}
         )
