@@ -155,3 +155,15 @@ def test_cut_leaves_a_socket_that_listens(stack: ExitStack) -> None:
     listener = listen(stack)
     cut(Descriptor(listener.fileno(), os.fstat(listener.fileno()).st_ino))
     connect(stack, listener)
+
+
+def test_cut_without_a_descriptor_to_spare_leaves_the_connection(stack: ExitStack) -> None:
+    listener = listen(stack)
+    client = stack.enter_context(socket.create_connection(listener.getsockname()))
+    accepted = stack.enter_context(listener.accept()[0])
+    found = Descriptor(accepted.fileno(), os.fstat(accepted.fileno()).st_ino)
+    with no_descriptor_left():
+        cut(found)
+    accepted.sendall(b"x")
+    client.settimeout(10)
+    assert client.recv(10) == b"x"
