@@ -62,10 +62,22 @@ def _fail_if_skipped(report: Any) -> None:
         report.longrepr = f"skipped, but in CI nothing is: {report.longrepr}"
 
 
+def _make_portable(report: Any) -> None:
+    """Spell out what is not UTF-8 in what a test printed or logged: xdist sends reports as UTF-8."""
+    report.sections = [(name, _spelled(text)) for name, text in report.sections]
+    if report.failed and (text := str(report.longrepr)) != _spelled(text):
+        report.longrepr = _spelled(text)
+
+
+def _spelled(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     _fail_if_skipped(report)
+    _make_portable(report)
     return report
 
 
