@@ -91,7 +91,7 @@ def _methods(tree: ast.Module, name: str) -> set[str]:
 
 def _value(expression: ast.expr, module: ModuleType) -> Any:
     try:
-        value = eval(compile(ast.Expression(expression), "pattern", "eval"), vars(module))  # noqa: S307 - our own
+        value = eval(compile(ast.Expression(expression), "<pattern>", "eval"), vars(module))  # noqa: S307 - our own
     except (NameError, TypeError):
         return None
     return value if isinstance(value, str | bytes | int) else None
