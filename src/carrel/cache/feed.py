@@ -204,7 +204,8 @@ class Feed:
             except* LinkError:
                 self._turn(is_up=False)
             await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_RETRY_S)
+            # Only a refusal lasts: after a failure the breaker says when Redis may be asked again.
+            pause_s = min(2 * pause_s, LONGEST_RETRY_S) if self.link.is_up else RETRY_S
 
     async def _begin(self) -> None:
         await self._look_at_clock()
