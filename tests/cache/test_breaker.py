@@ -39,6 +39,22 @@ def test_failures_of_those_who_asked_before_count_once() -> None:
     assert breaker.next_probe_s == 10.0 + FIRST_PAUSE_S
 
 
+def test_a_call_that_began_before_it_opened_is_no_failed_probe() -> None:
+    breaker = closed()
+    breaker.fail(10.0)
+    assert not breaker.fail(10.5, asked_s=9.9)
+    assert breaker.next_probe_s == 10.0 + FIRST_PAUSE_S
+
+
+def test_a_call_that_began_before_it_closed_does_not_open_it() -> None:
+    breaker = closed()
+    breaker.fail(10.0)
+    breaker.heal(10.3)
+    assert not breaker.fail(10.4, asked_s=9.9)
+    assert breaker.is_closed
+    assert breaker.fail(10.5, asked_s=10.4)
+
+
 @given(probes=st.integers(1, 1000))
 def test_it_is_probed_often_enough_however_long_it_was_open(probes: int) -> None:
     breaker = closed()

@@ -209,8 +209,8 @@ def test_a_redis_that_loads_its_data_is_used_once_it_has(rig: Rig) -> None:
         client.mset({f"ballast-{number}": "x" for number in range(5000)})
         client.save()
     rig.redis.kill()
-    # Microseconds for each key, so that loading takes a second.
-    rig.redis.start("--key-load-delay", "200", "--loading-process-events-interval-bytes", "1024")
+    # Microseconds for each key, so that loading takes three seconds: longer than the longest pause of probes.
+    rig.redis.start("--key-load-delay", "600", "--loading-process-events-interval-bytes", "1024")
     wait_for(
         lambda: count(metrics(rig.client), "carrel_redis_errors_total", reason="loading") > 0,
         "the reason shows",

@@ -37,22 +37,31 @@ class Breaker:
         self.next_probe_s = -inf
         """Monotonic time from which an open breaker may be probed."""
         self._pause_s = FIRST_PAUSE_S
+        self._turned_s = -inf
         self._closed_s = inf
         self._slow = 0
         self._slow_since_s = inf
 
-    def fail(self, now_s: float) -> bool:
-        """Take note of a failure, of a reader or a probe.
+    def fail(self, now_s: float, asked_s: float = inf) -> bool:
+        """Record a failure of a call or a probe.
+
+        Args:
+            now_s: Monotonic time.
+            asked_s: When the call began. One that began before the breaker last turned says nothing of
+                the level since.
 
         Returns:
             Whether it opened the breaker.
         """
+        if asked_s < self._turned_s:
+            return False
         opens, self.is_closed = self.is_closed, False
         if opens:
+            self._turned_s = now_s
             if now_s - self._closed_s >= STEADY_S:
                 self._pause_s = FIRST_PAUSE_S
         elif now_s < self.next_probe_s:
-            # Of a reader who had asked before it opened.
+            # Of a probe, which is recorded once.
             return False
         self.next_probe_s = now_s + self._pause_s
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
@@ -81,7 +90,7 @@ class Breaker:
     def heal(self, now_s: float) -> None:
         """Take note of a probe that went well."""
         self.is_closed = True
-        self._closed_s = now_s
+        self._turned_s = self._closed_s = now_s
         self._slow = 0
 
 

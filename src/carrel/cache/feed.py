@@ -170,7 +170,7 @@ class Feed:
         self._sequence += 1
         message = Message(self._sender, 0, self._sequence, int(self._now_s()), news)
         raw = self._wire.write(message)
-        await self.link.call("PUBLISH", self._keys.channel, raw, parse=_receivers)
+        await self.link.call("PUBLISH", self._keys.channel, raw, parse=_receivers, is_patient=True)
 
     async def _replace(self, state: State | None, message: bytes = b"") -> bool:
         """Replace the state that was seen last, and return whether it was still there.
@@ -181,7 +181,9 @@ class Feed:
         raw = b"" if state is None else self._wire.write_state(state)
         names = (self._keys.channel, message)
         told = (MAX_STATE_BYTES - 1, self._progress.raw, raw, *names)
-        found = await self.link.call("EVAL", _PUBLISH, 1, self._keys.feed, *told, parse=_done_or_state)
+        found = await self.link.call(
+            "EVAL", _PUBLISH, 1, self._keys.feed, *told, parse=_done_or_state, is_patient=True
+        )
         if found is not None:
             self._progress.see(found)
             return False
@@ -269,17 +271,19 @@ class Feed:
 
     async def _look(self) -> State | None:
         try:
-            raw = await self.link.call("GETRANGE", self._keys.feed, 0, MAX_STATE_BYTES - 1, parse=_bytes_of)
+            raw = await self.link.call(
+                "GETRANGE", self._keys.feed, 0, MAX_STATE_BYTES - 1, parse=_bytes_of, is_patient=True
+            )
         except LinkError as error:
             if error.reason is not Reason.REPLY:
                 raise
             # Somebody put a value of another kind there, and nothing but removing it makes room.
-            await self.link.call("UNLINK", self._keys.feed, parse=_receivers)
+            await self.link.call("UNLINK", self._keys.feed, parse=_receivers, is_patient=True)
             raw = b""
         return self._progress.see(raw)
 
     async def _look_at_clock(self) -> None:
-        now_s = await self.link.call("TIME", parse=seconds_of)
+        now_s = await self.link.call("TIME", parse=seconds_of, is_patient=True)
         self._redis_ahead_s = now_s - monotonic()
 
     def _now_s(self) -> float:

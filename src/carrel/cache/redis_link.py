@@ -1,6 +1,7 @@
 """The way to one Redis: deadlines, a breaker, reconnecting in the background.
 
-Every call ends within `DEADLINE_S`, connecting included, or is refused at once while the breaker is open.
+Every call of a reader ends within `DEADLINE_S`, connecting included, or is refused at once while the breaker
+is open; a call that no reader waits for may take `PATIENT_S`.
 The client library is imported when the link opens, on a thread: neither the start nor a server without Redis
 waits for it.
 """
@@ -17,6 +18,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from carrel.cache.breaker import LONGEST_PAUSE_S, Breaker, is_slow
+from carrel.cache.deadline import Deadline
 from carrel.cache.failures import COMMANDS, HARMLESS, LinkError, Reason
 from carrel.cache.redis_client import denied_command, make_pool, reason_of, require_client_library
 from carrel.cache.sealing import Corrupt
@@ -31,6 +33,13 @@ log = logging.getLogger("carrel.redis")
 DEADLINE_S = 0.05
 """Of one call: what a Redis that does not answer costs a reader, once, until the breaker is open."""
 
+PATIENT_S = 0.25
+"""Of a call that no reader waits for: a stall of the machine ends neither the feed nor a probe. The breaker
+finds out what is slow but answers."""
+
+PINGS = 3
+"""Of a probe, once it is connected: the quickest decides whether Redis is slow."""
+
 PROBES_UNTIL_TOLD = 2
 """A single one may fail for a stall of this process; the operator is told of what lasts."""
 
@@ -44,7 +53,7 @@ class RedisLink:
 
     Args:
         url: Where it is.
-        deadline_s: Of one call, in seconds.
+        deadline_s: Of one call that a reader waits for, in seconds.
 
     Raises:
         ExtraMissing: The client library is not installed.
@@ -54,6 +63,7 @@ class RedisLink:
         require_client_library()
         self.url = url
         self._deadline_s = deadline_s
+        self._patient_s = max(deadline_s, PATIENT_S)
         self._breaker = Breaker()
         self._pool: Pool | None = None
         self._up = asyncio.Event()
@@ -97,11 +107,14 @@ class RedisLink:
         """Wait until calls are let through."""
         await self._up.wait()
 
-    async def call(self, *command: Command, parse: Callable[[Any], Result]) -> Result:
+    async def call(
+        self, *command: Command, parse: Callable[[Any], Result], is_patient: bool = False
+    ) -> Result:
         """Send one command and return what its reply says.
 
         Args:
             command: Its name and arguments.
+            is_patient: No reader waits for it, so it may take `PATIENT_S`.
             parse: Makes the result of the reply, or raises `Corrupt`. Then the connection is given up as
                 well: it may be out of step, and answer each command with the reply to another.
 
@@ -110,7 +123,7 @@ class RedisLink:
         """
         if not self._breaker.is_closed:
             raise LinkError(Reason.OPEN)
-        return await self._call(command, parse)
+        return await self._call(command, parse, self._patient_s if is_patient else self._deadline_s)
 
     @asynccontextmanager
     async def subscribe(self, channel: str) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -124,7 +137,7 @@ class RedisLink:
         connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         try:
             with self._mapped("SUBSCRIBE"):
-                async with asyncio.timeout(self._deadline_s):
+                async with Deadline(self._patient_s):
                     await connection.connect()  # type: ignore[no-untyped-call]
                     await connection.send_command("SUBSCRIBE", channel)
                     await connection.read_response(push_request=True)
@@ -143,11 +156,13 @@ class RedisLink:
                 case _:
                     raise self._failed(Reason.CORRUPT)
 
-    async def _call(self, command: tuple[Command, ...], parse: Callable[[Any], Result]) -> Result:
+    async def _call(
+        self, command: tuple[Command, ...], parse: Callable[[Any], Result], deadline_s: float
+    ) -> Result:
         pool = self._pool
         assert pool is not None, "the breaker closes after the pool was made"
         with self._mapped(str(command[0])):
-            async with asyncio.timeout(self._deadline_s):
+            async with Deadline(deadline_s):
                 connection: Connection = await pool.get_connection()  # type: ignore[no-untyped-call]
                 try:
                     sent_s = monotonic()
@@ -172,11 +187,11 @@ class RedisLink:
     def _mapped(self, command: str) -> _Mapped:
         return _Mapped(self._failed, command)
 
-    def _failed(self, reason: Reason, command: str = "") -> LinkError:
+    def _failed(self, reason: Reason, command: str = "", asked_s: float = math.inf) -> LinkError:
         self.errors[reason] += 1
         if reason is Reason.PERMISSION and command in COMMANDS:
             self._deny(command)
-        if reason not in HARMLESS and self._breaker.fail(monotonic()):
+        if reason not in HARMLESS and self._breaker.fail(monotonic(), asked_s):
             self.openings += 1
             self._tell_listeners()
         return LinkError(reason)
@@ -203,7 +218,7 @@ class RedisLink:
     async def _make_pool(self) -> Pool:
         while True:
             try:
-                return await asyncio.to_thread(make_pool, self.url, self._deadline_s)
+                return await asyncio.to_thread(make_pool, self.url, self._patient_s)
             except OSError as error:
                 self.errors[Reason.CONNECTION] += 1
                 if self.errors[Reason.CONNECTION] == 1:
@@ -224,11 +239,9 @@ class RedisLink:
             try:
                 # Those of a Redis that is gone would fail one by one.
                 await pool.disconnect(inuse_connections=False)
-                await self._call(("PING",), _expect_pong)
-                # Once more, without the time that connecting takes.
-                asked_s = monotonic()
-                await self._call(("PING",), _expect_pong)
-                if is_slow(monotonic() - asked_s, 0):
+                await self._ping_s()
+                # Again, without the time that connecting takes.
+                if is_slow(min([await self._ping_s() for _ in range(PINGS)]), 0):
                     raise self._failed(Reason.SLOW)
             except LinkError as error:
                 self._breaker.fail(monotonic())
@@ -244,6 +257,12 @@ class RedisLink:
                 log.warning("Redis at %s is used again", self.url.place)
             self._failed_probes = 0
 
+    async def _ping_s(self) -> float:
+        """Return how long Redis takes to answer, in seconds."""
+        asked_s = monotonic()
+        await self._call(("PING",), _expect_pong, self._patient_s)
+        return monotonic() - asked_s
+
 
 def _size(value: object) -> int:
     return len(value) if isinstance(value, bytes | str) else 0
@@ -257,9 +276,10 @@ def _expect_pong(reply: Any) -> None:
 class _Mapped:
     """Turns what the client library raises into `LinkError`, at the boundary."""
 
-    def __init__(self, failed: Callable[[Reason, str], LinkError], command: str) -> None:
+    def __init__(self, failed: Callable[[Reason, str, float], LinkError], command: str) -> None:
         self._failed = failed
         self._command = command
+        self._asked_s = monotonic()
 
     def __enter__(self) -> None:
         pass
@@ -267,4 +287,5 @@ class _Mapped:
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
         # Cancelling is no failure; anything else may come of parsing bytes that are not Redis's.
         if isinstance(error, Exception) and not isinstance(error, LinkError):
-            raise self._failed(reason_of(error), denied_command(error) or self._command) from error
+            command = denied_command(error) or self._command
+            raise self._failed(reason_of(error), command, self._asked_s) from error

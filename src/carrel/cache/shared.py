@@ -232,14 +232,16 @@ class SharedLevel:
 
     async def _do(self, task: _Task) -> None:
         if task.removed:
-            await self.link.call("UNLINK", *task.removed, parse=_ignore)
+            await self.link.call("UNLINK", *task.removed, parse=_ignore, is_patient=True)
         key, token = task.turn
         if task.representation is not None:
             value = self._framing.pack(key, task.representation)
-            await self.link.call("SET", key, value, "PX", self._ttl_ms, parse=_expect_ok)
+            await self.link.call("SET", key, value, "PX", self._ttl_ms, parse=_expect_ok, is_patient=True)
             self.writes += 1
         if token:
-            await self.link.call("EVAL", _GIVE_BACK, 1, self._keys.lease(key), token, parse=_ignore)
+            await self.link.call(
+                "EVAL", _GIVE_BACK, 1, self._keys.lease(key), token, parse=_ignore, is_patient=True
+            )
 
     def _give_up(self, task: _Task) -> None:
         self.dropped += sum(each.representation is not None for each in (task, *self._tasks))
