@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import select
 import socket
 import struct
 import sys
@@ -54,12 +53,7 @@ def drain(sockets: Sequence[socket.socket]) -> None:
     while (now_s := time.monotonic()) < min(end_s, empty_since_s + EMPTY_S):
         if any(waiting(each) for each in sockets):
             empty_since_s = now_s
-        rest(_SLICE_S)
-
-
-def rest(for_s: float) -> None:
-    """Sleep. `time.sleep` raises where `libfaketime` turns the clock, and a stop that raises does not end."""
-    select.select([], [], [], for_s)
+        time.sleep(_SLICE_S)
 
 
 def waiting(listener: socket.socket) -> int:

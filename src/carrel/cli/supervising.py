@@ -24,7 +24,7 @@ from typing import Any
 from granian._granian import SocketHolder
 from granian.server.mp import MPServer, WorkerProcess
 
-from carrel.cli.draining import drain, let_go, rest
+from carrel.cli.draining import drain, let_go
 from carrel.cli.listening import BACKLOG
 from carrel.cli.obeying import obey
 from carrel.cli.scheduling import hand_over
@@ -92,7 +92,7 @@ class InheritingServer(MPServer):
         for each in self._sockets:
             each.close()
         # From here on connections are refused.
-        rest(LEAVING_S)
+        time.sleep(LEAVING_S)
 
     def _spawn_worker(  # type: ignore[override] # as Granian's own of processes does
         self, idx: int, target: Callable[..., Any], callback_loader: Callable[[], Any]
@@ -149,7 +149,7 @@ class InheritingServer(MPServer):
         def leave_and_end() -> None:
             self._rests(delay_s)
             _have_leave([worker])
-            rest(LEAVING_S)
+            time.sleep(LEAVING_S)
             end()
 
         worker.terminate = leave_and_end  # type: ignore[method-assign]
@@ -164,7 +164,7 @@ class InheritingServer(MPServer):
         """Wait, and tell whether the server is to go on."""
         end_s = time.monotonic() + for_s
         while time.monotonic() < end_s and not self.interrupt_signal:
-            rest(_SLICE_S)
+            time.sleep(_SLICE_S)
         return not self.interrupt_signal
 
 
