@@ -91,11 +91,31 @@ class RedisServer:
         with self.client() as client:
             return sorted(key.decode() for key in client.scan_iter(match=pattern, count=1000))
 
+    @contextmanager
+    def listening(self) -> Iterator[list[str]]:
+        """Collect the commands that are carried out within the context; they are there once it ends.
+
+        Yields:
+            Each command with its arguments, those of scripts too.
+        """
+        heard: list[str] = []
+        with self.client() as client, client.monitor() as monitor:
+            yield heard
+            end = f"the end, {id(heard)}"
+            client.echo(end)
+            while end not in (command := monitor.next_command()["command"]):
+                heard.append(command)
+
     def commands(self) -> dict[str, int]:
         """Return how often each command was carried out."""
         with self.client() as client:
             stats: dict[str, Any] = client.info("commandstats")
         return {name.removeprefix("cmdstat_"): int(row["calls"]) for name, row in stats.items()}
+
+
+def on_content(commands: list[str]) -> list[str]:
+    """Return the commands by which content is read, written or removed, or its load is shared out."""
+    return [command for command in commands if ":resource:" in command or ":lease:" in command]
 
 
 def free_port() -> int:
