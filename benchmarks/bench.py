@@ -1,4 +1,4 @@
-"""Compare Carrel with its floor: CPU of the server per request, alternating in one run.
+"""Compare Choirbook with its floor: CPU of the server per request, alternating in one run.
 
 Absolute figures of a shared machine mean little; the ratio of two servers that took turns within
 seconds holds. Prints a table, or JSON with every sample and the environment.
@@ -21,8 +21,8 @@ import msgspec
 from benchmarks import deployment, gate, observation
 from benchmarks.processes import free_port, running
 from benchmarks.requests import Case, get_json, get_raw, plant, read_handshake, read_modern
-from benchmarks.sampling import SERVER_CORE, Load, check, machine, missing, sample
-from carrel_perf.peers import Sample
+from benchmarks.sampler import SERVER_CORE, Load, check, machine, missing, sample
+from choirbook_perf.peers import Sample
 
 CASES = {case.name: case for case in (get_raw(), get_json(), read_modern(), read_handshake())}
 
@@ -31,13 +31,21 @@ CASES = {case.name: case for case in (get_raw(), get_json(), read_modern(), read
 def servers(scratch: Path) -> Iterator[dict[str, tuple[str, int]]]:
     """Run both servers; yields base URL and process id of each."""
     document = plant(scratch / "library")
-    ports = {"floor": free_port(), "carrel": free_port()}
+    ports = {"floor": free_port(), "choirbook": free_port()}
     floor = [sys.executable, "-m", "benchmarks.floor", "--port", str(ports["floor"])]
     floor += ["--document", str(document)]
-    carrel = [sys.executable, "-m", "carrel", "serve", str(document.parent), "--port", str(ports["carrel"])]
+    choirbook = [
+        sys.executable,
+        "-m",
+        "choirbook",
+        "serve",
+        str(document.parent),
+        "--port",
+        str(ports["choirbook"]),
+    ]
     with ExitStack() as stack:
         started = {}
-        for name, command in (("floor", floor), ("carrel", carrel)):
+        for name, command in (("floor", floor), ("choirbook", choirbook)):
             url = f"http://127.0.0.1:{ports[name]}"
             process = stack.enter_context(
                 running(command, f"{url}/readyz", scratch / f"{name}.log", SERVER_CORE)
@@ -47,7 +55,7 @@ def servers(scratch: Path) -> Iterator[dict[str, tuple[str, int]]]:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Run the cases, floor and Carrel alternating."""
+    """Run the cases, floor and Choirbook alternating."""
     results = []
     with tempfile.TemporaryDirectory() as directory:
         scratch = Path(directory)
@@ -72,7 +80,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _summarise(case: Case, samples: dict[str, list[Sample]]) -> dict[str, Any]:
-    ratios = [c.cpu_us / f.cpu_us for f, c in zip(samples["floor"], samples["carrel"], strict=True)]
+    ratios = [c.cpu_us / f.cpu_us for f, c in zip(samples["floor"], samples["choirbook"], strict=True)]
     return {
         "case": case.name,
         "cpu_ratio": statistics.median(ratios),
@@ -84,7 +92,7 @@ def _summarise(case: Case, samples: dict[str, list[Sample]]) -> dict[str, Any]:
 def print_table(result: dict[str, Any]) -> None:
     """Print medians for a person."""
     print(
-        f"{'case':<26}{'floor us':>10}{'carrel us':>11}{'ratio':>8}{'(range)':>14}{'req/s':>9}{'p99 ms':>8}"
+        f"{'case':<26}{'floor us':>10}{'choirbook us':>11}{'ratio':>8}{'(range)':>14}{'req/s':>9}{'p99 ms':>8}"
     )
     for case in result["cases"]:
         median = {
@@ -94,9 +102,9 @@ def print_table(result: dict[str, Any]) -> None:
         }
         spread = f"({min(case['cpu_ratios']):.2f}-{max(case['cpu_ratios']):.2f})"
         print(
-            f"{case['case']:<26}{median['floor', 'cpu_us']:>10.1f}{median['carrel', 'cpu_us']:>11.1f}"
+            f"{case['case']:<26}{median['floor', 'cpu_us']:>10.1f}{median['choirbook', 'cpu_us']:>11.1f}"
             f"{case['cpu_ratio']:>8.2f}{spread:>14}"
-            f"{median['carrel', 'requests_per_s']:>9.0f}{median['carrel', 'p99_ms']:>8.1f}"
+            f"{median['choirbook', 'requests_per_s']:>9.0f}{median['choirbook', 'p99_ms']:>8.1f}"
         )
 
 
@@ -159,7 +167,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--observation",
         action="store_true",
-        help="compare Carrel that is observed with Carrel that is not, instead of with the floor",
+        help="compare Choirbook that is observed with Choirbook that is not, instead of with the floor",
     )
     parser.add_argument(
         "--max-cost",

@@ -25,9 +25,9 @@ import msgspec
 from benchmarks import gate
 from benchmarks.pages import connected, open_browser, open_pages
 from benchmarks.processes import cpu_s, free_port, running
-from benchmarks.sampling import LOAD_CORE, SERVER_CORE, machine
-from carrel_perf.results import Environment
-from carrel_perf.runbook.markdown import table as markdown
+from benchmarks.sampler import LOAD_CORE, SERVER_CORE, machine
+from choirbook_perf.results import Environment
+from choirbook_perf.runbook.markdown import table as markdown
 
 CLOSED, OPEN = "closed", "open"
 LIMIT = 0.02
@@ -183,7 +183,7 @@ def _servers(scratch: Path, workers: int) -> Iterator[Mapping[str, Server]]:
             command = [
                 sys.executable,
                 "-m",
-                "carrel",
+                "choirbook",
                 "serve",
                 "--port",
                 str(port),

@@ -1,4 +1,4 @@
-"""What Redis and a second worker cost a hit: Carrel deployed so beside one worker alone, in turns.
+"""What Redis and a second worker cost a hit: Choirbook deployed so beside one worker alone, in turns.
 
 `scripts/bench --deployment`. A hit asks no Redis, and workers share nothing that a hit writes to: what these
 figures show is that it stays so.
@@ -19,16 +19,16 @@ import msgspec
 from benchmarks import gate
 from benchmarks.processes import free_port, running
 from benchmarks.requests import Case, plant
-from benchmarks.sampling import SERVER_CORE, Load, check, machine, sample
+from benchmarks.sampler import SERVER_CORE, Load, check, machine, sample
 from benchmarks.shared import redis_server
-from carrel_perf.peers import Sample
+from choirbook_perf.peers import Sample
 
 ALONE = "one worker"
 REDIS = "one worker, with Redis"
 WORKERS = "two workers"
 
 LIMITS = {REDIS: 1.03, WORKERS: 1.05}
-"""What a hit may cost at most, by how Carrel is deployed, in times of what it costs one worker alone."""
+"""What a hit may cost at most, by how Choirbook is deployed, in times of what it costs one worker alone."""
 
 
 class Server(NamedTuple):
@@ -105,7 +105,7 @@ def _servers(scratch: Path) -> Iterator[tuple[dict[str, Server], str]]:
         started = {}
         for number, (name, chosen) in enumerate(options.items()):
             url = f"http://127.0.0.1:{(port := free_port())}"
-            command = [sys.executable, "-m", "carrel", "serve", str(document.parent), "--port", str(port)]
+            command = [sys.executable, "-m", "choirbook", "serve", str(document.parent), "--port", str(port)]
             log = scratch / f"server-{number}.log"
             process = stack.enter_context(running([*command, *chosen], f"{url}/readyz", log, SERVER_CORE))
             started[name] = Server(url, process.pid)

@@ -1,7 +1,7 @@
-"""The floor: what the server under Carrel costs when the app does nothing but send ready bytes.
+"""The floor: what the server under Choirbook costs when the app does nothing but send ready bytes.
 
 `GET` sends the bytes of a file; `POST` decodes a JSON-RPC request and splices its id into a ready
-result. No routing, no checks, no metrics, no log; Granian is run as `carrel serve` runs it. Run as a
+result. No routing, no checks, no metrics, no log; Granian is run as `choirbook serve` runs it. Run as a
 program by `benchmarks.bench`.
 """
 
@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from carrel.cli import hosting
-from carrel.cli.listening import listen
+from choirbook.servers.granian import server as hosting
+from choirbook.servers.granian.sockets import listen
 
 
 class Call(msgspec.Struct):

@@ -1,7 +1,7 @@
-"""Whether Carrel costs too much beside its floor, or the rounds scatter too much to say. Pure.
+"""Whether Choirbook costs too much beside its floor, or the rounds scatter too much to say. Pure.
 
 The median of a few rounds is not the median of all that could be run. The order statistics of
-`carrel_perf.gate` bound it: a case passes when all of its interval at 95 % is within the limit, fails when
+`choirbook_perf.gate` bound it: a case passes when all of its interval at 95 % is within the limit, fails when
 none of it is, and is inconclusive otherwise.
 """
 
@@ -11,14 +11,14 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from carrel_perf.gate import ranks, requests_needed
+from choirbook_perf.gate import ranks, requests_needed
 
 MEDIAN = 0.5
 ROUNDS_NEEDED = requests_needed(100 * MEDIAN)
 """With fewer rounds the interval has no ends."""
 
 PASSED, FAILED, INCONCLUSIVE = 0, 1, 3
-"""What the command ends with, as `carrel perf` does."""
+"""What the command ends with, as `choirbook perf` does."""
 
 
 class Row(NamedTuple):
@@ -37,7 +37,7 @@ def judge(ratios: Mapping[str, Sequence[float]], limit: float) -> list[Row]:
     """Hold the cases to a limit.
 
     Args:
-        ratios: By case, Carrel's CPU per request by the floor's, of each round; at least `ROUNDS_NEEDED`.
+        ratios: By case, Choirbook's CPU per request by the floor's, of each round; at least `ROUNDS_NEEDED`.
         limit: What they may be at most.
     """
     return [_row(case, sorted(taken), limit) for case, taken in ratios.items()]
@@ -65,5 +65,5 @@ def told(rows: Sequence[Row], limit: float) -> str:
 def _told(row: Row, limit: float) -> str:
     found = f"{row.case}: {row.ratio:.2f} times its floor, between {row.low:.2f} and {row.high:.2f} at 95 %"
     if row.outcome == FAILED:
-        return f"{found}, where {limit:g} is allowed. Find where the time goes with: carrel perf profile"
+        return f"{found}, where {limit:g} is allowed. Find where the time goes with: choirbook perf profile"
     return f"{found}: too noisy to say whether {limit:g} is kept. Run more rounds, or on a quieter machine."

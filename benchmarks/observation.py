@@ -1,4 +1,4 @@
-"""What observation costs: Carrel with metrics, log and unsampled tracing beside one with none, in turns.
+"""What observation costs: Choirbook with metrics, log and unsampled tracing beside one with none, in turns.
 
 `scripts/bench --observation`. Where the extra for tracing is not installed, or the server has no tracing,
 metrics and log are what is measured; the output says which it was.
@@ -20,16 +20,16 @@ import msgspec
 from benchmarks import gate
 from benchmarks.processes import free_port, running
 from benchmarks.requests import Case, plant
-from benchmarks.sampling import SERVER_CORE, Load, check, machine, sample
-from carrel_perf.peers import Sample
+from benchmarks.sampler import SERVER_CORE, Load, check, machine, sample
+from choirbook_perf.peers import Sample
 
 OFF, ON = "off", "on"
 
-_UNOBSERVED = {"CARREL_METRICS": "off", "CARREL_ACCESS_LOG": "off", "OTEL_SDK_DISABLED": "true"}
+_UNOBSERVED = {"CHOIRBOOK_METRICS": "off", "CHOIRBOOK_ACCESS_LOG": "off", "OTEL_SDK_DISABLED": "true"}
 # Sampled is nothing, so nothing is sent: the address need not lead anywhere.
 _OBSERVED = {
-    "CARREL_METRICS": "on",
-    "CARREL_ACCESS_LOG": "on",
+    "CHOIRBOOK_METRICS": "on",
+    "CHOIRBOOK_ACCESS_LOG": "on",
     "OTEL_SDK_DISABLED": "false",
     "OTEL_TRACES_SAMPLER": "always_off",
     "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
@@ -39,7 +39,7 @@ VARIABLES: dict[str, Mapping[str, str]] = {OFF: _UNOBSERVED, ON: _OBSERVED}
 
 def observed() -> list[str]:
     """Return what is on in the one of the two servers."""
-    traces = find_spec("carrel.observe.tracing") is not None and find_spec("opentelemetry.sdk") is not None
+    traces = find_spec("choirbook.observe.tracing") is not None and find_spec("opentelemetry.sdk") is not None
     return ["metrics", "log", *(["unsampled tracing"] if traces else [])]
 
 
@@ -123,7 +123,7 @@ def _servers(scratch: Path) -> Iterator[dict[str, tuple[str, int, str]]]:
         started = {}
         for name, variables in VARIABLES.items():
             url = f"http://127.0.0.1:{(port := free_port())}"
-            command = [sys.executable, "-m", "carrel", "serve", str(document.parent), "--port", str(port)]
+            command = [sys.executable, "-m", "choirbook", "serve", str(document.parent), "--port", str(port)]
             log = scratch / f"{name}.log"
             process = stack.enter_context(running(command, f"{url}/readyz", log, SERVER_CORE, variables))
             started[name] = (url, process.pid, document.read_text())
@@ -153,5 +153,5 @@ def _compare(
 def _told(row: gate.Row, limit: float) -> str:
     found = f"{row.case}: {row.ratio:.1%} of throughput, between {row.low:.1%} and {row.high:.1%} at 95 %"
     if row.outcome == gate.FAILED:
-        return f"{found}, where {limit:.0%} is allowed. Find where the time goes with: carrel perf profile"
+        return f"{found}, where {limit:.0%} is allowed. Find where the time goes with: choirbook perf profile"
     return f"{found}: too noisy to say whether {limit:.0%} is kept. Run more rounds, or on a quieter machine."

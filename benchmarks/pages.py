@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 HOST = "127.0.0.1"
 ASK_EVERY_S = 5.0
-"""As `src/carrel/dashboard/static` does."""
+"""As `src/choirbook/dashboard/static` does."""
 
 LIVE_DEADLINE_S = 20.0
 _MAX_MESSAGE_BYTES = 4 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""Measure Carrel on a large library: start, memory, listings, and what readers notice of mass changes.
+"""Measure Choirbook on a large library: start, memory, listings, and what readers notice of mass changes.
 
 The library is generated in a temporary directory. The longest read bounds the longest block of the server's
 event loop from above. Prints a table, or JSON with the environment.
@@ -24,7 +24,7 @@ import msgspec
 
 from benchmarks.processes import free_port, pinned, running
 from benchmarks.requests import ENDPOINT, HANDSHAKE
-from benchmarks.sampling import LOAD_CORE, SERVER_CORE, machine
+from benchmarks.sampler import LOAD_CORE, SERVER_CORE, machine
 
 DIRECTORIES = 100
 PROSE = "A rule says when it applies, and why.\n"
@@ -100,7 +100,7 @@ def rewrite(library: Path, changes: int) -> None:
 def serving(library: Path, log: Path) -> Iterator[Started]:
     """Serve a library for as long as the context lasts."""
     port = free_port()
-    command = [sys.executable, "-m", "carrel", "serve", str(library), "--port", str(port)]
+    command = [sys.executable, "-m", "choirbook", "serve", str(library), "--port", str(port)]
     start_s = time.monotonic()
     with running(command, f"http://127.0.0.1:{port}/readyz", log, SERVER_CORE) as process:
         yield Started(port, process.pid, time.monotonic() - start_s)
@@ -212,7 +212,7 @@ def change(client: Client, port: int, library: Path, changes: int, unchanged: in
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Measure a small library, which is the floor, then the large one."""
-    with tempfile.TemporaryDirectory(prefix="carrel-scale-") as directory:
+    with tempfile.TemporaryDirectory(prefix="choirbook-scale-") as directory:
         scratch = Path(directory)
         with serving(plant(scratch / "small", 1), scratch / "small.log") as small:
             client = Client(small.port)

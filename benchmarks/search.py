@@ -25,8 +25,8 @@ from urllib.parse import quote
 import msgspec
 
 from benchmarks.processes import cpu_s, free_port, running
-from benchmarks.sampling import SERVER_CORE, machine
-from carrel.settings import STARTER_LIBRARY
+from benchmarks.sampler import SERVER_CORE, machine
+from choirbook.settings import STARTER_LIBRARY
 
 SEED = 7
 IDLE_S = 2.0
@@ -152,7 +152,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         scratch = Path(directory)
         plant(scratch / "library", options.documents, options.kib * 1024)
         port = free_port()
-        command = [sys.executable, "-m", "carrel", "serve", str(scratch / "library"), "--port", str(port)]
+        command = [sys.executable, "-m", "choirbook", "serve", str(scratch / "library"), "--port", str(port)]
         document = "/mcp/resources/files/d0.md"
         start_s = time.perf_counter()
         with running(command, f"http://127.0.0.1:{port}{document}", scratch / "log", SERVER_CORE) as process:

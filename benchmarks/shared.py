@@ -1,6 +1,6 @@
 """Measure what a miss costs: from a local disk, and from Redis. docs/adr/0007 is decided by it.
 
-Both ways are Carrel's own, in one process, in turns: reading and rendering on a thread, and a look-up in the
+Both ways are Choirbook's own, in one process, in turns: reading and rendering on a thread, and a look-up in the
 shared level with all its checks. Redis runs on this machine, so that no network is faster. Prints a table,
 or JSON with the environment.
 """
@@ -25,24 +25,24 @@ from typing import NamedTuple
 import msgspec
 
 from benchmarks.processes import free_port
-from benchmarks.sampling import machine
-from carrel.cache.feed import Feed
-from carrel.cache.framing import Framing
-from carrel.cache.keys import Keys
-from carrel.cache.redis_link import RedisLink
-from carrel.cache.sealing import Sealing
-from carrel.cache.shared import SharedLevel
-from carrel.catalog import Catalog
-from carrel.model import Content, Form, Representation, ResourceInfo
-from carrel.redis_url import parse_redis_url
-from carrel.rendering import Stamp, render
-from carrel.settings import STARTER_LIBRARY
-from carrel.sources.filesystem import FilesystemSource
-from carrel.surveying import load_catalog, open_library
-from carrel.threads import Threads
+from benchmarks.sampler import machine
+from choirbook.catalog.catalog import Catalog
+from choirbook.documents.rendering import Stamp, render
+from choirbook.library.scanner import load_catalog, open_library
+from choirbook.model import Content, Form, Representation, ResourceInfo
+from choirbook.redis.codec import Framing
+from choirbook.redis.feed import Feed
+from choirbook.redis.keys import Keys
+from choirbook.redis.link import RedisLink
+from choirbook.redis.signatures import Sealing
+from choirbook.redis.store import SharedLevel
+from choirbook.redis.url import parse_redis_url
+from choirbook.runtime.threads import Threads
+from choirbook.settings import STARTER_LIBRARY
+from choirbook.sources.filesystem import FilesystemSource
 
 FORMS = (Form.RAW, Form.JSON, Form.MCP_MODERN, Form.RAW_GZIP, Form.RAW_ZSTD, Form.RAW_BR)
-STAMP = Stamp(1000, {"name": "carrel", "version": "0"})
+STAMP = Stamp(1000, {"name": "choirbook", "version": "0"})
 START_DEADLINE_S = 10.0
 _MAX_BYTES = 8 * 1024 * 1024
 
@@ -180,7 +180,7 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
     """Measure, and return the exit status."""
     chosen = _arguments(arguments)
-    with tempfile.TemporaryDirectory(prefix="carrel-shared-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="choirbook-shared-") as scratch:
         root = Path(scratch) / "library"
         root.mkdir()
         # Real prose: what repeats itself compresses faster than any document does.

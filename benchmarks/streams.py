@@ -1,6 +1,6 @@
 """What open streams cost: memory of each, time from an edit to its notifications, what others wait meanwhile.
 
-Opens streams of `subscriptions/listen` at a `carrel serve` of its own, all on one document, and edits it. For
+Opens streams of `subscriptions/listen` at a `choirbook serve` of its own, all on one document, and edits it. For
 comparison, as many connections that are merely kept alive are opened at another one: what those cost is
 Granian's. A probe in a process of its own reads another document all the time. Prints a table, or JSON.
 """
@@ -27,7 +27,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.processes import free_port, running
-from benchmarks.sampling import machine
+from benchmarks.sampler import machine
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 SERVER_CORE = 0
@@ -80,7 +80,16 @@ def _server() -> Iterator[tuple[int, int, Path]]:
         for name in (WATCHED, READ):
             (root / name).write_text(f"# {name}\n")
         port = free_port()
-        command = [sys.executable, "-m", "carrel", "serve", str(root), "--port", str(port), "--no-access-log"]
+        command = [
+            sys.executable,
+            "-m",
+            "choirbook",
+            "serve",
+            str(root),
+            "--port",
+            str(port),
+            "--no-access-log",
+        ]
         url = f"http://127.0.0.1:{port}/readyz"
         with running(command, url, Path(directory) / "log", SERVER_CORE) as process:
             # The first of everything costs imports and caches, which the others do not.

@@ -1,4 +1,4 @@
-"""Carrel beside the routes of a FastAPI app, in one process and behind one port.
+"""Choirbook beside the routes of a FastAPI app, in one process and behind one port.
 
 Run it from the root of a checkout:
 
@@ -11,7 +11,7 @@ http://127.0.0.1:8000/standards/mcp.
 
 from fastapi import FastAPI
 
-from carrel import Settings, create_app
+from choirbook import Settings, create_app
 
 standards = create_app(Settings(page_size=100))
 """The starter library; `Settings(root=Path("..."))` serves a directory of your own."""

@@ -1,10 +1,10 @@
-"""A tool of your own beside those of Carrel: which documents changed last.
+"""A tool of your own beside those of Choirbook: which documents changed last.
 
 Run it from the root of a checkout, and connect an agent to http://127.0.0.1:8000/mcp:
 
     uvicorn examples.own_tool:app
 
-Tools only read: Carrel tells clients so of each of them.
+Tools only read: Choirbook tells clients so of each of them.
 """
 # ruff: noqa: INP001 - a file to copy from, not a package
 
@@ -12,10 +12,10 @@ from typing import Annotated
 
 import msgspec
 
-from carrel import Library, create_app
-from carrel.errors import Era, InvalidParams
-from carrel.mcp.results import Outcome, finish
-from carrel.mcp.tools.tool import Arguments, Tool, described, members
+from choirbook import Library, create_app
+from choirbook.errors import Era, InvalidParams
+from choirbook.mcp.results import Outcome, finish
+from choirbook.mcp.tools.tool import Arguments, Tool, described, members
 
 MOST = 50
 

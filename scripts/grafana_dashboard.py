@@ -1,4 +1,4 @@
-"""Make deploy/grafana/dashboards/carrel.json: `task docs:dashboard`.
+"""Make deploy/grafana/dashboards/choirbook.json: `task docs:dashboard`.
 
 Import it into Grafana, or have it provisioned by the files beside it. It asks for its data source, and for
 which jobs and instances to show.
@@ -11,7 +11,7 @@ from typing import Any
 
 from scripts.grafana_panels import ROWS, Panel
 
-DASHBOARD = Path(__file__).resolve().parent.parent / "deploy" / "grafana" / "dashboards" / "carrel.json"
+DASHBOARD = Path(__file__).resolve().parent.parent / "deploy" / "grafana" / "dashboards" / "choirbook.json"
 
 SCHEMA_VERSION = 39
 """Of Grafana 11, and newer ones read it."""
@@ -28,10 +28,10 @@ def dashboard() -> dict[str, Any]:
     for number, panel in enumerate(panels, start=1):
         panel["id"] = number
     return {
-        "uid": "carrel",
-        "title": "Carrel",
+        "uid": "choirbook",
+        "title": "Choirbook",
         "description": "Reads, latency, cache, faults and processes; docs/metrics.md tells of each metric.",
-        "tags": ["carrel", "mcp"],
+        "tags": ["choirbook", "mcp"],
         "schemaVersion": SCHEMA_VERSION,
         "editable": True,
         "refresh": "30s",
@@ -51,8 +51,8 @@ def _variables() -> list[dict[str, Any]]:
         "sort": 1,
     }
     everything = {"current": {"text": ["All"], "value": ["$__all"]}, "allValue": ".*"}
-    jobs = "label_values(carrel_catalog_resources, job)"
-    instances = 'label_values(carrel_catalog_resources{job=~"$job"}, instance)'
+    jobs = "label_values(choirbook_catalog_resources, job)"
+    instances = 'label_values(choirbook_catalog_resources{job=~"$job"}, instance)'
     return [
         {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"},
         {"name": "job", "label": "Job", "query": jobs, "definition": jobs, **several, **everything},

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from carrel.observe.metrics import METRICS
+from choirbook.observe.metrics import METRICS
 
 HEIGHT = 8
 STAT_HEIGHT = 4
@@ -79,10 +79,13 @@ TRAFFIC = (
         "Server errors",
         "Responses with 5xx a second. No input causes one on a well server.",
         "reqps",
-        rate("carrel_http_responses_total", more='status="5xx"'),
+        rate("choirbook_http_responses_total", more='status="5xx"'),
     ),
     stat(
-        "Documents", "Resources that the library serves.", "none", gauge("carrel_catalog_resources", of="min")
+        "Documents",
+        "Resources that the library serves.",
+        "none",
+        gauge("choirbook_catalog_resources", of="min"),
     ),
     stat(
         "Up for",
@@ -100,7 +103,7 @@ TRAFFIC = (
         "Responses by status",
         "HTTP responses a second, all routes.",
         "reqps",
-        (Query(rate("carrel_http_responses_total", "status"), "{{status}}"),),
+        (Query(rate("choirbook_http_responses_total", "status"), "{{status}}"),),
     ),
     Panel(
         "MCP by method",
@@ -125,16 +128,16 @@ TRAFFIC = (
         "Sent",
         "Bytes of the bodies of responses a second.",
         "Bps",
-        (Query(rate("carrel_http_response_body_bytes_total"), "bodies"),),
+        (Query(rate("choirbook_http_response_body_bytes_total"), "bodies"),),
     ),
     Panel(
         "Streams and notifications",
         "Open streams by era, sessions, and notifications a second.",
         "none",
         (
-            Query(gauge("carrel_open_streams", "era"), "streams, {{era}}"),
-            Query(gauge("carrel_sessions"), "sessions"),
-            Query(rate("carrel_notifications_total"), "notifications/s"),
+            Query(gauge("choirbook_open_streams", "era"), "streams, {{era}}"),
+            Query(gauge("choirbook_sessions"), "sessions"),
+            Query(rate("choirbook_notifications_total"), "notifications/s"),
         ),
     ),
 )
@@ -176,7 +179,7 @@ LATENCY = (
         "The wait for its turn and for the index included.",
         "s",
         tuple(
-            Query(quantile(share, "carrel_search_latency_seconds"), f"p{share * 100:g}")
+            Query(quantile(share, "choirbook_search_latency_seconds"), f"p{share * 100:g}")
             for share in QUANTILES
         ),
     ),
@@ -234,14 +237,14 @@ CACHE = (
         "Redis look-ups",
         f"{WITH_REDIS} Misses that asked Redis, by what came of it.",
         "ops",
-        (Query(rate("carrel_shared_cache_lookups_total", "result"), "{{result}}"),),
+        (Query(rate("choirbook_shared_cache_lookups_total", "result"), "{{result}}"),),
         width=12,
     ),
     Panel(
         "Redis writes",
         f"{WITH_REDIS} Values written, and those that were dropped.",
         "ops",
-        (Query(rate("carrel_shared_cache_writes_total", "result"), "{{result}}"),),
+        (Query(rate("choirbook_shared_cache_writes_total", "result"), "{{result}}"),),
         width=12,
     ),
 )
@@ -252,22 +255,22 @@ FAULTS = (
         "1 is well. The watcher tells of edits; Redis and its feed are there only with --redis.",
         "none",
         (
-            Query(gauge("carrel_watch_up", of="min"), "watcher"),
-            Query(gauge("carrel_shared_cache_up", of="min"), "Redis"),
-            Query(gauge("carrel_feed_up", of="min"), "feed"),
+            Query(gauge("choirbook_watch_up", of="min"), "watcher"),
+            Query(gauge("choirbook_shared_cache_up", of="min"), "Redis"),
+            Query(gauge("choirbook_feed_up", of="min"), "feed"),
         ),
     ),
     Panel(
         "Catalog",
         "Resources that are served, of all workers the fewest.",
         "none",
-        (Query(gauge("carrel_catalog_resources", "instance", "min"), "{{instance}}"),),
+        (Query(gauge("choirbook_catalog_resources", "instance", "min"), "{{instance}}"),),
     ),
     Panel(
         "Changes of the catalog",
         "How often it changed within the interval.",
         "none",
-        (Query(f"max(changes(carrel_catalog_generation{{{OF_THESE}}}[$__rate_interval]))", "changes"),),
+        (Query(f"max(changes(choirbook_catalog_generation{{{OF_THESE}}}[$__rate_interval]))", "changes"),),
     ),
     Panel(
         "Failed reads",
@@ -286,10 +289,12 @@ FAULTS = (
         "Within the interval: surveys that failed, messages of the feed and lines of the log that were lost.",
         "none",
         (
-            Query(f"sum(increase(carrel_failed_surveys_total{{{OF_THESE}}}[$__rate_interval]))", "surveys"),
-            Query(f"sum(increase(carrel_feed_losses_total{{{OF_THESE}}}[$__rate_interval]))", "feed"),
             Query(
-                f"sum(increase(carrel_access_log_dropped_lines_total{{{OF_THESE}}}[$__rate_interval]))",
+                f"sum(increase(choirbook_failed_surveys_total{{{OF_THESE}}}[$__rate_interval]))", "surveys"
+            ),
+            Query(f"sum(increase(choirbook_feed_losses_total{{{OF_THESE}}}[$__rate_interval]))", "feed"),
+            Query(
+                f"sum(increase(choirbook_access_log_dropped_lines_total{{{OF_THESE}}}[$__rate_interval]))",
                 "log lines",
             ),
         ),
@@ -298,16 +303,16 @@ FAULTS = (
         "Redis errors",
         f"{WITH_REDIS} Calls a second that failed, by reason.",
         "ops",
-        (Query(rate("carrel_redis_errors_total", "reason"), "{{reason}}"),),
+        (Query(rate("choirbook_redis_errors_total", "reason"), "{{reason}}"),),
     ),
     Panel(
         "Breakers",
         f"{WITH_REDIS} Workers that leave Redis alone, and how often one began to within the interval.",
         "none",
         (
-            Query(gauge("carrel_redis_open_breakers"), "open"),
+            Query(gauge("choirbook_redis_open_breakers"), "open"),
             Query(
-                f"sum(increase(carrel_redis_breaker_openings_total{{{OF_THESE}}}[$__rate_interval]))",
+                f"sum(increase(choirbook_redis_breaker_openings_total{{{OF_THESE}}}[$__rate_interval]))",
                 "openings",
             ),
         ),
@@ -316,29 +321,29 @@ FAULTS = (
         "Unverified in Redis",
         f"{WITH_REDIS} Items a second whose signature or content was wrong, by kind. They were not used.",
         "ops",
-        (Query(rate("carrel_redis_unverified_total", "kind"), "{{kind}}"),),
+        (Query(rate("choirbook_redis_unverified_total", "kind"), "{{kind}}"),),
     ),
     Panel(
         "Refusals by share",
         "How often a second a client address wanted more than its share, by what it wanted.",
         "ops",
-        (Query(rate("carrel_share_refusals_total", "share"), "{{share}}"),),
+        (Query(rate("choirbook_share_refusals_total", "share"), "{{share}}"),),
     ),
     Panel(
         "Traces",
         "Only where OTEL_* asks for them. Spans a second that arrived, and that were lost, by reason.",
         "ops",
         (
-            Query(rate("carrel_trace_spans_exported_total"), "arrived"),
-            Query(rate("carrel_trace_spans_dropped_total", "reason"), "{{reason}}"),
-            Query(rate("carrel_traces_dropped_total"), "requests not traced"),
+            Query(rate("choirbook_trace_spans_exported_total"), "arrived"),
+            Query(rate("choirbook_trace_spans_dropped_total", "reason"), "{{reason}}"),
+            Query(rate("choirbook_traces_dropped_total"), "requests not traced"),
         ),
     ),
     Panel(
         "Ended streams",
         "A second, by reason. slow: clients that do not take what is sent.",
         "ops",
-        (Query(rate("carrel_ended_streams_total", "reason"), "{{reason}}"),),
+        (Query(rate("choirbook_ended_streams_total", "reason"), "{{reason}}"),),
     ),
 )
 
@@ -348,9 +353,9 @@ PROCESS = (
         "Alive and wanted, and how many took the place of others since the start.",
         "none",
         (
-            Query(gauge("carrel_workers"), "alive"),
-            Query(gauge("carrel_workers_wanted"), "wanted"),
-            Query(gauge("carrel_worker_respawns_total"), "respawned"),
+            Query(gauge("choirbook_workers"), "alive"),
+            Query(gauge("choirbook_workers_wanted"), "wanted"),
+            Query(gauge("choirbook_worker_respawns_total"), "respawned"),
         ),
     ),
     Panel(
@@ -373,7 +378,7 @@ PROCESS = (
         "How late it is with what is due. While it is late, no request is answered.",
         "s",
         tuple(
-            Query(quantile(share, "carrel_event_loop_lag_seconds"), f"p{share * 100:g}")
+            Query(quantile(share, "choirbook_event_loop_lag_seconds"), f"p{share * 100:g}")
             for share in QUANTILES
         ),
     ),
@@ -384,7 +389,7 @@ PROCESS = (
         (
             Query(gauge("process_open_fds", "instance"), "{{instance}}"),
             Query(gauge("process_max_fds", of="min"), "limit of a worker"),
-            Query(gauge("carrel_workers_short_of_descriptors"), "workers short of them"),
+            Query(gauge("choirbook_workers_short_of_descriptors"), "workers short of them"),
         ),
     ),
     Panel(

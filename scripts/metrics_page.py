@@ -3,17 +3,17 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from carrel.observe.metrics import LIBRARY, PROCESS, READS, TRACES, Kind, Label, Metric, Whole
+from choirbook.observe.metrics import LIBRARY, PROCESS, READS, TRACES, Kind, Label, Metric, Whole
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "metrics.md"
 
 HEAD = """\
-<!-- Made by `task docs:metrics` of the declarations in src/carrel/observe/metrics. -->
+<!-- Made by `task docs:metrics` of the declarations in src/choirbook/observe/metrics. -->
 
 # Metrics
 
 `GET /metrics` shows them for all workers together, whichever answers: as OpenMetrics 1.0.0 where `Accept`
-asks for that, as Prometheus does, and otherwise as Prometheus text. `carrel serve --metrics off` records
+asks for that, as Prometheus does, and otherwise as Prometheus text. `choirbook serve --metrics off` records
 none. Counters go on over the death of a worker and begin anew with the server, which `_created` tells in
 OpenMetrics.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import watchfiles  # noqa: F401 - imported late by Carrel, and multiprocessing with it, which asks for the directory
+import watchfiles  # noqa: F401 - imported late by Choirbook, and multiprocessing with it, which asks for the directory
 from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
@@ -17,20 +17,22 @@ from tests.support.trees import plant, sdlc_tree
 
 # A busy machine is slow, not wrong: no test fails for the time that an example took.
 settings.register_profile(
-    "carrel", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    "choirbook",
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-settings.load_profile("carrel")
+settings.load_profile("choirbook")
 
 IS_CI = os.environ.get("TESTS_CI") == "1"
 
 
 @pytest.fixture(autouse=True)
 def no_blocking_call(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test in which Carrel blocks the event loop; what the test itself does there is its business."""
+    """Fail a test in which Choirbook blocks the event loop; what the test itself does there is its business."""
     if not asyncio.iscoroutinefunction(getattr(request.node, "obj", None)):
         yield
         return
-    with blockbuster_ctx(scanned_modules=["carrel"]) as watch:
+    with blockbuster_ctx(scanned_modules=["choirbook"]) as watch:
         # The coverage measurement takes a lock of its own wherever a line is new to a thread.
         watch.functions["threading.Lock.acquire"].can_block_in("coverage/collector.py", "lock_data")
         yield

@@ -4,12 +4,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-import carrel
-from carrel.app import create_app
-from carrel.errors import InvalidLibrary, NotReady
-from carrel.model import Content, Version
-from carrel.observe.cells import Cells
-from carrel.settings import Settings
+import choirbook
+from choirbook.app import create_app
+from choirbook.errors import InvalidLibrary, NotReady
+from choirbook.model import Content, Version
+from choirbook.observe.cells import Cells
+from choirbook.settings import Settings
 from tests.support.apps import BASE, application, serving
 from tests.support.descriptors import open_descriptors
 from tests.support.sources import FailingSource
@@ -18,11 +18,11 @@ from tests.support.waiting import eventually
 
 
 def test_the_public_names_are_imported_on_use() -> None:
-    assert carrel.Settings is Settings
-    assert carrel.create_app is create_app
-    assert carrel.Library.__name__ == "Library"
+    assert choirbook.Settings is Settings
+    assert choirbook.create_app is create_app
+    assert choirbook.Library.__name__ == "Library"
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
-        getattr(carrel, "Nothing")  # noqa: B009 - mypy knows that it is not there
+        getattr(choirbook, "Nothing")  # noqa: B009 - mypy knows that it is not there
 
 
 def test_an_app_of_a_directory_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from carrel.rules import parse_rules
-from carrel.settings import Settings
+from choirbook.catalog.rules import parse_rules
+from choirbook.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 _PAGES = [path for path in (ROOT / "docs").rglob("*.md") if ".template." not in path.name]
@@ -52,6 +52,6 @@ def test_every_link_and_path_in_a_document_leads_somewhere(path: Path) -> None:
 
 
 def test_every_setting_that_the_readme_names_exists() -> None:
-    named = re.findall(r"CARREL_([A-Z_]+)", (ROOT / "README.md").read_text())
+    named = re.findall(r"CHOIRBOOK_([A-Z_]+)", (ROOT / "README.md").read_text())
     assert named
     assert {name.lower() for name in named} <= set(Settings.__struct_fields__)

@@ -1,10 +1,10 @@
 import pytest
 
-from carrel import errors
-from carrel.errors import TABLE, CarrelError, Era, RequestError, http_status, mcp_outcome
+from choirbook import errors
+from choirbook.errors import TABLE, ChoirbookError, Era, RequestError, http_status, mcp_outcome
 
 
-def _leaves(kind: type[CarrelError]) -> set[type[CarrelError]]:
+def _leaves(kind: type[ChoirbookError]) -> set[type[ChoirbookError]]:
     below = kind.__subclasses__()
     return {kind}.union(*(_leaves(each) for each in below)) if below else {kind}
 
@@ -15,7 +15,7 @@ def test_every_request_error_has_one_row_in_the_table() -> None:
 
 def test_the_docstring_shows_the_whole_tree() -> None:
     assert errors.__doc__ is not None
-    for kind in _leaves(CarrelError):
+    for kind in _leaves(ChoirbookError):
         assert kind.__name__ in errors.__doc__
 
 
@@ -42,12 +42,12 @@ def test_the_modern_era_never_sends_codes_of_the_handshake_era() -> None:
         (errors.CallRefused, 1),
         (errors.ServerUnreachable, 3),
         (errors.TokenRefused, 4),
-        (errors.NotCarrel, 5),
+        (errors.NotChoirbook, 5),
         (errors.CrewIncomplete, 7),
         (errors.ResourceNotFound, 1),
     ],
 )
-def test_an_error_that_ends_a_command_has_an_exit_code(kind: type[CarrelError], exit_code: int) -> None:
+def test_an_error_that_ends_a_command_has_an_exit_code(kind: type[ChoirbookError], exit_code: int) -> None:
     assert kind("What was wrong.").exit_code == exit_code
 
 

@@ -8,30 +8,30 @@ from typing import NamedTuple
 
 import pytest
 
-from carrel.candidates import Values
-from carrel.dashboard.preview import MAX_MARKDOWN, preview
-from carrel.errors import CarrelError
-from carrel.headline import headline_of
-from carrel.http.conditional import matches, requested_range, unmodified_since
-from carrel.http.correlation import request_id_of, trace_id_of
-from carrel.http.edge import Edge
-from carrel.http.exchange import Request
-from carrel.http.negotiation import choose_exposition, negotiate
-from carrel.http.queries import fields_of
-from carrel.mcp.messages import decode
-from carrel.observe.tracing.context import context_of_message, parse_context
-from carrel.paging import decode_cursor
-from carrel.parts import decode_continuation
-from carrel.placeholders import fill, find_placeholders
-from carrel.rules import Collection, default_rules, parse_rules
-from carrel.search.query import parse_query
-from carrel.sections.addressing import split_section
-from carrel.sections.parsing import outline_of
-from carrel.servers.asgi import AsgiHeaders
-from carrel.sources.ignoring import ignores, parse_ignore
-from carrel.sources.wildmatch import MAX_STARS
-from carrel.uri import UriTemplate, canonical_uri
-from carrel.usage.clients import of_user_agent
+from choirbook.catalog.cursors import decode_cursor
+from choirbook.catalog.rules import Collection, default_rules, parse_rules
+from choirbook.catalog.template_values import Values
+from choirbook.dashboard.preview import MAX_MARKDOWN, preview
+from choirbook.documents.excerpts import decode_continuation
+from choirbook.documents.metadata import headline_of
+from choirbook.documents.placeholders import fill, find_placeholders
+from choirbook.documents.sections.addresses import split_section
+from choirbook.documents.sections.parser import outline_of
+from choirbook.errors import ChoirbookError
+from choirbook.http.conditional import matches, requested_range, unmodified_since
+from choirbook.http.edge import Edge
+from choirbook.http.exchange import Request
+from choirbook.http.negotiation import choose_exposition, negotiate
+from choirbook.http.query import fields_of
+from choirbook.http.request_ids import request_id_of, trace_id_of
+from choirbook.mcp.messages import decode
+from choirbook.observe.tracing.context import context_of_message, parse_context
+from choirbook.search.query import parse_query
+from choirbook.servers.asgi.server import AsgiHeaders
+from choirbook.sources.ignore import ignores, parse_ignore
+from choirbook.sources.wildmatch import MAX_STARS
+from choirbook.uri import UriTemplate, canonical_uri
+from choirbook.usage.clients import of_user_agent
 from tests.support.linear import Parse, hold
 
 Make = Callable[[int], str]
@@ -49,7 +49,7 @@ def tolerant(parse: Parse) -> Parse:
     def parse_or_refuse(text: str) -> object:
         try:
             return parse(text)
-        except (CarrelError, ValueError):
+        except (ChoirbookError, ValueError):
             return None
 
     return parse_or_refuse

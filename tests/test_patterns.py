@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-import carrel
+import choirbook
 from tests.support.patterns import risks
 
 SAFE = {
@@ -48,7 +48,7 @@ class Use(NamedTuple):
 
 
 def modules() -> Iterator[ModuleType]:
-    for info in pkgutil.walk_packages(carrel.__path__, "carrel."):
+    for info in pkgutil.walk_packages(choirbook.__path__, "choirbook."):
         if not info.name.endswith("__main__"):
             yield importlib.import_module(info.name)
 
@@ -71,7 +71,7 @@ def uses(module: ModuleType) -> Iterator[Use]:
         methods = {function} if function != "compile" else _methods(tree, name)
         pattern = _value(call.args[0], module)
         flags = _value(call.args[1], module) if function == "compile" and len(call.args) > 1 else 0
-        short = module.__name__.removeprefix("carrel.")
+        short = module.__name__.removeprefix("choirbook.")
         yield Use(f"{short}.{name}", pattern, int(flags or 0), bool(methods) and methods <= _ANCHORED)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from carrel.mcp.revisions import SERVED
+from choirbook.mcp.revisions import SERVED
 from tests.requirements.departures import DEPARTURES
 from tests.requirements.manifest import REQUIREMENTS
 from tests.requirements.rows import MUST, MUST_NOT, SHOULD, SHOULD_NOT, Departure, Requirement

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from carrel.errors import InvalidSettings
-from carrel.settings import MIB, STARTER_LIBRARY, Settings, load
+from choirbook.errors import InvalidSettings
+from choirbook.settings import MIB, STARTER_LIBRARY, Settings, load
 
 
 def loaded(flags: dict[str, Any] | None = None, environment: dict[str, str] | None = None) -> Settings:
@@ -22,11 +22,11 @@ def test_without_anything_said_the_starter_library_is_served_on_loopback() -> No
 def test_flags_overrule_the_environment_which_overrules_its_file_which_overrules_the_settings_file(
     tmp_path: Path,
 ) -> None:
-    config = tmp_path / "carrel-settings.toml"
+    config = tmp_path / "choirbook-settings.toml"
     config.write_text('port = 1\nworkers = 2\npage_size = 3\nrescan_s = 4\nroot = "/srv/library"\n')
     env_file = tmp_path / "settings.env"
-    env_file.write_text("CARREL_WORKERS=20\nCARREL_PAGE_SIZE=30\nCARREL_RESCAN_S=40\nOTHER=1\n")
-    environment = {"CARREL_PAGE_SIZE": "300", "CARREL_RESCAN_S": "400"}
+    env_file.write_text("CHOIRBOOK_WORKERS=20\nCHOIRBOOK_PAGE_SIZE=30\nCHOIRBOOK_RESCAN_S=40\nOTHER=1\n")
+    environment = {"CHOIRBOOK_PAGE_SIZE": "300", "CHOIRBOOK_RESCAN_S": "400"}
     flags = {"rescan_s": 4000.0, "port": None}
     settings = load(flags, config=config, env_file=env_file, environment=environment)
     assert (settings.port, settings.workers, settings.page_size, settings.rescan_s) == (1, 20, 300, 4000)
@@ -36,30 +36,30 @@ def test_flags_overrule_the_environment_which_overrules_its_file_which_overrules
 def test_the_environment_of_the_process_is_read_and_no_file_of_its_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CARREL_PORT", "4321")
+    monkeypatch.setenv("CHOIRBOOK_PORT", "4321")
     monkeypatch.chdir(tmp_path)
-    (tmp_path / ".env").write_text("CARREL_WORKERS=3\n")
+    (tmp_path / ".env").write_text("CHOIRBOOK_WORKERS=3\n")
     settings = load()
     assert (settings.port, settings.workers) == (4321, 1)
-    assert "CARREL_WORKERS" not in os.environ
+    assert "CHOIRBOOK_WORKERS" not in os.environ
 
 
 @pytest.mark.parametrize(
     ("variable", "text", "field", "value"),
     [
         ("CACHE_TTL", "60", "cache_ttl_s", 60.0),
-        ("CARREL_CACHE_TTL_S", "61.5", "cache_ttl_s", 61.5),
+        ("CHOIRBOOK_CACHE_TTL_S", "61.5", "cache_ttl_s", 61.5),
         ("CACHE_MAX_SIZE", "7", "cache_max_resources", 7),
-        ("CARREL_ACCESS_LOG", "false", "access_log", False),
-        ("CARREL_WATCH", "0", "watch", False),
-        ("CARREL_TOOLS", "off", "tools", False),
-        ("CARREL_TOOLS", "On", "tools", True),
-        ("CARREL_DASHBOARD", "on", "dashboard", True),
-        ("CARREL_DASHBOARD", "false", "dashboard", False),
-        ("CARREL_ALLOWED_HOSTS", "a.example, b.example,", "allowed_hosts", ("a.example", "b.example")),
-        ("CARREL_ALLOWED_ORIGINS", "", "allowed_origins", ()),
-        ("CARREL_ROOT", "/srv/library", "root", Path("/srv/library")),
-        ("CARREL_HOST", "::1", "host", "::1"),
+        ("CHOIRBOOK_ACCESS_LOG", "false", "access_log", False),
+        ("CHOIRBOOK_WATCH", "0", "watch", False),
+        ("CHOIRBOOK_TOOLS", "off", "tools", False),
+        ("CHOIRBOOK_TOOLS", "On", "tools", True),
+        ("CHOIRBOOK_DASHBOARD", "on", "dashboard", True),
+        ("CHOIRBOOK_DASHBOARD", "false", "dashboard", False),
+        ("CHOIRBOOK_ALLOWED_HOSTS", "a.example, b.example,", "allowed_hosts", ("a.example", "b.example")),
+        ("CHOIRBOOK_ALLOWED_ORIGINS", "", "allowed_origins", ()),
+        ("CHOIRBOOK_ROOT", "/srv/library", "root", Path("/srv/library")),
+        ("CHOIRBOOK_HOST", "::1", "host", "::1"),
     ],
 )
 def test_a_variable_sets_a_field(variable: str, text: str, field: str, value: object) -> None:
@@ -99,7 +99,7 @@ def test_a_value_out_of_its_range_stops_the_start(field: str, value: float) -> N
 
 
 @pytest.mark.parametrize(
-    ("variable", "text"), [("CARREL_PORT", "http"), ("CACHE_TTL", "5 min"), ("CARREL_WATCH", "?")]
+    ("variable", "text"), [("CHOIRBOOK_PORT", "http"), ("CACHE_TTL", "5 min"), ("CHOIRBOOK_WATCH", "?")]
 )
 def test_a_variable_that_cannot_be_read_is_named(variable: str, text: str) -> None:
     with pytest.raises(InvalidSettings, match=f"{variable} in the environment"):
@@ -108,20 +108,20 @@ def test_a_variable_that_cannot_be_read_is_named(variable: str, text: str) -> No
 
 def test_a_variable_of_an_environment_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     env_file = tmp_path / "settings.env"
-    env_file.write_text("CARREL_PORT=http\n")
-    with pytest.raises(InvalidSettings, match=r"CARREL_PORT in .*settings\.env"):
+    env_file.write_text("CHOIRBOOK_PORT=http\n")
+    with pytest.raises(InvalidSettings, match=r"CHOIRBOOK_PORT in .*settings\.env"):
         load(env_file=env_file, environment={})
 
 
 @pytest.mark.parametrize(
     ("name", "suggestion"),
     [
-        ("CARREL_PROT", "Did you mean CARREL_PORT?"),
-        ("CARREL_CACHE_TTL", "Did you mean CACHE_TTL?"),
-        ("CARREL_ADMIN_TOKENFILE", "Did you mean CARREL_ADMIN_TOKEN_FILE?"),
-        ("CARREL_REDIS", "Did you mean REDIS_URL?"),
-        ("CARREL_METRICS_PORT", "Did you mean CARREL_METRICS?"),
-        ("CARREL_ZZZZZZ", "Variables whose names begin with CARREL_ are settings"),
+        ("CHOIRBOOK_PROT", "Did you mean CHOIRBOOK_PORT?"),
+        ("CHOIRBOOK_CACHE_TTL", "Did you mean CACHE_TTL?"),
+        ("CHOIRBOOK_ADMIN_TOKENFILE", "Did you mean CHOIRBOOK_ADMIN_TOKEN_FILE?"),
+        ("CHOIRBOOK_REDIS", "Did you mean REDIS_URL?"),
+        ("CHOIRBOOK_METRICS_PORT", "Did you mean CHOIRBOOK_METRICS?"),
+        ("CHOIRBOOK_ZZZZZZ", "Variables whose names begin with CHOIRBOOK_ are settings"),
     ],
 )
 def test_an_unknown_variable_of_this_product_stops_the_start(
@@ -139,24 +139,24 @@ def test_an_unknown_variable_of_this_product_stops_the_start(
 @pytest.mark.parametrize("field", Settings.__struct_fields__)
 def test_every_field_is_a_variable_that_is_known(field: str) -> None:
     try:
-        loaded(environment={f"CARREL_{field.upper()}": "?"})
+        loaded(environment={f"CHOIRBOOK_{field.upper()}": "?"})
     except InvalidSettings as error:
         assert "is no setting" not in error.message  # noqa: PT017 - a value may be wrong, the name is not
 
 
 def test_variables_that_kubernetes_sets_for_a_service_of_this_name_are_no_mistake_of_the_operator() -> None:
     links = {
-        "CARREL_SERVICE_HOST": "10.0.0.1",
-        "CARREL_SERVICE_PORT": "8000",
-        "CARREL_SERVICE_PORT_HTTP": "8000",
-        "CARREL_DOCS_SERVICE_HOST": "10.0.0.1",
-        "CARREL_DOCS_PORT": "tcp://10.0.0.1:8000",
-        "CARREL_PORT_8000_TCP": "tcp://10.0.0.1:8000",
-        "CARREL_PORT_8000_TCP_ADDR": "10.0.0.1",
+        "CHOIRBOOK_SERVICE_HOST": "10.0.0.1",
+        "CHOIRBOOK_SERVICE_PORT": "8000",
+        "CHOIRBOOK_SERVICE_PORT_HTTP": "8000",
+        "CHOIRBOOK_DOCS_SERVICE_HOST": "10.0.0.1",
+        "CHOIRBOOK_DOCS_PORT": "tcp://10.0.0.1:8000",
+        "CHOIRBOOK_PORT_8000_TCP": "tcp://10.0.0.1:8000",
+        "CHOIRBOOK_PORT_8000_TCP_ADDR": "10.0.0.1",
     }
     assert loaded(environment=links) == Settings()
     with pytest.raises(InvalidSettings, match="enableServiceLinks"):
-        loaded(environment={"CARREL_PORT": "tcp://10.0.0.1:8000"})
+        loaded(environment={"CHOIRBOOK_PORT": "tcp://10.0.0.1:8000"})
 
 
 @pytest.mark.parametrize(
@@ -210,12 +210,19 @@ TOKEN = "0123456789abcdef"  # noqa: S105 - of the tests
 @pytest.mark.parametrize(
     ("environment", "reason"),
     [
-        ({"CARREL_ADMIN": "127.0.0.1:1"}, "need a token"),
-        ({"CARREL_ADMIN": "127.0.0.1:1", "CARREL_ADMIN_TOKEN": ""}, "need a token"),
-        ({"CARREL_ADMIN": "unix:/x", "CARREL_ADMIN_TOKEN": TOKEN[1:]}, "at least 16"),
-        ({"CARREL_ADMIN": "unix:/x", "CARREL_ADMIN_TOKEN": TOKEN + " x"}, "without spaces"),
-        ({"CARREL_ADMIN": "unix:/x", "CARREL_ADMIN_TOKEN": TOKEN, "CARREL_ADMIN_TOKEN_FILE": "/y"}, "twice"),
-        ({"CARREL_ADMIN": "example.org:1", "CARREL_ADMIN_TOKEN": TOKEN}, "other machines"),
+        ({"CHOIRBOOK_ADMIN": "127.0.0.1:1"}, "need a token"),
+        ({"CHOIRBOOK_ADMIN": "127.0.0.1:1", "CHOIRBOOK_ADMIN_TOKEN": ""}, "need a token"),
+        ({"CHOIRBOOK_ADMIN": "unix:/x", "CHOIRBOOK_ADMIN_TOKEN": TOKEN[1:]}, "at least 16"),
+        ({"CHOIRBOOK_ADMIN": "unix:/x", "CHOIRBOOK_ADMIN_TOKEN": TOKEN + " x"}, "without spaces"),
+        (
+            {
+                "CHOIRBOOK_ADMIN": "unix:/x",
+                "CHOIRBOOK_ADMIN_TOKEN": TOKEN,
+                "CHOIRBOOK_ADMIN_TOKEN_FILE": "/y",
+            },
+            "twice",
+        ),
+        ({"CHOIRBOOK_ADMIN": "example.org:1", "CHOIRBOOK_ADMIN_TOKEN": TOKEN}, "other machines"),
     ],
 )
 def test_an_admin_surface_that_is_not_safe_stops_the_start(environment: dict[str, str], reason: str) -> None:
@@ -225,10 +232,10 @@ def test_an_admin_surface_that_is_not_safe_stops_the_start(environment: dict[str
 
 
 def test_an_admin_surface_needs_a_token_on_a_port_only() -> None:
-    assert loaded(environment={"CARREL_ADMIN": "unix:/x"}).admin == "unix:/x"
-    with_token = {"CARREL_ADMIN": "127.0.0.1:1", "CARREL_ADMIN_TOKEN": TOKEN}
+    assert loaded(environment={"CHOIRBOOK_ADMIN": "unix:/x"}).admin == "unix:/x"
+    with_token = {"CHOIRBOOK_ADMIN": "127.0.0.1:1", "CHOIRBOOK_ADMIN_TOKEN": TOKEN}
     assert loaded(environment=with_token).admin_token == TOKEN
-    with_file = {"CARREL_ADMIN": "127.0.0.1:1", "CARREL_ADMIN_TOKEN_FILE": "/run/token"}
+    with_file = {"CHOIRBOOK_ADMIN": "127.0.0.1:1", "CHOIRBOOK_ADMIN_TOKEN_FILE": "/run/token"}
     assert loaded(environment=with_file).admin_token_file == Path("/run/token")
 
 
@@ -272,12 +279,14 @@ def test_redis_on_this_machine_needs_no_secret(url: str) -> None:
     "url", [FAR, "rediss://redis.example", "redis://10.0.0.7", "redis://0.0.0.0", "redis://localhost.example"]
 )
 def test_redis_elsewhere_needs_a_secret_or_that_none_is_wanted(url: str) -> None:
-    with pytest.raises(InvalidSettings, match=r"CARREL_REDIS_SECRET.*openssl rand -hex 32.*--redis-unsigned"):
+    with pytest.raises(
+        InvalidSettings, match=r"CHOIRBOOK_REDIS_SECRET.*openssl rand -hex 32.*--redis-unsigned"
+    ):
         loaded(environment={"REDIS_URL": url})
     for environment in (
-        {"CARREL_REDIS_SECRET": SECRET},
-        {"CARREL_REDIS_SECRET_FILE": "/run/secret"},
-        {"CARREL_REDIS_UNSIGNED": "true"},
+        {"CHOIRBOOK_REDIS_SECRET": SECRET},
+        {"CHOIRBOOK_REDIS_SECRET_FILE": "/run/secret"},
+        {"CHOIRBOOK_REDIS_UNSIGNED": "true"},
     ):
         assert loaded(environment={"REDIS_URL": url, **environment}).redis_url == url
 
@@ -292,9 +301,9 @@ def test_message_about_a_missing_secret_does_not_show_the_password() -> None:
 @pytest.mark.parametrize(
     "secret", ["short", "a" * 64, "ab" * 32, f"{SECRET} {SECRET}", f"{SECRET}\n", "ä" * 40, " " * 40]
 )
-@pytest.mark.parametrize("name", ["CARREL_REDIS_SECRET", "CARREL_REDIS_PREVIOUS_SECRET"])
+@pytest.mark.parametrize("name", ["CHOIRBOOK_REDIS_SECRET", "CHOIRBOOK_REDIS_PREVIOUS_SECRET"])
 def test_secret_that_could_be_guessed_stops_the_start_and_is_not_shown(name: str, secret: str) -> None:
-    environment = {"REDIS_URL": FAR, "CARREL_REDIS_SECRET": SECRET, name: secret}
+    environment = {"REDIS_URL": FAR, "CHOIRBOOK_REDIS_SECRET": SECRET, name: secret}
     with pytest.raises(InvalidSettings, match=f"{name} must be 32 or more") as error:
         loaded(environment=environment)
     assert secret not in error.value.message
@@ -303,11 +312,11 @@ def test_secret_that_could_be_guessed_stops_the_start_and_is_not_shown(name: str
 @pytest.mark.parametrize(
     "environment",
     [
-        {"CARREL_REDIS_SECRET": SECRET, "CARREL_REDIS_SECRET_FILE": "/run/secret"},
-        {"CARREL_REDIS_PREVIOUS_SECRET": SECRET},
-        {"CARREL_REDIS_PREVIOUS_SECRET": SECRET, "CARREL_REDIS_SECRET_FILE": "/run/secret"},
+        {"CHOIRBOOK_REDIS_SECRET": SECRET, "CHOIRBOOK_REDIS_SECRET_FILE": "/run/secret"},
+        {"CHOIRBOOK_REDIS_PREVIOUS_SECRET": SECRET},
+        {"CHOIRBOOK_REDIS_PREVIOUS_SECRET": SECRET, "CHOIRBOOK_REDIS_SECRET_FILE": "/run/secret"},
     ],
 )
 def test_secrets_that_contradict_each_other_stop_the_start(environment: dict[str, str]) -> None:
-    with pytest.raises(InvalidSettings, match="CARREL_REDIS_SECRET"):
+    with pytest.raises(InvalidSettings, match="CHOIRBOOK_REDIS_SECRET"):
         loaded(environment={"REDIS_URL": FAR, **environment})

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from carrel.settings import STARTER_LIBRARY
-from carrel.surveying import load_catalog, open_library
+from choirbook.library.scanner import load_catalog, open_library
+from choirbook.settings import STARTER_LIBRARY
 from tests.support.sources import MIB
 
 ARTIFACTS = (
@@ -55,7 +55,7 @@ def test_it_has_enough_of_each_kind_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("info", INFOS, ids=lambda info: info.name)
 def test_every_document_has_a_headline_and_a_sensible_size(info: object) -> None:
-    from carrel.model import ResourceInfo
+    from choirbook.model import ResourceInfo
 
     assert isinstance(info, ResourceInfo)
     assert info.title not in {"", info.name}

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from carrel.errors import InvalidUri
-from carrel.uri import (
+from choirbook.errors import InvalidUri
+from choirbook.uri import (
     MAX_SEGMENT_BYTES,
     MAX_URI_BYTES,
     UriParts,

@@ -1,1 +1,1 @@
-"""Carrel beside what a team could use instead: the same document, the same load, by turns."""
+"""Choirbook beside what a team could use instead: the same document, the same load, by turns."""

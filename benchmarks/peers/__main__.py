@@ -1,4 +1,4 @@
-"""Compare Carrel with other servers of the same document: CPU per request, and latency of a closed loop.
+"""Compare Choirbook with other servers of the same document: CPU per request, and latency of a closed loop.
 
 All take turns on one core, `wrk` has another; so ratios hold where absolute figures do not.
 """
@@ -9,12 +9,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks.peers.measuring import Measuring, Options, interrupt_on_sigterm
+from benchmarks.peers.rounds import Measuring, Options, interrupt_on_sigterm
 from benchmarks.peers.servers import PEERS
 from benchmarks.peers.table import table_of
-from benchmarks.sampling import missing
-from carrel_perf.errors import OutputFailed
-from carrel_perf.output import to_json, write_text
+from benchmarks.sampler import missing
+from choirbook_perf.errors import OutputFailed
+from choirbook_perf.output import to_json, write_text
 
 
 def main() -> None:

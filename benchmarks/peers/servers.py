@@ -83,9 +83,9 @@ def _floor(place: Place) -> list[str]:
     return [*command, "--document", str(place.document)]
 
 
-def _carrel(place: Place) -> list[str]:
+def _choirbook(place: Place) -> list[str]:
     library = str(place.document.parent)
-    return [sys.executable, "-m", "carrel", "serve", library, "--port", str(place.port)]
+    return [sys.executable, "-m", "choirbook", "serve", library, "--port", str(place.port)]
 
 
 def _nginx(place: Place) -> list[str]:
@@ -137,7 +137,7 @@ PEERS: Mapping[str, Peer] = {
     peer.name: peer
     for peer in (
         Peer("floor", READS, _floor, _lacks_nothing, "/"),
-        Peer("carrel", CASES, _carrel, _lacks_nothing, "/readyz"),
+        Peer("choirbook", CASES, _choirbook, _lacks_nothing, "/readyz"),
         Peer("nginx", (GET,), _nginx, _lacks_nginx, PATH),
         Peer("python-sdk", _EITHER, _script("serve_sdk.py"), _lacks_python("mcp"), "/"),
         Peer("python-sdk-quiet", _EITHER, _script("serve_sdk.py", "WARNING"), _lacks_python("mcp"), "/"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from carrel_perf.peers import Comparison, rows_of
+from choirbook_perf.peers import Comparison, rows_of
 
 
 def table_of(comparison: Comparison) -> str:
@@ -10,14 +10,14 @@ def table_of(comparison: Comparison) -> str:
     partial = ", partial" if comparison.is_partial else ""
     turns = f"{comparison.rounds} rounds of {comparison.seconds} s{partial}"
     made = f"{comparison.document_bytes:,} bytes, {comparison.connections} connections, {turns}"
-    heads = ("CPU us", "x Carrel", "x floor", "p50 ms", "p95 ms", "p99 ms", "req/s", "requests")
+    heads = ("CPU us", "x Choirbook", "x floor", "p50 ms", "p95 ms", "p99 ms", "req/s", "requests")
     lines = [made]
     case = ""
     for row in rows_of(comparison.series):
         if row.case != case:
             case = row.case
             lines += ["", f"{case:<26}" + "".join(f"{head:>10}" for head in heads)]
-        figures = (row.cpu_us, 1), (row.to_carrel, 2), (row.to_floor, 2), (row.p50_ms, 1), (row.p95_ms, 1)
+        figures = (row.cpu_us, 1), (row.to_choirbook, 2), (row.to_floor, 2), (row.p50_ms, 1), (row.p95_ms, 1)
         more = (row.p99_ms, 1), (row.requests_per_s, 0), (row.requests, 0)
         lines.append(f"  {row.peer:<24}" + "".join(_cell(*figure) for figure in figures + more))
     lines += [""] if comparison.missing else []

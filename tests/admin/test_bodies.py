@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel.admin.bodies import MAX_WAIT_S, StatsBody, WarmBody, decode, scope_of
-from carrel.errors import InvalidParams, ParseFailed
-from carrel.model import Invalidation
+from choirbook.admin.bodies import MAX_WAIT_S, StatsBody, WarmBody, decode, scope_of
+from choirbook.errors import InvalidParams, ParseFailed
+from choirbook.model import Invalidation
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(),

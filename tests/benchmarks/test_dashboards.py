@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.dashboards import LIMIT, PAGE, Result, Turn, judge, kept, table, with_table
 from benchmarks.gate import FAILED, INCONCLUSIVE, PASSED, ROUNDS_NEEDED
-from benchmarks.sampling import missing
+from benchmarks.sampler import missing
 from tests.support.servers import DEADLINE_S, REPOSITORY
 
 

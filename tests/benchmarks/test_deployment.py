@@ -11,8 +11,8 @@ import pytest
 from benchmarks.deployment import ALONE, LIMITS, REDIS, WORKERS, judge, measure, table
 from benchmarks.gate import FAILED, INCONCLUSIVE, PASSED, ROUNDS_NEEDED
 from benchmarks.requests import get_raw
-from benchmarks.sampling import missing
-from carrel_perf.peers import Sample
+from benchmarks.sampler import missing
+from choirbook_perf.peers import Sample
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 KEPT = CHECKOUT / "docs" / "reliability" / "deployment.json"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.gate import FAILED, INCONCLUSIVE, PASSED, ROUNDS_NEEDED, Row, judge, outcome_of, told
-from benchmarks.sampling import missing
+from benchmarks.sampler import missing
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LIMIT = 1.6

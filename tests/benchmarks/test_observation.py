@@ -8,9 +8,9 @@ import pytest
 from benchmarks.gate import FAILED, INCONCLUSIVE, PASSED, ROUNDS_NEEDED
 from benchmarks.observation import OFF, ON, VARIABLES, cost, judge, measure, observed, table
 from benchmarks.requests import get_raw
-from benchmarks.sampling import missing
-from carrel.settings import load
-from carrel_perf.peers import Sample
+from benchmarks.sampler import missing
+from choirbook.settings import load
+from choirbook_perf.peers import Sample
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LIMIT = 0.10

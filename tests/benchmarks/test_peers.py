@@ -7,12 +7,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks.peers.measuring import Measuring, Options
+from benchmarks.peers.rounds import Measuring, Options
 from benchmarks.peers.servers import CASES, GET, PEERS, Peer, Place
 from benchmarks.peers.table import table_of
 from benchmarks.requests import get_json
-from benchmarks.sampling import missing, text_of
-from carrel_perf.peers import Comparison, Missing, Sample, Series, rows_of
+from benchmarks.sampler import missing, text_of
+from choirbook_perf.peers import Comparison, Missing, Sample, Series, rows_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 TINY = Options(rounds=1, seconds=1, connections=10)
@@ -65,9 +65,9 @@ def test_the_environment_is_beside_the_figures(compared: Comparison) -> None:
 
 
 @needs_machine
-def test_carrel_costs_as_much_as_itself(compared: Comparison) -> None:
-    own = [row for row in rows_of(compared.series) if row.peer == "carrel"]
-    assert [row.to_carrel for row in own] == [1.0] * len(CASES)
+def test_choirbook_costs_as_much_as_itself(compared: Comparison) -> None:
+    own = [row for row in rows_of(compared.series) if row.peer == "choirbook"]
+    assert [row.to_choirbook for row in own] == [1.0] * len(CASES)
 
 
 def _broken(place: Place) -> list[str]:
@@ -101,10 +101,19 @@ def test_a_peer_that_fails_does_not_end_the_run() -> None:
 def test_the_command_prints_a_table_and_writes_a_result(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "peers.json"
     done = peers(
-        "--rounds", "1", "--seconds", "1", "--connections", "5", "--peers", "floor,carrel", "--out", str(out)
+        "--rounds",
+        "1",
+        "--seconds",
+        "1",
+        "--connections",
+        "5",
+        "--peers",
+        "floor,choirbook",
+        "--out",
+        str(out),
     )
     assert done.returncode == 0, done.stderr
-    assert "x Carrel" in done.stdout
+    assert "x Choirbook" in done.stdout
     comparison = msgspec.json.decode(out.read_bytes(), type=Comparison)
     assert {series.case for series in comparison.series} == {case.name for case in CASES}
     assert str(CHECKOUT) not in out.read_text()
@@ -113,7 +122,7 @@ def test_the_command_prints_a_table_and_writes_a_result(tmp_path: Path) -> None:
 @needs_machine
 def test_an_interrupt_keeps_what_was_measured() -> None:
     command = [sys.executable, "-m", "benchmarks.peers", "--rounds", "50", "--seconds", "1"]
-    command += ["--peers", "floor,carrel", "--json"]
+    command += ["--peers", "floor,choirbook", "--json"]
     process = subprocess.Popen(
         command,
         cwd=CHECKOUT,

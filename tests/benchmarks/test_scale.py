@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.sampling import LOAD_CORE
+from benchmarks.sampler import LOAD_CORE
 from benchmarks.scale import latency, name_of, plant, rewrite, text_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.sampling import missing
+from benchmarks.sampler import missing
 from benchmarks.search import plant, queries
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from carrel.cache.memory import ENTRY_OVERHEAD_BYTES, JITTER, Bound, MemoryCache
-from carrel.model import Form, Representation, ResourceInfo, ServedFrom, Version
+from choirbook.cache.memory import ENTRY_OVERHEAD_BYTES, JITTER, Bound, MemoryCache
+from choirbook.model import Form, Representation, ResourceInfo, ServedFrom, Version
 from tests.support.waiting import eventually_sync
 
 ONE, TWO = Version("1"), Version("2")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from carrel.cache.memory import ENTRY_OVERHEAD_BYTES, MemoryCache
+from choirbook.cache.memory import ENTRY_OVERHEAD_BYTES, MemoryCache
 from tests.cache.test_memory import JSON, ONE, RAW, bytes_of, cache, found, info
 
 

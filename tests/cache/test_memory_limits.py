@@ -7,8 +7,8 @@ from time import monotonic
 
 import pytest
 
-from carrel.cache.memory import ENTRY_OVERHEAD_BYTES, Bound, MemoryCache
-from carrel.model import Form, Representation, ResourceInfo, Version
+from choirbook.cache.memory import ENTRY_OVERHEAD_BYTES, Bound, MemoryCache
+from choirbook.model import Form, Representation, ResourceInfo, Version
 from tests.support.waiting import eventually_sync
 
 RAW, JSON = Form.RAW, Form.JSON

@@ -1,9 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel.cache.outlines import Outlines
-from carrel.model import ResourceInfo, Section, Version
-from carrel.sections.outline import Outline
+from choirbook.cache.outlines import Outlines
+from choirbook.documents.sections.outline import Outline
+from choirbook.model import ResourceInfo, Section, Version
 
 
 def info(uri: str, version: str = "1") -> ResourceInfo:

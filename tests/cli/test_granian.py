@@ -16,7 +16,7 @@ from tests.support.servers import REPOSITORY
 
 REVIEWED = "2.8.7"
 
-REVIEW = f"""Granian is {version("granian")}; what Carrel replaces of it was last read in {REVIEWED}.
+REVIEW = f"""Granian is {version("granian")}; what Choirbook replaces of it was last read in {REVIEWED}.
 Compare both versions of what is below, run tests/servers, tests/cli and the fault tests of stopping and
 of killed workers, then change REVIEWED here and the pin in pyproject.toml.
 - granian/server/common.py: startup, shutdown, _serve_loop, _stop_workers, _respawn_workers (respawned_wrks),

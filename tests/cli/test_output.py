@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-import carrel.cli
-from carrel.cli.output import console, say, say_csv, say_json
-from tests.support.cli import carrel as run
+import choirbook.cli
+from choirbook.cli.output import console, say, say_csv, say_json
+from tests.support.cli import choirbook as run
 from tests.support.trees import PIXEL, plant
 
 WILD = "T \x1b[31mred\x1b[0m \u202e rtl \u2028 line \x07 \x9b"
@@ -23,10 +23,10 @@ UNFIT = {"\x1b", "\x07", "\x9b", "\u202e", "\u2028", "\x00"}
 
 
 def on_terminal(*arguments: str | Path) -> tuple[int, bytes]:
-    """Run `carrel` with a terminal as its stdout, and return what it wrote there."""
+    """Run `choirbook` with a terminal as its stdout, and return what it wrote there."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "carrel", *map(str, arguments)], stdout=follower, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "choirbook", *map(str, arguments)], stdout=follower, stderr=subprocess.DEVNULL
     )
     os.close(follower)
     written = b""
@@ -128,9 +128,9 @@ def test_lines_tables_and_rows_are_spelled_out(capsys: pytest.CaptureFixture[str
 
 def test_nothing_but_the_output_module_prints() -> None:
     """So that what is printed later is spelled out as well."""
-    assert carrel.cli.__file__ is not None
+    assert choirbook.cli.__file__ is not None
     faults = []
-    for path in Path(carrel.cli.__file__).parent.rglob("*.py"):
+    for path in Path(choirbook.cli.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
                 case ast.Call(func=ast.Name(id="print" | "Console")):

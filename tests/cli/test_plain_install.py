@@ -15,8 +15,8 @@ import typer
 from packaging.requirements import Requirement
 from typer.main import get_command
 
-from carrel.cli.commands import app
-from carrel_perf.cli import _app as perf_app
+from choirbook.cli.commands import app
+from choirbook_perf.cli import _app as perf_app
 from tests.support.servers import Server, environment, rsgi_command, running
 
 DEADLINE_S = 60
@@ -30,11 +30,11 @@ class Lacking:
             return self.finder.find_spec(name, path, target)
 lacked = set(json.loads(sys.argv.pop(1)))
 sys.meta_path[:] = [Lacking(finder, lacked) for finder in sys.meta_path]
-sys.argv[0] = "carrel"
-from carrel.cli import main
+sys.argv[0] = "choirbook"
+from choirbook.cli import main
 main()
 """
-"""Runs Carrel as if some modules were not installed."""
+"""Runs Choirbook as if some modules were not installed."""
 
 NEEDS_EXTRA = 6
 """Exit code of a command that needs an extra."""
@@ -77,9 +77,9 @@ def commands(group: typer.Typer, beginning: str = "") -> set[str]:
 
 
 def plain_distributions() -> set[str]:
-    """Return what `pip install carrel` brings, normalised names."""
+    """Return what `pip install choirbook` brings, normalised names."""
     found: set[str] = set()
-    waiting = ["carrel"]
+    waiting = ["choirbook"]
     while waiting:
         name = waiting.pop()
         if name in found:
@@ -144,7 +144,7 @@ def test_every_command_is_looked_at_here() -> None:
 
 def test_what_the_extras_bring_is_not_there() -> None:
     assert {"locust", "numpy", "redis", "opentelemetry", "pytest"} <= set(of_extras())
-    assert not {"carrel", "carrel_perf", "granian", "msgspec"} & set(of_extras())
+    assert not {"choirbook", "choirbook_perf", "granian", "msgspec"} & set(of_extras())
 
 
 @pytest.mark.parametrize("command", WORKING)
@@ -162,11 +162,11 @@ def test_command_that_needs_an_extra_names_it_in_one_line(
     done = run(server, command, NEEDING[command], tmp_path)
     assert (done.returncode, done.stdout) == (NEEDS_EXTRA, ""), done.stderr
     assert len(done.stderr.splitlines()) == 1
-    assert "pip install 'carrel[perf]'" in done.stderr
+    assert "pip install 'choirbook[perf]'" in done.stderr
 
 
 def test_redis_names_its_extra_in_one_line(server: Server, tmp_path: Path) -> None:
     done = run(server, "serve", ["--port", "0", "--redis", "redis://127.0.0.1:1"], tmp_path)
     assert done.returncode == NEEDS_EXTRA
     assert len(done.stderr.splitlines()) == 1
-    assert "pip install 'carrel[redis]'" in done.stderr
+    assert "pip install 'choirbook[redis]'" in done.stderr

@@ -7,12 +7,12 @@ from urllib.parse import quote
 
 import pytest
 
-from carrel.cli.inspecting import read_resource
-from carrel.errors import RequestError
-from carrel.settings import Settings
-from carrel.uri import path_of
+from choirbook.cli.inspect import read_resource
+from choirbook.errors import RequestError
+from choirbook.settings import Settings
+from choirbook.uri import path_of
 from tests.support.apps import Served
-from tests.support.cli import carrel
+from tests.support.cli import choirbook
 from tests.support.trees import CORE, PIXEL, PYTHON_CORE
 
 
@@ -25,12 +25,19 @@ from tests.support.trees import CORE, PIXEL, PYTHON_CORE
     ],
 )
 def test_the_bytes_of_a_resource_are_written(library: Path, uri: str, content: str) -> None:
-    found = carrel("read", uri, library)
+    found = choirbook("read", uri, library)
     assert (found.returncode, found.stdout, found.stderr) == (0, content, "")
 
 
 def test_a_picture_is_written_as_it_is(library: Path) -> None:
-    command = [sys.executable, "-m", "carrel", "read", "mcp://resources/files/images/pixel.png", str(library)]
+    command = [
+        sys.executable,
+        "-m",
+        "choirbook",
+        "read",
+        "mcp://resources/files/images/pixel.png",
+        str(library),
+    ]
     assert subprocess.run(command, capture_output=True, check=True, timeout=60).stdout == PIXEL
 
 
@@ -44,15 +51,15 @@ def test_a_picture_is_written_as_it_is(library: Path) -> None:
     ],
 )
 def test_what_is_not_there_ends_with_a_line_on_stderr(library: Path, uri: str, message: str) -> None:
-    found = carrel("read", uri, library)
+    found = choirbook("read", uri, library)
     assert (found.returncode, found.stdout) == (1, "")
-    assert found.stderr.startswith("carrel: ")
+    assert found.stderr.startswith("choirbook: ")
     assert message in found.stderr
     assert len(found.stderr.splitlines()) == 1
 
 
 def test_a_uri_that_is_not_utf_8_is_refused(library: Path) -> None:
-    found = carrel("read", os.fsdecode(b"mcp://resources/\xff"), library)
+    found = choirbook("read", os.fsdecode(b"mcp://resources/\xff"), library)
     assert found.returncode == 1
     assert "Traceback" not in found.stderr
 
@@ -86,7 +93,7 @@ async def test_a_query_means_what_it_means_over_http(
         try:
             await asyncio.to_thread(read_resource, Settings(root=library), uri)
         except RequestError as error:
-            return error.message.removesuffix(" 'carrel list' shows what there is.")
+            return error.message.removesuffix(" 'choirbook list' shows what there is.")
         return capsysbinary.readouterr().out
 
     compared = {True: 0, False: 0}
@@ -107,6 +114,6 @@ async def test_a_query_means_what_it_means_over_http(
 
 
 def test_another_form_than_the_documents_own_bytes_is_refused(library: Path) -> None:
-    found = carrel("read", "mcp://resources/sdlc/core?format=outline", library)
+    found = choirbook("read", "mcp://resources/sdlc/core?format=outline", library)
     assert (found.returncode, found.stdout) == (1, "")
     assert "own bytes" in found.stderr

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.servers import DEADLINE_S, carrel, environment, message, post, rsgi_command, running
+from tests.support.servers import DEADLINE_S, choirbook, environment, message, post, rsgi_command, running
 
 
 @pytest.mark.parametrize(("switch", "has_tools"), [("on", True), ("off", False)])
 def test_tools_are_switched_over_stdio(library: Path, switch: str, has_tools: bool) -> None:  # noqa: FBT001
     done = subprocess.run(
-        carrel("stdio", library, "--tools", switch),
+        choirbook("stdio", library, "--tools", switch),
         env=environment(),
         input=json.dumps(message("handshake", "tools/list")) + "\n",
         capture_output=True,
@@ -31,7 +31,7 @@ def test_tools_are_switched_off_over_http(library: Path, tmp_path: Path) -> None
 
 def test_another_word_is_refused(library: Path) -> None:
     done = subprocess.run(
-        carrel("serve", library, "--tools", "maybe"),
+        choirbook("serve", library, "--tools", "maybe"),
         env=environment(),
         capture_output=True,
         text=True,

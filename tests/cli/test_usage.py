@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from carrel.usage.clients import Client
-from carrel.usage.ledger import UsageLedger
-from tests.support.cli import carrel
+from choirbook.usage.clients import Client
+from choirbook.usage.ledger import UsageLedger
+from tests.support.cli import choirbook
 
 READ, GONE, NEVER = "mcp://resources/read", "mcp://resources/gone", "mcp://resources/never"
 NOON = "2026-11-24T12:00:00+00:00"
@@ -29,7 +29,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_person_sees_tables(file: Path) -> None:
-    found = carrel("usage", file)
+    found = choirbook("usage", file)
     assert (found.returncode, found.stderr) == (0, "")
     lines = [line.split() for line in found.stdout.splitlines()]
     assert ["Read:", "2", "documents"] in lines
@@ -43,7 +43,7 @@ def test_a_person_sees_tables(file: Path) -> None:
 
 
 def test_a_program_gets_json(file: Path) -> None:
-    found = json.loads(carrel("usage", file, "--format", "json").stdout)
+    found = json.loads(choirbook("usage", file, "--format", "json").stdout)
     assert found["resources"] == [
         {"uri": GONE, "reads": 3, "lastReadS": NOON_S, "isServed": False},
         {"uri": NEVER, "reads": 0, "lastReadS": None, "isServed": True},
@@ -63,7 +63,7 @@ def test_a_program_gets_json(file: Path) -> None:
 
 
 def test_a_spreadsheet_gets_no_formula(file: Path) -> None:
-    rows = list(csv.DictReader(io.StringIO(carrel("usage", file, "--format", "csv").stdout)))
+    rows = list(csv.DictReader(io.StringIO(choirbook("usage", file, "--format", "csv").stdout)))
     assert {row["kind"] for row in rows} == {"resource", "client", "loaded", "search"}
     assert {row["client"] for row in rows if row["kind"] == "client"} == {"claude-code", "'=cmd|'calc'"}
     assert [row["query"] for row in rows if row["kind"] == "search"] == ["'@no such words"]
@@ -75,36 +75,36 @@ def test_a_spreadsheet_gets_no_formula(file: Path) -> None:
 
 
 def test_the_file_may_come_from_the_settings(file: Path) -> None:
-    found = carrel("usage", "--format", "json", environment={"CARREL_USAGE": str(file)})
+    found = choirbook("usage", "--format", "json", environment={"CHOIRBOOK_USAGE": str(file)})
     assert len(json.loads(found.stdout)["resources"]) == 3
 
 
 def test_the_server_that_runs_here_is_found(file: Path, tmp_path: Path) -> None:
     own = tmp_path / "own"
-    for name in ("carrel-one", "carrel-two"):
+    for name in ("choirbook-one", "choirbook-two"):
         (own / name).mkdir(parents=True)
         (own / name / "usage.sqlite").write_bytes(file.read_bytes())
-        found = carrel("usage", "--format", "json", environment={"TMPDIR": str(own)})
-        if name == "carrel-one":
+        found = choirbook("usage", "--format", "json", environment={"TMPDIR": str(own)})
+        if name == "choirbook-one":
             assert found.returncode == 0
             assert json.loads(found.stdout)["resources"]
     assert found.returncode == 2
-    assert "carrel-one" in found.stderr
-    assert "carrel-two" in found.stderr
-    assert carrel("usage", own / "carrel-one").returncode == 0
+    assert "choirbook-one" in found.stderr
+    assert "choirbook-two" in found.stderr
+    assert choirbook("usage", own / "choirbook-one").returncode == 0
 
 
 def test_without_a_server_it_says_what_to_give(tmp_path: Path) -> None:
-    found = carrel("usage", environment={"TMPDIR": str(tmp_path)})
+    found = choirbook("usage", environment={"TMPDIR": str(tmp_path)})
     assert found.returncode == 2
-    assert "CARREL_USAGE" in found.stderr
+    assert "CHOIRBOOK_USAGE" in found.stderr
 
 
 def test_what_is_no_usage_file_is_refused(tmp_path: Path) -> None:
     other = tmp_path / "other.csv"
     other.write_text("no database\n" * 100)
     for path in (other, tmp_path / "none.sqlite"):
-        found = carrel("usage", path)
+        found = choirbook("usage", path)
         assert found.returncode == 2
         assert str(path) in found.stderr
         assert "Traceback" not in found.stderr

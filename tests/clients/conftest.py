@@ -1,4 +1,4 @@
-"""One library for the clients, and Carrel serving it."""
+"""One library for the clients, and Choirbook serving it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.servers import Server, rsgi_command, running, write_library
 PAGE_SIZE = 3
 """Small, so that a listing has several pages."""
 
-VARIABLES = {"CARREL_PAGE_SIZE": str(PAGE_SIZE)}
+VARIABLES = {"CHOIRBOOK_PAGE_SIZE": str(PAGE_SIZE)}
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from mcp.client.client import Client
 
-from carrel.settings import STARTER_LIBRARY
+from choirbook.settings import STARTER_LIBRARY
 from examples.fastapi_app import app
 from tests.support.servers import Server, running
 
@@ -61,7 +61,7 @@ def test_both_describe_themselves(client: Asking) -> None:
     assert "/mcp/resources" in str(inner["paths"])
 
 
-def test_carrel_is_ready_and_has_no_routes_outside_its_place(client: Asking) -> None:
+def test_choirbook_is_ready_and_has_no_routes_outside_its_place(client: Asking) -> None:
     assert client.get("/standards/readyz").json()["status"] == "ready"
     assert client.get("/readyz").status_code == 404
     assert client.get("/mcp/resources/sdlc/core").status_code == 404

@@ -19,7 +19,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-async def test_the_tool_is_listed_after_carrels_own_and_answers(server: Server) -> None:
+async def test_the_tool_is_listed_after_choirbooks_own_and_answers(server: Server) -> None:
     async with Client(server.mcp_url) as client:
         listed = await client.list_tools()
         found = await client.call_tool("recent", {"count": 2})

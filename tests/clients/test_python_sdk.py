@@ -22,7 +22,7 @@ from mcp_types import (
 from mcp_types.version import LATEST_HANDSHAKE_VERSION, LATEST_MODERN_VERSION
 
 from tests.clients.conftest import PAGE_SIZE, VARIABLES
-from tests.support.servers import DEADLINE_S, DOCUMENTS, Server, carrel, environment
+from tests.support.servers import DEADLINE_S, DOCUMENTS, Server, choirbook, environment
 
 MODES = {"auto": LATEST_MODERN_VERSION, "legacy": LATEST_HANDSHAKE_VERSION}
 """How the client is told to negotiate, and the revision that comes of it."""
@@ -36,7 +36,7 @@ def target(request: pytest.FixtureRequest, library: Path, tmp_path: Path) -> str
     if request.param == "http":
         server: Server = request.getfixturevalue("server")
         return server.mcp_url
-    command, *arguments = carrel("stdio", library)
+    command, *arguments = choirbook("stdio", library)
     return StdioServerParameters(command=command, args=arguments, env=environment(VARIABLES), cwd=tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""`carrel stdio` as bytes on its pipes: what it is sent, what it says, and how it ends."""
+"""`choirbook stdio` as bytes on its pipes: what it is sent, what it says, and how it ends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.servers import (
     DEADLINE_S,
     DOCUMENTS,
     ERAS,
-    carrel,
+    choirbook,
     environment,
     message,
     wait_for,
@@ -39,12 +39,12 @@ class Talk(NamedTuple):
 
 
 def talk(library: Path, lines: Iterable[bytes], variables: Mapping[str, str] | None = None) -> Talk:
-    """Start Carrel, send it everything at once, hang up, and return what it answered by then and after.
+    """Start Choirbook, send it everything at once, hang up, and return what it answered by then and after.
 
     Every line on stdout has to be JSON: it carries the protocol and nothing else.
     """
     done = subprocess.run(
-        carrel("stdio", library),
+        choirbook("stdio", library),
         cwd=library.parent,
         env=environment(variables),
         input=b"".join(lines),
@@ -231,7 +231,7 @@ def test_reads_are_told_on_stderr(library: Path) -> None:
 
 
 def test_settings_of_the_environment_hold(library: Path) -> None:
-    (page,) = talk(library, [line(message("modern", "resources/list"))], {"CARREL_PAGE_SIZE": "2"}).answers
+    (page,) = talk(library, [line(message("modern", "resources/list"))], {"CHOIRBOOK_PAGE_SIZE": "2"}).answers
 
     assert len(page["result"]["resources"]) == 2
     assert page["result"]["nextCursor"]
@@ -257,22 +257,22 @@ def test_subscription_ends_as_it_should_with_the_input(library: Path) -> None:
 def test_subscription_taken_back_gets_no_answer(library: Path) -> None:
     cancelled = line(message("modern", "notifications/cancelled", None, requestId=5))
 
-    with conversation(library) as carrel_:
-        carrel_.say(listen(5, CORE))
-        assert carrel_.hear()["method"] == "notifications/subscriptions/acknowledged"
-        carrel_.say(cancelled)
+    with conversation(library) as choirbook_:
+        choirbook_.say(listen(5, CORE))
+        assert choirbook_.hear()["method"] == "notifications/subscriptions/acknowledged"
+        choirbook_.say(cancelled)
         # Its id is free again.
-        carrel_.say(listen(5, CORE))
-        assert carrel_.hear()["method"] == "notifications/subscriptions/acknowledged"
+        choirbook_.say(listen(5, CORE))
+        assert choirbook_.hear()["method"] == "notifications/subscriptions/acknowledged"
 
 
 def test_id_of_an_open_subscription_is_refused(library: Path) -> None:
-    with conversation(library) as carrel_:
-        carrel_.say(listen(5, CORE))
-        carrel_.hear()
+    with conversation(library) as choirbook_:
+        choirbook_.say(listen(5, CORE))
+        choirbook_.hear()
         for again in (listen(5, CORE), line(message("modern", "resources/read", 5, uri=CORE))):
-            carrel_.say(again)
-            assert carrel_.hear()["error"]["code"] == -32600
+            choirbook_.say(again)
+            assert choirbook_.hear()["error"]["code"] == -32600
 
 
 def test_malformed_subscription_is_refused(library: Path) -> None:
@@ -288,17 +288,17 @@ def test_edits_are_told_over_the_pipe_in_both_eras(tmp_path: Path) -> None:
     library = write_library(tmp_path / "library")
     uri = "mcp://resources/files/notes/scratch.txt"
 
-    with conversation(library) as carrel_:
-        carrel_.say(initialize("2025-11-25"))
-        offered = carrel_.hear()["result"]["capabilities"]["resources"]
+    with conversation(library) as choirbook_:
+        choirbook_.say(initialize("2025-11-25"))
+        offered = choirbook_.hear()["result"]["capabilities"]["resources"]
         assert offered == {"subscribe": True, "listChanged": True}
-        carrel_.say(INITIALIZED)
-        carrel_.say(line(message("handshake", "resources/subscribe", 1, uri=uri)))
-        assert carrel_.hear()["result"] == {}
-        carrel_.say(listen(2, uri))
-        carrel_.hear()
+        choirbook_.say(INITIALIZED)
+        choirbook_.say(line(message("handshake", "resources/subscribe", 1, uri=uri)))
+        assert choirbook_.hear()["result"] == {}
+        choirbook_.say(listen(2, uri))
+        choirbook_.hear()
         (library / "notes" / "scratch.txt").write_text("Edited.\n")
-        told = [carrel_.hear(), carrel_.hear()]
+        told = [choirbook_.hear(), choirbook_.hear()]
 
     assert {said["method"] for said in told} == {"notifications/resources/updated"}
     assert {said["params"]["uri"] for said in told} == {uri}
@@ -306,7 +306,7 @@ def test_edits_are_told_over_the_pipe_in_both_eras(tmp_path: Path) -> None:
 
 
 class Conversation:
-    """Requests and their answers, one after the other, over the pipes of a running Carrel."""
+    """Requests and their answers, one after the other, over the pipes of a running Choirbook."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None
@@ -328,7 +328,7 @@ class Conversation:
 @contextmanager
 def conversation(library: Path) -> Iterator[Conversation]:
     with subprocess.Popen(
-        carrel("stdio", library),
+        choirbook("stdio", library),
         cwd=library.parent,
         env=environment(),
         stdin=subprocess.PIPE,
@@ -345,16 +345,16 @@ def test_edit_shows_within_a_second(tmp_path: Path) -> None:
     library = write_library(tmp_path / "library")
     uri = "mcp://resources/files/notes/scratch.txt"
 
-    with conversation(library) as carrel_:
-        assert carrel_.read(uri) == "To be edited.\n"
+    with conversation(library) as choirbook_:
+        assert choirbook_.read(uri) == "To be edited.\n"
         (library / "notes" / "scratch.txt").write_text("Edited.\n")
-        wait_for(lambda: carrel_.read(uri) == "Edited.\n", "the edit shows", deadline_s=1.0)
+        wait_for(lambda: choirbook_.read(uri) == "Edited.\n", "the edit shows", deadline_s=1.0)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_signal_ends_an_idle_server_without_a_word_of_python(library: Path, how: signal.Signals) -> None:
     with subprocess.Popen(
-        carrel("stdio", library),
+        choirbook("stdio", library),
         cwd=library.parent,
         env=environment(),
         stdin=subprocess.PIPE,
@@ -407,11 +407,11 @@ def test_byte_order_mark_before_a_message_is_skipped(library: Path) -> None:
 
 @contextmanager
 def unread(library: Path, stdout: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run Carrel with a stdout whose other end the test has."""
+    """Run Choirbook with a stdout whose other end the test has."""
     with subprocess.Popen(
-        carrel("stdio", library),
+        choirbook("stdio", library),
         cwd=library.parent,
-        env=environment({"CARREL_LOG_FORMAT": "json"}),
+        env=environment({"CHOIRBOOK_LOG_FORMAT": "json"}),
         stdin=subprocess.PIPE,
         stdout=stdout,
         stderr=subprocess.PIPE,
@@ -460,7 +460,7 @@ def test_client_that_closes_stdout_ends_the_server(
 
 
 def leaves_interrupts_to_the_system(process: subprocess.Popen[bytes]) -> bool:
-    """Tell whether Carrel's own code runs by now: Python itself starts with a handler, as for any program."""
+    """Tell whether Choirbook's own code runs by now: Python itself starts with a handler, as for any program."""
     lines = Path(f"/proc/{process.pid}/status").read_text("utf-8").splitlines()
     caught = next(int(each.split()[1], 16) for each in lines if each.startswith("SigCgt:"))
     is_python = b"stdio" in Path(f"/proc/{process.pid}/cmdline").read_bytes()
@@ -472,7 +472,7 @@ def leaves_interrupts_to_the_system(process: subprocess.Popen[bytes]) -> bool:
 @pytest.mark.parametrize("moment_s", [0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5])
 def test_interrupt_at_any_moment_of_the_start_is_quiet(library: Path, moment_s: float) -> None:
     with subprocess.Popen(
-        carrel("stdio", library),
+        choirbook("stdio", library),
         cwd=library.parent,
         env=environment(),
         stdin=subprocess.PIPE,
@@ -480,7 +480,7 @@ def test_interrupt_at_any_moment_of_the_start_is_quiet(library: Path, moment_s: 
         stderr=subprocess.PIPE,
         start_new_session=True,
     ) as process:
-        wait_for(lambda: leaves_interrupts_to_the_system(process), "Carrel has begun")
+        wait_for(lambda: leaves_interrupts_to_the_system(process), "Choirbook has begun")
         with suppress(subprocess.TimeoutExpired):
             process.wait(moment_s)
         os.killpg(process.pid, signal.SIGINT)

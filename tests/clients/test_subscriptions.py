@@ -20,7 +20,7 @@ from tests.servers.metrics import metrics, total
 from tests.support.servers import (
     DEADLINE_S,
     Server,
-    carrel,
+    choirbook,
     environment,
     rsgi_command,
     running,
@@ -60,7 +60,7 @@ def target(request: pytest.FixtureRequest, root: Path, tmp_path: Path) -> Target
     if request.param == "http":
         server: Server = request.getfixturevalue("server")
         return server.mcp_url
-    command, *arguments = carrel("stdio", root)
+    command, *arguments = choirbook("stdio", root)
     return StdioServerParameters(command=command, args=arguments, env=environment(), cwd=tmp_path)
 
 
@@ -81,7 +81,7 @@ def listened(request: pytest.FixtureRequest, target: Target) -> Listened:
 
 def _open_streams(server: Server) -> float:
     with server.client() as client:
-        return total(metrics(client), "carrel_open_streams", era="handshake")
+        return total(metrics(client), "choirbook_open_streams", era="handshake")
 
 
 @asynccontextmanager

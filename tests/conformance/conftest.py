@@ -1,4 +1,4 @@
-"""A Carrel that serves what the official conformance suite reads."""
+"""A Choirbook that serves what the official conformance suite reads."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The tools and prompts that the official conformance suite asks every server for.
 
-They go the way of Carrel's own: listed, checked, called and refused by the same code. What Carrel never does
+They go the way of Choirbook's own: listed, checked, called and refused by the same code. What Choirbook never does
 (asking the client for something, logging to it, reporting progress) they do not do either, so the checks
 about that stay in the baselines.
 """
@@ -16,15 +16,15 @@ from typing import Annotated, Any
 
 import msgspec
 
-from carrel.app import ToolMaker
-from carrel.errors import Era, InvalidParams
-from carrel.library import Library
-from carrel.mcp.messages import parameters
-from carrel.mcp.prompts import GetParams, Prompts
-from carrel.mcp.protocol import Call
-from carrel.mcp.results import Method, Outcome, finish
-from carrel.mcp.tools.tool import Arguments, Tool, described
-from carrel.threads import Threads
+from choirbook.app import ToolMaker
+from choirbook.errors import Era, InvalidParams
+from choirbook.library.library import Library
+from choirbook.mcp.messages import parameters
+from choirbook.mcp.prompts import GetParams, Prompts
+from choirbook.mcp.protocol import Call
+from choirbook.mcp.results import Method, Outcome, finish
+from choirbook.mcp.tools.tool import Arguments, Tool, described
+from choirbook.runtime.threads import Threads
 
 HERE = Path(__file__).parent
 

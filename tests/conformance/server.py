@@ -1,15 +1,15 @@
-"""Carrel over the suite's library, with its tools and prompts, under Granian as `carrel serve` runs it.
+"""Choirbook over the suite's library, with its tools and prompts, under Granian as `choirbook serve` runs it.
 
 Run as a program: `python -m tests.conformance.server`.
 """
 
 from __future__ import annotations
 
-from carrel.app import create_app
-from carrel.cli import hosting
-from carrel.cli.listening import listen, port_of
-from carrel.http.edge import LOOPBACK_HOSTS
-from carrel.settings import load
+from choirbook.app import create_app
+from choirbook.http.edge import LOOPBACK_HOSTS
+from choirbook.servers.granian import server as hosting
+from choirbook.servers.granian.sockets import listen, port_of
+from choirbook.settings import load
 from tests.conformance.fixtures import HERE, TOOLS, FixturePrompts
 
 
@@ -19,7 +19,7 @@ def serve() -> None:
     sockets = listen("127.0.0.1", 0, settings.workers)
     print(f"http://127.0.0.1:{port_of(sockets)}/mcp", flush=True)
     hosting.run(
-        hosting.make_server("carrel", sockets),
+        hosting.make_server("choirbook", sockets),
         lambda: create_app(settings, tools=TOOLS, features=[FixturePrompts]),
     )
 

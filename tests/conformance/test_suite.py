@@ -1,6 +1,6 @@
-"""The official conformance suite, whole, at every revision that Carrel serves.
+"""The official conformance suite, whole, at every revision that Choirbook serves.
 
-Carrel serves what the suite looks for beside its own (see `fixtures.py`). What Carrel never does (ask
+Choirbook serves what the suite looks for beside its own (see `fixtures.py`). What Choirbook never does (ask
 the client, log to it, report progress) fails there. Each such check stands in the baseline of the revision,
 with its reason. A check that fails outside of it fails the test, and so does one in it that passes.
 """

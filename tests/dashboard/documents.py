@@ -10,7 +10,7 @@ Use the words of the field. A name says what a thing is.
 
 | word | meaning |
 |------|--------:|
-| carrel | a desk in a library |
+| choirbook | a desk in a library |
 
 See [the standard](https://standards.example/naming) and [the core](mcp://resources/sdlc/core).
 """

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from carrel.settings import STARTER_LIBRARY
+from choirbook.settings import STARTER_LIBRARY
 from tests.support.servers import REPOSITORY, Server, rsgi_command, running
 
 PICTURES = REPOSITORY / "docs" / "dashboard"

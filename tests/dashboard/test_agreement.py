@@ -1,14 +1,14 @@
-"""The dashboard and `carrel top` say the same of a server, whatever its state."""
+"""The dashboard and `choirbook top` say the same of a server, whatever its state."""
 
 import pytest
 
-from carrel.cli.top.figures import figures
-from carrel.cli.top.scraping import Scraper, Snapshot
-from carrel.dashboard.figures import Sample, sample_of
-from carrel.observe import states
-from carrel.observe.cells import Cells
-from carrel.observe.exposition import exposition, series_totals
-from carrel.observe.metrics import (
+from choirbook.cli.top.figures import figures
+from choirbook.cli.top.scraper import Scraper, Snapshot
+from choirbook.dashboard.figures import Sample, sample_of
+from choirbook.observe import states
+from choirbook.observe.cells import Cells
+from choirbook.observe.exposition import exposition, series_totals
+from choirbook.observe.metrics import (
     CATALOG_SIZE,
     DESCRIPTORS_SHORT,
     DROPPED_LINES,
@@ -30,8 +30,8 @@ from carrel.observe.metrics import (
     WATCHING,
     Kind,
 )
-from carrel.observe.processes import worker_counts
-from carrel.observe.recorder import Recorder
+from choirbook.observe.processes import worker_counts
+from choirbook.observe.recorder import Recorder
 
 WELL: dict[str, float] = {CATALOG_SIZE: 30, READY: 1, RULES_UP: 1, WATCHING: 1, WATCH_WANTED: 1}
 

@@ -4,8 +4,8 @@ import sys
 import time
 from pathlib import Path
 
-from carrel.dashboard.board import STALE_AFTER_S, Board, Held, Report
-from carrel.dashboard.slowest import SlowRead, Stage
+from choirbook.dashboard.board import STALE_AFTER_S, Board, Held, Report
+from choirbook.dashboard.slowest import SlowRead, Stage
 
 REPORT = Report(
     (SlowRead(1.0, 2.0, "mcp://resources/a", "miss", 200, (Stage("render", 0.5, 1.0),)),),
@@ -16,7 +16,7 @@ REPORT = Report(
 OTHER = """
 import sys
 from pathlib import Path
-from carrel.dashboard.board import Board, Report
+from choirbook.dashboard.board import Board, Report
 Board(Path(sys.argv[1])).publish(Report(watched={"mcp://resources/b": 1}))
 """
 

@@ -1,8 +1,8 @@
-from carrel.dashboard.figures import Kind, Sample, between, rows, sample_of
-from carrel.observe.cells import Cells
-from carrel.observe.exposition import series_totals
-from carrel.observe.metrics import BUCKETS_S, CATALOG_SIZE
-from carrel.observe.recorder import Recorder
+from choirbook.dashboard.figures import Kind, Sample, between, rows, sample_of
+from choirbook.observe.cells import Cells
+from choirbook.observe.exposition import series_totals
+from choirbook.observe.metrics import BUCKETS_S, CATALOG_SIZE
+from choirbook.observe.recorder import Recorder
 
 BUCKETS = len(BUCKETS_S) + 1
 

@@ -1,6 +1,6 @@
-from carrel.dashboard.figures import Sample
-from carrel.dashboard.history import NOW_S, STEP_S, WINDOW_S, History
-from carrel.observe.metrics import RESPONSES
+from choirbook.dashboard.figures import Sample
+from choirbook.dashboard.history import NOW_S, STEP_S, WINDOW_S, History
+from choirbook.observe.metrics import RESPONSES
 
 START_S = 1_000_000.0
 

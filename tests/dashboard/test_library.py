@@ -97,7 +97,7 @@ def test_the_page_does_not_count_its_own_requests(tab: Tab, worldly: Server) -> 
 
     def own() -> float:
         with worldly.client() as client:
-            return total(client.get("/metrics").text, "carrel_dashboard_responses_total")
+            return total(client.get("/metrics").text, "choirbook_dashboard_responses_total")
 
     before = own()
     wait_for(lambda: own() >= before + 3, "the page asked three times more")

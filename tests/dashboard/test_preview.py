@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel.dashboard.preview import MAX_BYTES, MAX_LINE, preview
+from choirbook.dashboard.preview import MAX_BYTES, MAX_LINE, preview
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -2,11 +2,11 @@ import time
 
 import pytest
 
-from carrel.dashboard.readership import SHOWN, SHOWN_OF_CLIENT, Readership, summary_of
-from carrel.threads import Threads
-from carrel.usage.clients import Client
-from carrel.usage.ledger import UsageLedger
-from carrel.usage.records import ResourceUsage
+from choirbook.dashboard.readership import SHOWN, SHOWN_OF_CLIENT, Readership, summary_of
+from choirbook.runtime.threads import Threads
+from choirbook.usage.clients import Client
+from choirbook.usage.ledger import UsageLedger
+from choirbook.usage.records import ResourceUsage
 
 CORE = "mcp://resources/sdlc/core"
 AGENT = Client("agent", "1.0")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from carrel.dashboard.assets import load_assets
+from choirbook.dashboard.assets import load_assets
 from tests.support.apps import Served, serving
 
 CORE = "mcp://resources/sdlc/core"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from carrel.dashboard.viewers import MAX_VIEWERS
+from choirbook.dashboard.viewers import MAX_VIEWERS
 from tests.support.servers import Server, asgi_command, end, rsgi_command, running, wait_for, write_library
 from tests.support.streams import Events, listening
 
@@ -47,7 +47,7 @@ def test_an_app_within_another_has_none_unless_it_is_asked_for(library: Path, tm
 @pytest.fixture(params=[rsgi_command, asgi_command], ids=["rsgi", "asgi"])
 def server(request: pytest.FixtureRequest, library: Path, tmp_path: Path) -> Iterator[Server]:
     command = request.param(library)
-    with running(command, tmp_path / "run", {"CARREL_DASHBOARD": "on"}) as server:
+    with running(command, tmp_path / "run", {"CHOIRBOOK_DASHBOARD": "on"}) as server:
         yield server
 
 

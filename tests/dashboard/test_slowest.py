@@ -1,9 +1,9 @@
 from time import monotonic
 
-from carrel.dashboard.slowest import KEPT, MAX_AGE_S, Slowest
-from carrel.http.exchange import FailedRead, Read, Revalidation
-from carrel.model import Reading, Representation, ResourceInfo, ServedFrom, Stage, StageName, Version
-from carrel.observe.batch import Sent
+from choirbook.dashboard.slowest import KEPT, MAX_AGE_S, Slowest
+from choirbook.http.exchange import FailedRead, Read, Revalidation
+from choirbook.model import Reading, Representation, ResourceInfo, ServedFrom, Stage, StageName, Version
+from choirbook.observe.batch import Sent
 from tests.support.batches import batch_of
 
 URI = "mcp://resources/sdlc/core"

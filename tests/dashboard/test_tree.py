@@ -1,11 +1,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel.catalog import Catalog
-from carrel.dashboard.tree import Folder, children
-from carrel.draft import Document
-from carrel.model import SourceEntry, Version
-from carrel.rules import default_rules
+from choirbook.catalog.catalog import Catalog
+from choirbook.catalog.changeset import Document
+from choirbook.catalog.rules import default_rules
+from choirbook.dashboard.tree import Folder, children
+from choirbook.model import SourceEntry, Version
 
 ROOT = "mcp://resources/"
 

@@ -2,9 +2,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from carrel.dashboard.viewers import MAX_VIEWERS, Viewer, Viewers
-from carrel.errors import Overloaded
-from carrel.http.exchange import Loss
+from choirbook.dashboard.viewers import MAX_VIEWERS, Viewer, Viewers
+from choirbook.errors import Overloaded
+from choirbook.http.exchange import Loss
 
 
 class Tap:

@@ -17,8 +17,8 @@ class Secrets:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return the variables that Carrel gets."""
-        lines = (self.directory / "carrel.env").read_text().splitlines()
+        """Return the variables that Choirbook gets."""
+        lines = (self.directory / "choirbook.env").read_text().splitlines()
         return dict(line.split("=", 1) for line in lines)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from carrel import settings
+from choirbook import settings
 from tests.deploy.secrets import made_secrets
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -28,7 +28,7 @@ def test_the_containerfile_follows_the_rules_of_hadolint() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_image_sets_what_carrel_knows_and_does_not_run_as_root() -> None:
+def test_the_image_sets_what_choirbook_knows_and_does_not_run_as_root() -> None:
     text = CONTAINERFILE.read_text().replace("\\\n", "")
     variables = dict(
         pair.split("=", 1)
@@ -36,10 +36,10 @@ def test_the_image_sets_what_carrel_knows_and_does_not_run_as_root() -> None:
         if line.startswith("ENV ")
         for pair in line.split()[1:]
     )
-    of_carrel = {name: value for name, value in variables.items() if name.startswith("CARREL_")}
-    known = {f"CARREL_{name.upper()}" for name in settings.Settings.__struct_fields__}
-    assert set(of_carrel) <= known
-    assert settings.load(environment=of_carrel).public
+    of_choirbook = {name: value for name, value in variables.items() if name.startswith("CHOIRBOOK_")}
+    known = {f"CHOIRBOOK_{name.upper()}" for name in settings.Settings.__struct_fields__}
+    assert set(of_choirbook) <= known
+    assert settings.load(environment=of_choirbook).public
     assert "USER 10001:10001" in text.splitlines()
 
 
@@ -52,7 +52,7 @@ def test_the_compose_project_fits_the_compose_specification() -> None:
 def test_what_the_compose_project_mounts_and_builds_from_is_there(
     services: dict[str, Any], tmp_path: Path
 ) -> None:
-    build = services["carrel"]["build"]
+    build = services["choirbook"]["build"]
     context = COMPOSE.parent / build["context"]
     assert (context / build["dockerfile"]).resolve() == CONTAINERFILE.resolve()
     sources = [
@@ -65,11 +65,11 @@ def test_what_the_compose_project_mounts_and_builds_from_is_there(
     made = {f"./secrets/{file.name}" for file in made_secrets(tmp_path).directory.iterdir()}
     missing = [source for source in sources if not (COMPOSE.parent / source).exists()]
     assert set(missing) <= made
-    assert f"./{services['carrel']['env_file']}" in made
+    assert f"./{services['choirbook']['env_file']}" in made
 
 
-def test_carrel_and_redis_write_nothing_and_may_do_nothing_special(services: dict[str, Any]) -> None:
-    for name in ("carrel", "redis"):
+def test_choirbook_and_redis_write_nothing_and_may_do_nothing_special(services: dict[str, Any]) -> None:
+    for name in ("choirbook", "redis"):
         service = services[name]
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]
@@ -82,12 +82,12 @@ def test_no_port_is_open_to_other_machines(services: dict[str, Any]) -> None:
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
-def test_prometheus_scrapes_a_name_that_carrel_accepts_as_host(services: dict[str, Any]) -> None:
+def test_prometheus_scrapes_a_name_that_choirbook_accepts_as_host(services: dict[str, Any]) -> None:
     scrapes = yaml.safe_load((COMPOSE.parent / "prometheus.yml").read_text())["scrape_configs"]
     targets = [
         target for scrape in scrapes for static in scrape["static_configs"] for target in static["targets"]
     ]
-    hosts = services["carrel"]["environment"]["CARREL_ALLOWED_HOSTS"].split(",")
+    hosts = services["choirbook"]["environment"]["CHOIRBOOK_ALLOWED_HOSTS"].split(",")
     assert targets
     assert {target.partition(":")[0] for target in targets} <= set(hosts)
 

@@ -1,4 +1,4 @@
-"""The dashboard: what it asks for is there, asked of a real Prometheus beside a Carrel under load."""
+"""The dashboard: what it asks for is there, asked of a real Prometheus beside a Choirbook under load."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from benchmarks.processes import free_port
-from carrel.observe.metrics import METRICS, Kind
-from carrel_perf.launching import Launched, launched, starter_library
+from choirbook.observe.metrics import METRICS, Kind
+from choirbook_perf.own_server import Launched, launched, starter_library
 from scripts.grafana_dashboard import DASHBOARD, dashboard
 from tests.support.mcp import ACCEPT, handshake_message, modern_headers, modern_message
 from tests.support.prometheus import needs_prometheus, prometheus
@@ -43,7 +43,7 @@ def queries() -> dict[str, str]:
     return {
         f"{panel['title']} {target['refId']}": target["expr"]
         .replace("$__rate_interval", "10s")
-        .replace("$job", "carrel")
+        .replace("$job", "choirbook")
         .replace("$instance", ".*")
         for panel in panels()
         for target in panel["targets"]
@@ -82,7 +82,7 @@ def test_every_panel_says_what_it_shows_and_asks_for_metrics_that_there_are() ->
         assert panel["description"], panel["title"]
         assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
     for title, query in queries().items():
-        asked = set(re.findall(r"\b(?:mcp|carrel|process|python)_\w+(?=\{)", query))
+        asked = set(re.findall(r"\b(?:mcp|choirbook|process|python)_\w+(?=\{)", query))
         assert asked, title
         for name in asked:
             assert name in METRICS or METRICS[SUFFIXES.sub("", name)].kind is Kind.HISTOGRAM, (title, name)
@@ -103,7 +103,7 @@ def test_panels_of_latency_show_the_traces_that_buckets_name() -> None:
 def test_what_is_provisioned_is_where_it_is_looked_for() -> None:
     (source,) = yaml.safe_load((PROVISIONING / "datasources" / "prometheus.yml").read_text())["datasources"]
     assert source["type"] == "prometheus"
-    (provider,) = yaml.safe_load((PROVISIONING / "dashboards" / "carrel.yml").read_text())["providers"]
+    (provider,) = yaml.safe_load((PROVISIONING / "dashboards" / "choirbook.yml").read_text())["providers"]
     assert provider["type"] == "file"
     scrape = yaml.safe_load((DASHBOARD.parents[2] / "prometheus" / "prometheus.yml").read_text())["global"]
     assert source["jsonData"]["timeInterval"] == scrape["scrape_interval"]
@@ -115,7 +115,7 @@ def test_no_panel_is_without_data_under_load(tmp_path: Path, redis_server: Redis
     asked = queries()
     assert len(asked) >= 50
     # A document leaves the cache soon, for its age and for the others, so that misses go on.
-    settings = {"CACHE_TTL": "0.2", "CACHE_MAX_SIZE": "3", "CARREL_SHARED_READS": "always"}
+    settings = {"CACHE_TTL": "0.2", "CACHE_MAX_SIZE": "3", "CHOIRBOOK_SHARED_READS": "always"}
     # No collector is there, so spans are lost, too.
     settings |= {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""The Kubernetes manifests: their schemas, what they say of each other, and what they say of Carrel."""
+"""The Kubernetes manifests: their schemas, what they say of each other, and what they say of Choirbook."""
 
 from pathlib import Path
 from typing import Any
@@ -7,9 +7,9 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from carrel import settings
-from carrel.http.openapi import openapi_document
-from carrel.redis_url import parse_redis_url
+from choirbook import settings
+from choirbook.http.openapi import openapi_document
+from choirbook.redis.url import parse_redis_url
 from tests.deploy.secrets import made_secrets
 
 MANIFESTS = Path(__file__).parents[2] / "deploy" / "kubernetes"
@@ -25,7 +25,7 @@ def objects() -> list[Manifest]:
     return [document for path in paths for document in yaml.safe_load_all(path.read_text())]
 
 
-def named(kind: str, name: str = "carrel") -> Manifest:
+def named(kind: str, name: str = "choirbook") -> Manifest:
     found: Manifest
     (found,) = [one for one in objects() if one["kind"] == kind and one["metadata"]["name"] == name]
     return found
@@ -75,15 +75,15 @@ def test_no_container_is_root_writes_to_its_image_or_has_a_capability() -> None:
             assert "memory" in one["resources"]["limits"]
 
 
-def test_the_settings_are_ones_that_carrel_knows(tmp_path: Path) -> None:
+def test_the_settings_are_ones_that_choirbook_knows(tmp_path: Path) -> None:
     data = named("ConfigMap")["data"] | made_secrets(tmp_path).environment
-    of_carrel = {key: value for key, value in data.items() if not key.startswith("GITSYNC_")}
-    known = {f"CARREL_{name.upper()}" for name in settings.Settings.__struct_fields__}
-    assert {key for key in of_carrel if key.startswith("CARREL_")} <= known
-    read = settings.load(environment=of_carrel)
+    of_choirbook = {key: value for key, value in data.items() if not key.startswith("GITSYNC_")}
+    known = {f"CHOIRBOOK_{name.upper()}" for name in settings.Settings.__struct_fields__}
+    assert {key for key in of_choirbook if key.startswith("CHOIRBOOK_")} <= known
+    read = settings.load(environment=of_choirbook)
     assert (read.workers, str(read.root)) == (2, "/library/current")
     url = parse_redis_url(read.redis_url)
-    assert (url.host, url.port, url.tls, url.username) == ("redis", 6379, True, "carrel")
+    assert (url.host, url.port, url.tls, url.username) == ("redis", 6379, True, "choirbook")
     assert read.redis_secret
 
 
@@ -94,10 +94,10 @@ def test_secrets_are_those_that_are_made_and_reach_the_container_that_needs_them
     }
     files = {Path(file).name for names in generated.values() for file in names}
     assert files == {file.name for file in made_secrets(tmp_path).directory.iterdir()}
-    carrel, redis = container("carrel"), container("redis")
-    assert {"secretRef": {"name": "carrel-redis"}} in carrel["envFrom"]
+    choirbook, redis = container("choirbook"), container("redis")
+    assert {"secretRef": {"name": "choirbook-redis"}} in choirbook["envFrom"]
     assert all("secretRef" not in one for one in container("library-sync")["envFrom"])
-    for name, where, pod_container in (("redis-ca", "redis-ca", carrel), ("redis", "secrets", redis)):
+    for name, where, pod_container in (("redis-ca", "redis-ca", choirbook), ("redis", "secrets", redis)):
         assert name in generated
         (mount,) = [one for one in pod_container["volumeMounts"] if one["name"] == where]
         assert (mount["mountPath"], mount["readOnly"]) == ("/run/redis", True)
@@ -114,21 +114,21 @@ def test_redis_is_run_as_in_the_compose_project_and_takes_no_plain_connections()
 
 
 def test_no_variable_of_a_service_gets_between_the_settings() -> None:
-    (pod,) = [pod for pod in pods() if pod["containers"][0]["name"] == "carrel"]
+    (pod,) = [pod for pod in pods() if pod["containers"][0]["name"] == "choirbook"]
     assert pod["enableServiceLinks"] is False
 
 
 def test_the_library_is_where_the_sync_links_it() -> None:
     arguments = dict(one.removeprefix("--").split("=") for one in container("library-sync")["args"])
-    root = named("ConfigMap")["data"]["CARREL_ROOT"]
+    root = named("ConfigMap")["data"]["CHOIRBOOK_ROOT"]
     assert root == f"{arguments['root']}/{arguments['link']}"
-    (mount,) = [one for one in container("carrel")["volumeMounts"] if one["name"] == "library"]
+    (mount,) = [one for one in container("choirbook")["volumeMounts"] if one["name"] == "library"]
     assert mount == {"name": "library", "mountPath": arguments["root"], "readOnly": True}
 
 
 def test_probes_and_scrapes_ask_for_routes_that_are_there() -> None:
     asked = {
-        container("carrel")[f"{kind}Probe"]["httpGet"]["path"]
+        container("choirbook")[f"{kind}Probe"]["httpGet"]["path"]
         for kind in ("readiness", "liveness", "startup")
     }
     asked |= {one["path"] for one in named("ServiceMonitor")["spec"]["endpoints"]}
@@ -145,11 +145,11 @@ def test_what_selects_pods_selects_those_of_the_deployment() -> None:
     assert (
         named("ServiceMonitor")["spec"]["selector"]["matchLabels"] == named("Service")["metadata"]["labels"]
     )
-    assert named("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["name"] == "carrel"
+    assert named("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["name"] == "choirbook"
 
 
 def test_ports_lead_to_ports_of_that_name() -> None:
-    (port,) = container("carrel")["ports"]
+    (port,) = container("choirbook")["ports"]
     (of_service,) = named("Service")["spec"]["ports"]
     assert of_service["targetPort"] == port["name"]
     assert port["containerPort"] == settings.Settings().port
@@ -162,7 +162,7 @@ def test_the_disruption_budget_lets_a_node_be_drained() -> None:
     assert least > named("PodDisruptionBudget")["spec"]["minAvailable"]
 
 
-def test_a_pod_may_take_as_long_to_stop_as_carrel_does() -> None:
-    (pod,) = [pod for pod in pods() if pod["containers"][0]["name"] == "carrel"]
-    pause_s = int(container("carrel")["lifecycle"]["preStop"]["exec"]["command"][1])
+def test_a_pod_may_take_as_long_to_stop_as_choirbook_does() -> None:
+    (pod,) = [pod for pod in pods() if pod["containers"][0]["name"] == "choirbook"]
+    pause_s = int(container("choirbook")["lifecycle"]["preStop"]["exec"]["command"][1])
     assert pod["terminationGracePeriodSeconds"] > pause_s + 10

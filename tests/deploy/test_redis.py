@@ -9,15 +9,15 @@ import pytest
 import redis
 import yaml
 
-from carrel.model import ServedFrom
-from carrel.settings import Settings
+from choirbook.model import ServedFrom
+from choirbook.settings import Settings
 from tests.deploy.secrets import SCRIPT, Secrets, made_secrets
+from tests.redis.test_rights import documented
 from tests.support.apps import serving
 from tests.support.reading import read
 from tests.support.redis import RedisServer
 from tests.support.sharing import shared_of, written
 from tests.support.waiting import eventually
-from tests.test_redis_rights import documented
 
 COMPOSE = SCRIPT.parents[1] / "compose" / "compose.yaml"
 IN_CONTAINERS = "/run/redis"
@@ -39,7 +39,7 @@ def test_user_has_the_documented_rights_and_no_other_user_is_on(secrets: Secrets
     lines = (secrets.directory / "users.acl").read_text().splitlines()
     assert lines[0] == "user default off"
     assert [word for word in lines[1].split() if not word.startswith(">")] == [
-        *("user", "carrel", "reset", "on"),
+        *("user", "choirbook", "reset", "on"),
         *documented(),
     ]
 
@@ -49,7 +49,7 @@ def test_nobody_else_may_enter_the_directory_and_each_run_makes_other_secrets(
 ) -> None:
     assert secrets.directory.stat().st_mode & 0o077 == 0
     before = secrets.environment
-    assert made_secrets(tmp_path).environment["CARREL_REDIS_SECRET"] != before["CARREL_REDIS_SECRET"]
+    assert made_secrets(tmp_path).environment["CHOIRBOOK_REDIS_SECRET"] != before["CHOIRBOOK_REDIS_SECRET"]
     assert not {file.name for file in secrets.directory.iterdir()} & {"ca.key", "tls.csr"}
 
 
@@ -62,9 +62,9 @@ async def test_hosts_share_through_redis_as_it_is_deployed(
     url = (
         made["REDIS_URL"].replace(":6379/", f":{server.port}/").replace(IN_CONTAINERS, str(secrets.directory))
     )
-    far = {"redis_url": url, "redis_secret": made["CARREL_REDIS_SECRET"], "shared_reads": "always"}
+    far = {"redis_url": url, "redis_secret": made["CHOIRBOOK_REDIS_SECRET"], "shared_reads": "always"}
     try:
-        assert Settings(redis_url=url, redis_secret=made["CARREL_REDIS_SECRET"]).redis_secret
+        assert Settings(redis_url=url, redis_secret=made["CHOIRBOOK_REDIS_SECRET"]).redis_secret
         async with serving(library, **far) as one, serving(library, **far) as two:
             for served in (one, two):
                 await eventually(lambda served=served: shared_of(served.library).is_usable)  # type: ignore[misc]
@@ -81,7 +81,7 @@ async def test_hosts_share_through_redis_as_it_is_deployed(
             redis.Redis(host="localhost", port=server.port, ssl=True, ssl_ca_certs=ca) as nobody,
             pytest.raises(redis.AuthenticationError),
         ):
-            nobody.get("carrel:library:feed")
+            nobody.get("choirbook:library:feed")
     finally:
         server.kill()
 

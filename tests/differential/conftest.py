@@ -1,4 +1,4 @@
-"""Two servers over one library: Carrel, and a small one made with the official SDK."""
+"""Two servers over one library: Choirbook, and a small one made with the official SDK."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TABLE = (
 class Pair(NamedTuple):
     """Clients of the two servers."""
 
-    carrel: httpx.Client
+    choirbook: httpx.Client
     sdk: httpx.Client
 
 
@@ -48,12 +48,12 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     table.write_text(json.dumps([_row(library, *row) for row in TABLE]), "utf-8")
     sdk_command = [sys.executable, "-m", "tests.support.sdk_server", str(library), str(table)]
     with (
-        running(rsgi_command(library), base / "carrel") as carrel,
+        running(rsgi_command(library), base / "choirbook") as choirbook,
         running(sdk_command, base / "sdk") as sdk,
-        carrel.client() as carrel_client,
+        choirbook.client() as choirbook_client,
         sdk.client() as sdk_client,
     ):
-        yield Pair(carrel_client, sdk_client)
+        yield Pair(choirbook_client, sdk_client)
 
 
 def _row(

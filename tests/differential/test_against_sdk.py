@@ -1,4 +1,4 @@
-"""The same request to Carrel and to a server made with the official SDK gives the same JSON.
+"""The same request to Choirbook and to a server made with the official SDK gives the same JSON.
 
 Where it does not, the specification decides, and the difference stands in `DEVIATIONS` with the reason.
 """
@@ -17,14 +17,14 @@ from tests.support.servers import ERAS, post
 UNKNOWN = "mcp://resources/sdlc/cores"
 
 
-OWN_META = "._meta.dev.carrel/"
-"""Carrel's own keys, which `_meta` is there for: the SDK's server has none."""
+OWN_META = "._meta.dev.choirbook/"
+"""Choirbook's own keys, which `_meta` is there for: the SDK's server has none."""
 
 
 class Deviation(NamedTuple):
     """A place in the answer where the two differ."""
 
-    carrel: object
+    choirbook: object
     sdk: object
     reason: str
 
@@ -32,7 +32,7 @@ class Deviation(NamedTuple):
 _WORDING = Deviation(
     f"Resource not found: {UNKNOWN}. Did you mean mcp://resources/sdlc/core?",
     f"Unknown resource: {UNKNOWN}",
-    "the wording is free, and Carrel's helps a person on",
+    "the wording is free, and Choirbook's helps a person on",
 )
 DEVIATIONS: dict[str, dict[str, Deviation]] = {
     "handshake": {
@@ -69,7 +69,7 @@ def answer(response: httpx.Response) -> dict[str, object]:
 def differences(
     pair: Pair, era: str, method: str, params: dict[str, Any]
 ) -> dict[str, tuple[object, object]]:
-    ours = answer(post(pair.carrel, era, method, **params))
+    ours = answer(post(pair.choirbook, era, method, **params))
     theirs = answer(post(pair.sdk, era, method, **params))
     places = sorted(ours.keys() | theirs.keys())
     return {
@@ -81,7 +81,7 @@ def differences(
 
 @pytest.mark.parametrize("era", ERAS)
 def test_listing_is_that_of_the_sdk(pair: Pair, era: str) -> None:
-    listed = post(pair.carrel, era, "resources/list").json()["result"]["resources"]
+    listed = post(pair.choirbook, era, "resources/list").json()["result"]["resources"]
 
     assert [item["uri"] for item in listed] == [row[0] for row in TABLE]
     assert differences(pair, era, "resources/list", {}) == {}
@@ -90,7 +90,7 @@ def test_listing_is_that_of_the_sdk(pair: Pair, era: str) -> None:
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("uri", [row[0] for row in TABLE])
 def test_read_is_that_of_the_sdk(pair: Pair, era: str, uri: str) -> None:
-    assert post(pair.carrel, era, "resources/read", uri=uri).json()["result"]["contents"][0]["uri"] == uri
+    assert post(pair.choirbook, era, "resources/read", uri=uri).json()["result"]["contents"][0]["uri"] == uri
     assert differences(pair, era, "resources/read", {"uri": uri}) == {}
 
 
@@ -98,4 +98,4 @@ def test_read_is_that_of_the_sdk(pair: Pair, era: str, uri: str) -> None:
 def test_unknown_resource_differs_from_the_sdk_where_the_specification_says_so(pair: Pair, era: str) -> None:
     found = differences(pair, era, "resources/read", {"uri": UNKNOWN})
 
-    assert found == {place: (it.carrel, it.sdk) for place, it in DEVIATIONS[era].items()}
+    assert found == {place: (it.choirbook, it.sdk) for place, it in DEVIATIONS[era].items()}

@@ -11,9 +11,9 @@ from tests.support.nginx import running_nginx
 from tests.support.redis import free_port
 from tests.support.servers import REPOSITORY
 
-CONFIGURATION = REPOSITORY / "deploy" / "nginx" / "carrel.conf"
+CONFIGURATION = REPOSITORY / "deploy" / "nginx" / "choirbook.conf"
 
-_SERVER = re.compile(r"^( *server) carrel-\w+:\d+( .*;)$", re.MULTILINE)
+_SERVER = re.compile(r"^( *server) choirbook-\w+:\d+( .*;)$", re.MULTILINE)
 
 
 def site(addresses: Sequence[str], port: int, choice: str = "") -> str:
@@ -31,7 +31,7 @@ def site(addresses: Sequence[str], port: int, choice: str = "") -> str:
         text = _SERVER.sub(f"    server {address}{option}", text, count=1)
     assert "listen 8080;" in text
     text = text.replace("listen 8080;", f"listen 127.0.0.1:{port};")
-    return text.replace("upstream carrel {", f"upstream carrel {{ {choice}")
+    return text.replace("upstream choirbook {", f"upstream choirbook {{ {choice}")
 
 
 @contextmanager

@@ -16,13 +16,13 @@ import httpx
 
 from tests.faults.processes import exists
 from tests.support.redis import RedisServer, free_port
-from tests.support.servers import DEADLINE_S, carrel, environment, wait_for
+from tests.support.servers import DEADLINE_S, choirbook, environment, wait_for
 
 NAMESPACES = "two network namespaces"
 PROCESSES = "two processes on loopback"
 
 PORT = 8000
-"""Of Carrel within a namespace."""
+"""Of Choirbook within a namespace."""
 
 _IP = "ip"
 
@@ -58,7 +58,7 @@ def network() -> Iterator[Network]:
     """Have two hosts for as long as the context lasts."""
     # Of the range for measurements within a network (RFC 2544); of each run its own, as several may run.
     subnet = f"198.{18 + os.getpid() // 256 % 2}.{os.getpid() % 256}"
-    tag = f"carrel{os.getpid()}"
+    tag = f"choirbook{os.getpid()}"
     made: list[str] = []
     try:
         links = []
@@ -114,11 +114,11 @@ class Host:
         self._directory = directory
         self._command = [
             *link.enter,
-            *carrel("serve", root, "--workers", "2", "--redis", f"redis://{link.here}:{redis.port}/0"),
+            *choirbook("serve", root, "--workers", "2", "--redis", f"redis://{link.here}:{redis.port}/0"),
             *("--host", link.there, "--port", str(link.port), "--public", "--allowed-host", "localhost"),
         ]
         # Redis is another machine to it.
-        self._variables = {"CARREL_REDIS_SECRET": "0123456789abcdef" * 2, **variables}
+        self._variables = {"CHOIRBOOK_REDIS_SECRET": "0123456789abcdef" * 2, **variables}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -79,6 +79,6 @@ def _content(form: str, answer: Answer) -> tuple[bytes, str]:
         if form == JSON:
             return value["content"].encode(), answer.headers["etag"]
         (item,) = value["result"]["contents"]
-        return item["text"].encode(), item["_meta"]["dev.carrel/etag"]
+        return item["text"].encode(), item["_meta"]["dev.choirbook/etag"]
     except (ValueError, KeyError, TypeError) as error:
         raise Wrong("shape", f"{form}: {error!r} in {answer.body[:200]!r}") from error

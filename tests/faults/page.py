@@ -20,9 +20,9 @@ import msgspec
 
 from benchmarks import gate
 from benchmarks.deployment import LIMITS
-from carrel_perf.environment import environment
-from carrel_perf.results import Environment
-from carrel_perf.runbook.markdown import code, table
+from choirbook_perf.environment import environment
+from choirbook_perf.results import Environment
+from choirbook_perf.runbook.markdown import code, table
 from tests.faults.figures import RESULTS, ROOT, Figure, read_all
 
 PAGE = ROOT / "docs" / "reliability.md"
@@ -82,7 +82,7 @@ def keep(figures: Sequence[Figure]) -> None:
     """
     if not figures:
         raise ValueError(f"{RESULTS.name} has no figures: run `task test:faults` first.")
-    kept = Kept(environment=environment(("carrel", "granian")), figures=list(figures))
+    kept = Kept(environment=environment(("choirbook", "granian")), figures=list(figures))
     KEPT.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=1) + b"\n")
 
 

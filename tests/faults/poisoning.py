@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 import msgspec
 import redis
 
-from carrel.cache.messages import Dropped, Edit, Message, State, Wire
-from carrel.cache.sealing import SEAL_BYTES, Purpose, Sealing
-from carrel.model import Invalidation
+from choirbook.model import Invalidation
+from choirbook.redis.messages import Dropped, Edit, Message, State, Wire
+from choirbook.redis.signatures import SEAL_BYTES, Purpose, Sealing
 from tests.support.redis import RedisServer
 
 SCRIPT = b"<html><script>alert(document.cookie)</script></html>"
@@ -22,7 +22,7 @@ DIGEST = "0" * 64
 PAUSE_S = 0.01
 FLOOD_BYTES = 1024 * 1024
 BOMB = gzip.compress(bytes(2 * 1024 * 1024))
-CHANNEL, FEED = "carrel:library:changes", "carrel:library:feed"
+CHANNEL, FEED = "choirbook:library:changes", "choirbook:library:feed"
 
 
 class Poisoner:
@@ -55,7 +55,7 @@ class Poisoner:
         # With pauses, as the load and the server need the processor too.
         while not stop.wait(PAUSE_S):
             with suppress(redis.ResponseError):
-                keys = list(self._client.scan_iter(match="carrel:*:resource:*", count=1000))
+                keys = list(self._client.scan_iter(match="choirbook:*:resource:*", count=1000))
                 for key in keys:
                     self._replace(key.decode(), [each.decode() for each in keys])
                 if self._speaks:

@@ -109,7 +109,7 @@ def test_jump_expires_nothing_and_fails_nothing(serve: Serve, clock: Clock, figu
 
 
 def test_jump_makes_no_entry_immortal(serve: Serve, clock: Clock, figures: Figures) -> None:
-    with served(serve, clock, CACHE_TTL="1", CARREL_CACHE_GRACE_S="0") as (server, client):
+    with served(serve, clock, CACHE_TTL="1", CHOIRBOOK_CACHE_GRACE_S="0") as (server, client):
         client.get(path_of("ash"))
         clock.jump(-1)
         begun_s = time.monotonic()

@@ -18,7 +18,7 @@ from tests.faults.processes import UNMEASURED, need
 from tests.faults.test_workers_killed import kill, lost_after
 from tests.servers.metrics import count, metrics, total
 from tests.support import trees
-from tests.support.cli import carrel
+from tests.support.cli import choirbook
 from tests.support.servers import Server, wait_for
 
 SHOWN_S = 15.0
@@ -27,7 +27,7 @@ NO_WATCHES = 'echo 0 >/proc/sys/user/max_inotify_watches && exec "$@"'
 
 
 def has_failed_surveys(client: httpx.Client) -> bool:
-    return total(metrics(client), "carrel_failed_surveys_total") > 0
+    return total(metrics(client), "choirbook_failed_surveys_total") > 0
 
 
 def shows(client: httpx.Client, version: int) -> bool:
@@ -41,7 +41,7 @@ def test_without_watches_edits_still_show_and_a_metric_says_so(
     wrapper = (*UNMEASURED, "unshare", "--user", "--map-root-user", "sh", "-c", NO_WATCHES, "sh")
     begun_s = time.monotonic()
     with serve(wrapper=wrapper) as server, server.client() as client:
-        wait_for(lambda: count(metrics(client), "carrel_watch_up") == 0, "the metric shows it", SHOWN_S)
+        wait_for(lambda: count(metrics(client), "choirbook_watch_up") == 0, "the metric shows it", SHOWN_S)
         shown_s = time.monotonic() - begun_s
         # In memory, so that no read meets the new version by itself.
         assert shows(client, 1)
@@ -89,17 +89,21 @@ def test_root_that_went_away_fails_no_read_of_what_is_known(
 
 
 def states(server: Server) -> list[str]:
-    found = carrel("top", "--url", f"http://127.0.0.1:{server.port}", "--once", "--json", "--interval", "0.1")
+    found = choirbook(
+        "top", "--url", f"http://127.0.0.1:{server.port}", "--once", "--json", "--interval", "0.1"
+    )
     return [state["id"] for state in json.loads(found.stdout)["states"]]
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("carrel.toml", "name = "), (".carrelignore", "[z-a]\n")], ids=["rules", "ignore"]
+    ("name", "text"),
+    [("choirbook.toml", "name = "), (".choirbookignore", "[z-a]\n")],
+    ids=["rules", "ignore"],
 )
 def test_broken_rules_show_everywhere_and_end_nothing(
     serve: Serve, root: Path, figures: Figures, name: str, text: str
 ) -> None:
-    trees.plant(root, {".carrelignore": "drafts/\n", "drafts/secret.md": "# Secret\n"})
+    trees.plant(root, {".choirbookignore": "drafts/\n", "drafts/secret.md": "# Secret\n"})
     with (
         serve(workers=2) as server,
         server.client() as client,
@@ -107,13 +111,13 @@ def test_broken_rules_show_everywhere_and_end_nothing(
     ):
         begun_s = time.monotonic()
         trees.replace(root / name, text)
-        wait_for(lambda: count(metrics(client), "carrel_rules_up") == 0, "the metric shows it", SHOWN_S)
+        wait_for(lambda: count(metrics(client), "choirbook_rules_up") == 0, "the metric shows it", SHOWN_S)
         shown_s = time.monotonic() - begun_s
         told = states(server)
         gone_s, _ = kill(server, server.workers()[0])
         # Of the workers that run, the worst: the one that took the other's place is ready as well.
-        wait_for(lambda: count(metrics(client), "carrel_workers") == 2, "the other worker is back")
-        wait_for(lambda: count(metrics(client), "carrel_ready") == 1, "all workers are ready")
+        wait_for(lambda: count(metrics(client), "choirbook_workers") == 2, "the other worker is back")
+        wait_for(lambda: count(metrics(client), "choirbook_ready") == 1, "all workers are ready")
         trees.replace(root / "ash.md", compose("ash", 2))
         edited_s = time.monotonic()
         wait_for(partial(shows, client, 2), "an edit shows")

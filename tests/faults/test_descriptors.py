@@ -30,7 +30,7 @@ SETTLED_S = 3.0
 """Longer than the pauses of everything that opens a file now and then."""
 LONG_NAME = "name-" * 12
 """The first message over a stream to so many documents of such names is over 64 KiB."""
-SHORT = "carrel_workers_short_of_descriptors"
+SHORT = "choirbook_workers_short_of_descriptors"
 
 
 def open_and_close(port: int, request: bytes, streams: int) -> int:
@@ -48,7 +48,7 @@ def open_and_close(port: int, request: bytes, streams: int) -> int:
 
 
 def nothing_is_open(client: httpx.Client) -> bool:
-    return total(metrics(client), "carrel_open_streams") == 0
+    return total(metrics(client), "choirbook_open_streams") == 0
 
 
 def test_streams_with_long_answers_leave_no_descriptor_behind(

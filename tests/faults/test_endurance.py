@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from carrel.app import IO_THREADS
+from choirbook.app import IO_THREADS
 from tests.faults.conftest import NAMES, Serve
 from tests.faults.documents import path_of
 from tests.faults.figures import IS_WHOLE, Figures

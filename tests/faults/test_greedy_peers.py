@@ -74,7 +74,7 @@ KINDS = {
 
 @contextmanager
 def served(serve: Serve) -> Iterator[Server]:
-    with serve(CARREL_MAX_STREAMS=str(STREAMS), CARREL_MAX_SESSIONS=str(SESSIONS)) as server:
+    with serve(CHOIRBOOK_MAX_STREAMS=str(STREAMS), CHOIRBOOK_MAX_SESSIONS=str(SESSIONS)) as server:
         yield server
 
 
@@ -170,7 +170,7 @@ def test_greedy_peers_leave_the_others_their_sessions(serve: Serve, figures: Fig
 
 def _refused(server: Server, share: str) -> float:
     with server.client() as client:
-        return total(metrics(client), "carrel_share_refusals_total", share=share)
+        return total(metrics(client), "choirbook_share_refusals_total", share=share)
 
 
 def _session_of(answer: bytes) -> str:

@@ -75,7 +75,7 @@ def send(port: int, seed: int) -> tuple[float, bytes]:
 
 def server_errors(server: Server) -> float:
     with server.client() as client:
-        return total(metrics(client), "carrel_http_responses_total", status="5xx")
+        return total(metrics(client), "choirbook_http_responses_total", status="5xx")
 
 
 def test_spoilt_requests_harm_nobody(serve: Serve, figures: Figures) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from carrel.model import Invalidation
+from choirbook.model import Invalidation
 from tests.faults.balancer import balancing
 from tests.faults.conftest import NAMES
 from tests.faults.figures import IS_WHOLE, Figures
@@ -67,7 +67,7 @@ def serving(
 ) -> Iterator[Rig]:
     # The second sees no change by itself, as on a network file system that another host writes to.
     a = Host(net.links[0], roots[0], redis, directory / "a")
-    b = Host(net.links[1], roots[1], redis, directory / "b", CARREL_WATCH="0")
+    b = Host(net.links[1], roots[1], redis, directory / "b", CHOIRBOOK_WATCH="0")
     with ExitStack() as stack:
         for host in (a, b):
             stack.callback(host.stop)

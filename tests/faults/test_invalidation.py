@@ -28,7 +28,7 @@ DOCUMENT = path_of(NAMES[0])
 @pytest.fixture
 def sockets() -> Iterator[Path]:
     """A short path, as that of a socket has to be."""
-    with TemporaryDirectory(prefix="carrel-") as directory:
+    with TemporaryDirectory(prefix="choirbook-") as directory:
         yield Path(directory)
 
 

@@ -40,8 +40,8 @@ def test_invented_uris_cost_nothing_lasting(
 ) -> None:
     each = URIS // len(KINDS) + 1
     options = ("--redis", redis_server.url)
-    with serve(options=options, CARREL_SHARED_READS="always") as server, server.client() as client:
-        wait_for(lambda: count(metrics(client), "carrel_shared_cache_up") == 1, "Redis is used")
+    with serve(options=options, CHOIRBOOK_SHARED_READS="always") as server, server.client() as client:
+        wait_for(lambda: count(metrics(client), "choirbook_shared_cache_up") == 1, "Redis is used")
         (worker,) = server.workers()
         for kind in KINDS.values():
             ask(server.port, map(kind, range(each, each + 200)))

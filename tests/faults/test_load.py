@@ -132,7 +132,7 @@ async def test_each_form_is_asked_for_and_verified() -> None:
         form = next(name for name in ("format=raw", "mcp-name", "POST", "GET") if name in head)
         asked.add(form)
         text = compose(NAME, 2).decode()
-        item = {"text": text, "_meta": {"dev.carrel/etag": '"m"'}}
+        item = {"text": text, "_meta": {"dev.choirbook/etag": '"m"'}}
         value = {"content": text} if form == "GET" else {"result": {"contents": [item]}}
         return answer(text.encode() if form == "format=raw" else json.dumps(value).encode())
 

@@ -28,7 +28,7 @@ CHANGES = FILES // 10
 ROUNDS = 3
 READ = 60
 """Documents that are read, as many that change as stay: each is asked for several times a round."""
-LAG = "carrel_event_loop_lag_seconds_bucket"
+LAG = "choirbook_event_loop_lag_seconds_bucket"
 LATE_S = 0.020
 SHOW_DEADLINE_S = 60.0
 LINES = 8

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from carrel.cache.sealing import Sealing
+from choirbook.redis.signatures import Sealing
 from tests.faults.conftest import Serve
 from tests.faults.documents import path_of, plant_documents
 from tests.faults.figures import IS_WHOLE, Figures
@@ -26,7 +26,7 @@ SECONDS = 30.0 if IS_WHOLE else 5.0
 MAX_GROWTH_BYTES = 32 * MIB
 """Messages of a MiB are read as they come, and values up to one MiB."""
 
-ASKING = {"CARREL_SHARED_READS": "always", "CACHE_MAX_SIZE": "1"}
+ASKING = {"CHOIRBOOK_SHARED_READS": "always", "CACHE_MAX_SIZE": "1"}
 """So small a memory that nearly every read asks Redis."""
 
 ATTACKERS = {"of another secret": (OTHER,), "without a secret": ()}
@@ -43,7 +43,7 @@ def test_no_byte_of_somebody_without_the_secret_is_served(
 ) -> None:
     options = ("--redis", redis_server.url)
     with (
-        serve(options=options, CARREL_REDIS_SECRET=SECRET, **ASKING) as server,
+        serve(options=options, CHOIRBOOK_REDIS_SECRET=SECRET, **ASKING) as server,
         server.client() as client,
         loading(server.port, DOCUMENTS, rate_per_s=150) as load,
     ):
@@ -52,20 +52,20 @@ def test_no_byte_of_somebody_without_the_secret_is_served(
         def counted(name: str, **labels: str) -> float:
             return total(metrics(client), name, **labels)
 
-        wait_for(lambda: counted("carrel_shared_cache_lookups_total", result="hit") > 100, "Redis is used")
+        wait_for(lambda: counted("choirbook_shared_cache_lookups_total", result="hit") > 100, "Redis is used")
         before_bytes = memory_bytes(pid)
         with poisoning(redis_server, Sealing(ATTACKERS[who])) as poisoner:
             load.spend(SECONDS)
             wait_for(lambda: poisoner.values > 300 and poisoner.messages > 300, "much was forged")
             for kind in ("value", "message", "state"):
                 wait_for(
-                    lambda kind=kind: counted("carrel_redis_unverified_total", kind=kind) > 0,  # type: ignore[misc]
+                    lambda kind=kind: counted("choirbook_redis_unverified_total", kind=kind) > 0,  # type: ignore[misc]
                     f"a forged {kind} is counted",
                 )
-        hits = counted("carrel_shared_cache_lookups_total", result="hit")
-        wait_for(lambda: counted("carrel_feed_up") == 1, "the feed is up again")
+        hits = counted("choirbook_shared_cache_lookups_total", result="hit")
+        wait_for(lambda: counted("choirbook_feed_up") == 1, "the feed is up again")
         wait_for(
-            lambda: counted("carrel_shared_cache_lookups_total", result="hit") > hits, "it is used again"
+            lambda: counted("choirbook_shared_cache_lookups_total", result="hit") > hits, "it is used again"
         )
         grown_bytes = memory_bytes(pid) - before_bytes
         summary = load.finish()
@@ -92,7 +92,7 @@ def test_without_a_secret_forged_bytes_are_documents_and_nothing_else(
     options = ("--redis", redis_server.url)
     with serve(options=options, **ASKING) as server, server.client() as client:
         (pid,) = server.workers()
-        wait_for(lambda: count(metrics(client), "carrel_feed_up") == 1, "Redis is used")
+        wait_for(lambda: count(metrics(client), "choirbook_feed_up") == 1, "Redis is used")
         for name in DOCUMENTS:
             client.get(path_of(name), params={"format": "raw"})
         before_bytes = memory_bytes(pid)

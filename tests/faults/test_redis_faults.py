@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from carrel.cache.breaker import LONGEST_PAUSE_S
-from carrel.cache.redis_link import DEADLINE_S
+from choirbook.redis.breaker import LONGEST_PAUSE_S
+from choirbook.redis.link import DEADLINE_S
 from tests.faults.conftest import Serve
 from tests.faults.documents import plant_documents
 from tests.faults.figures import Figures
@@ -27,7 +27,7 @@ DOCUMENTS = [f"document-{number:03}" for number in range(30)]
 SPOILED = 30
 """Replies that a fault has to have spoiled before it counts as withstood."""
 
-ASKING = {"CARREL_SHARED_READS": "always", "CACHE_MAX_SIZE": "1"}
+ASKING = {"CHOIRBOOK_SHARED_READS": "always", "CACHE_MAX_SIZE": "1"}
 """So small a memory that nearly every read asks Redis."""
 SHARED_FROM = {"hit", "shared", "miss"}
 
@@ -59,10 +59,10 @@ class Rig:
     def is_up(self) -> bool:
         """Tell whether the level and the feed are used."""
         samples = metrics(self.client)
-        return count(samples, "carrel_shared_cache_up") == count(samples, "carrel_feed_up") == 1
+        return count(samples, "choirbook_shared_cache_up") == count(samples, "choirbook_feed_up") == 1
 
     def hits(self) -> float:
-        return count(metrics(self.client), "carrel_shared_cache_lookups_total", result="hit")
+        return count(metrics(self.client), "choirbook_shared_cache_lookups_total", result="hit")
 
     def reads(self) -> float:
         samples = metrics(self.client)
@@ -71,7 +71,7 @@ class Rig:
         )
 
     def errors(self) -> float:
-        return total(metrics(self.client), "carrel_redis_errors_total")
+        return total(metrics(self.client), "choirbook_redis_errors_total")
 
     def wait_left_alone(self) -> None:
         """See that Redis is not asked any more."""
@@ -197,7 +197,7 @@ def test_a_redis_that_wants_a_password_is_left_alone_until_it_wants_none(rig: Ri
     with _unauthorised(rig.redis):
         rig.wait_left_alone()
         wait_for(
-            lambda: count(metrics(rig.client), "carrel_redis_errors_total", reason="auth") > 1,
+            lambda: count(metrics(rig.client), "choirbook_redis_errors_total", reason="auth") > 1,
             "the reason shows",
         )
     rig.wait_used_again()
@@ -212,7 +212,7 @@ def test_a_redis_that_loads_its_data_is_used_once_it_has(rig: Rig) -> None:
     # Microseconds for each key, so that loading takes three seconds: longer than the longest pause of probes.
     rig.redis.start("--key-load-delay", "600", "--loading-process-events-interval-bytes", "1024")
     wait_for(
-        lambda: count(metrics(rig.client), "carrel_redis_errors_total", reason="loading") > 0,
+        lambda: count(metrics(rig.client), "choirbook_redis_errors_total", reason="loading") > 0,
         "the reason shows",
     )
     with rig.redis.client() as client:
@@ -238,7 +238,7 @@ def test_a_redis_that_takes_no_writes_is_still_read(rig: Rig, reason: str) -> No
             "the new document is served",
         )
         wait_for(
-            lambda: count(metrics(rig.client), "carrel_redis_errors_total", reason=reason) > 0,
+            lambda: count(metrics(rig.client), "choirbook_redis_errors_total", reason=reason) > 0,
             "the reason shows",
         )
         wait_for(lambda: rig.hits() > before, "documents still come from Redis")

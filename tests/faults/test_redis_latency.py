@@ -31,7 +31,7 @@ HITS = 20_000
 
 WAYS: dict[str, dict[str, str]] = {
     "hits in memory": {},
-    "all reads ask Redis": {"CARREL_SHARED_READS": "always", "CACHE_MAX_SIZE": "1"},
+    "all reads ask Redis": {"CHOIRBOOK_SHARED_READS": "always", "CACHE_MAX_SIZE": "1"},
 }
 
 
@@ -59,7 +59,7 @@ def is_used(server: Server) -> bool:
     """Tell whether every worker uses Redis; the metric is the least of them all."""
     with server.client(fresh=True) as client:
         samples = metrics(client)
-    return count(samples, "carrel_shared_cache_up") == count(samples, "carrel_feed_up") == 1
+    return count(samples, "choirbook_shared_cache_up") == count(samples, "choirbook_feed_up") == 1
 
 
 @pytest.mark.parametrize("way", WAYS)

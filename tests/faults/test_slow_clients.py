@@ -9,8 +9,8 @@ from statistics import fmean
 
 import pytest
 
-from carrel.cli.hosting import HEADER_READ_TIMEOUT_MS
-from carrel.cli.listening import GRACE_S
+from choirbook.servers.granian.server import HEADER_READ_TIMEOUT_MS
+from choirbook.servers.granian.sockets import GRACE_S
 from tests.faults.conftest import NAMES, Serve
 from tests.faults.figures import IS_WHOLE, Figures
 from tests.faults.load import describe, loading
@@ -98,7 +98,7 @@ GIVEN_UP: dict[str, tuple[Callable[[], Slowness], float]] = {
 @pytest.mark.parametrize("what", GIVEN_UP)
 def test_what_takes_too_long_is_given_up(serve: Serve, what: str, figures: Figures) -> None:
     slowness, limit_s = GIVEN_UP[what]
-    limits = {"CARREL_BODY_TIMEOUT_S": str(LIMIT_S), "CARREL_STALL_S": str(LIMIT_S)}
+    limits = {"CHOIRBOOK_BODY_TIMEOUT_S": str(LIMIT_S), "CHOIRBOOK_STALL_S": str(LIMIT_S)}
     with serve(**limits) as server, connect(server.port) as client:
         begun_s = time.monotonic()
         client.sendall(slowness().request)

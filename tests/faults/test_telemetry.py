@@ -19,7 +19,7 @@ from tests.servers.metrics import metrics, total
 from tests.support.servers import RawConnection, wait_for
 
 SECONDS = 60.0 if IS_WHOLE else 3.0
-DROPPED = "carrel_access_log_dropped_lines_total"
+DROPPED = "choirbook_access_log_dropped_lines_total"
 LONG = "x" * 200
 """A name that makes lines long, so that the buffer is full soon."""
 

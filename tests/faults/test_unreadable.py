@@ -136,7 +136,7 @@ def test_last_good_content_is_served_and_says_so(
 def test_last_good_content_is_served_no_longer_than_it_may(
     serve_few: Callable[..., AbstractContextManager[Server]], root: Path, figures: Figures
 ) -> None:
-    with serve_few(CARREL_LAST_GOOD_S="1") as server, server.client() as client:
+    with serve_few(CHOIRBOOK_LAST_GOOD_S="1") as server, server.client() as client:
         assert client.get(path_of("ash")).status_code == 200
         with forbidden_files(server, root):
             wait_for(lambda: is_stale(client), "it is stale")
@@ -182,7 +182,7 @@ def test_what_is_gone_is_not_served(serve: Serve, root: Path, how: str, watch: s
     (root / "wood").mkdir()
     trees.plant(root / "wood", {"oak.md": "# Oak\n"})
     path = path_of("wood/oak") if "directory deleted" in how else path_of("ash")
-    with serve(CARREL_WATCH=watch) as server, server.client() as client:
+    with serve(CHOIRBOOK_WATCH=watch) as server, server.client() as client:
         assert client.get(path).status_code == 200
         begun_s = time.monotonic()
         GONE[how](root)

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel.errors import RangeNotSatisfiable
-from carrel.http.conditional import MAX_DIGITS, matches, range_applies, requested_range, unmodified_since
+from choirbook.errors import RangeNotSatisfiable
+from choirbook.http.conditional import MAX_DIGITS, matches, range_applies, requested_range, unmodified_since
 
 ETAG = '"abc"'
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from carrel.http.edge import Edge
-from carrel.http.exchange import Request, Response
-from carrel.http.router import Router, Subtree
-from carrel.servers.asgi import AsgiHeaders
+from choirbook.http.edge import Edge
+from choirbook.http.exchange import Request, Response
+from choirbook.http.router import Router, Subtree
+from choirbook.servers.asgi.server import AsgiHeaders
 from tests.support.apps import Served, serving
 from tests.support.servers import message
 

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from carrel.errors import HostMisdirected, InvalidRequest, InvalidSettings, OriginForbidden
-from carrel.http.edge import LOOPBACK_HOSTS, Edge, hosts_of
-from carrel.http.exchange import Request
-from carrel.servers.asgi import AsgiConnection, AsgiHeaders
-from carrel.settings import Settings
+from choirbook.errors import HostMisdirected, InvalidRequest, InvalidSettings, OriginForbidden
+from choirbook.http.edge import LOOPBACK_HOSTS, Edge, hosts_of
+from choirbook.http.exchange import Request
+from choirbook.servers.asgi.server import AsgiConnection, AsgiHeaders
+from choirbook.settings import Settings
 from tests.support.apps import serving
 
 LOCAL = Edge(LOOPBACK_HOSTS, ())

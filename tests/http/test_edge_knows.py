@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from carrel.http.edge import Edge
-from carrel.http.exchange import Request
-from carrel.servers.asgi import AsgiHeaders
+from choirbook.http.edge import Edge
+from choirbook.http.exchange import Request
+from choirbook.servers.asgi.server import AsgiHeaders
 
 
 def request(*headers: tuple[str, str]) -> Request:

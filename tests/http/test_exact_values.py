@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from carrel.errors import InvalidParams, NotAcceptable, RangeNotSatisfiable
-from carrel.http.conditional import MAX_DIGITS, Conditions, is_not_modified, requested_range
-from carrel.http.negotiation import MAX_HEADER_CHARACTERS, negotiate
-from carrel.http.queries import limit_of
-from carrel.http.search import MAX_QUERY_BYTES
-from carrel.model import Form
+from choirbook.errors import InvalidParams, NotAcceptable, RangeNotSatisfiable
+from choirbook.http.conditional import MAX_DIGITS, Conditions, is_not_modified, requested_range
+from choirbook.http.negotiation import MAX_HEADER_CHARACTERS, negotiate
+from choirbook.http.query import limit_of
+from choirbook.http.search import MAX_QUERY_BYTES
+from choirbook.model import Form
 from tests.support.apps import Served
 
 LONG = "9" * MAX_DIGITS

@@ -38,10 +38,10 @@ async def linked(client: httpx.AsyncClient, below: str, **headers: str) -> list[
 
 
 async def test_links_begin_with_the_mount(library: Path) -> None:
-    carrel = await asyncio.to_thread(application, library)
-    app = Starlette(routes=[Mount("/standards", carrel)], lifespan=carrel.lifespan)
+    choirbook = await asyncio.to_thread(application, library)
+    app = Starlette(routes=[Mount("/standards", choirbook)], lifespan=choirbook.lifespan)
     transport = httpx.ASGITransport(app)
-    async with carrel.lifespan(), httpx.AsyncClient(transport=transport, base_url=BASE) as client:
+    async with choirbook.lifespan(), httpx.AsyncClient(transport=transport, base_url=BASE) as client:
         links = await linked(client, "/standards")
         assert all(link.startswith("/standards/") for link in links)
         statuses = {(await client.get(link)).status_code for link in links if link != "/standards/mcp"}
@@ -110,10 +110,10 @@ async def test_a_person_at_the_root_is_shown_a_page(library: Path) -> None:
     assert "unsafe" not in policy
     for link in ("/dashboard", "/readyz", "/openapi.json", "/mcp/resources"):
         assert f'<a href="{link}">' in page.text
-    assert "claude mcp add --transport http carrel http://127.0.0.1:8000/mcp" in page.text
+    assert "claude mcp add --transport http choirbook http://127.0.0.1:8000/mcp" in page.text
     assert text.headers["content-type"] == "text/plain; charset=utf-8"
     assert "http://127.0.0.1:8000/mcp" in text.text
-    assert json.json()["name"] == "carrel"
+    assert json.json()["name"] == "choirbook"
     assert (head.status_code, head.content, posted.status_code) == (200, b"", 405)
 
 

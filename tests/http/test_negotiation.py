@@ -2,17 +2,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel.encodings import Coding
-from carrel.errors import InvalidParams, NotAcceptable
-from carrel.http.negotiation import (
+from choirbook.documents.encodings import Coding
+from choirbook.documents.rendering import CODING_FORMS
+from choirbook.errors import InvalidParams, NotAcceptable
+from choirbook.http.negotiation import (
     MAX_HEADER_CHARACTERS,
     Exposition,
     choose_exposition,
     negotiate,
     preferences,
 )
-from carrel.model import Form
-from carrel.rendering import CODING_FORMS
+from choirbook.model import Form
 
 MARKDOWN = "text/markdown"
 XML = "application/xml"

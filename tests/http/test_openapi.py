@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
-from carrel import __version__
-from carrel.http.openapi import openapi_document
+from choirbook import __version__
+from choirbook.http.openapi import openapi_document
 from tests.support.apps import Served, serving
 from tests.support.sources import EIO, FailingSource
 

@@ -1,10 +1,10 @@
 import pytest
 
-from carrel.cli.driving import DrivenHeaders, DrivenScope
-from carrel.http.exchange import Request
-from carrel.http.peers import Peers
-from carrel.http.proxies import Proxies
-from carrel.shares import EVERYONE
+from choirbook.bench.driver import DrivenHeaders, DrivenScope
+from choirbook.http.exchange import Request
+from choirbook.http.peers import Peers
+from choirbook.http.proxies import Proxies
+from choirbook.runtime.quotas import EVERYONE
 
 
 def request(client: str, forwarded: str | None = None) -> Request:

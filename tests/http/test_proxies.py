@@ -1,9 +1,9 @@
 import pytest
 
-from carrel.errors import InvalidSettings
-from carrel.http.exchange import Request
-from carrel.http.proxies import Proxies
-from carrel.servers.asgi import AsgiConnection, AsgiHeaders
+from choirbook.errors import InvalidSettings
+from choirbook.http.exchange import Request
+from choirbook.http.proxies import Proxies
+from choirbook.servers.asgi.server import AsgiConnection, AsgiHeaders
 
 PROXY = ("10.0.0.7", 4000)
 

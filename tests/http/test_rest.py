@@ -9,16 +9,16 @@ from typing import Any
 import httpx
 import pytest
 
-from carrel.encodings import Coding
-from carrel.http.rest import MAX_LIMIT
-from carrel.uri import path_of
+from choirbook.documents.encodings import Coding
+from choirbook.http.rest import MAX_LIMIT
+from choirbook.uri import path_of
+from tests.documents.test_encodings import decompress
 from tests.support.apps import Served, serving
 from tests.support.mcp import handshake
 from tests.support.problems import problem
 from tests.support.sources import EIO, FailingSource, SlowSource
 from tests.support.trees import CORE, GO_CORE, PIXEL, PRD, PYTHON_CORE, plant, replace
 from tests.support.waiting import eventually
-from tests.test_encodings import decompress
 
 CORE_PATH = "/mcp/resources/sdlc/core"
 GO_PATH = "/mcp/resources/patterns/go/core"
@@ -425,7 +425,7 @@ async def test_every_name_is_served_at_its_href_and_its_uri(tmp_path: Path, name
 async def test_a_uri_of_another_scheme_has_its_scheme_in_the_path(tmp_path: Path) -> None:
     rules = '[[collection]]\ntype = "x"\nuri = "test://{name}/data"\nfiles = "{name}.txt"\n'
     rules += '[[collection]]\ntype = "y"\nuri = "test://only"\nfiles = "b.md"\n'
-    async with serving(plant(tmp_path, {"carrel.toml": rules, "a.txt": "A", "b.md": "B"})) as served:
+    async with serving(plant(tmp_path, {"choirbook.toml": rules, "a.txt": "A", "b.md": "B"})) as served:
         assert await served.text("/mcp/resources/test:/a/data") == "A"
         assert await served.text("/mcp/resources/test:/only") == "B"
         for item in await _walk(served, 10):
@@ -436,12 +436,19 @@ async def test_a_uri_of_another_scheme_has_its_scheme_in_the_path(tmp_path: Path
 async def test_only_what_was_found_is_served(library: Path) -> None:
     plant(
         library,
-        {".hidden.md": "secret", ".git/config": "secret", "drafts/a.md": "x", ".carrelignore": "drafts/"},
+        {".hidden.md": "secret", ".git/config": "secret", "drafts/a.md": "x", ".choirbookignore": "drafts/"},
     )
     (library.parent / "outside.md").write_text("secret")
     (library / "link.md").symlink_to("../outside.md")
     async with serving(library) as served:
-        for path in (".hidden.md", ".git/config", "drafts/a.md", "link.md", "carrel.toml", ".carrelignore"):
+        for path in (
+            ".hidden.md",
+            ".git/config",
+            "drafts/a.md",
+            "link.md",
+            "choirbook.toml",
+            ".choirbookignore",
+        ):
             problem(await served.get(f"/mcp/resources/files/{path}"), 404)
 
 

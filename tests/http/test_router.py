@@ -1,9 +1,9 @@
 import pytest
 
-from carrel.http.edge import Edge
-from carrel.http.exchange import Answer, Request, Response
-from carrel.http.router import Router, Subtree, get_only
-from carrel.servers.asgi import AsgiHeaders
+from choirbook.http.edge import Edge
+from choirbook.http.exchange import Answer, Request, Response
+from choirbook.http.router import Router, Subtree, get_only
+from choirbook.servers.asgi.server import AsgiHeaders
 from tests.support.apps import Served
 
 

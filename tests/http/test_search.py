@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from carrel.http.search import MAX_QUERY_BYTES
-from carrel.search.query import MAX_CHARACTERS
+from choirbook.http.search import MAX_QUERY_BYTES
+from choirbook.search.query import MAX_CHARACTERS
 from tests.support.apps import Served, serving
 from tests.support.trees import plant
 
@@ -85,5 +85,5 @@ async def test_the_head_of_a_search_has_no_body_and_no_other_method_is_known(ser
 async def test_searches_are_counted_without_a_word_of_theirs(served: Served) -> None:
     await served.get("/mcp/search?q=zebracrossing")
     metrics = await served.metrics()
-    assert "carrel_search_latency_seconds_count 1.0" in metrics
+    assert "choirbook_search_latency_seconds_count 1.0" in metrics
     assert "zebracrossing" not in metrics

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from carrel.errors import ResourceNotFound, ResourceUnreadable
-from carrel.model import Form, Reading
+from choirbook.errors import ResourceNotFound, ResourceUnreadable
+from choirbook.model import Form, Reading
 from tests.support.apps import Served, serving
 from tests.support.mcp import handshake, modern
 from tests.support.sources import EIO, FailingSource
@@ -53,9 +53,9 @@ async def test_a_section_is_read_alone_in_every_form(guide: Served) -> None:
                 "mimeType": "text/markdown",
                 "text": SET_UP,
                 "_meta": {
-                    "dev.carrel/tokens": 5,
-                    "dev.carrel/etag": f'"{digest[:32]}"',
-                    "dev.carrel/digest": f"sha256:{digest}",
+                    "dev.choirbook/tokens": 5,
+                    "dev.choirbook/etag": f'"{digest[:32]}"',
+                    "dev.choirbook/digest": f"sha256:{digest}",
                 },
             }
         ]

@@ -19,7 +19,7 @@ from tests.support.libraries import libraries
 from tests.support.servers import (
     DEADLINE_S,
     ERAS,
-    carrel,
+    choirbook,
     environment,
     post,
     rsgi_command,
@@ -28,7 +28,7 @@ from tests.support.servers import (
 
 
 class Served(NamedTuple):
-    """A library, what Carrel's command line says of it, and a client of a Carrel that serves it."""
+    """A library, what Choirbook's command line says of it, and a client of a Choirbook that serves it."""
 
     root: Path
     documents: list[dict[str, Any]]
@@ -39,7 +39,11 @@ class Served(NamedTuple):
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     root = libraries()[request.param]
     done = subprocess.run(
-        carrel("list", root, "--json"), env=environment(), capture_output=True, timeout=DEADLINE_S, check=True
+        choirbook("list", root, "--json"),
+        env=environment(),
+        capture_output=True,
+        timeout=DEADLINE_S,
+        check=True,
     )
     with (
         running(rsgi_command(root), tmp_path_factory.mktemp(request.param)) as server,

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from carrel.catalog import Catalog
-from carrel.mcp.streams import Streams
-from carrel.rules import default_rules
+from choirbook.catalog.catalog import Catalog
+from choirbook.catalog.rules import default_rules
+from choirbook.mcp.streams import Streams
 from tests.support.mcp import CALLS
 from tests.support.shelves import Shelf
 

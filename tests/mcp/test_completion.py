@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from carrel.mcp.completion import LISTING_REFERENCE, MAX_NARROWINGS
-from carrel.uri import MAX_URI_BYTES
+from choirbook.mcp.completion import LISTING_REFERENCE, MAX_NARROWINGS
+from choirbook.uri import MAX_URI_BYTES
 from tests.support.apps import Served, serving
 from tests.support.mcp import error, result
 from tests.support.trees import plant

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from carrel.http.exchange import Response
-from carrel.http.queries import MAX_QUERY_FIELDS
-from carrel.http.rest import MAX_LIMIT
-from carrel.mcp.messages import MAX_BATCH, MAX_ID_CHARACTERS, Batch, Malformed, Message, decode
-from carrel.mcp.stream import Ending
-from carrel.mcp.subscriptions import MAX_URIS
-from carrel.uri import MAX_URI_BYTES
+from choirbook.http.exchange import Response
+from choirbook.http.query import MAX_QUERY_FIELDS
+from choirbook.http.rest import MAX_LIMIT
+from choirbook.mcp.messages import MAX_BATCH, MAX_ID_CHARACTERS, Batch, Malformed, Message, decode
+from choirbook.mcp.stream import Ending
+from choirbook.mcp.subscriptions import MAX_URIS
+from choirbook.uri import MAX_URI_BYTES
 from tests.support.apps import Served, serving
 from tests.support.mcp import handshake, handshake_message, modern_headers, modern_message, post, result
 from tests.support.streaming import answered, stream_of

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from carrel.http.exchange import Loss, Response, Streaming
-from carrel.mcp.stream import Ending
+from choirbook.http.exchange import Loss, Response, Streaming
+from choirbook.mcp.stream import Ending
 from tests.support.apps import BASE, Served, application, serving
 from tests.support.mcp import modern_headers, modern_message
 from tests.support.shelves import Client

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from carrel.errors import InvalidParams, InvalidRequest, ParseFailed, RequestError
-from carrel.mcp.messages import (
+from choirbook.errors import InvalidParams, InvalidRequest, ParseFailed, RequestError
+from choirbook.mcp.messages import (
     CLIENT_CAPABILITIES,
     MAX_BATCH,
     MAX_ID_CHARACTERS,

@@ -2,16 +2,16 @@ from pathlib import Path
 
 import pytest
 
-from carrel import __version__
-from carrel.mcp.pages import MAX_READY_PAGES
-from carrel.mcp.revisions import HANDSHAKE, NEWEST_HANDSHAKE, SERVED
-from carrel.paging import encode_cursor
+from choirbook import __version__
+from choirbook.catalog.cursors import encode_cursor
+from choirbook.mcp.listings import MAX_READY_PAGES
+from choirbook.mcp.revisions import HANDSHAKE, NEWEST_HANDSHAKE, SERVED
 from tests.support.apps import Served, serving
 from tests.support.mcp import handshake, result
 from tests.support.trees import plant
 from tests.support.waiting import eventually
 
-SERVER = {"name": "carrel", "version": __version__}
+SERVER = {"name": "choirbook", "version": __version__}
 CAPABILITIES: dict[str, dict[str, bool]] = {
     "resources": {"subscribe": True, "listChanged": True},
     "prompts": {},
@@ -58,7 +58,7 @@ async def test_a_listed_resource_tells_all_about_itself(served: Served, era: str
         "description": "The daily bread.",
         "mimeType": "text/markdown",
         "size": (served.root / "patterns/python/patterns-core.md").stat().st_size,
-        "_meta": {"dev.carrel/tokens": 19},
+        "_meta": {"dev.choirbook/tokens": 19},
     }
     (bare,) = [item for item in listed if item["mimeType"] == "image/png"]
     assert "description" not in bare

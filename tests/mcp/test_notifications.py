@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel.mcp.notifications import acknowledged, cancelled, completed, list_changed, updated
+from choirbook.mcp.notifications import acknowledged, cancelled, completed, list_changed, updated
 from tests.support import streams
 
 IDS = st.one_of(st.integers(-(2**53), 2**53), st.text(st.characters(codec="utf-8"), max_size=20))

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from carrel.http.exchange import FailedRead, Operation, Response
-from carrel.mcp.operations import NOTIFICATIONS, OTHER
-from carrel.model import Reading
+from choirbook.http.exchange import FailedRead, Operation, Response
+from choirbook.mcp.operations import NOTIFICATIONS, OTHER
+from choirbook.model import Reading
 from tests.support.apps import Served
 from tests.support.mcp import handshake_message
 from tests.support.streaming import answered

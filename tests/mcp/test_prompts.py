@@ -4,9 +4,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from carrel.mcp.prompts import MAX_NAMED
-from carrel.placeholders import MAX_VALUE_CHARACTERS
-from carrel.settings import STARTER_LIBRARY
+from choirbook.documents.placeholders import MAX_VALUE_CHARACTERS
+from choirbook.mcp.prompts import MAX_NAMED
+from choirbook.settings import STARTER_LIBRARY
 from tests.support.apps import Served, serving
 from tests.support.mcp import error, result
 from tests.support.sources import EIO, FailingSource
@@ -176,7 +176,7 @@ files = "guides/{name}.md"
 
 async def test_prompts_come_from_the_rules_and_have_names_of_their_own(tmp_path: Path, era: str) -> None:
     files = {
-        "carrel.toml": RULES,
+        "choirbook.toml": RULES,
         "forms/a/leave.md": "# Leave\n\n{{who}}\n",
         "forms/a/b c.md": "# B C\n",
         "letters/leave.md": "# Leave us\n\n{{when}}\n",
@@ -217,7 +217,7 @@ uri = "acme://y/two/{name}"
 files = "three/{name}.md"
 """
     files = {f"{name}/a.md": f"# {name}\n" for name in ("one", "two", "three")}
-    async with serving(plant(tmp_path, {"carrel.toml": rules, **files})) as served:
+    async with serving(plant(tmp_path, {"choirbook.toml": rules, **files})) as served:
         listed = await prompts(served, era)
         assert {name: each["title"] for name, each in listed.items()} == {
             "a": "one",

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel.errors import (
+from choirbook.errors import (
     Era,
     HeaderMismatch,
     InvalidRequest,
@@ -13,8 +13,8 @@ from carrel.errors import (
     ResourceNotFound,
     UnsupportedVersion,
 )
-from carrel.mcp.messages import CLIENT_CAPABILITIES, PROTOCOL_VERSION, Malformed, Message, decode
-from carrel.mcp.protocol import (
+from choirbook.mcp.messages import CLIENT_CAPABILITIES, PROTOCOL_VERSION, Malformed, Message, decode
+from choirbook.mcp.protocol import (
     Call,
     Fault,
     accept_piped,
@@ -25,7 +25,7 @@ from carrel.mcp.protocol import (
     refuse,
     reply,
 )
-from carrel.mcp.revisions import HANDSHAKE, MODERN, SERVED
+from choirbook.mcp.revisions import HANDSHAKE, MODERN, SERVED
 
 NOW = MODERN[0]
 URI = "mcp://resources/sdlc/core"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from carrel.errors import TABLE, Era, mcp_outcome
-from carrel.mcp.messages import CLIENT_CAPABILITIES, PROTOCOL_VERSION
+from choirbook.errors import TABLE, Era, mcp_outcome
+from choirbook.mcp.messages import CLIENT_CAPABILITIES, PROTOCOL_VERSION
 from tests.support.apps import Served, serving
 from tests.support.mcp import (
     CALLS,

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import pytest
 
-from carrel.errors import SessionNotFound
-from carrel.http.exchange import Loss
-from carrel.mcp.registry import Registry
-from carrel.mcp.session_streams import HttpSession, SessionStreams
-from carrel.mcp.stream import Ending
-from carrel.mcp.streams import Streams
+from choirbook.errors import SessionNotFound
+from choirbook.http.exchange import Loss
+from choirbook.mcp.sessions.registry import Registry
+from choirbook.mcp.sessions.streams import HttpSession, SessionStreams
+from choirbook.mcp.stream import Ending
+from choirbook.mcp.streams import Streams
 from tests.support.apps import Served
 from tests.support.shelves import Client
 from tests.support.waiting import eventually

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from carrel.errors import Era
-from carrel.http.exchange import Loss
-from carrel.mcp.stream import BATCH, Ending, Stream
-from carrel.mcp.streams import Streams
+from choirbook.errors import Era
+from choirbook.http.exchange import Loss
+from choirbook.mcp.stream import BATCH, Ending, Stream
+from choirbook.mcp.streams import Streams
 from tests.support.shelves import Client, Shelf, opened, settled, uri
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel.mcp.messages import CLIENT_CAPABILITIES, PROTOCOL_VERSION
-from carrel.mcp.revisions import HANDSHAKE, SERVED
+from choirbook.mcp.messages import CLIENT_CAPABILITIES, PROTOCOL_VERSION
+from choirbook.mcp.revisions import HANDSHAKE, SERVED
 from tests.support.apps import Served, serving
 from tests.support.mcp import (
     META,
@@ -50,7 +50,11 @@ async def test_a_resource_is_read_in_both_eras(served: Served) -> None:
         assert response.status_code == 200
         assert response.json()["id"] == 1
         (item,) = response.json()["result"]["contents"]
-        assert item.pop("_meta").keys() == {"dev.carrel/tokens", "dev.carrel/etag", "dev.carrel/digest"}
+        assert item.pop("_meta").keys() == {
+            "dev.choirbook/tokens",
+            "dev.choirbook/etag",
+            "dev.choirbook/digest",
+        }
         assert item == {"uri": URI, "mimeType": "text/markdown", "text": CORE}
         assert "mcp-session-id" not in response.headers
 

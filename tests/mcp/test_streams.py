@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from carrel.errors import Overloaded
-from carrel.http.exchange import Loss
-from carrel.mcp import streams as module
-from carrel.mcp.stream import Ending
-from carrel.mcp.streams import Streams
+from choirbook.errors import Overloaded
+from choirbook.http.exchange import Loss
+from choirbook.mcp import streams as module
+from choirbook.mcp.stream import Ending
+from choirbook.mcp.streams import Streams
 from tests.support.shelves import Shelf, opened, settled, uri
 from tests.support.waiting import eventually
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from carrel.catalog import Catalog
-from carrel.errors import ShareTaken
-from carrel.mcp.stream import Ending
-from carrel.mcp.streams import Streams
-from carrel.shares import EVERYONE, Kind, Shares
+from choirbook.catalog.catalog import Catalog
+from choirbook.errors import ShareTaken
+from choirbook.mcp.stream import Ending
+from choirbook.mcp.streams import Streams
+from choirbook.runtime.quotas import EVERYONE, Kind, Shares
 from tests.support.shelves import Shelf, opened
 
 GREEDY, OTHER = "192.0.2.1", "192.0.2.2"

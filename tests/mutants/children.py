@@ -1,6 +1,6 @@
-"""Run tests in forked processes that start with everything but Carrel imported, and leave no process behind.
+"""Run tests in forked processes that start with everything but Choirbook imported, and leave no process behind.
 
-The parent imports pytest and the slow third-party packages once, and never Carrel or a test; it has a single
+The parent imports pytest and the slow third-party packages once, and never Choirbook or a test; it has a single
 thread and no event loop. So a child starts as a fresh interpreter would, but three seconds earlier.
 """
 
@@ -45,7 +45,7 @@ def warm_up() -> None:
         with suppress(ImportError):
             importlib.import_module(name)
     assert threading.active_count() == 1, "a child would inherit threads that do not run"
-    assert "carrel" not in sys.modules, "a child would have the modules without the bug"
+    assert "choirbook" not in sys.modules, "a child would have the modules without the bug"
     # So that the child is ended and the module restored when this process is told to stop.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -17,7 +17,7 @@ from tests.mutants.recording import Recordings
 from tests.mutants.tree import Tree
 
 _PATIENCE = 4
-_GRACE_S = float(os.environ.get("CARREL_MUTANTS_GRACE_S", "20"))
+_GRACE_S = float(os.environ.get("CHOIRBOOK_MUTANTS_GRACE_S", "20"))
 """Added to a multiple of the recorded time, before a mutant's tests are given up."""
 _DOUBT_S = 0.3
 """A test that takes longer waits for servers or times, and may fail for a busy machine instead of the bug."""

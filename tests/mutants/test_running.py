@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = {
     "pyproject.toml": '[tool.pytest.ini_options]\naddopts = ["--import-mode=importlib"]\n',
     ".gitignore": ".cache/\n__pycache__/\n",
-    "src/carrel/__init__.py": "",
-    "src/carrel/counting.py": """\
+    "src/choirbook/__init__.py": "",
+    "src/choirbook/counting.py": """\
 LIMITS = {"max": 3}
 
 
@@ -43,7 +43,7 @@ def forgotten():
 """,
     "tests/test_counting.py": """\
 import subprocess, sys
-from carrel.counting import leave, may_enter, spin
+from choirbook.counting import leave, may_enter, spin
 
 def test_limit():
     assert may_enter(2) and not may_enter(3)
@@ -55,12 +55,12 @@ def test_spinning():
     spin([1])
 
 def test_main():
-    command = [sys.executable, "-c", "from carrel.counting import main; main()"]
+    command = [sys.executable, "-c", "from choirbook.counting import main; main()"]
     assert subprocess.run(command, capture_output=True, check=True).stdout == b"True\\n"
 """,
     "tests/mutants/areas.toml": """\
 [counting]
-modules = ["src/carrel/counting.py"]
+modules = ["src/choirbook/counting.py"]
 tests = ["tests"]
 """,
     "tests/mutants/accepted.toml": "",
@@ -93,7 +93,7 @@ def run(checkout: Path, *arguments: str) -> tuple[int, str, dict[tuple[str, str]
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env={**os.environ, "CARREL_MUTANTS_GRACE_S": "12"},
+        env={**os.environ, "CHOIRBOOK_MUTANTS_GRACE_S": "12"},
         capture_output=True,
         text=True,
         check=False,
@@ -120,7 +120,7 @@ def test_bugs_are_planted_in_a_copy_and_judged(checkout: Path) -> None:
     assert "-    inside.discard(name)\n+    pass" in output
     assert {name: (checkout / name).read_bytes() for name in FILES} == before
 
-    entry = {"module": "src/carrel/counting.py", "function": "leave", "operator": "remove"}
+    entry = {"module": "src/choirbook/counting.py", "function": "leave", "operator": "remove"}
     entry |= {"before": "inside.discard(name)", "after": "pass", "reason": "It is about this test."}
     text = "[[mutant]]\n" + "\n".join(f"{key} = {json.dumps(value)}" for key, value in entry.items())
     (checkout / "tests/mutants/accepted.toml").write_text(text)

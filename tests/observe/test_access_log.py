@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from carrel.observe.lines import LineWriter
-from carrel.observe.observer import MAX_PENDING
-from carrel.settings import LogFormat
+from choirbook.observe.log_writer import LineWriter
+from choirbook.observe.observer import MAX_PENDING
+from choirbook.settings import LogFormat
 from tests.support.apps import Served, serving
 from tests.support.mcp import handshake, modern
 from tests.support.sources import EIO, FailingSource

@@ -8,12 +8,12 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel.http.exchange import FailedRead, Read, Revalidation
-from carrel.model import Reading, Representation, ResourceInfo, ServedFrom, Version
-from carrel.observe.access_log import AccessLog
-from carrel.observe.batch import Sent
-from carrel.observe.lines import LineWriter
-from carrel.observe.tracing.marking import Note
+from choirbook.http.exchange import FailedRead, Read, Revalidation
+from choirbook.model import Reading, Representation, ResourceInfo, ServedFrom, Version
+from choirbook.observe.access_log import AccessLog
+from choirbook.observe.batch import Sent
+from choirbook.observe.log_writer import LineWriter
+from choirbook.observe.tracing.sampling import Note
 from tests.support.batches import batch_of
 
 TRACE = 0x4BF92F3577B34DA6A3CE929D0E0E4736

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from carrel.mcp.messages import CLIENT_INFO
-from carrel.observe.attribution import MAX_STATING_BYTES
+from choirbook.mcp.messages import CLIENT_INFO
+from choirbook.observe.attribution import MAX_STATING_BYTES
 from tests.support.apps import Served, serving
 from tests.support.mcp import META, handshake, modern, modern_headers, modern_message, post
 from tests.support.waiting import eventually

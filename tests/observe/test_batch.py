@@ -1,6 +1,6 @@
-from carrel.http.exchange import FailedRead, Mark, Operation, Read, Response
-from carrel.observe.batch import Notes, Sent
-from carrel.observe.tracing.marking import Note
+from choirbook.http.exchange import FailedRead, Mark, Operation, Read, Response
+from choirbook.observe.batch import Notes, Sent
+from choirbook.observe.tracing.sampling import Note
 from tests.support.batches import batch_of
 
 READ = FailedRead("mcp://resources/none", "ResourceNotFound")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from carrel.observe.cells import SLOT_CELLS, SLOT_NAMES_BYTES, Cells, Series
+from choirbook.observe.cells import SLOT_CELLS, SLOT_NAMES_BYTES, Cells, Series
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics import parser as openmetrics
 
-from carrel.http.exchange import Operation
-from carrel.http.negotiation import Exposition
-from carrel.observe.cells import Cells
-from carrel.observe.exemplars import RECORD_BYTES, RECORD_WORDS, Exemplar, Records
-from carrel.observe.exposition import exposition
-from carrel.observe.metrics import BUCKETS_S, LOADING, OPERATION_BUCKETS_S, OPERATIONS
-from carrel.observe.recorder import Recorder
+from choirbook.http.exchange import Operation
+from choirbook.http.negotiation import Exposition
+from choirbook.observe.cells import Cells
+from choirbook.observe.exemplars import RECORD_BYTES, RECORD_WORDS, Exemplar, Records
+from choirbook.observe.exposition import exposition
+from choirbook.observe.metrics import BUCKETS_S, LOADING, OPERATION_BUCKETS_S, OPERATIONS
+from choirbook.observe.recorder import Recorder
 from tests.support.apps import Served, serving
 from tests.support.collector import SERVER, collecting_http
 from tests.support.mcp import modern

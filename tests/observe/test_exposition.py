@@ -8,11 +8,11 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from carrel.http.negotiation import Exposition
-from carrel.observe.cells import Cells
-from carrel.observe.exposition import exposition
-from carrel.observe.metrics import METRICS, Kind
-from carrel.observe.recorder import Recorder
+from choirbook.http.negotiation import Exposition
+from choirbook.observe.cells import Cells
+from choirbook.observe.exposition import exposition
+from choirbook.observe.metrics import METRICS, Kind
+from choirbook.observe.recorder import Recorder
 from tests.support.apps import Served
 
 OPENMETRICS = "application/openmetrics-text"
@@ -64,7 +64,7 @@ def test_both_spellings_have_the_same_figures() -> None:
             (sample.name, str(sorted(sample.labels.items())), sample.value)
             for family in families
             for sample in family.samples
-            if sample.name.startswith(("mcp_", "carrel_")) and not sample.name.endswith("_created")
+            if sample.name.startswith(("mcp_", "choirbook_")) and not sample.name.endswith("_created")
         }
 
     plain = own(parse_text(spelled(Exposition.TEXT)))
@@ -74,7 +74,7 @@ def test_both_spellings_have_the_same_figures() -> None:
 
 def test_counters_and_histograms_say_since_when_they_count_and_gauges_do_not() -> None:
     created = re.findall(r"^(\w+)_created(\{.*\})? (\S+)$", spelled(Exposition.OPENMETRICS), re.MULTILINE)
-    own = [each for each in created if each[0].startswith(("mcp_", "carrel_"))]
+    own = [each for each in created if each[0].startswith(("mcp_", "choirbook_"))]
     kinds = {(METRICS.get(name) or METRICS[f"{name}_total"]).kind for name, _, _ in own}
     assert kinds == {Kind.COUNTER, Kind.HISTOGRAM}
     assert len({moment for _, _, moment in own}) == 1
@@ -112,4 +112,4 @@ async def test_a_scraper_gets_what_it_asks_for(served: Served, accept: str, medi
     assert response.headers["vary"] == "accept"
     assert response.text.endswith("# EOF\n") == (media_type == OPENMETRICS)
     parse: Callable[[str], Iterable[Metric]] = parse_openmetrics if media_type == OPENMETRICS else parse_text
-    assert "carrel_catalog_resources" in {family.name for family in parse(response.text)}
+    assert "choirbook_catalog_resources" in {family.name for family in parse(response.text)}

@@ -8,18 +8,18 @@ from hypothesis import strategies as st
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from carrel.http.exchange import Request, Response
-from carrel.observe.cells import Cells
-from carrel.observe.exposition import exposition
-from carrel.observe.metrics import (
+from choirbook.http.exchange import Request, Response
+from choirbook.observe.cells import Cells
+from choirbook.observe.exposition import exposition
+from choirbook.observe.metrics import (
     BUCKETS_S,
     CACHE_SIZE,
     CATALOG_SIZE,
     EVICTIONS,
     METRICS,
 )
-from carrel.observe.recorder import Recorder
-from carrel.servers.asgi import AsgiHeaders
+from choirbook.observe.recorder import Recorder
+from choirbook.servers.asgi.server import AsgiHeaders
 from tests.support.apps import Served, serving
 from tests.support.mcp import handshake, modern
 from tests.support.metering import value
@@ -182,7 +182,7 @@ def test_workers_are_added_up_and_a_dead_one_leaves_its_counters_but_not_its_gau
     assert value(text, "mcp_resource_cache_hits_total", resource_type="x") == 3
     assert value(text, "mcp_resource_cache_evictions_total", level="memory") == 8
     assert value(text, "mcp_resource_cache_size", level="memory") == 7
-    assert value(text, "carrel_catalog_resources") == 9
+    assert value(text, "choirbook_catalog_resources") == 9
 
 
 @pytest_fork
@@ -207,7 +207,7 @@ def test_of_what_every_worker_has_whole_the_least_is_shown() -> None:
     text = shown(cells)
     seen.set()
     process.join(30)
-    assert value(text, "carrel_catalog_resources") == 8
+    assert value(text, "choirbook_catalog_resources") == 8
     assert value(text, "mcp_resource_cache_size", level="memory") == 7
 
 
@@ -234,8 +234,8 @@ async def test_responses_and_failures_are_counted(served: Served) -> None:
     await served.get("/mcp/resources/none")
     await served.get("/mcp/resources/a%00")
     text = await served.metrics()
-    assert value(text, "carrel_http_responses_total", status="2xx") == 1
-    assert value(text, "carrel_http_responses_total", status="4xx") == 2
+    assert value(text, "choirbook_http_responses_total", status="2xx") == 1
+    assert value(text, "choirbook_http_responses_total", status="4xx") == 2
     assert value(text, "mcp_resource_failed_reads_total", reason="ResourceNotFound") == 1
     assert value(text, "mcp_resource_failed_reads_total", reason="InvalidUri") == 1
 
@@ -280,13 +280,13 @@ def _answer_to(served: Served, path: str) -> Response:
 
 async def test_the_number_of_resources_follows_the_library(library: Path) -> None:
     async with serving(library, rescan_s=0.05) as served:
-        assert value(await served.metrics(), "carrel_catalog_resources") == 5
-        assert value(await served.metrics(), "carrel_watch_up") == 0
+        assert value(await served.metrics(), "choirbook_catalog_resources") == 5
+        assert value(await served.metrics(), "choirbook_watch_up") == 0
         plant(library, {"new.txt": "x"})
         replace(library / "sdlc-core.md", "# New\n")
 
         async def follows() -> bool:
-            return value(await served.metrics(), "carrel_catalog_resources") == 6
+            return value(await served.metrics(), "choirbook_catalog_resources") == 6
 
         await eventually(follows)
 

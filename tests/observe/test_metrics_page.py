@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from carrel.observe.metrics import METRICS, Label
+from choirbook.observe.metrics import METRICS, Label
 from scripts.metrics_page import PAGE, page
 from tests.support.apps import Served, serving
 from tests.support.collector import collecting_http

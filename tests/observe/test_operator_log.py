@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from carrel.observe import operator_log
-from carrel.observe.lines import LineWriter
-from carrel.settings import LogFormat
+from choirbook.observe import operator_log
+from choirbook.observe.log_writer import LineWriter
+from choirbook.settings import LogFormat
 
 Install = Callable[..., None]
 
@@ -24,7 +24,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 @pytest.fixture
 def writer(pipe: tuple[int, int]) -> Iterator[LineWriter]:
     """A writer to the pipe; the log that was installed before is put back."""
-    root, own = logging.getLogger(), logging.getLogger("carrel")
+    root, own = logging.getLogger(), logging.getLogger("choirbook")
     before = (list(root.handlers), root.level, own.level)
     writer = LineWriter(pipe[1])
     yield writer
@@ -52,18 +52,20 @@ def log_failure(message: str) -> None:
     try:
         fail(message)
     except ValueError:
-        logging.getLogger("carrel.test").exception("it failed")
+        logging.getLogger("choirbook.test").exception("it failed")
 
 
 def test_a_program_gets_the_members_of_the_interface(writer: LineWriter, told: Callable[[], str]) -> None:
     operator_log.install(writer)
-    logging.getLogger("carrel.test").warning("cannot read %s", "a\nb", extra={"fields": {"request_id": "7"}})
+    logging.getLogger("choirbook.test").warning(
+        "cannot read %s", "a\nb", extra={"fields": {"request_id": "7"}}
+    )
     line: dict[str, Any] = json.loads(told())
     assert list(line) == ["ts", "level", "logger", "message", "request_id"]
     assert line.pop("ts") > 0
     assert line == {
         "level": "warning",
-        "logger": "carrel.test",
+        "logger": "choirbook.test",
         "message": "cannot read a\nb",
         "request_id": "7",
     }
@@ -72,7 +74,7 @@ def test_a_program_gets_the_members_of_the_interface(writer: LineWriter, told: C
 def test_what_is_about_to_change_is_told_as_it_was(writer: LineWriter, told: Callable[[], str]) -> None:
     operator_log.install(writer)
     found = ["before"]
-    logging.getLogger("carrel.test").warning("found %s", found)
+    logging.getLogger("choirbook.test").warning("found %s", found)
     found[0] = "after"
     assert json.loads(told())["message"] == "found ['before']"
 
@@ -94,10 +96,12 @@ def test_people_get_lines_that_cannot_harm_their_terminal(
     writer: LineWriter, told: Callable[[], str]
 ) -> None:
     operator_log.install(writer, for_people=True)
-    logging.getLogger("carrel.test").warning("cannot read %s", "a\x1b[2J", extra={"fields": {"more": "\x07"}})
+    logging.getLogger("choirbook.test").warning(
+        "cannot read %s", "a\x1b[2J", extra={"fields": {"more": "\x07"}}
+    )
     log_failure("b\x1b]0;c")
-    logging.getLogger("carrel.test").info("caf\udce9")
-    logging.getLogger("carrel.test").warning("cannot read %s", "a\n12:00:00 [info] forged\u2028\u202e")
+    logging.getLogger("choirbook.test").info("caf\udce9")
+    logging.getLogger("choirbook.test").warning("cannot read %s", "a\n12:00:00 [info] forged\u2028\u202e")
     said = told()
     assert "warning" in said
     assert "a\\n12:00:00 [info] forged\\u2028\\u202e" in said
@@ -116,7 +120,7 @@ def test_the_level_says_what_is_told(
     levels = {each.value: number for each, number in operator_log.LEVELS.items()}
     operator_log.install(writer, levels[level])
     for name in ("debug", "info", "warning", "error"):
-        getattr(logging.getLogger("carrel.test"), name)("something")
+        getattr(logging.getLogger("choirbook.test"), name)("something")
     logging.getLogger("elsewhere").info("nothing of ours")
     assert len(told().splitlines()) == expected
 
@@ -125,8 +129,8 @@ def test_what_cannot_be_spelled_as_json_is_no_end_of_the_log(
     writer: LineWriter, told: Callable[[], str]
 ) -> None:
     operator_log.install(writer)
-    logging.getLogger("carrel.test").warning("first", extra={"fields": {"odd": object()}})
-    logging.getLogger("carrel.test").warning("second")
+    logging.getLogger("choirbook.test").warning("first", extra={"fields": {"odd": object()}})
+    logging.getLogger("choirbook.test").warning("second")
     assert json.loads(told().splitlines()[-1])["message"] == "second"
     assert writer.dropped_lines == 1
 

@@ -5,8 +5,8 @@ import time
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from carrel.observe.cells import Cells
-from carrel.observe.processes import figures, look_at
+from choirbook.observe.cells import Cells
+from choirbook.observe.processes import figures, look_at
 
 
 def test_a_process_is_seen_as_the_client_library_sees_it() -> None:
@@ -32,9 +32,9 @@ def test_a_process_that_is_gone_is_none() -> None:
 def test_without_workers_there_is_nothing_of_them() -> None:
     names = {metric for metric, _ in figures(Cells(3))}
     assert names == {
-        "carrel_workers",
-        "carrel_workers_wanted",
-        "carrel_worker_respawns_total",
+        "choirbook_workers",
+        "choirbook_workers_wanted",
+        "choirbook_worker_respawns_total",
         "python_info",
     }
-    assert figures(Cells(3))["carrel_workers_wanted", ()] == 3
+    assert figures(Cells(3))["choirbook_workers_wanted", ()] == 3

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel.observe.quantiles import quantile_s
+from choirbook.observe.quantiles import quantile_s
 
 BOUNDS_S = (0.25, 0.5, 1.0)
 GREATEST_S = BOUNDS_S[-1]

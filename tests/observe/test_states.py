@@ -1,6 +1,6 @@
 import pytest
 
-from carrel.observe.metrics import (
+from choirbook.observe.metrics import (
     CATALOG_SIZE,
     DESCRIPTORS_SHORT,
     DROPPED_LINES,
@@ -21,7 +21,7 @@ from carrel.observe.metrics import (
     WATCHING,
     WORKERS,
 )
-from carrel.observe.states import Level, Moment, State, states
+from choirbook.observe.states import Level, Moment, State, states
 
 WELL = {
     CATALOG_SIZE: 30.0,

@@ -1,7 +1,7 @@
-from carrel.observe.cells import Cells
-from carrel.observe.metrics import HITS, MISSES
-from carrel.observe.recorder import Recorder
-from carrel.observe.totals import totals
+from choirbook.observe.cells import Cells
+from choirbook.observe.metrics import HITS, MISSES
+from choirbook.observe.recorder import Recorder
+from choirbook.observe.totals import totals
 
 
 def test_counters_of_all_workers_and_labels_are_added_up() -> None:

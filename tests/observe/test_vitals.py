@@ -2,10 +2,10 @@ import asyncio
 import gc
 import time
 
-from carrel.observe.cells import Cells
-from carrel.observe.exposition import exposition
-from carrel.observe.recorder import Recorder
-from carrel.observe.vitals import PROBE_S, Vitals
+from choirbook.observe.cells import Cells
+from choirbook.observe.exposition import exposition
+from choirbook.observe.recorder import Recorder
+from choirbook.observe.vitals import PROBE_S, Vitals
 from tests.support.metering import value
 from tests.support.waiting import eventually
 
@@ -25,7 +25,7 @@ async def test_a_blocked_loop_shows_in_the_lag() -> None:
 
     async def lags(le: str) -> float:
         vitals.write()
-        return value(await shown(cells), "carrel_event_loop_lag_seconds_bucket", le=le)
+        return value(await shown(cells), "choirbook_event_loop_lag_seconds_bucket", le=le)
 
     async def noted() -> bool:
         return await lags("+Inf") > await lags("0.1")
@@ -40,7 +40,7 @@ async def test_every_second_the_figures_are_written_without_being_asked_for() ->
     vitals.start(Recorder(cells.claim(), []))
     async with asyncio.timeout(20):
         await turned.wait()
-    assert value(await shown(cells), "carrel_event_loop_lag_seconds_count") >= 1
+    assert value(await shown(cells), "choirbook_event_loop_lag_seconds_count") >= 1
     vitals.stop()
 
 

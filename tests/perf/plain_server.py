@@ -1,4 +1,4 @@
-"""A server that is neither Carrel nor MCP: every path is a page that says so."""
+"""A server that is neither Choirbook nor MCP: every path is a page that says so."""
 
 from __future__ import annotations
 

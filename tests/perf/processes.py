@@ -1,4 +1,4 @@
-"""What the tests of `carrel perf` start: the command itself, and servers that it has not made."""
+"""What the tests of `choirbook perf` start: the command itself, and servers that it has not made."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SHORT = ("--users", "4", "--spawn-rate", "20", "--run-time", "3s", "--think-time
 
 
 def command(*arguments: str | Path) -> list[str]:
-    """Return the command line of `carrel perf`, as its users have it."""
-    return [sys.executable, "-m", "carrel", "perf", *map(str, arguments)]
+    """Return the command line of `choirbook perf`, as its users have it."""
+    return [sys.executable, "-m", "choirbook", "perf", *map(str, arguments)]
 
 
 def perf(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run `carrel perf` to its end; it may say what it likes, but not show a traceback."""
+    """Run `choirbook perf` to its end; it may say what it likes, but not show a traceback."""
     done = subprocess.run(
         command(*arguments), cwd=cwd, capture_output=True, text=True, timeout=DEADLINE_S, check=False
     )
@@ -34,7 +34,7 @@ def perf(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Complete
 
 
 def loaded(out: Path, *arguments: str | Path) -> dict[str, Any]:
-    """Run `carrel perf test`, whatever its verdict, and return the result file."""
+    """Run `choirbook perf test`, whatever its verdict, and return the result file."""
     done = perf("test", *SHORT, "--out", out, *arguments)
     assert (out / "result.json").exists(), done.stderr
     result: dict[str, Any] = json.loads((out / "result.json").read_bytes())

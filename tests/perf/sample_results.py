@@ -3,8 +3,8 @@
 import math
 import random
 
-from carrel_perf.histogram import LatencyHistogram
-from carrel_perf.results import Environment, Failure, Result, Row, Series, Target, Tick
+from choirbook_perf.histogram import LatencyHistogram
+from choirbook_perf.results import Environment, Failure, Result, Row, Series, Target, Tick
 
 RESOURCES = (
     ("sdlc", "sdlc/core", 3),
@@ -30,7 +30,7 @@ def sample_result(
             url="http://127.0.0.1:8000",
             protocol="http",
             era="",
-            server="carrel 0.1",
+            server="choirbook 0.1",
             started_here=True,
             settings={"workers": "1"},
         ),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from carrel_perf.histogram import LatencyHistogram
-from carrel_perf.results import Environment, Result, Series, Target, Tick
+from choirbook_perf.histogram import LatencyHistogram
+from choirbook_perf.results import Environment, Result, Series, Target, Tick
 
 
 def series_of(latencies_ms: Sequence[float], cache_result: str = "hit", failures: int = 0) -> Series:

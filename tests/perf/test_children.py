@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from carrel_perf.children import child
+from choirbook_perf.children import child
 
 WAITS = "import time; print('up', flush=True); time.sleep(300)"
 
@@ -70,10 +70,10 @@ def test_an_interrupt_while_a_process_is_waited_for_ends_it() -> None:
 
 
 def test_settings_of_the_caller_are_not_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CARREL_PORT", "1")
+    monkeypatch.setenv("CHOIRBOOK_PORT", "1")
     monkeypatch.setenv("CACHE_TTL", "1")
     monkeypatch.setenv("OTHER", "1")
-    tell = "import os; print([n for n in ('CARREL_PORT', 'CACHE_TTL', 'OTHER') if n in os.environ])"
+    tell = "import os; print([n for n in ('CHOIRBOOK_PORT', 'CACHE_TTL', 'OTHER') if n in os.environ])"
     command = [sys.executable, "-c", tell]
     with child(command, stdout=subprocess.PIPE, settings={"CACHE_TTL": "2"}) as process:
         assert process.communicate()[0].strip() == b"['CACHE_TTL', 'OTHER']"

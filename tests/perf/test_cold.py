@@ -14,17 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from carrel_perf.cold import Cold, FirstRead, judge, row_of, table_of
-from carrel_perf.commands.cold import register
-from carrel_perf.errors import BadInput, EmptyLibrary, OutputFailed, PerfError
-from carrel_perf.launching import documents_of, starter_library
-from carrel_perf.pagecache import Method, PageCache, resident_pages
+from choirbook_perf.cold import Cold, FirstRead, judge, row_of, table_of
+from choirbook_perf.commands.cold import register
+from choirbook_perf.errors import BadInput, EmptyLibrary, OutputFailed, PerfError
+from choirbook_perf.own_server import documents_of, starter_library
+from choirbook_perf.pagecache import Method, PageCache, resident_pages
 
 QUICK = ("--rounds", "1", "--resources", "3")
 
 PROGRAM = """
 import typer
-from carrel_perf.commands.cold import register
+from choirbook_perf.commands.cold import register
 app = typer.Typer()
 app.callback()(lambda: None)
 register(app)
@@ -155,9 +155,9 @@ def test_an_empty_file_has_no_pages(tmp_path: Path) -> None:
     assert resident_pages(tmp_path / "empty") == 0
 
 
-def test_the_starter_library_is_found_without_importing_carrel() -> None:
-    code = "import sys; from carrel_perf.launching import starter_library as starter; print(starter())"
-    code += "; assert 'carrel' not in sys.modules"
+def test_the_starter_library_is_found_without_importing_choirbook() -> None:
+    code = "import sys; from choirbook_perf.own_server import starter_library as starter; print(starter())"
+    code += "; assert 'choirbook' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert {document.uri for document in documents_of(Path(done.stdout.strip()))} >= {
         "mcp://resources/sdlc/core"

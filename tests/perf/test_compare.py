@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from carrel_perf import compare
-from carrel_perf.errors import BadInput, GateFailed, Inconclusive
-from carrel_perf.results import save
+from choirbook_perf import compare
+from choirbook_perf.errors import BadInput, GateFailed, Inconclusive
+from choirbook_perf.results import save
 from tests.perf.processes import perf
 from tests.perf.samples import sample_result
 

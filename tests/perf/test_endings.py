@@ -1,4 +1,4 @@
-"""How `carrel perf` ends when something is wrong: a line that says what, an exit code, no traceback."""
+"""How `choirbook perf` ends when something is wrong: a line that says what, an exit code, no traceback."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from threading import Thread
 import msgspec
 import pytest
 
-from carrel_perf.delaying import delayed
-from carrel_perf.errors import BadInput, ServerUnreachable
-from carrel_perf.planning import make_plan
-from carrel_perf.results import FORMAT, Result, load, save
+from choirbook_perf.delay_proxy import delayed
+from choirbook_perf.errors import BadInput, ServerUnreachable
+from choirbook_perf.planner import make_plan
+from choirbook_perf.results import FORMAT, Result, load, save
 from tests.perf.processes import DEADLINE_S, REPOSITORY, command, perf, serving
 from tests.perf.samples import sample_result
 
@@ -70,7 +70,7 @@ def test_the_output_cannot_be_written(tmp_path: Path) -> None:
     assert "--out" in done.stderr
 
 
-def test_the_library_of_its_own_carrel_is_not_there(tmp_path: Path) -> None:
+def test_the_library_of_its_own_choirbook_is_not_there(tmp_path: Path) -> None:
     done = perf("test", "--library", tmp_path / "none", "--out", tmp_path)
     assert done.returncode == 2
     assert "did not start" in done.stderr
@@ -154,20 +154,20 @@ def test_compare_refuses_what_is_no_result(content: bytes | None, tmp_path: Path
     assert perf("compare", path, path).returncode == 2
 
 
-def test_without_the_extra_carrel_perf_says_what_to_install(tmp_path: Path) -> None:
-    # Only Carrel itself can be imported, as where its extra was left out.
+def test_without_the_extra_choirbook_perf_says_what_to_install(tmp_path: Path) -> None:
+    # Only Choirbook itself can be imported, as where its extra was left out.
     program = (
         "import sys\n"
-        "sys.modules['carrel_perf.cli'] = None\n"
-        "sys.argv = ['carrel', 'perf', 'test']\n"
-        "from carrel.cli import main\n"
+        "sys.modules['choirbook_perf.cli'] = None\n"
+        "sys.argv = ['choirbook', 'perf', 'test']\n"
+        "from choirbook.cli import main\n"
         "main()\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
     assert done.returncode == 6
-    assert "pip install 'carrel[perf]'" in done.stderr
+    assert "pip install 'choirbook[perf]'" in done.stderr
 
 
 def test_locust_itself_cannot_start(tmp_path: Path) -> None:
@@ -225,8 +225,8 @@ def test_a_file_that_is_no_text(option: str, tmp_path: Path) -> None:
     assert "UTF-8" in done.stderr
 
 
-def test_the_module_can_be_run_where_carrel_is_not_installed() -> None:
+def test_the_module_can_be_run_where_choirbook_is_not_installed() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "carrel_perf", "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "choirbook_perf", "--help"], capture_output=True, text=True, check=True
     )
     assert "compare" in done.stdout

@@ -1,6 +1,6 @@
 from importlib.metadata import version
 
-from carrel_perf.environment import environment
+from choirbook_perf.environment import environment
 
 
 def test_versions_are_those_of_the_packages_that_are_installed() -> None:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carrel_perf import gate, slo
-from carrel_perf.errors import BadInput, GateFailed, Inconclusive
-from carrel_perf.histogram import LatencyHistogram
-from carrel_perf.results import Row, Series
-from carrel_perf.slo import MISSION, Threshold
+from choirbook_perf import gate, slo
+from choirbook_perf.errors import BadInput, GateFailed, Inconclusive
+from choirbook_perf.histogram import LatencyHistogram
+from choirbook_perf.results import Row, Series
+from choirbook_perf.slo import MISSION, Threshold
 from tests.perf.samples import series_of
 
 latencies_ms = st.lists(st.floats(0.01, 1000), min_size=1, max_size=400)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from carrel_perf import gate, slo
-from carrel_perf.errors import BadInput, GateFailed, Inconclusive
-from carrel_perf.results import Row
-from carrel_perf.slo import Threshold
+from choirbook_perf import gate, slo
+from choirbook_perf.errors import BadInput, GateFailed, Inconclusive
+from choirbook_perf.results import Row
+from choirbook_perf.slo import Threshold
 from tests.perf.samples import series_of
 
 

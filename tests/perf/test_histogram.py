@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel_perf.histogram import LatencyHistogram, rounded_us
+from choirbook_perf.histogram import LatencyHistogram, rounded_us
 
 latencies_s = st.floats(1e-6, 1e4)
 many = st.lists(latencies_s, min_size=1, max_size=200)

@@ -1,4 +1,4 @@
-"""`carrel perf test` against real servers: Carrel, FastMCP, the official SDK, and one that only has pages."""
+"""`choirbook perf test` against real servers: Choirbook, FastMCP, the official SDK, and one that only has pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.perf.processes import DEADLINE_S, REPOSITORY, SHORT, command, loaded,
 ERAS = ("modern", "handshake")
 
 
-def test_a_carrel_of_its_own_is_started_loaded_over_http_and_stopped(tmp_path: Path) -> None:
+def test_a_choirbook_of_its_own_is_started_loaded_over_http_and_stopped(tmp_path: Path) -> None:
     result = loaded(tmp_path, "--cache-ttl", "0.2")
     assert requests(result) > 100
     assert not result["failures"]
@@ -35,12 +35,12 @@ def test_locust_s_own_reports_lie_beside_the_result(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("era", ERAS)
-def test_a_carrel_of_its_own_is_loaded_over_mcp(era: str, tmp_path: Path) -> None:
+def test_a_choirbook_of_its_own_is_loaded_over_mcp(era: str, tmp_path: Path) -> None:
     result = loaded(tmp_path, "--protocol", "mcp", "--era", era)
     assert requests(result) > 100
     assert not result["failures"]
     assert (result["target"]["protocol"], result["target"]["era"]) == ("mcp", era)
-    assert result["target"]["server"].startswith("carrel ")
+    assert result["target"]["server"].startswith("choirbook ")
 
 
 def test_users_are_spread_over_ten_projects(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_library_without_the_mission_s_resources_is_read_evenly(tmp_path: Path
     for name in ("one.md", "two words.md"):
         (library / name).write_text("# A guide\n")
     result = loaded(tmp_path / "out", "--library", library)
-    assert result["target"]["server"].startswith("Carrel ")
+    assert result["target"]["server"].startswith("Choirbook ")
     assert result["scenario"]["name"] == "every resource"
     assert {series["name"] for series in result["series"]} == {"files/one.md", "files/two words.md"}
     assert {series["resource_type"] for series in result["series"]} == {"file"}

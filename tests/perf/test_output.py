@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from carrel_perf.errors import OutputFailed
-from carrel_perf.output import write_text
-from carrel_perf.results import load, save
+from choirbook_perf.errors import OutputFailed
+from choirbook_perf.output import write_text
+from choirbook_perf.results import load, save
 from tests.perf.sample_results import sample_result
 
 KEPT = Path(__file__).resolve().parents[2] / "docs" / "performance"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel_perf.peers import Sample, Series, ratio, rows_of
+from choirbook_perf.peers import Sample, Series, ratio, rows_of
 
 figures = st.floats(0.1, 1e5)
 samples = st.builds(Sample, figures, figures, figures, figures, figures, st.integers(1, 1000))
@@ -13,14 +13,14 @@ rounds = st.lists(samples, min_size=1, max_size=7)
 
 @given(rounds)
 def test_a_server_costs_once_itself(taken: list[Sample]) -> None:
-    one = Series("carrel", "GET", taken)
+    one = Series("choirbook", "GET", taken)
     assert ratio(one, one) == 1.0
 
 
 @given(rounds, st.floats(0.01, 100))
 def test_a_server_that_costs_so_many_times_more_has_that_ratio(taken: list[Sample], factor: float) -> None:
     slow = Series("slow", "GET", [each._replace(cpu_us=each.cpu_us * factor) for each in taken])
-    assert ratio(slow, Series("carrel", "GET", taken)) == pytest.approx(factor)
+    assert ratio(slow, Series("choirbook", "GET", taken)) == pytest.approx(factor)
 
 
 @given(rounds, rounds)

@@ -1,11 +1,11 @@
 import re
 from xml.etree import ElementTree as ET
 
-from carrel_perf import figures
-from carrel_perf.markup import Markup, join, tag
-from carrel_perf.plots import flame, ranges
-from carrel_perf.plots.chart import Axis, Chart, Limit, Line, draw
-from carrel_perf.plots.scales import linear, log
+from choirbook_perf import figures
+from choirbook_perf.markup import Markup, join, tag
+from choirbook_perf.plots import flame, ranges
+from choirbook_perf.plots.chart import Axis, Chart, Limit, Line, draw
+from choirbook_perf.plots.scales import linear, log
 
 FLAME = (
     '<svg id="frames" x="10" width="1180" total_samples="1,000">'

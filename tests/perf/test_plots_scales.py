@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel_perf import figures
-from carrel_perf.plots.scales import Scale, linear, log, nines, seconds
+from choirbook_perf import figures
+from choirbook_perf.plots.scales import Scale, linear, log, nines, seconds
 
 POSITIVE = st.floats(min_value=1e-4, max_value=1e6)
 

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel_perf import carrel_server
-from carrel_perf.closedloop import encoded, loading
-from carrel_perf.errors import BadInput, PerfError, ServerUnreachable, ToolMissing
-from carrel_perf.fetching import fetch
-from carrel_perf.profiles import Profile, tables_of
-from carrel_perf.profiling import RESULT_NAME, SPEEDSCOPE_NAME, SVG_NAME, requests_for
-from carrel_perf.spying import failure_of, find_py_spy
-from carrel_perf.stacks import (
+from choirbook_perf import choirbook_server
+from choirbook_perf.closedloop import encoded, loading
+from choirbook_perf.errors import BadInput, PerfError, ServerUnreachable, ToolMissing
+from choirbook_perf.http_client import fetch
+from choirbook_perf.profiler import RESULT_NAME, SPEEDSCOPE_NAME, SVG_NAME, requests_for
+from choirbook_perf.profiles import Profile, tables_of
+from choirbook_perf.pyspy import failure_of, find_py_spy
+from choirbook_perf.stacks import (
     NATIVE,
     decode_speedscope,
     shares_of,
@@ -28,12 +28,12 @@ from carrel_perf.stacks import (
     speedscope_without_places,
     svg_without_places,
 )
-from carrel_perf.targets import HttpTarget, McpTarget
+from choirbook_perf.targets import HttpTarget, McpTarget
 from tests.support.waiting import eventually_sync
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-COMMAND = (sys.executable, "-m", "carrel", "perf", "profile")
-LOADED = "carrel/mcp/messages.py:decode"
+COMMAND = (sys.executable, "-m", "choirbook", "perf", "profile")
+LOADED = "choirbook/mcp/messages.py:decode"
 
 
 def profile(*arguments: str | Path, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
@@ -42,10 +42,10 @@ def profile(*arguments: str | Path, before: tuple[str, ...] = ()) -> subprocess.
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[carrel_server.CarrelServer]:
+def server() -> Iterator[choirbook_server.ChoirbookServer]:
     with (
         tempfile.TemporaryDirectory() as scratch,
-        carrel_server.running(Path(scratch) / "log", [], {}) as running,
+        choirbook_server.running(Path(scratch) / "log", [], {}) as running,
     ):
         yield running
 
@@ -64,7 +64,7 @@ def test_the_ten_slowest_functions_are_of_the_server_under_load(profiled: tuple[
     assert len(sampling.slowest) == 10
     assert sampling.requests > 0
     assert sampling.samples > 0
-    assert any(share.function.startswith("carrel/") for share in sampling.slowest)
+    assert any(share.function.startswith("choirbook/") for share in sampling.slowest)
     assert all(0 <= share.own <= share.cumulative <= 1 for share in sampling.slowest)
 
 
@@ -74,7 +74,7 @@ def test_a_flame_graph_and_a_speedscope_file_are_written(profiled: tuple[Path, P
     functions = {
         share.function for share in shares_of(decode_speedscope((out / SPEEDSCOPE_NAME).read_bytes()))
     }
-    assert "carrel/servers/rsgi.py:RsgiServer._answer" in functions
+    assert "choirbook/servers/rsgi/server.py:RsgiServer._answer" in functions
 
 
 def test_no_file_names_a_place_of_this_machine(profiled: tuple[Path, Profile, str]) -> None:
@@ -101,7 +101,9 @@ def test_a_person_gets_tables(profiled: tuple[Path, Profile, str]) -> None:
     assert "hit: splice" in profiled[2]
 
 
-def test_a_running_server_is_profiled_by_its_pid(server: carrel_server.CarrelServer, tmp_path: Path) -> None:
+def test_a_running_server_is_profiled_by_its_pid(
+    server: choirbook_server.ChoirbookServer, tmp_path: Path
+) -> None:
     done = profile(
         "--pid", str(server.pid), "--url", server.url, "--protocol", "mcp", "--duration", "1",
         "--all-threads", "--json", "--out", tmp_path,
@@ -114,12 +116,12 @@ def test_a_running_server_is_profiled_by_its_pid(server: carrel_server.CarrelSer
     assert server_answers(server)
 
 
-def server_answers(server: carrel_server.CarrelServer) -> bool:
+def server_answers(server: choirbook_server.ChoirbookServer) -> bool:
     return bool(requests_for(server.url, "http"))
 
 
 def test_without_a_url_a_running_server_gets_no_load(
-    server: carrel_server.CarrelServer, tmp_path: Path
+    server: choirbook_server.ChoirbookServer, tmp_path: Path
 ) -> None:
     ended = threading.Event()
 
@@ -150,7 +152,7 @@ def test_calls_are_counted_in_one_process(tmp_path: Path) -> None:
 
 
 def test_a_process_that_may_not_be_looked_at_is_said(
-    server: carrel_server.CarrelServer, tmp_path: Path
+    server: choirbook_server.ChoirbookServer, tmp_path: Path
 ) -> None:
     # Root may look at all, unless it is without that capability; others may not look at the first process.
     is_root = os.geteuid() == 0
@@ -192,7 +194,7 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 
 def test_a_missing_py_spy_is_said(tmp_path: Path) -> None:
-    with pytest.raises(ToolMissing, match=r"pip install 'carrel\[perf\]'"):
+    with pytest.raises(ToolMissing, match=r"pip install 'choirbook\[perf\]'"):
         find_py_spy([tmp_path])
 
 
@@ -212,7 +214,7 @@ def test_what_py_spy_says_has_a_meaning(told: str, kind: type[PerfError]) -> Non
     assert "7" in error.message
 
 
-def test_the_load_asks_over_and_over(server: carrel_server.CarrelServer) -> None:
+def test_the_load_asks_over_and_over(server: choirbook_server.ChoirbookServer) -> None:
     before = hits(server)
     with loading(requests_for(server.url, "all"), connections=2) as counts:
         eventually_sync(lambda: hits(server) >= before + 100, deadline_s=20)
@@ -220,7 +222,7 @@ def test_the_load_asks_over_and_over(server: carrel_server.CarrelServer) -> None
     assert counts[0].failed == 0
 
 
-def hits(server: carrel_server.CarrelServer) -> float:
+def hits(server: choirbook_server.ChoirbookServer) -> float:
     text = fetch(HttpTarget(server.url).read("/metrics")).body.decode()
     found = [line for line in text.splitlines() if line.startswith("mcp_resource_cache_hits_total")]
     return sum(float(line.rpartition(" ")[2]) for line in found)
@@ -270,7 +272,7 @@ def test_own_shares_add_up_to_one(data: bytes) -> None:
 
 
 def test_stacks_without_a_python_frame_are_native() -> None:
-    process = {"name": 'process 7:"/opt/x/bin/python carrel"', "file": ""}
+    process = {"name": 'process 7:"/opt/x/bin/python choirbook"', "file": ""}
     data = {"shared": {"frames": [process]}, "profiles": [{"samples": [[0], []], "weights": [1, 1]}]}
     assert [share.function for share in shares_of(decode_speedscope(json.dumps(data).encode()))] == [NATIVE]
     assert b"/opt/x" not in speedscope_without_places(json.dumps(data).encode())
@@ -285,9 +287,9 @@ def test_what_is_no_speedscope_file_is_said() -> None:
     ("file", "short"),
     [
         ("/x/y/.venv/lib/python3.11/site-packages/granian/server/mp.py", "granian/server/mp.py"),
-        ("/x/checkout/src/carrel/app.py", "carrel/app.py"),
+        ("/x/checkout/src/choirbook/app.py", "choirbook/app.py"),
         ("/usr/lib/python3.11/asyncio/base.py", "asyncio/base.py"),
-        ("/x/bin/carrel", "carrel"),
+        ("/x/bin/choirbook", "choirbook"),
         ("granian/server/mp.py", "granian/server/mp.py"),
     ],
 )
@@ -299,7 +301,7 @@ def test_a_flame_graph_loses_its_command_lines() -> None:
     text = '<text id="title" x="1">/opt/x/py-spy</text><title>process 7:&quot;/opt/x/python&quot; (3 samples)'
     assert (
         svg_without_places(text)
-        == '<text id="title" x="1">carrel perf profile</text><title>process 7 (3 samples)'
+        == '<text id="title" x="1">choirbook perf profile</text><title>process 7 (3 samples)'
     )
 
 

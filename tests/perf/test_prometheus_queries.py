@@ -1,4 +1,4 @@
-"""Every query of the runbook, and every rule, asked of a real Prometheus beside a Carrel under load."""
+"""Every query of the runbook, and every rule, asked of a real Prometheus beside a Choirbook under load."""
 
 import http.client
 import time
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from carrel_perf.launching import launched, starter_library
+from choirbook_perf.own_server import launched, starter_library
 from tests.perf.runbook_page import queries
 from tests.support.prometheus import needs_prometheus, prometheus
 
@@ -30,7 +30,7 @@ def test_every_query_and_rule_has_data_under_load(tmp_path: Path) -> None:
     assert len(asked) >= 20
     # A document leaves the cache in between scrapes, so that there are misses all the time.
     with (
-        launched(starter_library(), variables={"CACHE_TTL": "0.2", "CARREL_CACHE_GRACE_S": "0"}) as server,
+        launched(starter_library(), variables={"CACHE_TTL": "0.2", "CHOIRBOOK_CACHE_GRACE_S": "0"}) as server,
         prometheus(tmp_path, server.port) as watching,
     ):
         connection = server.connect()

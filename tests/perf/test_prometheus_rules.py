@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from carrel.observe.metrics import METRICS
+from choirbook.observe.metrics import METRICS
 
 RULES = Path(__file__).resolve().parents[2] / "deploy" / "prometheus"
-GROUPS = ("carrel.rules.yml", "carrel.alerts.yml")
+GROUPS = ("choirbook.rules.yml", "choirbook.alerts.yml")
 
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="needs Prometheus: scripts/install"
@@ -31,7 +31,7 @@ def rules() -> list[dict[str, str]]:
     [
         ["check", "config", "prometheus.yml"],
         ["check", "rules", *GROUPS],
-        ["test", "rules", "carrel.test.yml"],
+        ["test", "rules", "choirbook.test.yml"],
     ],
     ids=" ".join,
 )
@@ -45,7 +45,7 @@ def test_rules_ask_for_metrics_that_there_are() -> None:
     known = set(METRICS) | recorded | ELSEWHERE
     for rule in rules():
         bare = re.sub(r'\{[^}]*\}|\[[^\]]*\]|"[^"]*"', "", rule["expr"])
-        asked = set(re.findall(r"[a-z_]+(?::[a-z_]+)*:\w+|(?:mcp|carrel)_\w+", bare))
+        asked = set(re.findall(r"[a-z_]+(?::[a-z_]+)*:\w+|(?:mcp|choirbook)_\w+", bare))
         for name in asked:
             assert name in known or SUFFIXES.sub("", name) in known, (rule, name)
 
@@ -59,5 +59,5 @@ def test_every_alert_says_what_is_wrong_and_what_to_do() -> None:
 
 
 def test_every_alert_is_in_the_unit_tests() -> None:
-    tested = (RULES / "carrel.test.yml").read_text()
+    tested = (RULES / "choirbook.test.yml").read_text()
     assert [rule["alert"] for rule in rules() if "alert" in rule and rule["alert"] not in tested] == []

@@ -7,18 +7,18 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from carrel_perf.commands import report as command
-from carrel_perf.errors import BadInput, OutputFailed
-from carrel_perf.histogram import LatencyHistogram
-from carrel_perf.report import page
-from carrel_perf.report.distributions import bins
-from carrel_perf.report.flames import with_flame_graphs
-from carrel_perf.report.server import gains, parse_sample, quantile_s
-from carrel_perf.report.subjects import subjects
-from carrel_perf.report.tables import groups, hit_ratio, percentile_ms
-from carrel_perf.report.verdicts import outcome
-from carrel_perf.report.where import where
-from carrel_perf.results import save
+from choirbook_perf.commands import report as command
+from choirbook_perf.errors import BadInput, OutputFailed
+from choirbook_perf.histogram import LatencyHistogram
+from choirbook_perf.report import page
+from choirbook_perf.report.distributions import bins
+from choirbook_perf.report.flames import with_flame_graphs
+from choirbook_perf.report.server import gains, parse_sample, quantile_s
+from choirbook_perf.report.subjects import subjects
+from choirbook_perf.report.tables import groups, hit_ratio, percentile_ms
+from choirbook_perf.report.verdicts import outcome
+from choirbook_perf.report.where import where
+from choirbook_perf.results import save
 from tests.perf.sample_results import sample_result
 from tests.perf.test_plots_drawing import FLAME
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from carrel_perf.report import page
+from choirbook_perf.report import page
 from tests.perf.chromium import Page, browser, is_installed
 from tests.perf.sample_results import sample_result
 from tests.perf.test_plots_drawing import FLAME

@@ -7,15 +7,15 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from carrel_perf.cold import Cold, FirstRead, Start, judge
-from carrel_perf.commands import runbook as command
-from carrel_perf.errors import BadInput, GateFailed
-from carrel_perf.peers import Comparison, Missing, Sample, Series
-from carrel_perf.results import save
-from carrel_perf.runbook import measured, render
-from carrel_perf.runbook.directives import DIRECTIVES
-from carrel_perf.runbook.lists import change
-from carrel_perf.runbook.markdown import table
+from choirbook_perf.cold import Cold, FirstRead, Start, judge
+from choirbook_perf.commands import runbook as command
+from choirbook_perf.errors import BadInput, GateFailed
+from choirbook_perf.peers import Comparison, Missing, Sample, Series
+from choirbook_perf.results import save
+from choirbook_perf.runbook import measured, render
+from choirbook_perf.runbook.directives import DIRECTIVES
+from choirbook_perf.runbook.lists import change
+from choirbook_perf.runbook.markdown import table
 from tests.perf.sample_results import sample_environment, sample_result
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +34,7 @@ PEERS = Comparison(
     series=[
         Series("sdk", "GET raw", [Sample(500.0, 1_900.0, 45.0, 90.0, 300.0, 3_800)] * 3),
         Series(
-            "carrel", "GET raw", [Sample(us, 40_000.0, 1.8, 2.5, 3.0, 80_000) for us in (24.0, 25.0, 30.0)]
+            "choirbook", "GET raw", [Sample(us, 40_000.0, 1.8, 2.5, 3.0, 80_000) for us in (24.0, 25.0, 30.0)]
         ),
         Series(
             "floor", "GET raw", [Sample(us, 49_000.0, 1.7, 2.2, 2.9, 98_000) for us in (20.0, 25.0, 20.0)]
@@ -140,7 +140,7 @@ def test_missing_result_is_marked(results: Path, what: str) -> None:
 
 def test_missing_half_of_a_comparison_is_marked(results: Path) -> None:
     page = rendered(results, "{{ compare baseline.json none.json }}\n")
-    assert "`none.json` is not there. `carrel perf test --label none --out DIR` makes it." in page
+    assert "`none.json` is not there. `choirbook perf test --label none --out DIR` makes it." in page
 
 
 def test_percentiles_are_those_of_the_result(results: Path) -> None:
@@ -191,8 +191,8 @@ def test_stages_peers_and_cold_have_their_figures(results: Path) -> None:
     peers = rendered(results, "{{ peers peers.json }}\n")
     assert peers.startswith("20,000 bytes, 100 connections")
     assert "**The run was interrupted.**" in peers
-    assert [row[1] for row in rows(peers)[2:]] == ["floor", "carrel", "sdk"]
-    assert "| GET raw | carrel | 25.0 | 1.00 | 1.20 | 1.80 | 2.50 | 3.00 | 40,000 |" in peers
+    assert [row[1] for row in rows(peers)[2:]] == ["floor", "choirbook", "sdk"]
+    assert "| GET raw | choirbook | 25.0 | 1.00 | 1.20 | 1.80 | 2.50 | 3.00 | 40,000 |" in peers
     assert peers.endswith("> **Not measured:** nginx: it is not installed\n")
     assert rendered(results, "{{ machine peers.json }}\n").startswith("An example CPU, 2 cores; Linux 6.1")
     cold = rendered(results, "{{ cold cold.json }}\n")
@@ -201,9 +201,9 @@ def test_stages_peers_and_cold_have_their_figures(results: Path) -> None:
 
 
 def test_figures_of_peers_are_found_by_name(results: Path) -> None:
-    assert measured.figure(results, "peers.json", "carrel/GET raw") == ("carrel/GET raw, CPU µs", 25.0)
-    assert measured.figure(results, "peers.json", "carrel/GET raw/floor") == (
-        "carrel/GET raw/floor, CPU",
+    assert measured.figure(results, "peers.json", "choirbook/GET raw") == ("choirbook/GET raw, CPU µs", 25.0)
+    assert measured.figure(results, "peers.json", "choirbook/GET raw/floor") == (
+        "choirbook/GET raw/floor, CPU",
         1.2,
     )
     with pytest.raises(BadInput, match="nginx"):
@@ -261,7 +261,7 @@ def test_unknown_figure_is_refused(results: Path, name: str) -> None:
         ("text {{ percentiles baseline.json }}\n", "near line 1"),
         ("{{ percentiles cold.json }}\n", "of kind 'cold'"),
         ("{{ stages baseline.json }}\n", "does not hold what its table shows"),
-        ("{{ cold peers.json }}\n", "no result of carrel perf cold"),
+        ("{{ cold peers.json }}\n", "no result of choirbook perf cold"),
         ("{{ machine broken-peers.json }}\n", "on what it was measured"),
         ("{{ peers cold.json }}\n", "does not hold what its table shows"),
         ("{{ functions broken.json }}\n", "no result file"),

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from carrel_perf.results import save
+from choirbook_perf.results import save
 from tests.perf.runbook_page import ROOT, commands
 from tests.perf.sample_results import sample_result
 
-LONG = ("carrel perf test", "carrel perf cold", "carrel perf profile")
+LONG = ("choirbook perf test", "choirbook perf cold", "choirbook perf profile")
 """These measure for a minute or more; their own tests run them."""
 
 DEADLINE_S = 60
@@ -60,5 +60,5 @@ def test_command_runs(command: str, place: Path) -> None:
 def test_commands_are_found() -> None:
     found = commands()
     assert "task perf:test" in found
-    assert "carrel perf runbook" in found
+    assert "choirbook perf runbook" in found
     assert len([command for command in found if command.startswith("promtool")]) == 3

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel_perf.errors import BadInput
-from carrel_perf.scenario import MISSION, parse, parse_duration_s, parse_think_time
+from choirbook_perf.errors import BadInput
+from choirbook_perf.scenario import MISSION, parse, parse_duration_s, parse_think_time
 
 names = st.text(st.characters(codec="ascii", categories=("L", "N"), include_characters="/-"), min_size=1)
 tasks = st.lists(

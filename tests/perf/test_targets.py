@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel_perf.scraping import samples
-from carrel_perf.targets import HttpTarget, McpTarget, decode_reply, path_of, resource_type, uri_of
+from choirbook_perf.scraper import samples
+from choirbook_perf.targets import HttpTarget, McpTarget, decode_reply, path_of, resource_type, uri_of
 
 JSON = {"content-type": "application/json"}
 EVENTS = {"content-type": "text/event-stream; charset=utf-8"}

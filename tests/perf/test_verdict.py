@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from carrel_perf import gate, verdict
-from carrel_perf.compare import Change
-from carrel_perf.results import Failure, Result, Row
-from carrel_perf.slo import Threshold
+from choirbook_perf import gate, verdict
+from choirbook_perf.compare import Change
+from choirbook_perf.results import Failure, Result, Row
+from choirbook_perf.slo import Threshold
 from tests.perf.samples import sample_result, series_of
 
 
@@ -59,9 +59,9 @@ def test_a_run_without_a_second_or_an_answer_is_shown(
         metric="p95_ms", limit=10, measured=None, unit="ms", requests=0, outcome="inconclusive", reason=""
     )
     empty = result(series=[series_of([], failures=2)], duration_s=0.0, verdict=[nothing])
-    target = msgspec.structs.replace(empty.target, server="carrel", era="modern")
+    target = msgspec.structs.replace(empty.target, server="choirbook", era="modern")
     lines = shown(msgspec.structs.replace(empty, target=target), capsys)
-    assert lines[0] == "carrel, http modern: 2 requests in 0 s (0/s), 2 failed"
+    assert lines[0] == "choirbook, http modern: 2 requests in 0 s (0/s), 2 failed"
     assert not any(line.startswith("sdlc") for line in lines)
     assert "p95_ms 10 ms - 0 inconclusive" in lines
 

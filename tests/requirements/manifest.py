@@ -8,7 +8,7 @@ a test that does not exist, and for a module of rows that is left out here.
 Modules are named for the parts of revision 2026-07-28; `handshake` has what 2025-11-25 and its predecessors
 ask beyond that. What asks something of clients alone, of intermediaries, or of features that this server does
 not have (sampling, elicitation, logging, progress, icons) is left out. What only the tools of an app around
-Carrel can have (`x-mcp-header`, needed capabilities) is here. `departures` has what applies and is not done,
+Choirbook can have (`x-mcp-header`, needed capabilities) is here. `departures` has what applies and is not done,
 with the reason.
 """
 

@@ -7,10 +7,10 @@ from time import monotonic
 
 import pytest
 
-from carrel.model import ResourceInfo, Version
-from carrel.search.index import DEADLINE_S, Index
-from carrel.search.parts import Part
-from carrel.search.query import parse_query
+from choirbook.model import ResourceInfo, Version
+from choirbook.search.index import DEADLINE_S, Index
+from choirbook.search.passages import Part
+from choirbook.search.query import parse_query
 from tests.support.waiting import eventually_sync
 
 MANY = 4_000

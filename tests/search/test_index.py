@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carrel.model import ResourceInfo, Version
-from carrel.search.index import Found, Index
-from carrel.search.parts import MAX_PIECE, Part, parts_of
-from carrel.search.query import parse_query
+from choirbook.model import ResourceInfo, Version
+from choirbook.search.index import Found, Index
+from choirbook.search.passages import MAX_PIECE, Part, parts_of
+from choirbook.search.query import parse_query
 
 
 def info(uri: str, title: str = "Title", type_: str = "file") -> ResourceInfo:

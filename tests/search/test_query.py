@@ -5,11 +5,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from carrel.errors import InvalidParams
-from carrel.model import ResourceInfo, Version
-from carrel.search.index import Index
-from carrel.search.parts import Part
-from carrel.search.query import COMMON, MAX_CHARACTERS, MAX_WORDS, Query, of_kind, parse_query
+from choirbook.errors import InvalidParams
+from choirbook.model import ResourceInfo, Version
+from choirbook.search.index import Index
+from choirbook.search.passages import Part
+from choirbook.search.query import COMMON, MAX_CHARACTERS, MAX_WORDS, Query, of_kind, parse_query
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The two servers that Carrel runs under: Granian, as `carrel serve` starts it, and Uvicorn."""
+"""The two servers that Choirbook runs under: Granian, as `choirbook serve` starts it, and Uvicorn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The admin surface of `carrel serve`, with two workers and no Redis."""
+"""The admin surface of `choirbook serve`, with two workers and no Redis."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.admin import INVALIDATE, STATS, TOKEN, WARM, audited, call, u
 from tests.support.servers import (
     DEADLINE_S,
     Server,
-    carrel,
+    choirbook,
     environment,
     rsgi_command,
     running,
@@ -35,7 +35,7 @@ WORKERS = 2
 @pytest.fixture
 def path() -> Iterator[Path]:
     """Where the socket is: a short path, as that of a socket has to be."""
-    with TemporaryDirectory(prefix="carrel-") as directory:
+    with TemporaryDirectory(prefix="choirbook-") as directory:
         yield Path(directory) / "admin.sock"
 
 
@@ -238,11 +238,15 @@ def test_a_socket_that_a_killed_server_left_is_taken_over_and_one_in_use_is_not(
     ("address", "variables", "reason"),
     [
         ("127.0.0.1:8001", {}, "need a token"),
-        ("0.0.0.0:8001", {"CARREL_ADMIN_TOKEN": TOKEN}, "other machines"),
-        ("127.0.0.1:8001", {"CARREL_ADMIN_TOKEN": "hunter2"}, "at least 16"),
-        ("127.0.0.1:8001", {"CARREL_ADMIN_TOKEN_FILE": "/nowhere"}, "cannot be read"),
-        ("127.0.0.1:8001", {"CARREL_ADMIN_TOKEN_FILE": "/dev/null"}, "at least 16"),
-        ("127.0.0.1:8001", {"CARREL_ADMIN_TOKEN_FILE": "/x", "CARREL_ADMIN_TOKEN": TOKEN}, "given twice"),
+        ("0.0.0.0:8001", {"CHOIRBOOK_ADMIN_TOKEN": TOKEN}, "other machines"),
+        ("127.0.0.1:8001", {"CHOIRBOOK_ADMIN_TOKEN": "hunter2"}, "at least 16"),
+        ("127.0.0.1:8001", {"CHOIRBOOK_ADMIN_TOKEN_FILE": "/nowhere"}, "cannot be read"),
+        ("127.0.0.1:8001", {"CHOIRBOOK_ADMIN_TOKEN_FILE": "/dev/null"}, "at least 16"),
+        (
+            "127.0.0.1:8001",
+            {"CHOIRBOOK_ADMIN_TOKEN_FILE": "/x", "CHOIRBOOK_ADMIN_TOKEN": TOKEN},
+            "given twice",
+        ),
         ("tcp/8001", {}, "unix:PATH or 127.0.0.1:PORT"),
     ],
 )
@@ -269,7 +273,7 @@ def test_a_place_where_no_socket_can_be_stops_the_start(tmp_path: Path, place: s
 
 
 def test_nothing_listens_and_h11_is_not_imported_where_the_surface_is_off(tmp_path: Path) -> None:
-    probe = "import sys, carrel.cli.serving, carrel.app; sys.exit('h11' in sys.modules)"
+    probe = "import sys, choirbook.cli.serving, choirbook.app; sys.exit('h11' in sys.modules)"
     subprocess.run([sys.executable, "-c", probe], check=True, cwd=tmp_path, timeout=DEADLINE_S)
     with running(rsgi_command(write_library(tmp_path / "library")), tmp_path / "run") as server:
         assert "Admin" not in server.stdout
@@ -280,7 +284,7 @@ def test_a_server_without_metrics_counts_no_reads_and_says_so(tmp_path: Path, pa
     with running(command, tmp_path / "run"), unix_client(path) as client:
         assert call(client, STATS)["reads"] is None
         told = subprocess.run(
-            carrel("cache", "stats", "--admin", f"unix:{path}"),
+            choirbook("cache", "stats", "--admin", f"unix:{path}"),
             env=environment(),
             capture_output=True,
             text=True,

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Callable
 
-from carrel.cli.driving import DrivenHeaders, DrivenScope
-from carrel.composing.shares import make_admission
-from carrel.http.exchange import Request, Response
-from carrel.http.peers import Peers
-from carrel.http.proxies import Proxies
-from carrel.shares import Kind, Shares
+from choirbook.bench.driver import DrivenHeaders, DrivenScope
+from choirbook.composition.quotas import make_admission
+from choirbook.http.exchange import Request, Response
+from choirbook.http.peers import Peers
+from choirbook.http.proxies import Proxies
+from choirbook.runtime.quotas import Kind, Shares
 
 GREEDY, OTHER = "192.0.2.1:1", "192.0.2.2:1"
 

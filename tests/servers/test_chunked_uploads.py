@@ -35,7 +35,7 @@ HEAD = (
 def server(tmp_path: Path) -> Iterator[Server]:
     library = write_library(tmp_path / "library")
     # Longer than the test: no timeout is to clear up what an answer has left.
-    variables = {"CARREL_BODY_TIMEOUT_S": "600", "CARREL_MAX_BODY_BYTES": str(MIB)}
+    variables = {"CHOIRBOOK_BODY_TIMEOUT_S": "600", "CHOIRBOOK_MAX_BODY_BYTES": str(MIB)}
     with running(rsgi_command(library), tmp_path / "run", variables) as server:
         yield server
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from carrel.servers.connections import Connections, Ends
-from carrel.servers.descriptors import Descriptor, cut, read_acked
+from choirbook.servers.connections import Connections, Ends
+from choirbook.servers.descriptors import Descriptor, cut, read_acked
 
 WILDCARD = "0.0.0.0"  # noqa: S104 - as in a container
 

@@ -1,4 +1,4 @@
-"""The app under Granian as it comes, without `carrel serve` around it: the RSGI of its interface."""
+"""The app under Granian as it comes, without `choirbook serve` around it: the RSGI of its interface."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ import socket
 import sys
 from pathlib import Path
 
-from carrel import create_app
-from carrel.http.edge import LOOPBACK_HOSTS
-from carrel.settings import load
+from choirbook import create_app
+from choirbook.http.edge import LOOPBACK_HOSTS
+from choirbook.settings import load
 from granian import Granian
 
 with socket.create_server(("127.0.0.1", 0)) as free:
     port = free.getsockname()[1]
 print(f"http://127.0.0.1:{port}/mcp", flush=True)
 settings = load({"root": Path(sys.argv[1]), "allowed_hosts": LOOPBACK_HOSTS, "max_body_bytes": 10_000})
-Granian("carrel", port=port, interface="rsgi").serve(
+Granian("choirbook", port=port, interface="rsgi").serve(
     target_loader=lambda: create_app(settings), wrap_loader=False
 )
 """

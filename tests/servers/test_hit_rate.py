@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from carrel_perf.launching import starter_library
-from carrel_perf.scenario import MISSION
+from choirbook_perf.own_server import starter_library
+from choirbook_perf.scenario import MISSION
 from tests.servers.metrics import Sample, metrics, total
 from tests.support.redis import RedisServer
 from tests.support.servers import REPOSITORY, Server, rsgi_command, running, wait_for
@@ -60,7 +60,9 @@ def all_counted(server: Server, reads: int) -> list[Sample] | None:
 
 
 def test_rule_is_made_of_the_counters_that_are_added_up_here() -> None:
-    document = yaml.safe_load((REPOSITORY / "deploy" / "prometheus" / "carrel.rules.yml").read_text("utf-8"))
+    document = yaml.safe_load(
+        (REPOSITORY / "deploy" / "prometheus" / "choirbook.rules.yml").read_text("utf-8")
+    )
     (expression,) = [
         rule["expr"] for group in document["groups"] for rule in group["rules"] if rule["record"] == RULE
     ]

@@ -17,7 +17,7 @@ READS = 300
 
 
 def test_no_line_is_lost_when_a_server_is_told_to_stop(start: Start, root: Path) -> None:
-    with start(root, CARREL_LOG_REQUEST_IDS="true") as server, server.client() as client:
+    with start(root, CHOIRBOOK_LOG_REQUEST_IDS="true") as server, server.client() as client:
         for number in range(READS):
             client.get(CORE_PATH, headers={"x-request-id": f"id-{number}"})
         end(server.process)
@@ -42,7 +42,7 @@ def test_people_get_other_lines_than_programs(root: Path, tmp_path: Path) -> Non
         client.get(CORE_PATH)
         (line,) = wait_for(lambda: [each for each in server.stderr.splitlines() if CORE in each], "a line")
         assert line.split()[1:4] == ["read", "200", "miss"]
-        (root / "carrel.toml").write_text("this is no TOML")
+        (root / "choirbook.toml").write_text("this is no TOML")
         told = wait_for(lambda: [each for each in server.stderr.splitlines() if "rules" in each], "an event")
         assert "warning" in told[0]
 
@@ -54,11 +54,11 @@ def test_events_are_json_where_nobody_looks(root: Path, tmp_path: Path) -> None:
     ):
         for _ in range(5):
             client.get(CORE_PATH)
-        (root / "carrel.toml").write_text("this is no TOML")
+        (root / "choirbook.toml").write_text("this is no TOML")
         wait_for(lambda: "rules" in server.stderr, "an event")
         events = [json.loads(line) for line in server.stderr.splitlines() if "rules" in line]
         assert events[0]["level"] == "warning"
-        assert events[0]["logger"] == "carrel.freshness"
+        assert events[0]["logger"] == "choirbook.freshness"
         end(server.process)
         assert [line["cache_result"] for line in server.read_lines(CORE)] == ["miss"]
 

@@ -34,7 +34,7 @@ def test_text_is_read_as_it_is(client: httpx.Client, era: str) -> None:
     assert "mcp-session-id" not in response.headers
     (item,) = response.json()["result"]["contents"]
     document = DOCUMENTS["sdlc-core.md"]
-    assert item.pop("_meta")["dev.carrel/digest"] == f"sha256:{sha256(document).hexdigest()}"
+    assert item.pop("_meta")["dev.choirbook/digest"] == f"sha256:{sha256(document).hexdigest()}"
     assert item == {"uri": CORE, "mimeType": "text/markdown", "text": document.decode()}
 
 
@@ -72,7 +72,7 @@ def test_only_the_modern_era_says_how_long_an_answer_holds(client: httpx.Client)
     assert handshake.keys() == {"contents"}
     assert modern.keys() == {"resultType", "contents", "ttlMs", "cacheScope", "_meta"}
     assert (modern["resultType"], modern["cacheScope"]) == ("complete", "public")
-    assert modern["_meta"]["io.modelcontextprotocol/serverInfo"]["name"] == "carrel"
+    assert modern["_meta"]["io.modelcontextprotocol/serverInfo"]["name"] == "choirbook"
 
 
 @pytest.mark.parametrize("id_", [0, -7, 2**53, "a", "ünïcode", 'quo"te', "x" * 120])
@@ -192,7 +192,7 @@ def test_handshake_settles_on_a_revision(client: httpx.Client, asked: str, given
     result = post(client, "handshake", "initialize", **sent).json()["result"]
 
     assert result["protocolVersion"] == given
-    assert result["serverInfo"]["name"] == "carrel"
+    assert result["serverInfo"]["name"] == "choirbook"
     assert result["capabilities"] == CAPABILITIES
 
 

@@ -61,7 +61,7 @@ def test_the_request_line_names_no_other_authority(server: Server, kind: str) ->
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
-@pytest.mark.parametrize("lines", [("Host: 10.0.0.7:8000",), ("Host: carrel.ns.svc",), ("Host:",)])
+@pytest.mark.parametrize("lines", [("Host: 10.0.0.7:8000",), ("Host: choirbook.ns.svc",), ("Host:",)])
 def test_probes_come_by_any_name(server: Server, path: str, lines: tuple[str, ...]) -> None:
     assert answer(server, path, *lines).status == 200
     assert answer(server, CORE, *lines).status == 421

@@ -102,7 +102,7 @@ def test_read_that_fails_is_a_line_as_well(cold: Server) -> None:
 
 def test_reads_are_not_told_where_that_is_switched_off(start: Start, tmp_path: Path) -> None:
     with (
-        start(write_library(tmp_path / "library"), CARREL_ACCESS_LOG="false") as server,
+        start(write_library(tmp_path / "library"), CHOIRBOOK_ACCESS_LOG="false") as server,
         server.client() as client,
     ):
         client.get(CORE)

@@ -1,4 +1,4 @@
-"""`carrel serve --redis URL`, as its users run it."""
+"""`choirbook serve --redis URL`, as its users run it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.servers.metrics import count, metrics, total
 from tests.support.redis import RedisServer, free_port
-from tests.support.servers import carrel, environment, rsgi_command, running, wait_for, write_library
+from tests.support.servers import choirbook, environment, rsgi_command, running, wait_for, write_library
 
 CORE = "/mcp/resources/sdlc/core"
 
@@ -19,7 +19,7 @@ def test_a_malformed_url_stops_the_start_and_is_not_shown(tmp_path: Path, url: s
     library = write_library(tmp_path / "library")
     for arguments, variables in ((["--redis", url], {}), ([], {"REDIS_URL": url})):
         done = subprocess.run(
-            carrel("serve", library, "--port", "0", *arguments),
+            choirbook("serve", library, "--port", "0", *arguments),
             env=environment(variables),
             cwd=tmp_path,
             capture_output=True,
@@ -28,7 +28,7 @@ def test_a_malformed_url_stops_the_start_and_is_not_shown(tmp_path: Path, url: s
             check=False,
         )
         assert done.returncode == 2
-        assert done.stderr.startswith("carrel: The URL of Redis cannot be used: ")
+        assert done.stderr.startswith("choirbook: The URL of Redis cannot be used: ")
         assert "Traceback" not in done.stderr
         assert "hunter2" not in done.stderr + done.stdout
 
@@ -44,21 +44,21 @@ def test_an_unreachable_redis_is_told_once_and_the_server_serves(tmp_path: Path)
         assert client.get("/readyz").status_code == 200
         wait_for(lambda: "cannot be used (connection)" in server.stderr, "it is told")
         wait_for(
-            lambda: count(metrics(client), "carrel_redis_errors_total", reason="connection") > 2,
+            lambda: count(metrics(client), "choirbook_redis_errors_total", reason="connection") > 2,
             "it is tried again and again",
         )
-        assert count(metrics(client), "carrel_shared_cache_up") == 0
+        assert count(metrics(client), "choirbook_shared_cache_up") == 0
         assert server.stderr.count("cannot be used") == 1
         assert "hunter2" not in server.stderr + server.stdout
 
 
 def test_workers_share_what_a_far_source_gave_one_of_them(tmp_path: Path, redis_server: RedisServer) -> None:
     library = write_library(tmp_path / "library")
-    variables = {"REDIS_URL": redis_server.url, "CARREL_SHARED_READS": "always"}
+    variables = {"REDIS_URL": redis_server.url, "CHOIRBOOK_SHARED_READS": "always"}
     command = rsgi_command(library, "--workers", "2")
     with running(command, tmp_path / "run", variables) as server, server.client(fresh=True) as client:
         wait_for(lambda: len(server.workers()) == 2, "both workers run")
-        wait_for(lambda: count(metrics(client), "carrel_shared_cache_up") == 1, "both have Redis")
+        wait_for(lambda: count(metrics(client), "choirbook_shared_cache_up") == 1, "both have Redis")
         client.get(CORE)
         wait_for(lambda: redis_server.keys("*:resource:*"), "the value is written")
         seen = wait_for(
@@ -77,7 +77,9 @@ def test_a_start_waits_for_no_frozen_redis(tmp_path: Path, redis_server: RedisSe
     ):
         assert client.get(CORE).status_code == 200
         redis_server.thaw()
-        wait_for(lambda: count(metrics(client), "carrel_shared_cache_up") == 1, "it is used once it answers")
+        wait_for(
+            lambda: count(metrics(client), "choirbook_shared_cache_up") == 1, "it is used once it answers"
+        )
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_redis_elsewhere_without_a_good_secret_stops_the_start(
     library = write_library(tmp_path / "library")
     (tmp_path / "secret").write_text("too short")
     done = subprocess.run(
-        carrel("serve", library, "--port", "0", "--redis", "redis://192.0.2.1", *options),
+        choirbook("serve", library, "--port", "0", "--redis", "redis://192.0.2.1", *options),
         env=environment(),
         cwd=tmp_path,
         capture_output=True,
@@ -109,22 +111,22 @@ def test_redis_elsewhere_without_a_good_secret_stops_the_start(
 
 def test_hosts_with_different_secrets_serve_and_say_so(tmp_path: Path, redis_server: RedisServer) -> None:
     library = write_library(tmp_path / "library")
-    variables = {"REDIS_URL": redis_server.url, "CARREL_SHARED_READS": "always"}
+    variables = {"REDIS_URL": redis_server.url, "CHOIRBOOK_SHARED_READS": "always"}
     hosts = [
         running(
             rsgi_command(library),
             tmp_path / f"run-{letter}",
-            {**variables, "CARREL_REDIS_SECRET": f"{letter}0123456789abcdef" * 2},
+            {**variables, "CHOIRBOOK_REDIS_SECRET": f"{letter}0123456789abcdef" * 2},
         )
         for letter in "ab"
     ]
     with hosts[0] as one, one.client() as first, hosts[1] as two, two.client() as second:
         for client in (first, second):
-            wait_for(lambda client=client: count(metrics(client), "carrel_feed_up") == 1, "the feed is up")  # type: ignore[misc]
+            wait_for(lambda client=client: count(metrics(client), "choirbook_feed_up") == 1, "the feed is up")  # type: ignore[misc]
             assert client.get(CORE).status_code == 200
             wait_for(
-                lambda client=client: total(metrics(client), "carrel_redis_unverified_total") > 0,  # type: ignore[misc]
+                lambda client=client: total(metrics(client), "choirbook_redis_unverified_total") > 0,  # type: ignore[misc]
                 "it is counted",
             )
         wait_for(lambda: "sealed with another secret" in one.stderr, "the first tells")
-        assert "Check that CARREL_REDIS_SECRET is the same on every host" in two.stderr
+        assert "Check that CHOIRBOOK_REDIS_SECRET is the same on every host" in two.stderr

@@ -177,8 +177,8 @@ def test_metrics_of_any_worker_show_all_streams_and_sessions(client: httpx.Clien
 
         def shown() -> bool:
             page = metrics(client)
-            found = {era: total(page, "carrel_open_streams", era=era) for era in ("modern", "handshake")}
-            return found == {"modern": STREAMS, "handshake": 1} and total(page, "carrel_sessions") == 1
+            found = {era: total(page, "choirbook_open_streams", era=era) for era in ("modern", "handshake")}
+            return found == {"modern": STREAMS, "handshake": 1} and total(page, "choirbook_sessions") == 1
 
         wait_for(shown, "all are shown")
 

@@ -33,16 +33,16 @@ def open_stream(held: ExitStack, client: httpx.Client) -> None:
 
 
 def refusals(client: httpx.Client, share: str) -> float:
-    return total(metrics(client), "carrel_share_refusals_total", share=share)
+    return total(metrics(client), "choirbook_share_refusals_total", share=share)
 
 
 def at_share(client: httpx.Client, share: str) -> float:
-    return total(metrics(client), "carrel_peers_at_share", share=share)
+    return total(metrics(client), "choirbook_peers_at_share", share=share)
 
 
 def test_streams_of_one_peer_leave_room_for_others(start: Start, root: Path) -> None:
     with (
-        start(root, CARREL_MAX_STREAMS="8") as server,
+        start(root, CHOIRBOOK_MAX_STREAMS="8") as server,
         client_from(server, GREEDY) as greedy,
         client_from(server, OTHER) as other,
         server.client() as local,
@@ -72,7 +72,7 @@ def test_streams_of_one_peer_leave_room_for_others(start: Start, root: Path) -> 
 
 def test_sessions_of_one_peer_end_its_own_over_all_workers(start: Start, root: Path) -> None:
     with (
-        start(root, CARREL_MAX_SESSIONS="8", CARREL_WORKERS="2") as server,
+        start(root, CHOIRBOOK_MAX_SESSIONS="8", CHOIRBOOK_WORKERS="2") as server,
         client_from(server, GREEDY, connection="close") as greedy,
         client_from(server, OTHER, connection="close") as other,
         server.client(fresh=True) as local,
@@ -87,7 +87,7 @@ def test_sessions_of_one_peer_end_its_own_over_all_workers(start: Start, root: P
 
 def test_a_trusted_proxy_says_whose_share_it_is(start: Start, root: Path) -> None:
     with (
-        start(root, CARREL_MAX_STREAMS="8", CARREL_TRUSTED_PROXIES=GREEDY) as server,
+        start(root, CHOIRBOOK_MAX_STREAMS="8", CHOIRBOOK_TRUSTED_PROXIES=GREEDY) as server,
         client_from(server, GREEDY, **{"x-forwarded-for": "192.0.2.1"}) as first,
         client_from(server, GREEDY, **{"x-forwarded-for": "192.0.2.2"}) as second,
         client_from(server, GREEDY) as silent,
@@ -104,7 +104,7 @@ def test_a_trusted_proxy_says_whose_share_it_is(start: Start, root: Path) -> Non
 
 def test_subscriptions_to_sections_that_are_not_there_are_bounded(start: Start, root: Path) -> None:
     with (
-        start(root, CARREL_PEER_SHARE="0.001") as server,
+        start(root, CHOIRBOOK_PEER_SHARE="0.001") as server,
         client_from(server, GREEDY) as greedy,
         client_from(server, OTHER) as other,
         server.client() as local,

@@ -1,4 +1,4 @@
-"""How `carrel serve` starts, or says why it does not."""
+"""How `choirbook serve` starts, or says why it does not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.servers import carrel, rsgi_command, running, write_library
+from tests.support.servers import choirbook, rsgi_command, running, write_library
 from tests.support.starting import refused
 
 
@@ -24,11 +24,11 @@ def test_greeting_says_what_is_served_where_and_how_to_connect(tmp_path: Path, l
     assert "8 resources" in greeting
     assert str(library) in greeting
     assert f"http://127.0.0.1:{server.port}/mcp/resources" in greeting
-    assert f"claude mcp add --transport http carrel http://127.0.0.1:{server.port}/mcp" in greeting
+    assert f"claude mcp add --transport http choirbook http://127.0.0.1:{server.port}/mcp" in greeting
 
 
 def test_starter_library_is_served_without_an_argument(tmp_path: Path) -> None:
-    with running(carrel("serve", "--port", "0"), tmp_path / "run") as server, server.client() as client:
+    with running(choirbook("serve", "--port", "0"), tmp_path / "run") as server, server.client() as client:
         for path in ("sdlc/core", "patterns/core", "templates/prd-template"):
             assert client.get(f"/mcp/resources/{path}").status_code == 200
 
@@ -54,7 +54,7 @@ def test_port_in_use_is_said_with_exit_1(tmp_path: Path, library: Path) -> None:
     assert "--port" in line
 
 
-def test_port_of_a_running_carrel_is_in_use(tmp_path: Path, library: Path) -> None:
+def test_port_of_a_running_choirbook_is_in_use(tmp_path: Path, library: Path) -> None:
     with running(rsgi_command(library), tmp_path / "run") as server:
         code, line = refused(tmp_path, library, "--port", str(server.port))
 
@@ -92,7 +92,7 @@ def test_empty_directory_is_said_with_exit_2(tmp_path: Path) -> None:
 
     assert code == 2
     assert str(tmp_path / "library") in line
-    assert "carrel check" in line
+    assert "choirbook check" in line
 
 
 def test_file_instead_of_a_directory_is_said_with_exit_2(tmp_path: Path) -> None:
@@ -122,13 +122,13 @@ def test_broken_rules_are_said_with_file_and_line_and_exit_2(
     tmp_path: Path, rules: str, place: str, what: str
 ) -> None:
     library = write_library(tmp_path / "library")
-    (library / "carrel.toml").write_text(rules)
+    (library / "choirbook.toml").write_text(rules)
 
     code, line = refused(tmp_path, library)
 
     assert code == 2
     assert str(library) in line
-    assert "carrel.toml" in line
+    assert "choirbook.toml" in line
     assert place in line
     assert what in line
 
@@ -136,7 +136,7 @@ def test_broken_rules_are_said_with_file_and_line_and_exit_2(
 @pytest.mark.parametrize(
     ("variables", "named"),
     [
-        ({"CARREL_PORT": "x"}, "CARREL_PORT"),
+        ({"CHOIRBOOK_PORT": "x"}, "CHOIRBOOK_PORT"),
         ({"CACHE_TTL": "-1"}, "cache_ttl"),
     ],
 )

@@ -38,7 +38,7 @@ STOPPED_S = 2.0
 @pytest.fixture
 def fresh(start: Start, root: Path) -> Iterator[Server]:
     """A server of one test's own, whose library it may edit, with streams that say often that they live."""
-    with start(root, CARREL_KEEP_ALIVE_S="0.2", CARREL_STALL_S="0.5") as server:
+    with start(root, CHOIRBOOK_KEEP_ALIVE_S="0.2", CHOIRBOOK_STALL_S="0.5") as server:
         yield server
 
 
@@ -50,12 +50,12 @@ def client(fresh: Server) -> Iterator[httpx.Client]:
 
 def open_streams(server: Server, era: str = "modern") -> float:
     with server.client() as client:
-        return total(metrics(client), "carrel_open_streams", era=era)
+        return total(metrics(client), "choirbook_open_streams", era=era)
 
 
 def ended(server: Server, why: str) -> float:
     with server.client() as client:
-        return total(metrics(client), "carrel_ended_streams_total", reason=why)
+        return total(metrics(client), "choirbook_ended_streams_total", reason=why)
 
 
 def edit(root: Path, path: str) -> None:
@@ -198,7 +198,7 @@ def test_slow_reader_is_ended_and_others_are_not(start: Start, root: Path) -> No
         "Mcp-Method: subscriptions/listen",
         f"Content-Length: {len(sent)}",
     ]
-    with start(root, CARREL_STALL_S="0.5") as server, server.client() as client, socket.socket() as slow:
+    with start(root, CHOIRBOOK_STALL_S="0.5") as server, server.client() as client, socket.socket() as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.connect(("127.0.0.1", server.port))
         slow.sendall("\r\n".join([*head, "", ""]).encode() + sent)
@@ -218,7 +218,7 @@ def test_slow_reader_is_ended_and_others_are_not(start: Start, root: Path) -> No
 
 
 def test_no_more_streams_are_open_than_are_allowed(start: Start, root: Path) -> None:
-    with start(root, CARREL_MAX_STREAMS="1") as server, server.client() as client:
+    with start(root, CHOIRBOOK_MAX_STREAMS="1") as server, server.client() as client:
         with listening(client, [CORE]) as events:
             events.next()
             with listening(client, [CORE]) as refused:
@@ -271,12 +271,12 @@ def test_end_of_a_session_is_the_end_of_its_stream(client: httpx.Client, fresh: 
 
 
 def test_session_with_an_open_stream_is_not_idle(start: Start, root: Path) -> None:
-    with start(root, CARREL_SESSION_IDLE_S="0.5") as server, server.client() as client:
+    with start(root, CHOIRBOOK_SESSION_IDLE_S="0.5") as server, server.client() as client:
         listened, idle = begin_session(client), begin_session(client)
         with session_stream(client, listened) as events:
 
             def is_gone() -> bool:
-                return total(metrics(client), "carrel_sessions") == 1
+                return total(metrics(client), "choirbook_sessions") == 1
 
             wait_for(is_gone, "the idle session has ended")
             assert in_session(client, idle, "ping").status_code == 404

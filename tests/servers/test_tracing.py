@@ -38,7 +38,7 @@ MISS: dict[str, Any] = {
 }
 HIT: dict[str, Any] = {"library.read": {"cache.memory": {}}, "send": {}}
 
-ONLY_CALLERS = {"OTEL_TRACES_SAMPLER": "parentbased_always_off", "CARREL_TRACE_SLOW_S": "60"}
+ONLY_CALLERS = {"OTEL_TRACES_SAMPLER": "parentbased_always_off", "CHOIRBOOK_TRACE_SLOW_S": "60"}
 """Takes what a caller takes, so that a test sees its own requests alone."""
 
 Traced = Callable[..., AbstractContextManager[tuple[Collector, httpx.Client]]]
@@ -82,14 +82,14 @@ def test_a_get_is_one_trace_of_its_stages_below_its_caller(traced: Traced, over:
     assert tree(spans) == {"GET /mcp/resources/{path}": MISS}
     assert {span.trace_id for span in spans} == {TRACE_ID}
     assert (request.parent_id, request.kind, request.state) == (SPAN_ID, SERVER, "rojo=1")
-    assert request.resource["service.name"] == "carrel"
+    assert request.resource["service.name"] == "choirbook"
     assert request.attributes["http.response.status_code"] == 200
-    assert read.attributes | {"carrel.representation.size": 0} == {
+    assert read.attributes | {"choirbook.representation.size": 0} == {
         "mcp.resource.uri": CORE_URI,
-        "carrel.resource.type": "sdlc",
-        "carrel.resource.size": 2683,
-        "carrel.cache.result": "miss",
-        "carrel.representation.size": 0,
+        "choirbook.resource.type": "sdlc",
+        "choirbook.resource.size": 2683,
+        "choirbook.cache.result": "miss",
+        "choirbook.representation.size": 0,
     }
     assert all(request.start_ns <= span.start_ns <= span.end_ns <= request.end_ns for span in spans)
 
@@ -101,7 +101,7 @@ def test_a_hit_is_a_trace_with_its_look_up(traced: Traced) -> None:
         spans = one_trace(collector)
 
     assert tree(spans) == {"GET /mcp/resources/{path}": HIT}
-    assert [span.attributes["carrel.cache.result"] for span in spans if span.name == "library.read"] == [
+    assert [span.attributes["choirbook.cache.result"] for span in spans if span.name == "library.read"] == [
         "hit"
     ]
 
@@ -119,7 +119,7 @@ def test_a_read_over_mcp_is_one_trace_below_the_context_in_its_message(traced: T
     assert (request.trace_id, request.parent_id) == (TRACE_ID, SPAN_ID)
     assert request.attributes["mcp.method.name"] == "resources/read"
     assert request.attributes["mcp.resource.uri"] == CORE_URI
-    assert request.attributes["carrel.era"] == era
+    assert request.attributes["choirbook.era"] == era
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -133,7 +133,7 @@ def test_a_read_over_mcp_without_a_context_of_its_own_has_that_of_its_header(
         spans = wait_for(lambda: collector.spans if len(collector.spans) >= 10 else None, "both traces")
 
     assert {span.trace_id for span in spans} == {TRACE_ID}
-    assert [span.attributes["carrel.cache.result"] for span in spans if span.name == "library.read"] == [
+    assert [span.attributes["choirbook.cache.result"] for span in spans if span.name == "library.read"] == [
         "miss",
         "hit",
     ]
@@ -183,7 +183,7 @@ def test_what_nobody_samples_makes_no_span(traced: Traced) -> None:
 
 
 def test_what_is_slow_is_kept_below_its_caller_though_nobody_samples_it(traced: Traced) -> None:
-    with traced(CARREL_TRACE_SLOW_S="0.000001") as (collector, client):
+    with traced(CHOIRBOOK_TRACE_SLOW_S="0.000001") as (collector, client):
         client.get(CORE, headers={"traceparent": UNSAMPLED})
         spans = wait_for(lambda: collector.traces().get(TRACE_ID), "the trace")
 

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from carrel.cli.driving import DrivenHeaders, DrivenScope
-from carrel.errors import BodyTimeout, BodyTooLarge
-from carrel.http.peers import Peers
-from carrel.http.proxies import Proxies
-from carrel.servers.uploads import SWEEP_S, Uploads, UploadShares, refuse_long_body
-from carrel.shares import Share
+from choirbook.bench.driver import DrivenHeaders, DrivenScope
+from choirbook.errors import BodyTimeout, BodyTooLarge
+from choirbook.http.peers import Peers
+from choirbook.http.proxies import Proxies
+from choirbook.runtime.quotas import Share
+from choirbook.servers.uploads import SWEEP_S, Uploads, UploadShares, refuse_long_body
 from tests.support.waiting import eventually
 
 

@@ -2,12 +2,12 @@ import asyncio
 
 import pytest
 
-from carrel.cli.driving import DrivenHeaders, DrivenScope
-from carrel.errors import BodyTimeout, ShareTaken
-from carrel.http.peers import Peers
-from carrel.http.proxies import Proxies
-from carrel.servers.uploads import SWEEP_S, Uploads, UploadShares
-from carrel.shares import Share
+from choirbook.bench.driver import DrivenHeaders, DrivenScope
+from choirbook.errors import BodyTimeout, ShareTaken
+from choirbook.http.peers import Peers
+from choirbook.http.proxies import Proxies
+from choirbook.runtime.quotas import Share
+from choirbook.servers.uploads import SWEEP_S, Uploads, UploadShares
 
 LOCAL, GREEDY, OTHER = "127.0.0.1:1", "192.0.2.1:1", "192.0.2.2:1"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import monotonic
 
-from carrel.servers.uploads import SWEEP_S
+from choirbook.servers.uploads import SWEEP_S
 from tests.servers.test_upload_limits import Awaited, begin, make
 from tests.support.waiting import eventually
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from carrel.usage.reading import open_to_read
-from carrel.usage.records import ClientUsage
+from choirbook.usage.records import ClientUsage
+from choirbook.usage.reports import open_to_read
 from tests.clients.test_stdio import initialize as initialize_line
 from tests.clients.test_stdio import line, talk
 from tests.servers.conftest import Start
@@ -40,7 +40,7 @@ def test_nothing_is_lost_when_a_server_is_told_to_stop(start: Start, root: Path,
     path = tmp_path / "usage.sqlite"
     for runs in (1, 2):
         with (
-            start(root, CARREL_USAGE=str(path)) as server,
+            start(root, CHOIRBOOK_USAGE=str(path)) as server,
             server.client() as client,
         ):
             for _ in range(READS):
@@ -91,7 +91,7 @@ def test_a_killed_worker_takes_no_more_than_the_last_moment_with_it(root: Path, 
 def test_a_broken_file_touches_no_request_and_is_told_once(start: Start, root: Path, tmp_path: Path) -> None:
     path = tmp_path / "usage.sqlite"
     path.write_text("this is a text, and stays one\n" * 100)
-    with start(root, CARREL_USAGE=str(path)) as server, server.client() as client:
+    with start(root, CHOIRBOOK_USAGE=str(path)) as server, server.client() as client:
         for _ in range(READS):
             assert client.get(CORE_PATH).status_code == 200
         said = wait_for(
@@ -126,7 +126,7 @@ def test_without_a_path_nothing_is_left_behind(root: Path, tmp_path: Path) -> No
     with running(rsgi_command(root), tmp_path / "run", {"TMPDIR": str(own)}) as server:
         with server.client() as client:
             client.get(CORE_PATH, headers={"user-agent": "private/1"})
-        (path,) = wait_for(lambda: list(own.glob("carrel-*/usage.sqlite")), "the file is there")
+        (path,) = wait_for(lambda: list(own.glob("choirbook-*/usage.sqlite")), "the file is there")
         wait_for(lambda: told(path) == ({CORE: 1}, []), "the read is in it")
         assert end(server.process) == 0
     assert list(own.iterdir()) == []
@@ -151,7 +151,7 @@ def test_over_a_pipe_the_client_is_the_one_at_its_other_end(root: Path, tmp_path
     sent = [initialize_line("2025-11-25")] if era == "handshake" else []
     if era == "modern":
         read["params"]["_meta"]["io.modelcontextprotocol/clientInfo"] = {"name": "test", "version": "1"}
-    assert talk(root, [*sent, line(read)], {"CARREL_USAGE": str(path)}).code == 0
+    assert talk(root, [*sent, line(read)], {"CHOIRBOOK_USAGE": str(path)}).code == 0
     resources, clients = told(path)
     assert resources == {CORE: 1}
     assert [(each.name, each.version, each.reads) for each in clients] == [("test", "1", 1)]

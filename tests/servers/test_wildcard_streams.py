@@ -17,7 +17,7 @@ def test_client_that_reads_everything_is_never_taken_for_a_slow_one(tmp_path: Pa
     uris = [f"mcp://resources/files/{path.name}" for path in sorted(root.iterdir())]
     command = rsgi_command(root, "--host", "0.0.0.0", "--public", "--allowed-host", "localhost")  # noqa: S104
     with (
-        running(command, tmp_path / "server", {"CARREL_STALL_S": "0.3"}) as server,
+        running(command, tmp_path / "server", {"CHOIRBOOK_STALL_S": "0.3"}) as server,
         server.client() as client,
     ):
         with listening(client, uris) as events:
@@ -31,7 +31,7 @@ def test_client_that_reads_everything_is_never_taken_for_a_slow_one(tmp_path: Pa
         with server.client(fresh=True) as later:
             # The socket that listens was shut down once, in the place of a stalled connection.
             wait_for(
-                lambda: total(metrics(later), "carrel_ended_streams_total", reason="client") == 1,
+                lambda: total(metrics(later), "choirbook_ended_streams_total", reason="client") == 1,
                 "the end of the stream is counted",
             )
-            assert total(metrics(later), "carrel_ended_streams_total", reason="slow") == 0
+            assert total(metrics(later), "choirbook_ended_streams_total", reason="slow") == 0

@@ -128,7 +128,7 @@ def test_body_longer_than_announced_is_not_part_of_the_request(server: Server) -
 @pytest.fixture(scope="module")
 def impatient(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     library = write_library(tmp_path_factory.mktemp("impatient"))
-    with start(library, CARREL_BODY_TIMEOUT_S="0.2") as server:
+    with start(library, CHOIRBOOK_BODY_TIMEOUT_S="0.2") as server:
         yield server
 
 

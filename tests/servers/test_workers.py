@@ -96,11 +96,14 @@ def test_killed_worker_is_replaced_and_counters_go_on(server: Server) -> None:
     after = wait_for_count(server, 200)[0]
 
     assert workers[1] in replaced
-    assert (total(before, "carrel_worker_respawns_total"), total(after, "carrel_worker_respawns_total")) == (
+    assert (
+        total(before, "choirbook_worker_respawns_total"),
+        total(after, "choirbook_worker_respawns_total"),
+    ) == (
         0,
         1,
     )
-    assert {total(page, "carrel_workers") for page in (before, after)} == {WORKERS}
+    assert {total(page, "choirbook_workers") for page in (before, after)} == {WORKERS}
     assert total(after, "process_cpu_seconds_total") >= total(before, "process_cpu_seconds_total") > 0
     assert total(after, "process_resident_memory_bytes") > 0
     assert total(before, f"{LOADING}_count") == total(between, f"{LOADING}_count") == 100

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from carrel.sources.beneath import Directory, is_regular
+from choirbook.sources.beneath import Directory, is_regular
 from tests.support.collecting import no_collector
 from tests.support.descriptors import open_descriptors
 from tests.support.forbidding import run_without_openat2
@@ -165,7 +165,7 @@ def test_the_better_way_is_found_by_itself(root: Path) -> None:
 
 OPENING = """
 import os, sys
-from carrel.sources.beneath import Directory
+from choirbook.sources.beneath import Directory
 held = Directory(sys.argv[1])
 print(os.read(held.open("deep/er/b.md"), 100).decode())
 for path in ("../outside/secret.md", "link.md", "none.md"):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from carrel.model import SourceError, SourceExhausted
-from carrel.sources.filesystem import FilesystemSource
+from choirbook.model import SourceError, SourceExhausted
+from choirbook.sources.filesystem import FilesystemSource
 from tests.support.trees import plant
 
 

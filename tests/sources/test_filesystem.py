@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from carrel.model import SourceChanged, SourceError, SourceGone
-from carrel.sources.filesystem import FilesystemSource
-from carrel.sources.listing import MAX_DEPTH
+from choirbook.model import SourceChanged, SourceError, SourceGone
+from choirbook.sources.filesystem import FilesystemSource
+from choirbook.sources.listings import MAX_DEPTH
 from tests.support.descriptors import open_descriptors
 from tests.support.sources import directory
 from tests.support.trees import plant, replace
@@ -24,7 +24,7 @@ def problems(source: FilesystemSource) -> dict[str, str]:
 
 def test_a_listing_has_every_file_but_hidden_and_ignored_ones(tmp_path: Path) -> None:
     names = ["a.md", "b/c.md", ".hidden.md", ".git/config", "b/.x/y.md", "drafts/d.md", "e.tmp"]
-    plant(tmp_path, dict.fromkeys(names, "x") | {".carrelignore": "drafts/\n*.tmp\n"})
+    plant(tmp_path, dict.fromkeys(names, "x") | {".choirbookignore": "drafts/\n*.tmp\n"})
     assert listed(directory(tmp_path)) == {"a.md", "b/c.md"}
     assert problems(directory(tmp_path)) == {}
 
@@ -188,7 +188,7 @@ def test_a_root_that_is_gone_is_an_error_and_not_an_empty_listing(tmp_path: Path
 
 
 def test_an_ignore_file_that_is_a_directory_leaks_no_descriptor(tmp_path: Path) -> None:
-    plant(tmp_path, {"a.md": "x", ".carrelignore/b": "x"})
+    plant(tmp_path, {"a.md": "x", ".choirbookignore/b": "x"})
     source = directory(tmp_path)
     before = open_descriptors()
     for _ in range(20):

@@ -1,4 +1,4 @@
-"""A `.carrelignore` that cannot be used never counts as one that is not there."""
+"""A `.choirbookignore` that cannot be used never counts as one that is not there."""
 
 import os
 import time
@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from carrel.model import SourceError, SourceGone, SourceMisruled
-from carrel.sources.filesystem import FilesystemSource
-from carrel.sources.ignoring import MAX_IGNORE_BYTES, InvalidIgnoreFile, parse_ignore
-from carrel.sources.wildmatch import MAX_PATTERN_BYTES, MAX_STARS
-from carrel.steady import GONE_QUIET_S, QUIET_S
+from choirbook.model import SourceError, SourceGone, SourceMisruled
+from choirbook.sources.filesystem import FilesystemSource
+from choirbook.sources.ignore import MAX_IGNORE_BYTES, InvalidIgnoreFile, parse_ignore
+from choirbook.sources.stability import GONE_QUIET_S, QUIET_S
+from choirbook.sources.wildmatch import MAX_PATTERN_BYTES, MAX_STARS
 from tests.support.sources import directory
 from tests.support.trees import again_and_again, plant, replace
 
@@ -25,7 +25,7 @@ def listed(source: FilesystemSource) -> set[str]:
 
 def aged(root: Path, *paths: str) -> Path:
     """Wait until files have been quiet: their times cannot be set back."""
-    newest_s = max((root / path).lstat().st_ctime for path in paths or (".carrelignore",))
+    newest_s = max((root / path).lstat().st_ctime for path in paths or (".choirbookignore",))
     while time.time() - newest_s < 2 * QUIET_S:
         time.sleep(0.005)
     return root
@@ -40,7 +40,7 @@ def lists_in_time(source: FilesystemSource, expected: set[str], for_s: float = 1
     return False
 
 
-@pytest.mark.parametrize("name", [".carrelignore", "sub/.carrelignore"])
+@pytest.mark.parametrize("name", [".choirbookignore", "sub/.choirbookignore"])
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
@@ -62,7 +62,7 @@ def test_a_line_that_cannot_be_used_stops_a_start_and_is_named(
         directory(tmp_path).list()
 
 
-@pytest.mark.parametrize("name", [".carrelignore", "sub/.carrelignore"])
+@pytest.mark.parametrize("name", [".choirbookignore", "sub/.choirbookignore"])
 def test_a_running_server_keeps_what_counted_before_a_line_that_cannot_be_used(
     tmp_path: Path, name: str
 ) -> None:
@@ -81,25 +81,25 @@ def test_a_running_server_keeps_what_counted_before_a_line_that_cannot_be_used(
 def test_a_new_directory_whose_file_cannot_be_used_is_not_served(tmp_path: Path) -> None:
     source = directory(plant(tmp_path, {"a.md": "x"}))
     assert listed(source) == {"a.md"}
-    plant(tmp_path, {"sub/.carrelignore": "!", "sub/b.md": "x", "sub/deep/c.md": "x"})
+    plant(tmp_path, {"sub/.choirbookignore": "!", "sub/b.md": "x", "sub/deep/c.md": "x"})
     entries, problems = source.list()
     assert [entry.path for entry in entries] == ["a.md"]
     assert [problem.path for problem in problems] == ["sub"]
     for path in ("sub/b.md", "sub/deep/c.md"):
         with pytest.raises(SourceGone):
             source.stat(path)
-    replace(tmp_path / "sub/.carrelignore", "c.md\n")
+    replace(tmp_path / "sub/.choirbookignore", "c.md\n")
     assert lists_in_time(source, {"a.md", "sub/b.md"})
 
 
 def test_a_directory_stays_closed_until_its_file_is_good_or_gone_for_long(tmp_path: Path) -> None:
     source = directory(plant(tmp_path, {"a.md": "x"}))
     assert listed(source) == {"a.md"}
-    plant(tmp_path, {"sub/.carrelignore": "!", "sub/b.md": "x"})
+    plant(tmp_path, {"sub/.choirbookignore": "!", "sub/b.md": "x"})
     for _ in range(3):
         assert listed(source) == {"a.md"}
-        assert source.rule_faults[0].startswith("sub/.carrelignore, line 1: ")
-    (tmp_path / "sub/.carrelignore").unlink()
+        assert source.rule_faults[0].startswith("sub/.choirbookignore, line 1: ")
+    (tmp_path / "sub/.choirbookignore").unlink()
     begun_s = time.monotonic()
     assert listed(source) == {"a.md"}
     assert lists_in_time(source, {"a.md", "sub/b.md"})
@@ -111,7 +111,7 @@ def test_a_first_look_waits_until_a_file_is_quiet_and_not_for_ever(tmp_path: Pat
     plant(tmp_path, TREE)
 
     def write(number: int) -> None:
-        replace(tmp_path / ".carrelignore", f"# {number}\n")
+        replace(tmp_path / ".choirbookignore", f"# {number}\n")
 
     write(0)
     with again_and_again(write), pytest.raises(SourceMisruled, match="is being written"):
@@ -156,8 +156,8 @@ def test_a_file_that_cannot_be_read_stops_a_start(
     follow_links: bool,  # noqa: FBT001
 ) -> None:
     root = plant(tmp_path / "root", TREE)
-    make(root / ".carrelignore")
-    with pytest.raises(SourceMisruled, match=r"^\.carrelignore "):
+    make(root / ".choirbookignore")
+    with pytest.raises(SourceMisruled, match=r"^\.choirbookignore "):
         directory(root, follow_links=follow_links).list()
 
 
@@ -165,34 +165,34 @@ def test_a_file_that_cannot_be_read_stops_a_start(
 def test_a_running_server_keeps_what_counted_before_a_file_that_cannot_be_read(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
-    root = plant(tmp_path / "root", {**TREE, ".carrelignore": "drafts/\n"})
+    root = plant(tmp_path / "root", {**TREE, ".choirbookignore": "drafts/\n"})
     source = directory(root)
     before = listed(source)
     assert before == {"a.md", "sub/b.md"}
-    make(root / ".carrelignore")
+    make(root / ".choirbookignore")
     assert listed(source) == before
-    assert source.rule_faults[0].startswith(".carrelignore ")
+    assert source.rule_faults[0].startswith(".choirbookignore ")
 
 
 def test_a_file_of_exactly_the_longest_length_counts(tmp_path: Path) -> None:
     text = "drafts/\n"
-    plant(tmp_path, {**TREE, ".carrelignore": text + "#" * (MAX_IGNORE_BYTES - len(text))})
+    plant(tmp_path, {**TREE, ".choirbookignore": text + "#" * (MAX_IGNORE_BYTES - len(text))})
     assert listed(directory(tmp_path)) == {"a.md", "sub/b.md"}
 
 
 @pytest.mark.parametrize("follow_links", [False, True])
 def test_a_link_beneath_the_root_counts(tmp_path: Path, follow_links: bool) -> None:  # noqa: FBT001
     plant(tmp_path, {**TREE, "..data/ignored": "drafts/\n"})
-    (tmp_path / ".carrelignore").symlink_to("..data/ignored")
+    (tmp_path / ".choirbookignore").symlink_to("..data/ignored")
     assert listed(directory(tmp_path, follow_links=follow_links)) == {"a.md", "sub/b.md"}
 
 
 def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
-    plant(tmp_path, {**TREE, ".carrelignore": "\ufeffdrafts/\n"})
+    plant(tmp_path, {**TREE, ".choirbookignore": "\ufeffdrafts/\n"})
     assert listed(directory(tmp_path)) == {"a.md", "sub/b.md"}
 
 
-@pytest.mark.parametrize("name", [".carrelignore", "sub/.carrelignore"])
+@pytest.mark.parametrize("name", [".choirbookignore", "sub/.choirbookignore"])
 @pytest.mark.parametrize("is_emptied", [True, False], ids=["emptied", "gone"])
 def test_a_file_that_is_gone_for_a_moment_counts_all_the_while(
     tmp_path: Path,
@@ -214,24 +214,24 @@ def test_a_file_that_is_gone_for_a_moment_counts_all_the_while(
 
 
 def test_a_file_that_comes_back_counts_as_if_it_had_not_gone(tmp_path: Path) -> None:
-    source = directory(plant(tmp_path, {**TREE, ".carrelignore": "drafts/\n"}))
+    source = directory(plant(tmp_path, {**TREE, ".choirbookignore": "drafts/\n"}))
     before = listed(source)
-    (tmp_path / ".carrelignore").unlink()
+    (tmp_path / ".choirbookignore").unlink()
     assert listed(source) == before
     assert source.due_s < time.monotonic() + GONE_QUIET_S
-    plant(tmp_path, {".carrelignore": "drafts/\n"})
+    plant(tmp_path, {".choirbookignore": "drafts/\n"})
     assert listed(source) == before
     assert source.due_s > time.monotonic() + 10 * GONE_QUIET_S
 
 
 def test_a_file_that_is_being_written_counts_once_it_is_quiet(tmp_path: Path) -> None:
-    source = directory(plant(tmp_path, {**TREE, ".carrelignore": "drafts/\n"}))
+    source = directory(plant(tmp_path, {**TREE, ".choirbookignore": "drafts/\n"}))
     before = listed(source)
 
     written_s: list[float] = []
 
     def write(number: int) -> None:
-        replace(tmp_path / ".carrelignore", f"*\n!x{number}\n")
+        replace(tmp_path / ".choirbookignore", f"*\n!x{number}\n")
         written_s.append(time.monotonic())
 
     write(0)
@@ -249,8 +249,8 @@ def test_a_file_that_is_being_written_counts_once_it_is_quiet(tmp_path: Path) ->
 def test_a_document_is_refused_by_a_file_that_no_listing_has_seen(tmp_path: Path) -> None:
     source = directory(plant(tmp_path, {"a.md": "x"}))
     assert listed(source) == {"a.md"}
-    plant(tmp_path, {"new/.carrelignore": "b.md\n", "new/b.md": "x", "new/c.md": "x"})
-    aged(tmp_path, "new/.carrelignore")
+    plant(tmp_path, {"new/.choirbookignore": "b.md\n", "new/b.md": "x", "new/c.md": "x"})
+    aged(tmp_path, "new/.choirbookignore")
     with pytest.raises(SourceGone):
         source.stat("new/b.md")
     assert source.stat("new/c.md").size == 1
@@ -258,7 +258,7 @@ def test_a_document_is_refused_by_a_file_that_no_listing_has_seen(tmp_path: Path
 
 @pytest.mark.parametrize("target", ["drafts/secret.md", "sub/drafts/c.md"])
 def test_a_link_to_an_ignored_document_is_ignored(tmp_path: Path, target: str) -> None:
-    plant(tmp_path, {**TREE, ".carrelignore": "drafts/\n"})
+    plant(tmp_path, {**TREE, ".choirbookignore": "drafts/\n"})
     (tmp_path / "public.md").symlink_to(target)
     (tmp_path / "fine.md").symlink_to("a.md")
     source = directory(tmp_path, follow_links=True)
@@ -277,7 +277,7 @@ def test_a_link_to_a_directory_shows_nothing_that_is_ignored_there(
 ) -> None:
     """Links come before their targets here, in the order of names and in any other."""
     plant(tmp_path, {"a.md": "x", "drafts/secret.md": "x", "sub/deep/secret.md": "x"})
-    plant(tmp_path / at, {".carrelignore": rule})
+    plant(tmp_path / at, {".choirbookignore": rule})
     for name in ("aaa", "zzz"):
         (tmp_path / name).symlink_to("sub/deep" if at == "sub" else "drafts")
     source = directory(tmp_path, follow_links=True)
@@ -288,24 +288,24 @@ def test_a_link_to_a_directory_shows_nothing_that_is_ignored_there(
 
 
 def test_a_kubernetes_mount_is_served_though_only_some_names_are_wanted(tmp_path: Path) -> None:
-    plant(tmp_path / "..first", {"a.md": "x", "b.txt": "x", ".carrelignore": "*\n!*.md\n"})
+    plant(tmp_path / "..first", {"a.md": "x", "b.txt": "x", ".choirbookignore": "*\n!*.md\n"})
     (tmp_path / "..data").symlink_to("..first")
-    for name in ("a.md", "b.txt", ".carrelignore"):
+    for name in ("a.md", "b.txt", ".choirbookignore"):
         (tmp_path / name).symlink_to(f"..data/{name}")
     assert listed(directory(tmp_path, follow_links=True)) == {"a.md"}
 
 
 def test_hidden_files_are_left_out_whatever_a_file_says(tmp_path: Path) -> None:
-    plant(tmp_path, {"a.md": "x", ".git/config": "x", ".b.md": "x", ".carrelignore": "!.git\n!.b.md\n"})
+    plant(tmp_path, {"a.md": "x", ".git/config": "x", ".b.md": "x", ".choirbookignore": "!.git\n!.b.md\n"})
     source = directory(tmp_path)
     assert listed(source) == {"a.md"}
-    for path in (".git/config", ".b.md", ".carrelignore", "a.md\0x"):
+    for path in (".git/config", ".b.md", ".choirbookignore", "a.md\0x"):
         with pytest.raises(SourceGone):
             source.stat(path)
 
 
 def test_a_directory_that_cannot_be_entered_is_no_error_of_rules(tmp_path: Path) -> None:
-    plant(tmp_path, {"a.md": "x", "sub/.carrelignore/x": "x", "sub/b.md": "x"})
+    plant(tmp_path, {"a.md": "x", "sub/.choirbookignore/x": "x", "sub/b.md": "x"})
     source = directory(tmp_path)
     assert listed(source) == {"a.md", "sub/b.md"}
     assert source.rule_faults == ()
@@ -340,7 +340,7 @@ def test_matching_costs_a_bounded_time_for_each_byte(line: bytes) -> None:
 
 
 def test_a_message_names_the_line_and_quotes_nothing() -> None:
-    with pytest.raises(InvalidIgnoreFile, match=r"^sub/\.carrelignore, line 3: ") as raised:
+    with pytest.raises(InvalidIgnoreFile, match=r"^sub/\.choirbookignore, line 3: ") as raised:
         parse_ignore(b"a\r\nb\r\nacquisition-[z-a]\r\n", "sub")
     assert "acquisition" not in str(raised.value)
 

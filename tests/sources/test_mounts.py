@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from carrel.sources.filesystem import FilesystemSource
-from carrel.sources.mounts import file_system_of, is_on_local_disk
+from choirbook.sources.filesystem import FilesystemSource
+from choirbook.sources.mounts import file_system_of, is_on_local_disk
 
 TABLE = """\
 22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw

@@ -1,4 +1,4 @@
-"""Calls of the admin surface, by a client of another make than Carrel's."""
+"""Calls of the admin surface, by a client of another make than Choirbook's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ INVALIDATE, WARM, STATS = (f"/admin/cache/{call}" for call in ("invalidate", "wa
 def unix_client(path: Path) -> httpx.Client:
     """Make a client of a socket in the file system."""
     transport = httpx.HTTPTransport(uds=str(path))
-    return httpx.Client(transport=transport, base_url="http://carrel", timeout=DEADLINE_S)
+    return httpx.Client(transport=transport, base_url="http://choirbook", timeout=DEADLINE_S)
 
 
 def call(client: httpx.Client, path: str, **body: Any) -> dict[str, Any]:
@@ -32,4 +32,4 @@ def call(client: httpx.Client, path: str, **body: Any) -> dict[str, Any]:
 def audited(server: Server) -> list[dict[str, Any]]:
     """Return the lines about admin calls."""
     lines = [json.loads(line) for line in server.stderr.splitlines(keepends=True) if line.endswith("\n")]
-    return [line for line in lines if line.get("logger") == "carrel.admin"]
+    return [line for line in lines if line.get("logger") == "choirbook.admin"]

@@ -11,14 +11,14 @@ from typing import Any
 
 import httpx
 
-from carrel.app import Application, FeatureMaker, ToolMaker
-from carrel.catalog import Catalog
-from carrel.library import Library
-from carrel.model import Source
-from carrel.observe.cells import Cells
-from carrel.observe.lines import LineWriter
-from carrel.settings import Settings
-from carrel.surveying import open_library
+from choirbook.app import Application, FeatureMaker, ToolMaker
+from choirbook.catalog.catalog import Catalog
+from choirbook.library.library import Library
+from choirbook.library.scanner import open_library
+from choirbook.model import Source
+from choirbook.observe.cells import Cells
+from choirbook.observe.log_writer import LineWriter
+from choirbook.settings import Settings
 
 BASE = "http://127.0.0.1:8000"
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from carrel.http.exchange import Response
-from carrel.observe.batch import Batch, Notes, Sent
+from choirbook.http.exchange import Response
+from choirbook.observe.batch import Batch, Notes, Sent
 
 
 def batch_of(sent: Iterable[Sent]) -> Batch:

@@ -8,13 +8,15 @@ from pathlib import Path
 DEADLINE_S = 20
 
 
-def carrel(
+def choirbook(
     *arguments: str | Path, cwd: Path | None = None, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run `carrel` to its end; nothing of this environment that is meant for Carrel goes along."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CARREL_", "CACHE_"))}
+    """Run `choirbook` to its end; nothing of this environment that is meant for Choirbook goes along."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("CHOIRBOOK_", "CACHE_"))
+    }
     return subprocess.run(
-        [sys.executable, "-m", "carrel", *map(str, arguments)],
+        [sys.executable, "-m", "choirbook", *map(str, arguments)],
         capture_output=True,
         text=True,
         errors="surrogateescape",

@@ -7,7 +7,7 @@ The starter library is always there. Others are used where there are any: in the
 import os
 from pathlib import Path
 
-from carrel.settings import STARTER_LIBRARY
+from choirbook.settings import STARTER_LIBRARY
 from tests.support.servers import REPOSITORY
 
 

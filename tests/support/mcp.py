@@ -4,9 +4,9 @@ from typing import Any
 
 import httpx
 
-from carrel import __version__
-from carrel.mcp.messages import CLIENT_CAPABILITIES, PROTOCOL_VERSION
-from carrel.mcp.revisions import MODERN
+from choirbook import __version__
+from choirbook.mcp.messages import CLIENT_CAPABILITIES, PROTOCOL_VERSION
+from choirbook.mcp.revisions import MODERN
 from tests.support.apps import Served
 
 NOW = MODERN[0]
@@ -63,7 +63,7 @@ async def modern(served: Served, method: str, /, **params: Any) -> httpx.Respons
 CALLS = {"handshake": handshake, "modern": modern}
 """How a client of each era calls a method."""
 
-STAMP = {"io.modelcontextprotocol/serverInfo": {"name": "carrel", "version": __version__}}
+STAMP = {"io.modelcontextprotocol/serverInfo": {"name": "choirbook", "version": __version__}}
 
 
 _CACHEABLE = {

@@ -1,4 +1,4 @@
-"""A real Prometheus that scrapes a Carrel, with the rules and alerts of the project."""
+"""A real Prometheus that scrapes a Choirbook, with the rules and alerts of the project."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(directory: Path, carrel_port: int, *flags: str) -> Iterator[Prometheus]:
+def prometheus(directory: Path, choirbook_port: int, *flags: str) -> Iterator[Prometheus]:
     """Run a Prometheus with the project's configuration, but for address, intervals, and places."""
     config = yaml.safe_load((RULES / "prometheus.yml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     config["rule_files"] = [str(RULES / name) for name in config["rule_files"]]
-    config["scrape_configs"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{carrel_port}"]
+    config["scrape_configs"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{choirbook_port}"]
     (directory / "prometheus.yml").write_text(yaml.safe_dump(config))
     port = free_port()
     with (directory / "log").open("wb") as log:

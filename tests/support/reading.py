@@ -1,7 +1,7 @@
 """Reads of a library in this process, as surfaces do them."""
 
-from carrel.library import Library
-from carrel.model import Form, Reading
+from choirbook.library.library import Library
+from choirbook.model import Form, Reading
 from tests.support.trees import CORE_URI
 
 

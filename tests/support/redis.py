@@ -83,10 +83,10 @@ class RedisServer:
         self._process.send_signal(signal.SIGCONT)
 
     def client(self, **options: Any) -> redis.Redis:
-        """Return a client of another make than Carrel's way of asking."""
+        """Return a client of another make than Choirbook's way of asking."""
         return redis.Redis(host="127.0.0.1", port=self.port, protocol=3, **options)
 
-    def keys(self, pattern: str = "carrel:*") -> list[str]:
+    def keys(self, pattern: str = "choirbook:*") -> list[str]:
         """Return the keys of a pattern, in order."""
         with self.client() as client:
             return sorted(key.decode() for key in client.scan_iter(match=pattern, count=1000))

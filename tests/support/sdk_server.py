@@ -1,6 +1,6 @@
-"""A resource server made with the official SDK: what Carrel is compared with.
+"""A resource server made with the official SDK: what Choirbook is compared with.
 
-It reads every document at each request, keeps nothing, and knows Carrel's rules only as the table that it is
+It reads every document at each request, keeps nothing, and knows Choirbook's rules only as the table that it is
 given: for each resource `uri`, `name`, `title`, `description`, `mimeType`, `size`, `lastModified`, `path`.
 Run as `python -m tests.support.sdk_server DIR TABLE`.
 """
@@ -22,7 +22,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
 
 TTL_MS = 1000
-"""What Carrel says by default."""
+"""What Choirbook says by default."""
 
 _Context = ServerRequestContext[Any]
 
@@ -79,7 +79,7 @@ def main() -> None:
     documents = Documents(Path(sys.argv[1]), json.loads(Path(sys.argv[2]).read_text("utf-8")))
     hint = CacheHint(ttl_ms=TTL_MS, scope="public")
     server: Server[Any] = Server(
-        "carrel",
+        "choirbook",
         version="0.1.0",
         cache_hints={"resources/list": hint, "resources/read": hint},
         on_list_resources=documents.list,

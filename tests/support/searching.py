@@ -1,6 +1,6 @@
 """Searches of an app in this process, and a document to find."""
 
-from carrel.search.results import Hit
+from choirbook.search.results import Hit
 from tests.support.apps import Served
 
 GUIDE = "# Guide\n\n## Fixtures\n\nA fixture gives a test what it needs: zebra.\n\n## Other\n\nNothing.\n"

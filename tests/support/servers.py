@@ -103,14 +103,14 @@ class Server:
         return sorted(found)
 
 
-def carrel(*arguments: str | Path) -> list[str]:
-    """Return the command line that runs Carrel as its users do."""
-    return [sys.executable, "-m", "carrel", *map(str, arguments)]
+def choirbook(*arguments: str | Path) -> list[str]:
+    """Return the command line that runs Choirbook as its users do."""
+    return [sys.executable, "-m", "choirbook", *map(str, arguments)]
 
 
 def rsgi_command(library: Path, *options: str) -> list[str]:
-    """Return the command line of `carrel serve` on a port that the system chooses."""
-    return carrel("serve", library, "--port", "0", *options)
+    """Return the command line of `choirbook serve` on a port that the system chooses."""
+    return choirbook("serve", library, "--port", "0", *options)
 
 
 def asgi_command(library: Path) -> list[str]:
@@ -120,7 +120,7 @@ def asgi_command(library: Path) -> list[str]:
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment of a server: this process's, without the settings of whoever runs the tests."""
-    foreign = ("CARREL_", "CACHE_", "OTEL_")
+    foreign = ("CHOIRBOOK_", "CACHE_", "OTEL_")
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
     modules = os.pathsep.join(filter(None, [str(REPOSITORY), os.environ.get("PYTHONPATH")]))
     return inherited | {"PYTHONPATH": modules} | dict(extra or {})
@@ -181,7 +181,7 @@ def _port_of(process: subprocess.Popen[bytes], directory: Path) -> int:
 def _is_ready(server: Server) -> bool:
     assert server.process.poll() is None, server.stderr
     try:
-        # A server that is not Carrel has no such route, and says so once it is up.
+        # A server that is not Choirbook has no such route, and says so once it is up.
         return not httpx.get(f"{server.url}/readyz", trust_env=False, verify=_NO_TLS).is_server_error
     except httpx.TransportError:
         return False
@@ -310,9 +310,9 @@ def serve_asgi(library: Path) -> None:
     """Serve a library under Uvicorn on a port that the system chooses; blocks until a signal."""
     import uvicorn
 
-    from carrel import create_app
-    from carrel.http.edge import LOOPBACK_HOSTS
-    from carrel.settings import load
+    from choirbook import create_app
+    from choirbook.http.edge import LOOPBACK_HOSTS
+    from choirbook.settings import load
 
     app = create_app(load({"root": library, "allowed_hosts": LOOPBACK_HOSTS}))
     listener = socket.create_server(("127.0.0.1", 0))

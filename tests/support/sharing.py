@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from carrel.cache.shared import SharedLevel
-from carrel.library import Library
+from choirbook.library.library import Library
+from choirbook.redis.store import SharedLevel
 from tests.support.apps import Served, serving
 from tests.support.redis import RedisServer
 from tests.support.waiting import eventually

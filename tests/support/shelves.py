@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from carrel.catalog import Catalog
-from carrel.draft import Document
-from carrel.errors import Era
-from carrel.mcp.stream import Stream
-from carrel.mcp.streams import Streams
-from carrel.model import SourceEntry, Version
+from choirbook.catalog.catalog import Catalog
+from choirbook.catalog.changeset import Document
+from choirbook.errors import Era
+from choirbook.mcp.stream import Stream
+from choirbook.mcp.streams import Streams
+from choirbook.model import SourceEntry, Version
 from tests.support.waiting import eventually
 
 

@@ -3,8 +3,8 @@
 import threading
 from pathlib import Path
 
-from carrel.model import Content, SourceEntry, SourceError, SourceGone, SourceProblem, Version
-from carrel.sources.filesystem import FilesystemSource
+from choirbook.model import Content, SourceEntry, SourceError, SourceGone, SourceProblem, Version
+from choirbook.sources.filesystem import FilesystemSource
 
 MIB = 1024 * 1024
 

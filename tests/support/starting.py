@@ -3,13 +3,13 @@
 import subprocess
 from pathlib import Path
 
-from tests.support.servers import DEADLINE_S, carrel, environment
+from tests.support.servers import DEADLINE_S, choirbook, environment
 
 
 def refused(directory: Path, *arguments: str | Path, **variables: str) -> tuple[int, str]:
-    """Run `carrel serve` where it cannot start; return its exit code and the one line it says."""
+    """Run `choirbook serve` where it cannot start; return its exit code and the one line it says."""
     done = subprocess.run(
-        carrel("serve", *arguments),
+        choirbook("serve", *arguments),
         cwd=directory,
         env=environment(variables),
         stdin=subprocess.DEVNULL,

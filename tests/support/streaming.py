@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from carrel.http.exchange import Request, Response, Streaming
-from carrel.mcp.stream import Stream
-from carrel.servers.asgi import AsgiHeaders
+from choirbook.http.exchange import Request, Response, Streaming
+from choirbook.mcp.stream import Stream
+from choirbook.servers.asgi.server import AsgiHeaders
 from tests.support.apps import Served
 from tests.support.mcp import ACCEPT
 from tests.support.shelves import Client

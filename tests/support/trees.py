@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from carrel.settling import QUIET_S
+from choirbook.library.debounce import QUIET_S
 
 AGE_S = 60
 """Planted files look this old, so that the first survey believes them at once."""

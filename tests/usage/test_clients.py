@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel.usage.clients import MAX_CHARACTERS, UNKNOWN, Client, named, of_user_agent, printable
+from choirbook.usage.clients import MAX_CHARACTERS, UNKNOWN, Client, named, of_user_agent, printable
 
 
 def test_a_user_agent_is_its_first_product() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from carrel.usage.clients import Client
-from carrel.usage.ledger import MAX_QUERY_CHARACTERS, UsageLedger
-from carrel.usage.reading import open_to_read
-from carrel.usage.records import ResourceUsage
+from choirbook.usage.clients import Client
+from choirbook.usage.ledger import MAX_QUERY_CHARACTERS, UsageLedger
+from choirbook.usage.records import ResourceUsage
+from choirbook.usage.reports import open_to_read
 from tests.support.waiting import eventually_sync
 
 A = "mcp://resources/a"
@@ -39,7 +39,7 @@ def test_what_is_noted_gets_into_the_file_by_itself(ledger: UsageLedger, path: P
     eventually_sync(lambda: path.exists() and path.stat().st_size and kept(path) == {A: 3})
     ledger.note(A, 2, 2.0, CURL)
     eventually_sync(lambda: kept(path) == {A: 5})
-    assert sum(thread.name == "carrel-usage" for thread in threading.enumerate()) == 1
+    assert sum(thread.name == "choirbook-usage" for thread in threading.enumerate()) == 1
 
 
 def test_what_was_noted_is_told_at_once(ledger: UsageLedger) -> None:
@@ -88,7 +88,7 @@ def test_documents_come_and_go(ledger: UsageLedger) -> None:
 def test_a_file_that_cannot_be_used_is_told_once_and_nothing_is_lost(
     ledger: UsageLedger, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "carrel.usage")
+    caplog.set_level(logging.INFO, "choirbook.usage")
     path.mkdir()
     for _ in range(3):
         ledger.note(A, 1, 1.0, CURL)

@@ -1,5 +1,5 @@
-from carrel.usage.clients import MAX_CLIENTS, OTHER, Client
-from carrel.usage.pending import MAX_SEARCHES, Pending
+from choirbook.usage.clients import MAX_CLIENTS, OTHER, Client
+from choirbook.usage.pending import MAX_SEARCHES, Pending
 
 URI, OTHER_URI = "mcp://resources/a", "mcp://resources/b"
 CURL = Client("curl", "8")

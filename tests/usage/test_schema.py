@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from carrel.errors import InvalidSettings
-from carrel.usage.reading import open_to_read
-from carrel.usage.schema import NotAUsageFile, require_place
-from carrel.usage.store import UsageStore
+from choirbook.errors import InvalidSettings
+from choirbook.usage.reports import open_to_read
+from choirbook.usage.schema import NotAUsageFile, require_place
+from choirbook.usage.store import UsageStore
 
 
 def test_databases_of_others_are_left_alone(path: Path) -> None:

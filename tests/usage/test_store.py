@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from carrel.usage.clients import MAX_CLIENTS, Client
-from carrel.usage.pending import MAX_SEARCHES, Pending
-from carrel.usage.records import ClientUsage, EmptySearch, Loaded, ResourceUsage
-from carrel.usage.schema import IN_MEMORY
-from carrel.usage.store import UsageStore
+from choirbook.usage.clients import MAX_CLIENTS, Client
+from choirbook.usage.pending import MAX_SEARCHES, Pending
+from choirbook.usage.records import ClientUsage, EmptySearch, Loaded, ResourceUsage
+from choirbook.usage.schema import IN_MEMORY
+from choirbook.usage.store import UsageStore
 
 A, B = "mcp://resources/a", "mcp://resources/b"
 CURL, CLAUDE = Client("curl", "8"), Client("claude-code", "2.1")

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel.cli.top.figures import Figures, figures
-from carrel.cli.top.scraping import Snapshot
-from carrel.observe.metrics import BUCKETS_S
+from choirbook.cli.top.figures import Figures, figures
+from choirbook.cli.top.scraper import Snapshot
+from choirbook.observe.metrics import BUCKETS_S
 
 HITS = "mcp_resource_cache_hits_total"
 MISSES = "mcp_resource_cache_misses_total"
@@ -83,22 +83,22 @@ def test_quantiles_rise_and_stay_within_the_bounds(counts: list[int]) -> None:
 @pytest.mark.parametrize(
     ("sample", "words"),
     [
-        (("carrel_catalog_resources", {}, 0.0), "has no documents"),
-        (("carrel_rules_up", {}, 0.0), "rules cannot be used"),
-        (("carrel_ready", {}, 0.0), "Not ready"),
-        (("carrel_watch_up", {}, 0.0), "does not tell of changes"),
-        (("carrel_shared_cache_up", {}, 0.0), "Redis is down"),
-        (("carrel_feed_up", {}, 0.0), "feed of changes is down"),
-        (("carrel_failed_surveys_total", {}, 2.0), "2 surveys of the library failed"),
+        (("choirbook_catalog_resources", {}, 0.0), "has no documents"),
+        (("choirbook_rules_up", {}, 0.0), "rules cannot be used"),
+        (("choirbook_ready", {}, 0.0), "Not ready"),
+        (("choirbook_watch_up", {}, 0.0), "does not tell of changes"),
+        (("choirbook_shared_cache_up", {}, 0.0), "Redis is down"),
+        (("choirbook_feed_up", {}, 0.0), "feed of changes is down"),
+        (("choirbook_failed_surveys_total", {}, 2.0), "2 surveys of the library failed"),
         (
             ("mcp_resource_stale_reads_total", {"resource_type": "a"}, 7.0),
             "7 reads answered with the last good",
         ),
-        (("carrel_access_log_dropped_lines_total", {}, 9.0), "9 log lines dropped"),
-        (("carrel_trace_failing_exporters", {"exporter": "otlp"}, 1.0), "Traces do not arrive"),
-        (("carrel_trace_spans_dropped_total", {"reason": "queue_full"}, 8.0), "8 spans lost"),
-        (("carrel_traces_dropped_total", {}, 2.0), "2 requests not traced"),
-        (("carrel_http_responses_total", {"status": "5xx"}, 3.0), "3 responses with a server error"),
+        (("choirbook_access_log_dropped_lines_total", {}, 9.0), "9 log lines dropped"),
+        (("choirbook_trace_failing_exporters", {"exporter": "otlp"}, 1.0), "Traces do not arrive"),
+        (("choirbook_trace_spans_dropped_total", {"reason": "queue_full"}, 8.0), "8 spans lost"),
+        (("choirbook_traces_dropped_total", {}, 2.0), "2 requests not traced"),
+        (("choirbook_http_responses_total", {"status": "5xx"}, 3.0), "3 responses with a server error"),
     ],
 )
 def test_what_is_not_as_it_should_be_is_said_in_words(
@@ -109,17 +109,17 @@ def test_what_is_not_as_it_should_be_is_said_in_words(
 
 
 def test_missing_workers_are_told_of() -> None:
-    assert states(("carrel_workers", {}, 1.0), ("carrel_workers_wanted", {}, 2.0)) == [
+    assert states(("choirbook_workers", {}, 1.0), ("choirbook_workers_wanted", {}, 2.0)) == [
         "Only 1 of 2 workers run"
     ]
 
 
 def test_a_server_in_order_has_nothing_to_tell() -> None:
     assert not states(
-        ("carrel_watch_up", {}, 1.0),
-        ("carrel_feed_up", {}, 1.0),
-        ("carrel_workers", {}, 2.0),
-        ("carrel_workers_wanted", {}, 2.0),
-        ("carrel_http_responses_total", {"status": "5xx"}, 0.0),
-        ("carrel_http_responses_total", {"status": "2xx"}, 50.0),
+        ("choirbook_watch_up", {}, 1.0),
+        ("choirbook_feed_up", {}, 1.0),
+        ("choirbook_workers", {}, 2.0),
+        ("choirbook_workers_wanted", {}, 2.0),
+        ("choirbook_http_responses_total", {"status": "5xx"}, 0.0),
+        ("choirbook_http_responses_total", {"status": "2xx"}, 50.0),
     )

@@ -15,7 +15,7 @@ HERE = "tests/clients/matrix"
 TRANSPORTS = ("http", "stdio")
 
 OPERATIONS = {
-    "connect": "The client and Carrel agree on the newest revision of the era.",
+    "connect": "The client and Choirbook agree on the newest revision of the era.",
     "list": "All pages of the listing, with the size of every document, and the URI templates.",
     "read": "Text that is not ASCII, a URI with escapes, and an image: byte for byte what is in the library.",
     "errors": "Asked for a URI that is not there, the client passes on which one is meant.",

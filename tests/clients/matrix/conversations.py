@@ -1,4 +1,4 @@
-"""Runs a driver against a Carrel of its own, over a transport and in an era, and edits a document for it."""
+"""Runs a driver against a Choirbook of its own, over a transport and in an era, and edits a document for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.node import node_tools
 from tests.support.servers import (
     DEADLINE_S,
     REPOSITORY,
-    carrel,
+    choirbook,
     environment,
     rsgi_command,
     running,
@@ -88,7 +88,7 @@ def converse(conversation: Conversation, directory: Path) -> dict[str, Line]:
 @contextmanager
 def _target(conversation: Conversation, library: Path, directory: Path) -> Iterator[dict[str, Any]]:
     if conversation.transport == "stdio":
-        command, *arguments = carrel("stdio", library)
+        command, *arguments = choirbook("stdio", library)
         stdio = {"command": command, "args": arguments, "env": VARIABLES, "cwd": str(directory)}
         yield {"url": None, "stdio": stdio}
     else:

@@ -25,8 +25,8 @@ COMMAND = "task clients"
 _INTRODUCTION = f"""\
 # Clients
 
-Which clients work with Carrel, and how far. CI runs every cell for every change, with the client itself and a
-real Carrel. ✓ means that the client saw what it has to see, alike over HTTP and stdio; a number, that it does
+Which clients work with Choirbook, and how far. CI runs every cell for every change, with the client itself and a
+real Choirbook. ✓ means that the client saw what it has to see, alike over HTTP and stdio; a number, that it does
 not offer that, for the reason below the table. `{COMMAND}` runs all cells and makes this page.
 """
 

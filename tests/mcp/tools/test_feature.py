@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from carrel.paging import encode_cursor
+from choirbook.catalog.cursors import encode_cursor
 from tests.support.apps import Served, serving
 from tests.support.mcp import CALLS, error, post, result
 from tests.support.sources import EIO, FailingSource

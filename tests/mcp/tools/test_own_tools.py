@@ -1,4 +1,4 @@
-"""Tools and features that an embedding app adds to Carrel's own."""
+"""Tools and features that an embedding app adds to Choirbook's own."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import pytest
 
-from carrel.app import ToolMaker
-from carrel.errors import Era
-from carrel.library import Library
-from carrel.mcp.messages import CLIENT_CAPABILITIES
-from carrel.mcp.protocol import Call
-from carrel.mcp.results import Method, Outcome, finish
-from carrel.mcp.tools.tool import Arguments, Tool, described
+from choirbook.app import ToolMaker
+from choirbook.errors import Era
+from choirbook.library.library import Library
+from choirbook.mcp.messages import CLIENT_CAPABILITIES
+from choirbook.mcp.protocol import Call
+from choirbook.mcp.results import Method, Outcome, finish
+from choirbook.mcp.tools.tool import Arguments, Tool, described
 from tests.support.apps import application, serving
 from tests.support.mcp import META, modern_headers, modern_message, post, result
 from tests.support.tools import told_of, tools
@@ -37,7 +37,7 @@ def tool(name: str, **members: Any) -> ToolMaker:
 
 
 class Weather:
-    """A feature that Carrel does not have."""
+    """A feature that Choirbook does not have."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
@@ -60,7 +60,7 @@ async def test_a_tool_of_ones_own_is_listed_last_and_called(library: Path, era: 
     assert found == {"content": [{"type": "text", "text": "here"}]}
 
 
-async def test_it_is_there_where_carrels_own_are_switched_off(library: Path, era: str) -> None:
+async def test_it_is_there_where_choirbooks_own_are_switched_off(library: Path, era: str) -> None:
     async with serving(library, tools=False, more_tools=[tool("where")]) as served:
         assert list(await tools(served, era)) == ["where"]
 

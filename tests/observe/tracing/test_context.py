@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrel.observe.tracing.context import Context, context_of_message, parse_context
+from choirbook.observe.tracing.context import Context, context_of_message, parse_context
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),

@@ -19,8 +19,8 @@ from opentelemetry.semconv.attributes import (
     user_agent_attributes,
 )
 
-from carrel.http.exchange import FailedRead, Operation, Read, Request, Revalidation
-from carrel.model import (
+from choirbook.http.exchange import FailedRead, Operation, Read, Request, Revalidation
+from choirbook.model import (
     Reading,
     Representation,
     ResourceInfo,
@@ -28,9 +28,9 @@ from carrel.model import (
     Stage,
     Version,
 )
-from carrel.observe.batch import Sent
-from carrel.observe.tracing.marking import Note
-from carrel.observe.tracing.spans import Span, span_of
+from choirbook.observe.batch import Sent
+from choirbook.observe.tracing.sampling import Note
+from choirbook.observe.tracing.spans import Span, span_of
 from tests.support.servers import message
 
 URI = "mcp://resources/sdlc/core"
@@ -84,7 +84,7 @@ REFUSED = response(200, error="-32602")
 
 
 def test_names_of_attributes_are_those_of_the_conventions() -> None:
-    headers = {"user-agent": "curl", "host": "carrel.example:8000"}
+    headers = {"user-agent": "curl", "host": "choirbook.example:8000"}
     of_http = told(marked(response(500), get(query="q=x", method="INVENTED", **headers)))
     of_mcp = told(marked(RESULT, posted(call("modern", "resources/read", uri=URI))))
     of_tool = told(marked(RESULT, posted(call("modern", "tools/call", name="search"))))
@@ -109,7 +109,7 @@ def test_names_of_attributes_are_those_of_the_conventions() -> None:
     }
     spans = [of_http, of_mcp, of_tool, of_prompt, of_error]
     used = {name for span in [*spans, *of_http.children] for name in span.attributes}
-    assert {name for name in used if not name.startswith("carrel.")} <= known
+    assert {name for name in used if not name.startswith("choirbook.")} <= known
     assert len(used) > 15
 
 
@@ -171,7 +171,7 @@ def test_an_error_of_the_protocol_or_of_a_tool_is_told() -> None:
 )
 def test_era_and_revision_are_told(era: str, headers: dict[str, str], revision: str | None) -> None:
     span = told(marked(RESULT, posted(call(era, "ping"), **headers)))
-    assert span.attributes["carrel.era"] == era
+    assert span.attributes["choirbook.era"] == era
     assert span.attributes.get("mcp.protocol.version") == revision
 
 
@@ -208,15 +208,15 @@ def test_a_load_that_began_before_the_request_was_anothers() -> None:
     stages = (Stage("cache.memory", 11.0, 0.1), Stage("source.read", 9.0, 3.0))
     reading = Reading(INFO, BYTES, ServedFrom.MISS, stages)
     read, _ = told(marked(response(200, reading), get())).children
-    assert [child.attributes for child in read.children] == [{}, {"carrel.load.joined": True}]
+    assert [child.attributes for child in read.children] == [{}, {"choirbook.load.joined": True}]
 
 
 def test_a_revalidation_is_a_hit_and_a_failure_has_its_reason() -> None:
     read, _ = told(marked(response(304, Revalidation(INFO)), get())).children
-    assert read.attributes["carrel.cache.result"] == "hit"
-    assert read.attributes["carrel.read.revalidated"] is True
+    assert read.attributes["choirbook.cache.result"] == "hit"
+    assert read.attributes["choirbook.read.revalidated"] is True
     read, _ = told(marked(response(404, FailedRead(URI, "ResourceNotFound")), get())).children
-    assert (read.error, read.attributes["carrel.cache.result"]) == ("ResourceNotFound", "none")
+    assert (read.error, read.attributes["choirbook.cache.result"]) == ("ResourceNotFound", "none")
 
 
 def test_each_read_of_a_batch_is_told() -> None:

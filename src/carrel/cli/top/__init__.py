@@ -1,1 +1,0 @@
-"""`carrel top`: a running server as its `/metrics` show it, live in a terminal or for programs."""

@@ -1,5 +1,0 @@
-"""Read-only tools, for clients whose model can call tools but not read resources."""
-
-from carrel.mcp.tools.feature import Tools
-
-__all__ = ["Tools"]

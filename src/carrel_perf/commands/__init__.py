@@ -1,1 +1,0 @@
-"""The commands of `carrel perf`, one a module, each with `register(app)`."""

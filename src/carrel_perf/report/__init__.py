@@ -1,5 +1,0 @@
-"""The report: result files in, one self-contained HTML page out."""
-
-from carrel_perf.report.page import page
-
-__all__ = ["page"]

@@ -1,0 +1,15 @@
+"""`python -m choirbook`."""
+
+import os
+import sys
+
+# Python puts the working directory first, where an agent may have a repository of anybody's: its `typer.py`
+# would run in place of the installed one. The command `choirbook` has nothing of that kind on its path.
+if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:  # noqa: PTH109 - pathlib is not loaded yet
+    package = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - as above
+    if os.path.dirname(package) != sys.path[0]:  # noqa: PTH120 - as above
+        del sys.path[0]
+
+from choirbook.cli import main
+
+main()

@@ -1,0 +1,66 @@
+"""The bodies of admin calls: JSON -> values. Pure."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeVar
+
+import msgspec
+
+from choirbook.errors import InvalidParams, ParseFailed
+from choirbook.model import Invalidation
+
+MAX_WAIT_S = 30.0
+
+_MAX_REASON = 200
+"""Characters of what the decoder says: it quotes the client."""
+
+_Body = TypeVar("_Body", bound=msgspec.Struct)
+
+
+class InvalidateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be forgotten: one of the three."""
+
+    uri: str | None = None
+    type: str | None = None
+    all: bool = False
+
+
+class WarmBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """How to load ahead."""
+
+    wait_seconds: Annotated[float, msgspec.Meta(ge=0.0, le=MAX_WAIT_S)] = 5.0
+    """How long the answer may take, at most; the loading goes on after it."""
+
+
+class StatsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing is to be said."""
+
+
+def scope_of(raw: bytes) -> Invalidation:
+    """Read the body of an invalidation.
+
+    Raises:
+        ParseFailed: It is not JSON.
+        InvalidParams: It does not say which one thing is to be forgotten.
+    """
+    body = decode(raw, InvalidateBody)
+    if (body.uri is not None) + (body.type is not None) + body.all != 1:
+        raise InvalidParams(
+            'Say what is to be forgotten, one of: {"uri": "mcp://..."}, {"type": "pattern"}, {"all": true}.'
+        )
+    return Invalidation(uri=body.uri, type=body.type)
+
+
+def decode(raw: bytes, kind: type[_Body]) -> _Body:
+    """Read a body; an empty one is an empty object.
+
+    Raises:
+        ParseFailed: It is not JSON.
+        InvalidParams: It is not of this kind.
+    """
+    try:
+        return msgspec.json.decode(raw or b"{}", type=kind)
+    except msgspec.ValidationError as error:
+        raise InvalidParams(f"The body is not what it should be: {str(error)[:_MAX_REASON]}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ParseFailed(f"The body is not JSON: {str(error)[:_MAX_REASON]}.") from error

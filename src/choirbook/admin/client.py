@@ -1,0 +1,119 @@
+"""The client of the admin surface, over a socket in the file system or a loopback port."""
+
+from __future__ import annotations
+
+import socket
+from http.client import HTTPConnection, HTTPException
+from typing import TypeVar
+
+import msgspec
+
+from choirbook.errors import CallRefused, InvalidSettings, NotChoirbook, ServerUnreachable, TokenRefused
+from choirbook.runtime.admin_address import AdminAddress, UnixAddress, parse_admin_address
+from choirbook.settings import Settings
+
+TIMEOUT_S = 15.0
+"""How long an answer may take: a server waits a few seconds for a worker that stands still, then says so."""
+
+MAX_ANSWER_BYTES = 4 * 1024 * 1024
+"""Of what is no admin surface; the most workers there can be need a tenth of it."""
+
+_UNAUTHORISED = 401
+_FIRST_ERROR = 400
+
+_Answer = TypeVar("_Answer", bound=msgspec.Struct)
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    detail: str
+
+
+class AdminClient:
+    """Calls one server.
+
+    Args:
+        settings: Where it is, and with which token; see `admitting.with_token`.
+
+    Raises:
+        InvalidSettings: They do not say where.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        if not settings.admin:
+            raise InvalidSettings(
+                "Say where the server answers admin calls, as at its start: --admin ADDRESS or CHOIRBOOK_ADMIN."
+            )
+        self._address = parse_admin_address(settings.admin)
+        self._token = settings.admin_token
+
+    def call(self, path: str, body: object, answer: type[_Answer]) -> _Answer:
+        """Make a call.
+
+        Args:
+            path: Of the call.
+            body: What is encoded as JSON.
+            answer: What the answer has to be.
+
+        Raises:
+            ServerUnreachable: Nobody answers.
+            NotChoirbook: Somebody else does.
+            TokenRefused: The server wants another token.
+            CallRefused: It does not do it.
+        """
+        status, raw = self._exchange(path, msgspec.json.encode(body))
+        try:
+            if status < _FIRST_ERROR:
+                return msgspec.json.decode(raw, type=answer)
+            detail = msgspec.json.decode(raw, type=_Problem).detail
+        except msgspec.DecodeError as error:
+            raise NotChoirbook(
+                f"What answers at {self._address} is not Choirbook's admin surface. "
+                "Give the address that the server's greeting shows after 'Admin'."
+            ) from error
+        raise (TokenRefused if status == _UNAUTHORISED else CallRefused)(detail)
+
+    def _exchange(self, path: str, body: bytes) -> tuple[int, bytes]:
+        connection = _connection(self._address)
+        headers = {"Content-Type": "application/json"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        try:
+            connection.request("POST", path, body, headers)
+            response = connection.getresponse()
+            return response.status, response.read(MAX_ANSWER_BYTES)
+        except TimeoutError as error:
+            raise ServerUnreachable(
+                f"The server at {self._address} did not answer within {TIMEOUT_S:g} s. Its log may say why."
+            ) from error
+        except PermissionError as error:
+            raise ServerUnreachable(
+                f"You may not open {self._address}. Call as the user who runs the server."
+            ) from error
+        except (OSError, HTTPException) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else "it hung up"
+            raise ServerUnreachable(
+                f"No server answers at {self._address} ({reason}). "
+                f"Start it with --admin {self._address}, or give the address that its greeting shows."
+            ) from error
+        finally:
+            connection.close()
+
+
+class _UnixConnection(HTTPConnection):
+    """HTTP over a socket in the file system."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=TIMEOUT_S)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def _connection(address: AdminAddress) -> HTTPConnection:
+    if isinstance(address, UnixAddress):
+        return _UnixConnection(address.path)
+    return HTTPConnection(address.host, address.port, timeout=TIMEOUT_S)

@@ -1,0 +1,262 @@
+"""Exchange <-> HTTP/1.1 over a listening socket that all workers of a server share, for the admin surface.
+
+The system gives each connection to a worker that waits for one; what waits in the socket when a worker dies
+is taken by the others. A connection is good for one request. h11 knows the protocol; this module moves the
+bytes, and bounds them in number and time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+from urllib.parse import unquote
+
+import h11
+
+from choirbook.errors import BodyTimeout, InvalidRequest, RequestError
+from choirbook.http.exchange import Request, Response
+from choirbook.runtime.tasks import end_tasks
+from choirbook.servers.asgi.server import AsgiHeaders
+from choirbook.servers.unexpected_errors import answer_unexpected
+from choirbook.servers.uploads import refuse_long_body, too_long
+
+log = logging.getLogger("choirbook.servers.plain")
+
+MAX_CALLS = 16
+"""Carried out by a worker at once; further ones wait. A handful of operators call it."""
+
+MAX_WAITING = 64
+"""Connections of a worker on which no call was admitted yet. One more, and the oldest of them is closed:
+those on which nothing comes never keep a call out, and a call arrives within milliseconds."""
+
+MAX_HEAD_BYTES = 16 * 1024
+MAX_BODY_BYTES = 16 * 1024
+"""A URI of the greatest length is an eighth of it."""
+
+REQUEST_S = 5.0
+"""How long a whole request may take to arrive."""
+
+ANSWER_S = 60.0
+"""How long the answer may take: twice what a caller can ask for."""
+
+SEND_S = 5.0
+
+STOP_S = 2.0
+"""How long calls under way may go on when the server stops."""
+
+_RECEIVE_BYTES = 16 * 1024
+_DRAINED_BYTES = 4 * 1024 * 1024
+_DRAIN_S = 1.0
+_RETRY_S = 0.1
+_MAX_REASON = 200
+_CREDENTIALS = struct.Struct("3i")
+
+
+class Call(Protocol):
+    """One call, as the surface sees it."""
+
+    def admit(self, request: Request) -> Response | None:
+        """Look at a request whose body has not been read; returns the refusal, if there is one."""
+
+    async def respond(self, request: Request) -> Response:
+        """Carry out what was admitted."""
+
+    def refuse(self, error: RequestError) -> Response:
+        """Make the response that tells of an error."""
+
+    def end(self, response: Response) -> None:
+        """Take note of the response."""
+
+
+class PlainServer:
+    """One worker's part in a listening socket.
+
+    Args:
+        listener: Listens, and never blocks; other processes have it too.
+        begin: Begins a call, told where it comes from.
+    """
+
+    def __init__(self, listener: socket.socket, begin: Callable[[str], Call]) -> None:
+        self._listener = listener
+        self._begin = begin
+        self._room = asyncio.Semaphore(MAX_CALLS)
+        self._calls: set[asyncio.Task[None]] = set()
+        self._waiting: dict[asyncio.Task[None], None] = {}
+        """Those of them that were not admitted yet, the oldest first."""
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to answer, on the running event loop."""
+        self._task = asyncio.create_task(self._accept(), name="choirbook-admin")
+
+    async def stop(self) -> None:
+        """Take no more connections; calls under way are finished, or given up after a while."""
+        await end_tasks(self._task)
+        await end_tasks(*self._waiting)
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=STOP_S)
+        await end_tasks(*self._calls)
+        self._listener.close()
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(self._listener)
+            except OSError as error:
+                # Of one connection, or of all as there are no descriptors left: in either case it may go on.
+                log.warning("a connection for the admin surface was not taken: %s", error)
+                await asyncio.sleep(_RETRY_S)
+                continue
+            task = asyncio.create_task(self._serve(connection))
+            self._calls.add(task)
+            task.add_done_callback(self._done)
+            self._waiting[task] = None
+            if len(self._waiting) > MAX_WAITING:
+                oldest = next(iter(self._waiting))
+                del self._waiting[oldest]
+                oldest.cancel()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._calls.discard(task)
+        self._waiting.pop(task, None)
+
+    def _arrived(self) -> None:
+        """Note that the call of the current task was admitted."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._waiting.pop(task, None)
+
+    async def _serve(self, connection: socket.socket) -> None:
+        with connection:
+            call = self._begin(_peer_of(connection))
+            wire = _Wire(connection)
+            try:
+                response = await self._answered(call, wire)
+                if response is None:
+                    return
+                call.end(response)
+                await wire.send(response)
+            except (OSError, TimeoutError):
+                pass  # the client hung up, or does not take its answer
+            except Exception:
+                log.exception("an admin call ended in an error that nothing expected")
+
+    async def _answered(self, call: Call, wire: _Wire) -> Response | None:
+        """Return the response to what comes over a connection; None when nothing does."""
+        try:
+            async with asyncio.timeout(REQUEST_S):
+                request = await wire.read_head()
+                if request is None:
+                    return None
+                refused = call.admit(request)
+                if refused is not None:
+                    return refused
+                self._arrived()
+                request.body = await wire.read_body()
+        except TimeoutError:
+            return call.refuse(BodyTimeout(f"The request did not arrive within {REQUEST_S:g} seconds."))
+        except RequestError as error:
+            return call.refuse(error)
+        try:
+            async with asyncio.timeout(ANSWER_S), self._room:
+                return await call.respond(request)
+        except Exception as error:  # noqa: BLE001 - logged there
+            return answer_unexpected(error, log, "an admin call ended in an error that nothing expected")
+
+
+class _Wire:
+    """One connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._protocol = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
+        self._is_head = False
+        self._length = "0"
+        self._loop = asyncio.get_running_loop()
+
+    async def read_head(self) -> Request | None:
+        """Return a request without its body; None when the client hangs up before it sends any.
+
+        Raises:
+            InvalidRequest: It is none.
+        """
+        event = await self._next()
+        if not isinstance(event, h11.Request):
+            return None
+        self._is_head = event.method == b"HEAD"
+        path, _, query = event.target.decode("latin-1").partition("?")
+        headers = AsgiHeaders([(name.lower(), value) for name, value in event.headers])
+        self._length = headers.get("content-length", "0")
+        return Request(event.method.decode("latin-1"), unquote(path), query, headers)
+
+    async def read_body(self) -> bytes:
+        """Return the body of the request.
+
+        Raises:
+            BodyTooLarge: It is over the limit.
+            InvalidRequest: It does not end as it should.
+        """
+        refuse_long_body(self._length, MAX_BODY_BYTES)
+        body = bytearray()
+        while isinstance(event := await self._next(), h11.Data):
+            body += event.data
+            if len(body) > MAX_BODY_BYTES:
+                raise too_long(MAX_BODY_BYTES)
+        return bytes(body)
+
+    async def send(self, response: Response) -> None:
+        """Send a response, and see that the client can read it."""
+        headers = [(name, value) for name, value in response.headers if name != "connection"]
+        headers += [("content-length", str(len(response.body))), ("connection", "close")]
+        head = h11.Response(status_code=response.status, headers=headers)
+        data = self._protocol.send(head) or b""
+        if not self._is_head:
+            data += self._protocol.send(h11.Data(data=response.body)) or b""
+        async with asyncio.timeout(SEND_S):
+            await self._loop.sock_sendall(self._connection, data)
+        await self._drain()
+
+    async def _next(self) -> h11.Event:
+        try:
+            while isinstance(event := self._protocol.next_event(), type):
+                if self._protocol.they_are_waiting_for_100_continue:
+                    go_on = h11.InformationalResponse(status_code=100, headers=[])
+                    await self._loop.sock_sendall(self._connection, self._protocol.send(go_on) or b"")
+                self._protocol.receive_data(await self._loop.sock_recv(self._connection, _RECEIVE_BYTES))
+        except h11.RemoteProtocolError as error:
+            # It quotes the client.
+            reason = str(error)[:_MAX_REASON]
+            raise InvalidRequest(f"This is no HTTP request that can be answered here: {reason}.") from error
+        return event
+
+    async def _drain(self) -> None:
+        """Read what is left of a request that was refused: closing before that would take the answer back."""
+        self._connection.shutdown(socket.SHUT_WR)
+        drained = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_S):
+                while drained < _DRAINED_BYTES:
+                    data = await self._loop.sock_recv(self._connection, _RECEIVE_BYTES)
+                    if not data:
+                        return
+                    drained += len(data)
+
+
+def _peer_of(connection: socket.socket) -> str:
+    """Return what the system says of the other end."""
+    if connection.family == socket.AF_UNIX:
+        # unix(7): as the kernel knows the process, not as it calls itself.
+        raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        pid, user, _ = _CREDENTIALS.unpack(raw)
+        return f"pid {pid} of user {user}"
+    try:
+        host, port, *_ = connection.getpeername()
+    except OSError:
+        return "a client that is gone"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

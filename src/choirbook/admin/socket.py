@@ -1,0 +1,144 @@
+"""Who gets at the admin surface, and where: its listening socket and its token.
+
+A socket in the file system is open to its owner alone, by its mode. It is made before the workers, who
+inherit it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from choirbook.errors import AddressUnavailable, InvalidSettings
+from choirbook.runtime.admin_address import LoopbackAddress, UnixAddress, parse_admin_address
+from choirbook.servers.granian.sockets import listen, port_of
+from choirbook.settings import Settings, check_admin_token
+
+BACKLOG = 64
+"""Calls that may wait."""
+
+_MAX_TOKEN_FILE_BYTES = 4096
+_OWNER_ONLY = 0o600
+_OTHERS = 0o006
+
+
+def with_token(settings: Settings) -> Settings:
+    """Return settings that hold the token itself, where they named a file.
+
+    Raises:
+        InvalidSettings: The file has none.
+    """
+    path = settings.admin_token_file
+    if path is None or not settings.admin:
+        return settings
+    try:
+        with path.open("rb") as file:
+            _refuse_open_file(path, os.fstat(file.fileno()).st_mode)
+            token = file.read(_MAX_TOKEN_FILE_BYTES).decode("ascii", "replace").strip()
+    except OSError as error:
+        raise InvalidSettings(f"The admin token file {path} cannot be read: {error.strerror}.") from error
+    check_admin_token(token, f"The token in {path}")
+    return msgspec.structs.replace(settings, admin_token=token, admin_token_file=None)
+
+
+def _refuse_open_file(path: Path, mode: int) -> None:
+    """Refuse a token file that every user of the machine can read or write.
+
+    A group may read it: that is how Kubernetes gives a secret to a container that is not root (`fsGroup`).
+
+    Raises:
+        InvalidSettings: Its mode gives others access.
+    """
+    # The mode of a pipe or a device says nothing about who else has what is in it.
+    if stat.S_ISREG(mode) and mode & _OTHERS:
+        raise InvalidSettings(
+            f"The admin token file {path} is open to every user of this machine "
+            f"(mode {stat.S_IMODE(mode):04o}). Run: chmod o= {path}. "
+            "For a secret of Kubernetes, set 'defaultMode: 0440' on its volume."
+        )
+
+
+@contextmanager
+def listening_for_admin(settings: Settings) -> Iterator[socket.socket | None]:
+    """Listen where the settings say, for as long as the context lasts; None when they do not say so.
+
+    Raises:
+        AddressUnavailable: The address is taken, or no socket can be made there.
+    """
+    if not settings.admin:
+        yield None
+        return
+    address = parse_admin_address(settings.admin)
+    if isinstance(address, LoopbackAddress):
+        (listener,) = listen(address.host, address.port, 1, flag="--admin")
+        with listener:
+            yield listener
+        return
+    listener = _bind(address)
+    place = Path(address.path)
+    own = place.lstat()
+    try:
+        with listener:
+            yield listener
+    finally:
+        with suppress(OSError):
+            # Another server may have taken the place meanwhile.
+            if os.path.samestat(place.lstat(), own):
+                place.unlink()
+
+
+def spelled(settings: Settings, listener: socket.socket) -> str:
+    """Return where admin calls go, with the port that the system has chosen."""
+    address = parse_admin_address(settings.admin)
+    if isinstance(address, UnixAddress):
+        return str(address)
+    return str(msgspec.structs.replace(address, port=port_of([listener])))
+
+
+def _bind(address: UnixAddress) -> socket.socket:
+    _clear(address)
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        bound.bind(address.path)
+        # Nobody can connect before `listen`, so nobody was let in by another mode.
+        Path(address.path).chmod(_OWNER_ONLY)
+    except OSError as error:
+        bound.close()
+        raise AddressUnavailable(
+            f"Cannot listen on {address}: {error.strerror or error}. Choose another place with --admin."
+        ) from error
+    bound.listen(BACKLOG)
+    bound.setblocking(False)
+    return bound
+
+
+def _clear(address: UnixAddress) -> None:
+    """Remove a socket that a server left behind when it was killed.
+
+    Raises:
+        AddressUnavailable: Somebody listens there, or it is no socket.
+    """
+    try:
+        mode = Path(address.path).lstat().st_mode
+    except OSError:
+        return  # nothing is there, or binding will say why not
+    if not stat.S_ISSOCK(mode):
+        raise AddressUnavailable(f"{address} is no socket. Choose another place with --admin.")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(address.path)
+        except ConnectionRefusedError:
+            Path(address.path).unlink(missing_ok=True)
+            return
+        except OSError:
+            pass  # somebody is there, busy or of another user
+    raise AddressUnavailable(
+        f"{address} is in use by another program. Stop it, or choose another place with --admin."
+    )

@@ -1,0 +1,252 @@
+"""The composition root: settings -> objects -> one app.
+
+Nothing else makes collaborators, but for `composing`, which has what takes more than a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from choirbook import __version__
+from choirbook.catalog.catalog import Catalog
+from choirbook.composition.admin import make_admin_server
+from choirbook.composition.dashboard import make_dashboard
+from choirbook.composition.features import FeatureMaker, ToolMaker, make_features
+from choirbook.composition.library import make_library, make_shared_level
+from choirbook.composition.push import make_sessions, make_streams
+from choirbook.composition.quotas import make_admission, make_crowding, make_shares
+from choirbook.composition.routes import make_router
+from choirbook.composition.telemetry import Telemetry
+from choirbook.composition.usage import make_usage_ledger
+from choirbook.documents.rendering import Stamp
+from choirbook.http.introspection import Introspection
+from choirbook.http.peers import Peers
+from choirbook.http.proxies import Proxies
+from choirbook.library.cluster import Sharing
+from choirbook.library.preload import Preloading
+from choirbook.library.scanner import open_library
+from choirbook.mcp.dispatch import Dispatcher
+from choirbook.mcp.streamable import StreamableHttp
+from choirbook.model import Source
+from choirbook.observe.cells import Cells
+from choirbook.observe.log_writer import LineWriter
+from choirbook.runtime.threads import Threads
+from choirbook.search.service import Search
+from choirbook.servers.asgi.server import AsgiServer, Scope
+from choirbook.servers.asgi.streams import Receive, Send
+from choirbook.servers.rsgi.server import RsgiServer
+from choirbook.servers.shutdown import StopWatch
+from choirbook.settings import Settings
+from choirbook.usage.schema import require_place
+from choirbook.workers.cache_control import Caretaker
+
+__all__ = ["IO_THREADS", "Application", "FeatureMaker", "ToolMaker", "create_app"]
+
+IO_THREADS = 4
+"""Reads of a cold library are bound by the disk or, from the page cache, by one core."""
+
+NEIGHBOURS = "neighbours"
+"""Where in the directory of a server's workers they ask each other about their caches."""
+
+
+class Application:
+    """One library, served. The same object is an RSGI and an ASGI app.
+
+    Args:
+        settings: See `Settings`.
+        source: The library's source.
+        catalog: Its catalog; when it is filled already, the app is ready at once.
+        cells: Where metrics go, shared with the other workers.
+        writer: Where log lines go.
+        shared: A directory of this server's workers alone; None where there is one process only.
+        admin: Listens for admin calls, see `PlainServer`; None for none.
+        tools: Read-only tools beside Choirbook's own, also where those are switched off.
+        features: Further parts of the protocol.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        source: Source,
+        catalog: Catalog,
+        cells: Cells,
+        writer: LineWriter,
+        shared: Path | None = None,
+        *,
+        admin: socket.socket | None = None,
+        tools: Sequence[ToolMaker] = (),
+        features: Sequence[FeatureMaker] = (),
+    ) -> None:
+        self.settings = settings
+        self._source = source
+        self._writer = writer
+        self._threads = threads = Threads(IO_THREADS)
+        self._is_up = False
+        stamp = Stamp(int(settings.client_ttl_s * 1000), {"name": "choirbook", "version": __version__})
+        level = make_shared_level(settings, catalog.rules.name, stamp)
+        self.library = library = make_library(settings, source, catalog, threads, stamp, level)
+        self.sharing = Sharing(library, level.feed, source) if level is not None else None
+        """Tells other hosts what changed; None without Redis."""
+        self.usage = make_usage_ledger(settings, catalog, shared)
+        """What is read, and by whom."""
+        self._telemetry = telemetry = Telemetry(
+            settings, __version__, library, self.usage, threads, cells, writer
+        )
+        self.record = telemetry.record
+        """Take note of a response that was sent; see `Observer.record`."""
+        observer = telemetry.observer
+        self.search = Search(library, source, observer.record_search, self.usage.note_empty_search)
+        self._preloading = Preloading(library, observer.flush)
+        neighbours = None if shared is None else shared / NEIGHBOURS
+        self.caretaker = Caretaker(library, self._preloading, neighbours, observer.flush)
+        self._admin = make_admin_server(settings, self.caretaker, telemetry.count, admin)
+
+        proxies, shares = Proxies(settings.trusted_proxies), make_shares(settings)
+        peers = Peers(proxies)
+        self.streams = make_streams(settings, catalog, observer.refresh_soon, shares)
+        spoken = make_features(settings, library, self.search, self.streams, threads, tools, features, peers)
+        self.dispatcher = Dispatcher(spoken.features, settings.max_batch_bytes)
+        self._operations = spoken.operations + self.dispatcher.operations
+        self.sessions = make_sessions(
+            settings, library, self.streams, self.dispatcher, shared, observer.refresh_soon, peers
+        )
+        telemetry.watch_clients(self.streams, self.sessions, shares)
+
+        watched = (library, self.streams, self.search, self.usage)
+        self._dashboard = make_dashboard(settings, __version__, *watched, threads, cells, observer, shared)
+        preloading = self._preloading if settings.preload else None
+        self._router = make_router(
+            settings,
+            library,
+            self.search,
+            StreamableHttp(self.dispatcher, self.sessions),
+            Introspection(library, telemetry.expose, __version__, preloading, proxies.prefix_of),
+            self._dashboard,
+            proxies,
+        )
+        self.respond, self.calls = telemetry.watch_answers(self._router, self.dispatcher)
+        self.tracing = telemetry.tracing
+        """Where `OTEL_*` asks for traces; None where it does not."""
+
+        self._crowding, admit = make_crowding(settings, peers, shares), make_admission(peers, shares)
+        limits = (settings.max_body_bytes, settings.body_timeout_s, settings.stall_s, admit)
+        # Granian takes the attribute as it is; a method here would add a coroutine to every request.
+        rsgi = RsgiServer(self.respond, self.record, *limits, self._router.share)
+        self.__rsgi__ = rsgi.serve
+        self.begin = rsgi.begin
+        """See `RsgiServer.begin`; `choirbook serve` has Granian's requests come this way."""
+        self._asgi = AsgiServer(self.respond, self.record, self.start, self.stop, *limits, self._router.share)
+        self._stop_watch = StopWatch(rsgi.leave, self._end_streams)
+
+    async def start(self) -> None:
+        """Bring the app up on the running event loop; again and again does no harm."""
+        if self._is_up:
+            return
+        self._is_up = True
+        await self._telemetry.start(self._operations)
+        self.usage.note_library(self.library.catalog.uris())
+        self.usage.start()
+        self.library.start()
+        self.streams.start()
+        await self.sessions.start()
+        await self.caretaker.start()
+        if self._admin is not None:
+            self._admin.start()
+        self._stop_watch.start()
+        if self.sharing is not None:
+            self.sharing.start()
+        if self.settings.preload:
+            self._preloading.start()
+        if self._dashboard is not None:
+            self._dashboard.live.start()
+
+    async def stop(self) -> None:
+        """Bring it down: end the streams and tasks, write out the log."""
+        self._stop_watch.stop()
+        self._crowding.stop()
+        self._end_streams()
+        if self._dashboard is not None:
+            await self._dashboard.live.stop()
+        await self.sessions.stop()
+        if self._admin is not None:
+            await self._admin.stop()
+        await self.caretaker.stop()
+        await self.search.stop()
+        if self.sharing is not None:
+            await self.sharing.stop()
+        await self.library.stop()
+        await self._telemetry.stop()
+        self._is_up = False
+        await asyncio.to_thread(self._close)
+
+    @asynccontextmanager
+    async def lifespan(self, _: object = None) -> AsyncIterator[None]:
+        """Keep the app up for as long as the context lasts; fits `FastAPI(lifespan=app.lifespan)`."""
+        await self.start()
+        try:
+            yield
+        finally:
+            await self.stop()
+
+    async def _begin_crowding(self) -> None:
+        self._crowding.start()
+
+    def _end_streams(self) -> None:
+        self.streams.close()
+        if self._dashboard is not None:
+            self._dashboard.live.viewers.close()
+
+    def _close(self) -> None:
+        self.usage.close()
+        self._threads.close()
+        self._source.close()
+        self._writer.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI scope."""
+        await self._asgi(scope, receive, send)
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Bring the app up before Granian accepts requests."""
+        loop.run_until_complete(self.start())
+        # Not in `start`: under another server the connections of the process are not all of this app.
+        loop.run_until_complete(self._begin_crowding())
+        # What is there now stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Bring it down after Granian has answered the last request."""
+        loop.run_until_complete(self.stop())
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    tools: Sequence[ToolMaker] = (),
+    features: Sequence[FeatureMaker] = (),
+) -> Application:
+    """Make the app of a library.
+
+    Args:
+        settings: The defaults when None.
+        tools: Read-only tools of your own beside Choirbook's, as in `examples/own_tool.py`.
+        features: Further parts of the protocol.
+
+    Raises:
+        InvalidLibrary: The library's directory or rules cannot be used.
+        InvalidSettings: The usage file cannot be where it should.
+        ExtraMissing: Redis is asked for, and its client library is not installed.
+        ValueError: A tool's name is taken, or a client could not use its definition.
+    """
+    settings = settings or Settings()
+    require_place(settings.usage)
+    source, rules = open_library(settings.root, settings.max_document_bytes, is_near=settings.source_is_near)
+    return Application(
+        settings, source, Catalog(rules), Cells(), LineWriter(), tools=tools, features=features
+    )

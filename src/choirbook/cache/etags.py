@@ -1,0 +1,46 @@
+"""Entity tags of the forms that were made: what a conditional request is answered by, touching no cache."""
+
+from __future__ import annotations
+
+from choirbook.model import Form, ResourceInfo
+
+
+class Validators:
+    """Entity tags by (info, form), of one info a URI; used on the event loop only."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[ResourceInfo, dict[Form, str]]] = {}
+        self._is_suspended = False
+
+    def get(self, info: ResourceInfo, form: Form) -> str | None:
+        """Return the tag of a form, when it was ever made of exactly this info."""
+        known = self._known.get(info.uri)
+        return known[1].get(form) if known is not None and known[0] == info else None
+
+    def remember(self, info: ResourceInfo, form: Form, etag: str) -> None:
+        """Take note of a tag; those of another info go."""
+        if self._is_suspended:
+            return
+        known = self._known.get(info.uri)
+        if known is None or known[0] != info:
+            known = self._known[info.uri] = (info, {})
+        known[1][form] = etag
+
+    def forget(self, uri: str) -> None:
+        """Forget the tags of a URI."""
+        self._known.pop(uri, None)
+
+    def forget_type(self, type_: str | None) -> None:
+        """Forget the tags of a type, or all for None."""
+        self._known = {
+            uri: known for uri, known in self._known.items() if type_ is not None and known[0].type != type_
+        }
+
+    def suspend(self, *, is_suspended: bool) -> None:
+        """Forget all tags and take no further ones, or take them again.
+
+        A tag answers for content that nobody looks at, so while nobody tells of changes there are none.
+        """
+        self._is_suspended = is_suspended
+        if is_suspended:
+            self._known.clear()

@@ -1,0 +1,213 @@
+"""What the library holds: URI -> info, ordered listings, and the feed of changes.
+
+In memory only; look-ups are synchronous dictionary reads. A change is prepared on any thread and
+committed on the event loop in one step, so a reader there always sees a whole state. It never reads a
+file and never parses a client's text: a URI is a key.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import inf
+from time import monotonic
+from types import MappingProxyType
+from typing import NamedTuple
+
+import msgspec
+
+from choirbook.catalog.changeset import Document, Draft, Step, Tables, draft, draft_afresh
+from choirbook.catalog.rules import Rules
+from choirbook.errors import ResourceNotFound
+from choirbook.model import Change, ResourceInfo, SourceProblem
+from choirbook.text.suggestions import nearest
+from choirbook.uri import canonical_uri
+
+STEP_ROWS = 1000
+"""Rows that change before others have their turn: a few milliseconds, with all who are told."""
+
+
+class Collision(msgspec.Struct, frozen=True):
+    """Several files that claim one URI; the first path in order is served."""
+
+    uri: str
+    served: str
+    hidden: tuple[str, ...]
+
+
+class Page(NamedTuple):
+    """A part of a listing."""
+
+    infos: tuple[ResourceInfo, ...]
+    last_uri: str | None
+    """Where the next page starts after; None on the last page."""
+
+
+class Catalog:
+    """The index of a library.
+
+    Args:
+        rules: Which files have which URIs.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
+        self.generation = 0
+        self.committed_s = -inf
+        """Monotonic time of the last commit."""
+        self._tables = Tables({}, {}, {}, {}, {None: []})
+        self._by_uri = self._tables.by_uri
+        self.find: Callable[[str], ResourceInfo | None] = self._by_uri.get
+        """Return what a canonical URI or an alias names: the look-up of every hit, in one dictionary."""
+        self._listeners: list[Callable[[Change], None]] = []
+
+    def __len__(self) -> int:
+        """Return the number of resources, aliases not counted."""
+        return len(self._tables.ordered[None])
+
+    def locate(self, uri: str) -> ResourceInfo:
+        """Return what a URI names, however it is spelled.
+
+        Args:
+            uri: As somebody typed or a client sent it.
+
+        Raises:
+            InvalidUri: No resource could have it.
+            ResourceNotFound: No resource has it; `data["nearest"]` lists those most like it.
+        """
+        canonical = canonical_uri(uri)
+        info = self._by_uri.get(canonical)
+        if info is None:
+            raise self.not_found(canonical)
+        return info
+
+    def not_found(self, uri: str) -> ResourceNotFound:
+        """Make the error for a canonical URI that names nothing."""
+        similar = self.nearest(uri)
+        hint = f" Did you mean {similar[0]}?" if similar else ""
+        return ResourceNotFound(f"Resource not found: {uri}.{hint}", {"uri": uri, "nearest": list(similar)})
+
+    def documents(self) -> Mapping[str, Document]:
+        """Return what is known of each file, by path: a view, which later commits show in."""
+        return MappingProxyType(self._tables.documents)
+
+    def infos(self) -> tuple[ResourceInfo, ...]:
+        """Return what every URI names, aliases too, in the order of URIs."""
+        return tuple(map(self._by_uri.__getitem__, sorted(self._by_uri)))
+
+    def document(self, path: str) -> Document | None:
+        """Return what is known of one file."""
+        return self._tables.documents.get(path)
+
+    def page(self, after: str | None, limit: int, type_: str | None = None, prefix: str = "") -> Page:
+        """Return a part of the listing, in the order of URIs.
+
+        Args:
+            after: The URI after which to start; it need not exist any more. None starts at the front.
+            limit: Resources at most.
+            type_: Only resources of this type.
+            prefix: Only resources whose URI begins so.
+        """
+        ordered = self._tables.ordered.get(type_, [])
+        start, end = _bounds(ordered, prefix)
+        if after is not None:
+            start = max(start, bisect_right(ordered, after))
+        uris = ordered[start : min(end, start + limit)]
+        has_more = start + limit < end
+        return Page(tuple(self._by_uri[uri] for uri in uris), uris[-1] if has_more and uris else None)
+
+    def uris(self, type_: str | None = None) -> tuple[str, ...]:
+        """Return the canonical URIs of a type, or all of them, in order."""
+        return tuple(self._tables.ordered.get(type_, ()))
+
+    def count(self, type_: str | None = None, prefix: str = "") -> int:
+        """Return the number of resources of a type, or of all, whose URI has a beginning."""
+        start, end = _bounds(self._tables.ordered.get(type_, []), prefix)
+        return end - start
+
+    def nearest(self, uri: str, limit: int = 3) -> tuple[str, ...]:
+        """Return the URIs that one which is not there was probably meant to be."""
+        return nearest(uri, self._tables.ordered[None], limit)
+
+    def collisions(self) -> list[Collision]:
+        """Return the URIs that several files claim."""
+        return [
+            Collision(uri, self._by_uri[uri].path, tuple(sorted(i.path for i in infos) if infos else ()))
+            for uri, infos in sorted(self._tables.rivals.items())
+        ]
+
+    def problems(self) -> list[SourceProblem]:
+        """Return the files whose names cannot be part of a URI."""
+        return [SourceProblem(path, reason) for path, reason in sorted(self._tables.names.items())]
+
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        """Have a function called on the event loop after each change."""
+        self._listeners.append(listener)
+
+    def prepare(self, files: Mapping[str, Document | None]) -> Draft:
+        """Work out what taking note of files as they are now changes; `commit` makes it so.
+
+        May run on a thread, as long as nothing else is committed meanwhile.
+
+        Args:
+            files: By path, None where the file is gone.
+        """
+        return draft(self._tables, self.rules, files)
+
+    def prepare_rules(self, rules: Rules) -> Draft:
+        """Work out what giving every known file its URI anew changes; see `prepare`."""
+        return draft_afresh(self._tables, rules)
+
+    def commit(self, draft: Draft) -> Change | None:
+        """Make the catalog what a draft says, in one step; call it on the event loop.
+
+        Returns:
+            What changed, or None when nothing that is served did.
+        """
+        self._begin(draft)
+        for _ in draft.carry_out(self._tables, max(1, draft.rows)):
+            pass
+        if not (draft.added or draft.updated or draft.removed):
+            return None
+        return self._tell(Step(draft.added, draft.updated, draft.removed))
+
+    def commit_in_steps(self, draft: Draft) -> Iterator[None]:
+        """Do the same, in steps of `STEP_ROWS` if there are more, between which others may have their turn.
+
+        Each document changes in one step, and whatever is listed can be found; of each step is told.
+        """
+        if draft.rows <= STEP_ROWS:
+            self.commit(draft)
+            return
+        self._begin(draft)
+        for step in draft.carry_out(self._tables, STEP_ROWS):
+            if any(step):
+                self._tell(step)
+            yield
+
+    def _begin(self, draft: Draft) -> None:
+        self.rules = draft.rules
+        self.committed_s = monotonic()
+
+    def _tell(self, step: Step) -> Change:
+        self.generation += 1
+        change = Change(self.generation, step.added, step.updated, step.removed)
+        for listener in self._listeners:
+            listener(change)
+        return change
+
+    def apply(self, files: Iterable[tuple[str, Document | None]]) -> Change | None:
+        """Prepare and commit in one go, for a start and for few files; of one path the last counts."""
+        return self.commit(self.prepare(dict(files)))
+
+    def replace_rules(self, rules: Rules) -> Change | None:
+        """Give every known file its URI anew, in one go."""
+        return self.commit(self.prepare_rules(rules))
+
+
+def _bounds(ordered: list[str], prefix: str) -> tuple[int, int]:
+    """Return where the URIs with a beginning start and end."""
+    if not prefix:
+        return 0, len(ordered)
+    # No URI has a character this high: canonical ones are ASCII.
+    return bisect_left(ordered, prefix), bisect_left(ordered, prefix + "\U0010ffff")

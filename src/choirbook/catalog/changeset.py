@@ -1,0 +1,292 @@
+"""A change of the catalog in the making: who has which URI when some files are not what they were.
+
+It reads the catalog's tables and writes none, so it may be made on a worker thread while the event
+loop serves from them; whoever makes it sees to it that nothing else changes them meanwhile.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from heapq import merge
+from itertools import chain, islice
+from typing import Generic, NamedTuple, TypeVar
+from urllib.parse import unquote
+
+import msgspec
+
+from choirbook.catalog.rules import RULES_FILE, Claim, Rules
+from choirbook.errors import InvalidUri
+from choirbook.model import ResourceInfo, SourceEntry
+
+Item = TypeVar("Item")
+Row = TypeVar("Row")
+
+_SORTED_AT_ONCE = 2000
+"""A sort lets no other thread run: of all URIs of a large library it would hold up the event loop."""
+
+
+class Document(msgspec.Struct, frozen=True, gc=False):
+    """One file as it was last looked at."""
+
+    entry: SourceEntry
+    media_type: str
+    title: str
+    description: str
+
+
+class Tables(msgspec.Struct):
+    """What the catalog knows. The dictionaries stay the same objects: look-ups are bound to them."""
+
+    documents: dict[str, Document]
+    """By path."""
+    by_uri: dict[str, ResourceInfo]
+    """Who has a URI, alias or not."""
+    rivals: dict[str, tuple[ResourceInfo, ...]]
+    """Who else claims a URI."""
+    names: dict[str, str]
+    """Paths that cannot be part of a URI, and why."""
+    ordered: dict[str | None, list[str]]
+    """The URIs to list, of each type and of all, in order. A list is replaced, never changed."""
+
+
+class Edit(msgspec.Struct, Generic[Row]):
+    """What becomes of one table."""
+
+    written: dict[str, Row]
+    gone: set[str]
+
+    def carry_out(self, table: dict[str, Row]) -> None:
+        """Change the table in one step."""
+        for key in self.gone:
+            table.pop(key, None)
+        table.update(self.written)
+
+    def write(self, table: dict[str, Row], at_once: int) -> Iterator[None]:
+        """Write the new rows, so many at once."""
+        for rows in _slices(self.written.items(), at_once):
+            table.update(rows)
+            yield
+
+    def clear(self, table: dict[str, Row], at_once: int) -> Iterator[tuple[str, ...]]:
+        """Remove the rows that are gone, so many at once, and yield their keys."""
+        for keys in _slices(self.gone, at_once):
+            for key in keys:
+                table.pop(key, None)
+            yield keys
+
+
+class Step(NamedTuple):
+    """What a part of a draft changed for readers, as URIs."""
+
+    added: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """What becomes of the tables, and what that changes for readers."""
+
+    rules: Rules
+    documents: Edit[Document]
+    by_uri: Edit[ResourceInfo]
+    rivals: Edit[tuple[ResourceInfo, ...]]
+    names: Edit[str]
+    ordered: dict[str | None, list[str]]
+    """The lists that are replaced."""
+    added: tuple[str, ...]
+    updated: tuple[str, ...]
+    removed: tuple[str, ...]
+
+    @property
+    def rows(self) -> int:
+        """How many rows change."""
+        tables = (self.documents, self.by_uri, self.rivals, self.names)
+        return sum(len(edit.written) + len(edit.gone) for edit in tables)
+
+    def carry_out(self, tables: Tables, at_once: int) -> Iterator[Step]:
+        """Change the tables, so many rows at once, and yield what that changed for readers.
+
+        What is there comes before what is gone goes, and lists change in between: whatever is listed can be
+        found at any time.
+        """
+        for _ in chain(
+            self.documents.write(tables.documents, at_once),
+            self.by_uri.write(tables.by_uri, at_once),
+        ):
+            yield Step()
+        self.rivals.carry_out(tables.rivals)
+        self.names.carry_out(tables.names)
+        tables.ordered.update(self.ordered)
+        for added in _slices(self.added, at_once):
+            yield Step(added=added)
+        for updated in _slices(self.updated, at_once):
+            yield Step(updated=updated)
+        for _ in self.documents.clear(tables.documents, at_once):
+            yield Step()
+        for removed in self.by_uri.clear(tables.by_uri, at_once):
+            yield Step(removed=removed)
+
+
+def _slices(items: Iterable[Item], at_once: int) -> Iterator[tuple[Item, ...]]:
+    rest = iter(items)
+    while part := tuple(islice(rest, at_once)):
+        yield part
+
+
+def draft(tables: Tables, rules: Rules, files: Mapping[str, Document | None]) -> Draft:
+    """Work out what becomes of the tables when files change.
+
+    Args:
+        tables: As the rules made them.
+        rules: The same.
+        files: What each path is now, None where the file is gone.
+    """
+    documents = {path: document for path, document in files.items() if document is not None}
+    edit = Edit(documents, files.keys() - documents.keys())
+    unnamed = {path for path in files if path in tables.names}
+    return _draft(tables, rules, files, edit, {}, unnamed)
+
+
+def draft_afresh(tables: Tables, rules: Rules) -> Draft:
+    """Work out what becomes of the tables when the rules change.
+
+    Args:
+        tables: As other rules made them.
+        rules: The new ones.
+    """
+    claims: _Claims = dict.fromkeys(tables.by_uri, ())
+    return _draft(tables, rules, tables.documents, Edit({}, set()), claims, set(tables.names))
+
+
+_Claims = dict[str, tuple[ResourceInfo, ...]]
+"""All infos that claim a URI. In tuples, as the garbage collector soon looks at those no more: at a list for
+each URI of a large library it would look for tens of milliseconds, in which the event loop stands still."""
+
+
+def _draft(
+    tables: Tables,
+    rules: Rules,
+    files: Mapping[str, Document | None],
+    documents: Edit[Document],
+    claims: _Claims,
+    unnamed: set[str],
+) -> Draft:
+    names: dict[str, str] = {}
+    for path, document in files.items():
+        try:
+            claim = rules.claim(path) if path != RULES_FILE else None
+        except InvalidUri as error:
+            if document is not None:
+                names[path] = error.message
+            continue
+        if claim is not None:
+            _stake(claim, path, document, tables, claims)
+    by_uri, rivals = _settle(tables, claims)
+    new = [uri for uri in by_uri.written if uri not in tables.by_uri]
+    return Draft(
+        rules,
+        documents,
+        by_uri,
+        rivals,
+        Edit(names, unnamed),
+        _reorder(tables, by_uri),
+        added=tuple(new),
+        updated=tuple(uri for uri in by_uri.written if uri in tables.by_uri),
+        removed=tuple(_in_order(by_uri.gone)),
+    )
+
+
+def _stake(claim: Claim, path: str, document: Document | None, tables: Tables, claims: _Claims) -> None:
+    """Put a file's present claims in the place of those it had."""
+    for uri in (claim.uri, *claim.aliases):
+        on_uri = claims.get(uri)
+        if on_uri is None:
+            holder = tables.by_uri.get(uri)
+            on_uri = () if holder is None else (holder, *tables.rivals.get(uri, ()))
+        own = () if document is None else (_info(uri, claim, path, document),)
+        claims[uri] = (*(info for info in on_uri if info.path != path), *own)
+
+
+def _info(uri: str, claim: Claim, path: str, document: Document) -> ResourceInfo:
+    entry = document.entry
+    # A canonical URI has no encoded slash, so unquoting it whole is unquoting its segments.
+    name = unquote(claim.uri.partition("://")[2].partition("/")[2]) or claim.uri
+    return ResourceInfo(
+        uri=uri,
+        canonical_uri=claim.uri,
+        path=path,
+        name=name,
+        title=document.title or name,
+        description=document.description,
+        type=claim.type,
+        media_type=document.media_type,
+        size=entry.size,
+        modified_ns=entry.modified_ns,
+        version=entry.version,
+    )
+
+
+def _settle(tables: Tables, claims: _Claims) -> tuple[Edit[ResourceInfo], Edit[tuple[ResourceInfo, ...]]]:
+    """Give each URI that is claimed anew to the best claim."""
+    by_uri: Edit[ResourceInfo] = Edit({}, set())
+    rivals: Edit[tuple[ResourceInfo, ...]] = Edit({}, set())
+    for uri, unsettled in claims.items():
+        # Nearly all are claimed once, and there is nothing to sort.
+        on_uri = tuple(sorted(unsettled, key=_precedence)) if len(unsettled) > 1 else unsettled
+        if len(on_uri) > 1:
+            rivals.written[uri] = on_uri[1:]
+        elif uri in tables.rivals:
+            rivals.gone.add(uri)
+        old = tables.by_uri.get(uri)
+        if not on_uri:
+            if old is not None:
+                by_uri.gone.add(uri)
+        elif old != on_uri[0]:
+            by_uri.written[uri] = on_uri[0]
+    return by_uri, rivals
+
+
+def _precedence(info: ResourceInfo) -> tuple[bool, str]:
+    """Order claims on one URI: a resource before an alias, then the first path."""
+    return info.uri != info.canonical_uri, info.path
+
+
+def _reorder(tables: Tables, by_uri: Edit[ResourceInfo]) -> dict[str | None, list[str]]:
+    """Make the lists anew that lose or win URIs."""
+    moves: defaultdict[str | None, dict[str, bool]] = defaultdict(dict)
+    for uri in by_uri.gone:
+        for key in _lists_of(tables.by_uri[uri]):
+            moves[key][uri] = False
+    for uri, info in by_uri.written.items():
+        before, after = _lists_of(tables.by_uri.get(uri)), _lists_of(info)
+        if before != after:
+            for key in {*before, *after}:
+                moves[key][uri] = key in after
+    return {key: _merge(tables.ordered.get(key, []), of_key) for key, of_key in moves.items()}
+
+
+def _lists_of(info: ResourceInfo | None) -> tuple[str | None, ...]:
+    """Return the keys of the lists that an info is in; an alias is in none."""
+    return () if info is None or info.uri != info.canonical_uri else (None, info.type)
+
+
+def _in_order(uris: Iterable[str]) -> Iterator[str]:
+    """Sort in parts, between which other threads have their turn."""
+    return merge(*(sorted(part) for part in _slices(uris, _SORTED_AT_ONCE)))
+
+
+def _merge(ordered: list[str], moves: dict[str, bool]) -> list[str]:
+    """Return an ordered list with some URIs put in (True) or left out (False)."""
+    merged: list[str] = []
+    start = 0
+    # Whole runs are copied: what a change costs is in the number of its URIs, hardly in that of all.
+    for uri in _in_order(moves):
+        end = bisect_left(ordered, uri, start)
+        merged += ordered[start:end]
+        start = end + (end < len(ordered) and ordered[end] == uri)
+        if moves[uri]:
+            merged.append(uri)
+    merged += ordered[start:]
+    return merged

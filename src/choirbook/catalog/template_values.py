@@ -1,0 +1,98 @@
+"""The values that a template's variables have over a set of URIs, sorted: a beginning is found at once.
+
+Pure. Made anew for each generation of a catalog, on a worker thread: it looks at every URI.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+
+import msgspec
+
+from choirbook.text.suggestions import MAX_COMPARED, closest
+from choirbook.uri import UriTemplate
+
+_LAST = "\U0010ffff"
+
+
+class Matches(msgspec.Struct, frozen=True):
+    """The values that fit what was typed so far, the best first."""
+
+    values: tuple[str, ...]
+    total: int | None
+    """How many there are; None where they were not counted."""
+
+
+class Values:
+    """Different values of one variable, in the order of their letters whatever the case.
+
+    Args:
+        values: In any order; those that are there several times count once.
+    """
+
+    def __init__(self, values: Iterable[str]) -> None:
+        pairs = sorted((value.casefold(), value) for value in set(values))
+        self._folded = [folded for folded, _ in pairs]
+        self._values = [value for _, value in pairs]
+
+    def starting_with(self, typed: str, limit: int) -> Matches:
+        """Return the values with a beginning, found by two bisections."""
+        folded = typed.casefold()
+        start = bisect_left(self._folded, folded)
+        end = bisect_left(self._folded, folded + _LAST) if folded else len(self._folded)
+        return Matches(tuple(self._values[start : min(end, start + limit)]), end - start)
+
+    def like(self, typed: str, limit: int) -> Matches:
+        """Return the values that have a text somewhere in them, else those spelt nearly alike.
+
+        Looks at every value, so it belongs on a thread.
+        """
+        folded = typed.casefold()
+        containing = (value for value, each in zip(self._values, self._folded, strict=True) if folded in each)
+        found = tuple(islice(containing, limit + 1))
+        if found:
+            return Matches(found[:limit], None if len(found) > limit else len(found))
+        return self._nearest(folded, limit)
+
+    def _nearest(self, folded: str, limit: int) -> Matches:
+        start = max(0, bisect_left(self._folded, folded) - MAX_COMPARED // 2)
+        near = closest(folded, self._folded[start : start + MAX_COMPARED], limit)
+        values = tuple(self._values[start + index] for index in near)
+        return Matches(values, len(values))
+
+
+class Candidates:
+    """What may be put into one template, as its URIs have it.
+
+    Args:
+        template: Names the variables.
+        uris: Canonical ones; those that the template does not match are passed over.
+    """
+
+    def __init__(self, template: UriTemplate, uris: Iterable[str]) -> None:
+        self.variables = template.variables
+        found = (template.match(uri) for uri in uris)
+        self._rows: list[tuple[str, ...]] = [tuple(row.values()) for row in found if row is not None]
+        self._with: list[defaultdict[str, list[int]]] = [defaultdict(list) for _ in self.variables]
+        for number, row in enumerate(self._rows):
+            for postings, value in zip(self._with, row, strict=True):
+                postings[value].append(number)
+
+    def values(self, variable: str, others: Mapping[str, str]) -> Values:
+        """Return the values of a variable where other variables have given values.
+
+        Args:
+            variable: One of the template's.
+            others: Values by variable.
+        """
+        column = self.variables.index(variable)
+        if not others:
+            return Values(self._with[column])
+        wanted = [(self.variables.index(name), value) for name, value in others.items()]
+        # The rarest value leaves the fewest rows to look at.
+        rows: Sequence[int] = min((self._with[at].get(value, ()) for at, value in wanted), key=len)
+        fitting = (self._rows[row] for row in rows)
+        return Values(row[column] for row in fitting if all(row[at] == value for at, value in wanted))

@@ -1,0 +1,154 @@
+"""`choirbook cache invalidate`, `warm` and `stats`: look after the caches of a running server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+
+from rich.table import Table
+
+from choirbook.admin.answers import INVALIDATE, STATS, WARM, Counts, CrewAnswer, InvalidateAnswer
+from choirbook.admin.client import AdminClient
+from choirbook.admin.socket import with_token
+from choirbook.cli.output import console, say, say_json
+from choirbook.errors import CrewIncomplete
+from choirbook.settings import Settings
+from choirbook.workers.status import Link, WorkerState
+
+_LOOK_S = 0.25
+"""Between looks at workers that load ahead."""
+
+_HOSTS = {
+    Link.UP: "Other hosts are told through Redis.",
+    Link.DOWN: "Redis cannot be used at the moment: other hosts are told once it can.",
+}
+
+
+def invalidate(settings: Settings, uri: str | None, type_: str | None, *, as_json: bool) -> None:
+    """Have a resource, those of a type, or with neither all read from the source again.
+
+    Raises:
+        ChoirbookError: The server cannot be asked, or refuses.
+        CrewIncomplete: A worker stands still; it forgets once it goes on.
+    """
+    body = {"uri": _text(uri), "type": _text(type_), "all": uri is None and type_ is None}
+    answer = _client(settings).call(INVALIDATE, body, InvalidateAnswer)
+    if as_json:
+        say_json(answer)
+    else:
+        say(f"Forgotten: {_count(answer.forgotten, 'URI')}, by {_count(answer.workers, 'worker')}.")
+        if answer.feed is not Link.OFF:
+            say(_HOSTS[answer.feed])
+    _refuse_silence(answer.silent)
+
+
+def warm(settings: Settings, wait_s: float, *, as_json: bool) -> None:
+    """Have every worker load what it does not hold, and wait for the end.
+
+    Raises:
+        ChoirbookError: The server cannot be asked, or refuses.
+        CrewIncomplete: A worker stands still, could not load all, or has not ended yet.
+    """
+    client = _client(settings)
+    end_s = time.monotonic() + wait_s
+    answer = client.call(WARM, {"waitSeconds": 0}, CrewAnswer)
+    with console(stderr=True).status("", spinner="line") as status:
+        while _is_warming(answer) and time.monotonic() < end_s:
+            status.update(_progress(answer.workers))
+            time.sleep(_LOOK_S)
+            answer = client.call(STATS, {}, CrewAnswer)
+    if as_json:
+        say_json(answer)
+    else:
+        _print_warming(answer.workers)
+    _refuse_silence(answer.silent)
+    if _is_warming(answer):
+        raise CrewIncomplete("The workers still load. 'choirbook cache warm' goes on waiting for them.")
+    if failed := sum(worker.warming.failed for worker in answer.workers):
+        raise CrewIncomplete(f"{_count(failed, 'URI')} could not be loaded. The server's log says why.")
+
+
+def stats(settings: Settings, *, as_json: bool) -> None:
+    """Show what the workers hold.
+
+    Raises:
+        ChoirbookError: The server cannot be asked, or refuses.
+        CrewIncomplete: A worker stands still.
+    """
+    answer = _client(settings).call(STATS, {}, CrewAnswer)
+    if as_json:
+        say_json(answer)
+    else:
+        _print_stats(answer)
+    _refuse_silence(answer.silent)
+
+
+def _client(settings: Settings) -> AdminClient:
+    return AdminClient(with_token(settings))
+
+
+def _is_warming(answer: CrewAnswer) -> bool:
+    return any(worker.warming.running for worker in answer.workers)
+
+
+def _progress(workers: Iterable[WorkerState]) -> str:
+    passes = [worker.warming for worker in workers]
+    done = sum(each.held + each.loaded + each.failed + each.no_room for each in passes)
+    return f"{done:,} of {sum(each.uris for each in passes):,} URIs, over all workers"
+
+
+def _print_warming(workers: Sequence[WorkerState]) -> None:
+    table = _table("Worker", "URIs", "In memory before", "Loaded", "Failed", "No room")
+    for worker in workers:
+        done = worker.warming
+        row = (worker.pid, done.uris, done.held, done.loaded, done.failed, done.no_room)
+        table.add_row(*(str(row[0]), *(f"{number:,}" for number in row[1:])))
+    console().print(table)
+    if any(worker.warming.no_room for worker in workers):
+        say("The cache is full. Raise CACHE_MAX_SIZE or CHOIRBOOK_CACHE_MAX_BYTES if all is to be in it.")
+
+
+def _print_stats(answer: CrewAnswer) -> None:
+    table = _table(
+        "Worker", "Entries", "Bytes", "Evictions", "Resources", "Generation", "Redis", "Feed", "Lost"
+    )
+    for worker in answer.workers:
+        numbers = (worker.entries, worker.bytes, worker.evictions, worker.resources, worker.generation)
+        links = (worker.redis.value, worker.feed.value, f"{worker.feed_losses:,}")
+        table.add_row(str(worker.pid), *(f"{number:,}" for number in numbers), *links)
+    console().print(table)
+    say()
+    say(_spell_reads(answer.reads))
+    say(f"{answer.entries:,} entries, {answer.bytes:,} bytes, {answer.evictions:,} evictions")
+
+
+def _spell_reads(reads: Counts | None) -> str:
+    if reads is None:
+        return "Reads are not counted: the server runs with --metrics off."
+    total = reads.hits + reads.misses
+    rate = f" ({reads.hits / total:.1%})" if total else ""
+    return f"{reads.hits:,} hits{rate}, {reads.misses:,} misses, {reads.stale:,} stale reads"
+
+
+def _refuse_silence(silent: int) -> None:
+    if silent:
+        raise CrewIncomplete(
+            f"{_count(silent, 'worker')} did not answer in time. What was asked waits until it goes on; "
+            "the server's log may say what is wrong."
+        )
+
+
+def _text(argument: str | None) -> str | None:
+    """Spell bytes that are not UTF-8 as what no URI has: the server says so."""
+    return None if argument is None else argument.encode("utf-8", "replace").decode()
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def _table(first: str, *columns: str) -> Table:
+    table = Table(first, box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table

@@ -1,0 +1,274 @@
+"""What `choirbook` understands, and how errors end it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from choirbook import __version__
+from choirbook.cli.cache_arguments import cache
+from choirbook.cli.options import (
+    Admin,
+    Clients,
+    Config,
+    Directory,
+    EnvFile,
+    Json,
+    LogFormat,
+    LogHits,
+    LogLevel,
+    SecretFile,
+    Switch,
+    TokenFile,
+    Unsigned,
+    Usage,
+    flags_of,
+    is_on,
+    path_of,
+    settings_of,
+)
+from choirbook.cli.output import complain, say
+from choirbook.errors import ChoirbookError, ExtraMissing
+
+app = typer.Typer(
+    name="choirbook",
+    help="Serve a team's standards, patterns and templates to coding agents, over MCP and HTTP.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(cache, name="cache")
+
+
+def main() -> None:
+    """Run the command line; a `ChoirbookError` becomes a line on stderr and an exit code."""
+    try:
+        app()
+    except ChoirbookError as error:
+        complain(f"choirbook: {error.message}")
+        sys.exit(error.exit_code)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        say(f"choirbook {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Serve a team's standards, patterns and templates to coding agents, over MCP and HTTP."""
+
+
+@app.command()
+def serve(
+    directory: Directory = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 lets the system choose.  [default: 8000]")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes.  [default: 1]")] = None,
+    config: Config = None,
+    env_file: EnvFile = None,
+    public: Annotated[
+        bool | None, typer.Option("--public", help="Listen beyond loopback though nobody has to log in.")
+    ] = None,
+    allowed_host: Annotated[
+        list[str] | None, typer.Option(help="A name that clients use (Host); * for any; may be repeated.")
+    ] = None,
+    allowed_origin: Annotated[
+        list[str] | None, typer.Option(help="A further browser origin to accept; may be repeated.")
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NETWORK", help="A proxy whose X-Forwarded-* headers are believed; may be repeated."
+        ),
+    ] = None,
+    peer_share: Annotated[
+        float | None,
+        typer.Option(metavar="0..1", help="Part of all that one client address may hold.  [default: 0.25]"),
+    ] = None,
+    access_log: Annotated[
+        bool | None, typer.Option("--access-log/--no-access-log", help="One JSON line per read on stderr.")
+    ] = None,
+    metrics: Annotated[
+        Literal["on", "off"] | None, typer.Option(help="Prometheus metrics at /metrics.  [default: on]")
+    ] = None,
+    preload: Annotated[
+        bool | None, typer.Option("--preload", help="Read the library into memory after the start.")
+    ] = None,
+    tools: Switch = None,
+    dashboard: Annotated[
+        Literal["on", "off"] | None,
+        typer.Option("--dashboard", help="A page for people at /dashboard.  [default: on loopback only]"),
+    ] = None,
+    redis: Annotated[
+        str | None, typer.Option(metavar="URL", help="Redis that all workers and hosts share: redis://HOST.")
+    ] = None,
+    redis_secret_file: SecretFile = None,
+    redis_unsigned: Unsigned = None,
+    usage: Usage = None,
+    usage_clients: Clients = None,
+    log_format: LogFormat = None,
+    log_level: LogLevel = None,
+    log_hits: LogHits = None,
+    log_request_ids: Annotated[
+        bool | None, typer.Option("--log-request-ids", help="Tell X-Request-Id and trace id of each read.")
+    ] = None,
+    admin: Admin = None,
+    admin_token_file: TokenFile = None,
+) -> None:
+    """Serve a library over MCP and HTTP."""
+    from choirbook.cli.serve import serve as run
+
+    flags = flags_of(directory, host=host, port=port, workers=workers, public=public, access_log=access_log)
+    flags["allowed_hosts"] = tuple(allowed_host) if allowed_host else None
+    flags |= {"preload": preload, "tools": is_on(tools), "metrics": is_on(metrics), "redis_url": redis}
+    flags |= {"redis_secret_file": redis_secret_file, "redis_unsigned": redis_unsigned}
+    flags |= {"usage": usage, "usage_clients": is_on(usage_clients), "dashboard": is_on(dashboard)}
+    flags |= {"log_format": log_format, "log_level": log_level, "log_hits": log_hits}
+    flags["log_request_ids"] = log_request_ids
+    flags |= {"admin": admin, "admin_token_file": admin_token_file}
+    flags["trusted_proxies"] = tuple(trusted_proxy) if trusted_proxy else None
+    flags["peer_share"] = peer_share
+    flags["allowed_origins"] = tuple(allowed_origin) if allowed_origin else None
+    run(settings_of(flags, config, env_file))
+
+
+def _refuse_env_file(value: Path | None) -> None:
+    # An agent starts this in the directory that it works on, whose files may be anybody's.
+    if value is not None:
+        raise typer.BadParameter(
+            "'choirbook stdio' reads no environment file. Set the variables where the agent's configuration "
+            "names this command, or pass flags."
+        )
+
+
+@app.command()
+def stdio(
+    directory: Directory = None,
+    config: Config = None,
+    tools: Switch = None,
+    usage: Usage = None,
+    usage_clients: Clients = None,
+    log_format: LogFormat = None,
+    log_level: LogLevel = None,
+    env_file: Annotated[Path | None, typer.Option(hidden=True, callback=_refuse_env_file)] = None,  # noqa: ARG001
+) -> None:
+    """Speak MCP over stdin and stdout, for agents that start their servers."""
+    from choirbook.cli.stdio import serve_stdio
+
+    flags = flags_of(directory, tools=is_on(tools), usage=usage, usage_clients=is_on(usage_clients))
+    flags |= {"log_format": log_format, "log_level": log_level}
+    serve_stdio(settings_of(flags, config, None))
+
+
+@app.command(name="list")
+def list_(directory: Directory = None, env_file: EnvFile = None, json: Json = False) -> None:
+    """List what would be served."""
+    from choirbook.cli.inspect import list_resources
+
+    list_resources(settings_of(flags_of(directory), None, env_file), as_json=json)
+
+
+@app.command()
+def read(
+    uri: Annotated[str, typer.Argument(help="Such as mcp://resources/sdlc/core.")],
+    directory: Directory = None,
+    env_file: EnvFile = None,
+) -> None:
+    """Write one resource's bytes to stdout."""
+    from choirbook.cli.inspect import read_resource
+
+    read_resource(settings_of(flags_of(directory), None, env_file), uri)
+
+
+@app.command()
+def check(directory: Directory = None, env_file: EnvFile = None, json: Json = False) -> None:
+    """Look for problems in a library; exit 1 when there are any."""
+    from choirbook.cli.inspect import check_library
+
+    if not check_library(settings_of(flags_of(directory), None, env_file), as_json=json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def usage(
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            parser=path_of, metavar="[FILE]", help="A server's file; that of the one that runs when left out."
+        ),
+    ] = None,
+    form: Annotated[
+        Literal["table", "csv", "json"], typer.Option("--format", help="How to print it.")
+    ] = "table",
+    env_file: EnvFile = None,
+) -> None:
+    """Show what is read, what never is, and by whom."""
+    from choirbook.cli.usage import print_usage
+
+    print_usage(path or settings_of({}, None, env_file).usage, form)
+
+
+@app.command()
+def top(
+    url: Annotated[
+        str | None,
+        typer.Option(help="Where the server listens.  [default: here, at CHOIRBOOK_PORT or 8000]"),
+    ] = None,
+    interval_s: Annotated[
+        float, typer.Option("--interval", min=0.1, max=3600, metavar="SECONDS", help="Between two looks.")
+    ] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Show what one interval brings, and end.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON line each time, for programs.")] = False,
+    env_file: EnvFile = None,
+) -> None:
+    """Watch a running server: rates, latencies, cache, and what is not as it should be."""
+    from choirbook.cli.top.watch import watch
+
+    url = url or f"http://127.0.0.1:{settings_of({}, None, env_file).port}"
+    watch(url, interval_s, once=once, as_json=json)
+
+
+@app.command(hidden=True)
+def stages(
+    json: Json = False,
+    batches: Annotated[int, typer.Option(min=1, help="How many stand behind a figure.")] = 30,
+    document_bytes: Annotated[
+        int, typer.Option("--bytes", min=100, max=8_000_000, help="About how long the document is.")
+    ] = 20_000,
+    calls: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Count the calls of N requests of each kind instead."),
+    ] = None,
+) -> None:
+    """Measure what each stage of a read costs; `choirbook perf profile` asks for it."""
+    from choirbook.cli.stages import print_calls, print_stages
+
+    if calls is None:
+        print_stages(batches, document_bytes, as_json=json)
+    else:
+        print_calls(calls, document_bytes, as_json=json)
+
+
+# Everything after `perf` is left to choirbook_perf, which is not even imported by the other commands.
+@app.command(
+    add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def perf(context: typer.Context) -> None:
+    """Prove how fast Choirbook, or another server, is; needs the extra choirbook[perf]."""
+    try:
+        from choirbook_perf.cli import main as run
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(
+            f"'choirbook perf' needs {error.name}, which is not installed. Run: pip install 'choirbook[perf]'"
+        ) from error
+    run(context.args)

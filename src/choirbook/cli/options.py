@@ -1,0 +1,106 @@
+"""Options that several commands have, and the settings that they make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from choirbook.settings import Settings
+
+
+def path_of(text: str) -> Path:
+    """Read a path; an empty one, as of a variable that is not set, would be the working directory."""
+    if not text:
+        raise typer.BadParameter("it is empty. Name a path, or leave it out")
+    return Path(text)
+
+
+Directory = Annotated[
+    Path | None,
+    typer.Argument(
+        parser=path_of, metavar="[DIR]", help="The library's directory; the starter library when left out."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Switch = Annotated[
+    Literal["on", "off"] | None,
+    typer.Option("--tools", help="Read-only tools, for clients that cannot read resources.  [default: on]"),
+]
+Usage = Annotated[
+    Path | None,
+    typer.Option(
+        parser=path_of,
+        metavar="FILE",
+        help="Keep there what is read and by whom, from one start to the next.",
+    ),
+]
+Clients = Annotated[
+    Literal["on", "off"] | None,
+    typer.Option("--usage-clients", help="Whether that is by client.  [default: on with --usage]"),
+]
+LogFormat = Annotated[
+    Literal["json", "console"] | None,
+    typer.Option(help="Lines on stderr.  [default: console on a terminal, json elsewhere]"),
+]
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error"] | None,
+    typer.Option(help="The least of what is told of the server's life.  [default: info]"),
+]
+LogHits = Annotated[
+    float | None,
+    typer.Option(metavar="0..1", help="The part of the hits that is told, of reads.  [default: 1]"),
+]
+Admin = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Where admin calls are answered: unix:PATH or 127.0.0.1:PORT."),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(parser=path_of, metavar="FILE", help="File with the token that admin calls need."),
+]
+Config = Annotated[
+    Path | None, typer.Option(parser=path_of, metavar="FILE", help="A TOML file with settings.")
+]
+SecretFile = Annotated[
+    Path | None,
+    typer.Option(
+        parser=path_of, metavar="FILE", help="File with the secret that signs what is written to Redis."
+    ),
+]
+Unsigned = Annotated[
+    bool | None,
+    typer.Option("--redis-unsigned", help="Believe whoever can write to a Redis on another machine."),
+]
+EnvFile = Annotated[
+    Path | None,
+    typer.Option(
+        parser=path_of,
+        metavar="FILE",
+        help="A file of NAME=value lines, read as environment variables are.",
+    ),
+]
+
+
+def flags_of(directory: Path | None, **values: object) -> dict[str, Any]:
+    """Return what the command line says, by the names of settings."""
+    return {"root": directory, **values}
+
+
+def is_on(switch: str | None) -> bool | None:
+    """Return what a switch says; None where it says nothing."""
+    return None if switch is None else switch == "on"
+
+
+def settings_of(flags: dict[str, Any], config: Path | None, env_file: Path | None) -> Settings:
+    """Return the settings of the command line, the environment and the files.
+
+    Raises:
+        InvalidSettings: They cannot be used.
+    """
+    # A command that needs none starts without them.
+    from choirbook.settings import load
+
+    return load(flags, config=config, env_file=env_file)

@@ -1,0 +1,99 @@
+"""What of the protocol is spoken: features, and the tools of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from choirbook.http.exchange import Operation
+from choirbook.http.peers import Peers
+from choirbook.library.library import Library
+from choirbook.mcp.completion import Completion
+from choirbook.mcp.lifecycle import Lifecycle
+from choirbook.mcp.prompts import Prompts
+from choirbook.mcp.resources import Resources
+from choirbook.mcp.results import Feature
+from choirbook.mcp.streams import Streams
+from choirbook.mcp.subscriptions import Subscriptions
+from choirbook.mcp.tools import Tools
+from choirbook.mcp.tools.list import list_tool
+from choirbook.mcp.tools.outline import outline_tool
+from choirbook.mcp.tools.read import read_tool
+from choirbook.mcp.tools.search import search_tool
+from choirbook.mcp.tools.tool import Tool
+from choirbook.runtime.threads import Threads
+from choirbook.search.service import Search
+from choirbook.settings import Settings
+
+INSTRUCTIONS = (
+    "This server holds a team's engineering standards, coding patterns and document templates. "
+    "List the resources, then read those that fit the task at hand before you write code or documents."
+)
+TOOLS_INSTRUCTIONS = (
+    " A model that can only call tools does the same with search and read; "
+    "read one section instead of a long document where that is enough."
+)
+
+ToolMaker = Callable[[Library], Tool]
+"""Makes a tool over the library that is served."""
+
+FeatureMaker = Callable[[Library], Feature]
+"""Makes a feature over it. Its methods stand in for those of the same name."""
+
+
+class Spoken(NamedTuple):
+    """What is spoken, and what is told of it when it goes well."""
+
+    features: list[Feature]
+    operations: tuple[Operation, ...]
+    """Of tools; methods are told of by the dispatcher."""
+
+
+def make_features(
+    settings: Settings,
+    library: Library,
+    search: Search,
+    streams: Streams,
+    threads: Threads,
+    more_tools: Sequence[ToolMaker],
+    more_features: Sequence[FeatureMaker],
+    peers: Peers,
+) -> Spoken:
+    """Make the features.
+
+    Args:
+        settings: See `Settings`.
+        library: Which is served.
+        search: What the tool for searching asks.
+        streams: Over which clients are told of changes.
+        threads: Where blocking calls run.
+        more_tools: Tools beside Choirbook's own, also where those are switched off.
+        more_features: Further parts of the protocol.
+        peers: Tells whose share a stream is part of.
+
+    Raises:
+        ValueError: A tool's name is taken, or a client could not use its definition.
+    """
+    prompts = Prompts(library, threads, settings.page_size)
+    features: list[Feature] = [
+        Resources(library, settings.page_size),
+        prompts,
+        Completion(library, threads, prompts),
+    ]
+    own = _own_tools(library, search) if settings.tools else []
+    tools = own + [make(library) for make in more_tools]
+    operations: tuple[Operation, ...] = ()
+    if tools:
+        offered = Tools(tools, library, search.prepare if own else None)
+        operations = offered.operations
+        features.append(offered)
+    features += [make(library) for make in more_features]
+    pushing: list[Feature] = [Subscriptions(library, streams, peers)]
+    instructions = INSTRUCTIONS + TOOLS_INSTRUCTIONS if own else INSTRUCTIONS
+    lifecycle = Lifecycle(features, pushing, library.stamp, instructions)
+    return Spoken([*features, *pushing, lifecycle], operations)
+
+
+def _own_tools(library: Library, search: Search) -> list[Tool]:
+    searching = search_tool(search, library.stamp)
+    return [list_tool(library), searching, read_tool(library), outline_tool(library)]

@@ -1,0 +1,72 @@
+"""The library, and the level in Redis that it may share with others."""
+
+from __future__ import annotations
+
+from choirbook.cache.memory import MemoryCache
+from choirbook.catalog.catalog import Catalog
+from choirbook.composition.secrets import redis_secrets
+from choirbook.documents.rendering import Stamp
+from choirbook.library.follower import Freshness
+from choirbook.library.library import Library
+from choirbook.model import Source
+from choirbook.redis.codec import Framing
+from choirbook.redis.feed import Feed
+from choirbook.redis.keys import Keys
+from choirbook.redis.link import RedisLink
+from choirbook.redis.signatures import Sealing
+from choirbook.redis.store import SharedLevel
+from choirbook.redis.url import parse_redis_url
+from choirbook.runtime.threads import Threads
+from choirbook.settings import Settings
+
+
+def make_library(
+    settings: Settings,
+    source: Source,
+    catalog: Catalog,
+    threads: Threads,
+    stamp: Stamp,
+    level: SharedLevel | None,
+) -> Library:
+    """Make the library and what is under it.
+
+    Args:
+        settings: See `Settings`.
+        source: Where documents come from.
+        catalog: What there is.
+        threads: Where blocking calls run.
+        stamp: What is put into every result.
+        level: The shared level; None where there is no Redis.
+    """
+    memory = MemoryCache(
+        settings.cache_max_resources,
+        settings.cache_max_bytes,
+        settings.cache_ttl_s,
+        settings.last_good_s,
+        settings.cache_grace_s,
+    )
+    freshness = Freshness(
+        source, catalog, settings.root, threads, rescan_s=settings.rescan_s, watch=settings.watch
+    )
+    return Library(
+        source, catalog, freshness, memory, threads, stamp, level, max_waiting=settings.max_waiting_reads
+    )
+
+
+def make_shared_level(settings: Settings, library: str, stamp: Stamp) -> SharedLevel | None:
+    """Make the level in Redis; None where no Redis is set.
+
+    Args:
+        settings: See `Settings`.
+        library: Its name, which keys begin with.
+        stamp: What is put into every result: values of another stamp are others.
+
+    Raises:
+        ExtraMissing: The client library of Redis is not installed.
+        InvalidSettings: The file with the secret cannot be used.
+    """
+    if not settings.redis_url:
+        return None
+    keys, sealing = Keys(library, stamp), Sealing(redis_secrets(settings))
+    feed = Feed(RedisLink(parse_redis_url(settings.redis_url)), keys, sealing)
+    return SharedLevel(feed, keys, Framing(sealing, stamp), settings.cache_ttl_s)

@@ -1,0 +1,68 @@
+"""What clients are told of changes: over streams, and in the sessions of the handshake era."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from choirbook.catalog.catalog import Catalog
+from choirbook.http.peers import Peers
+from choirbook.library.library import Library
+from choirbook.mcp.dispatch import Dispatcher
+from choirbook.mcp.sessions.http import Sessions
+from choirbook.mcp.streams import Streams
+from choirbook.runtime.quotas import Shares
+from choirbook.settings import Settings
+
+HEAD_START_S = 0.15
+"""What other workers get to see a change in, before this one tells clients of it: all look at the same time,
+and one that is busy is late by what it does meanwhile. A third of what a client may wait."""
+
+
+def make_streams(
+    settings: Settings, catalog: Catalog, on_count: Callable[[], None], shares: Shares
+) -> Streams:
+    """Make the open streams.
+
+    Args:
+        settings: See `Settings`.
+        catalog: Of whose changes they tell.
+        on_count: Called when their number may have changed.
+        shares: What each peer may hold of them.
+    """
+    head_start_s = HEAD_START_S if settings.workers > 1 else 0.0
+    return Streams(catalog, settings.max_streams, settings.keep_alive_s, on_count, head_start_s, shares)
+
+
+def make_sessions(
+    settings: Settings,
+    library: Library,
+    streams: Streams,
+    dispatcher: Dispatcher,
+    shared: Path | None,
+    on_count: Callable[[], None],
+    peers: Peers,
+) -> Sessions:
+    """Make the sessions.
+
+    Args:
+        settings: See `Settings`.
+        library: What is subscribed to.
+        streams: Over which subscribers are told.
+        dispatcher: What carries out their calls.
+        shared: The directory of this server's workers, who have one ledger of them; None where there is one.
+        on_count: Called when their number may have changed.
+        peers: Tells whose share a session is part of.
+    """
+    return Sessions(
+        library,
+        streams,
+        dispatcher,
+        shared,
+        settings.max_sessions,
+        settings.session_idle_s,
+        on_count,
+        peers=peers,
+        fraction=settings.peer_share,
+        knows_clients=settings.counts_clients,
+    )

@@ -1,0 +1,55 @@
+"""What one peer may hold of what is meant for everyone."""
+
+from __future__ import annotations
+
+from choirbook.errors import Era, RequestError
+from choirbook.http.exchange import Request, Response
+from choirbook.http.peers import Peers
+from choirbook.http.problems import problem
+from choirbook.mcp.dispatch import failed
+from choirbook.mcp.messages import Message, decode
+from choirbook.mcp.protocol import Fault, is_modern_header, version_headers
+from choirbook.mcp.streamable import ENDPOINT
+from choirbook.mcp.streams import MAX_WATCHED_BYTES
+from choirbook.runtime.quotas import Kind, Shares
+from choirbook.servers.admission import Admission
+from choirbook.servers.connection_limits import BESIDE_STREAMS, IN_FLIGHT_BYTES, Crowding
+from choirbook.settings import Settings
+
+UNLIMITED_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+"""They tell of the server's state, which is asked for most when it is saturated."""
+
+
+def make_shares(settings: Settings) -> Shares:
+    """Make the shares of one worker; those of sessions are in their ledger."""
+    return Shares(
+        settings.peer_share,
+        {
+            Kind.STREAMS: settings.max_streams,
+            Kind.SUBSCRIPTIONS: MAX_WATCHED_BYTES,
+            Kind.REQUESTS: settings.max_waiting_reads,
+            Kind.UPLOADS: settings.max_waiting_reads,
+            Kind.CONNECTIONS: settings.max_streams + BESIDE_STREAMS,
+            Kind.UNREAD: max(1, IN_FLIGHT_BYTES // settings.max_document_bytes),
+        },
+    )
+
+
+def make_admission(peers: Peers, shares: Shares) -> Admission:
+    """Make what lets requests wait."""
+    return Admission(peers, shares, _refuse, UNLIMITED_PATHS)
+
+
+def make_crowding(settings: Settings, peers: Peers, shares: Shares) -> Crowding:
+    """Make what closes connections that are too many."""
+    return Crowding(settings.port, settings.max_streams + BESIDE_STREAMS, shares, peers.key)
+
+
+def _refuse(request: Request, error: RequestError) -> Response:
+    """Make the response to a request that may not wait, as its client expects errors."""
+    if request.path != ENDPOINT:
+        return problem(error)
+    message = decode(request.body)
+    id_ = message.id if isinstance(message, Message) else None
+    is_modern = is_modern_header(version_headers(request.headers))
+    return failed(Fault(error, Era.MODERN if is_modern else Era.HANDSHAKE, id_))

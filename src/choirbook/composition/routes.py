@@ -1,0 +1,74 @@
+"""The routes over HTTP, and who answers them."""
+
+from __future__ import annotations
+
+from choirbook.dashboard.routes import BELOW, DASHBOARD, Dashboard
+from choirbook.http.edge import Edge
+from choirbook.http.exchange import Handler
+from choirbook.http.introspection import Introspection
+from choirbook.http.proxies import Proxies
+from choirbook.http.rest import LISTING, PREFIX, Rest
+from choirbook.http.router import Router, Subtree, get_only
+from choirbook.http.search import SEARCH, SearchRoute
+from choirbook.http.welcome import Welcome
+from choirbook.library.library import Library
+from choirbook.mcp.streamable import ENDPOINT, StreamableHttp
+from choirbook.search.service import Search
+from choirbook.settings import Settings
+
+
+def make_router(
+    settings: Settings,
+    library: Library,
+    search: Search,
+    streamable: StreamableHttp,
+    introspection: Introspection,
+    dashboard: Dashboard | None,
+    proxies: Proxies,
+) -> Router:
+    """Make the router.
+
+    Args:
+        settings: Which say who may talk to the server, and whether it shows its metrics.
+        library: What is read.
+        search: What is searched.
+        streamable: The protocol's endpoint.
+        introspection: What the server tells of itself.
+        dashboard: The page for people; None where there is none.
+        proxies: Where clients find the server.
+    """
+    rest = Rest(library, proxies.prefix_of)
+    routes: dict[str, Handler] = {
+        LISTING: get_only(rest.list),
+        SEARCH: get_only(SearchRoute(search, proxies.prefix_of).respond),
+        ENDPOINT: streamable.respond,
+        "/healthz": get_only(introspection.healthz),
+        "/readyz": get_only(introspection.readyz),
+        "/openapi.json": get_only(introspection.openapi),
+    }
+    if settings.metrics:
+        routes["/metrics"] = get_only(introspection.metrics)
+    further = []
+    if dashboard is not None:
+        routes[DASHBOARD] = dashboard.respond
+        further.append(Subtree(BELOW, dashboard.respond))
+    version = library.stamp.server_info["version"]
+    welcome = Welcome(library.catalog.rules.name, version, proxies, _links(routes))
+    routes["/"] = get_only(welcome.respond)
+    edge = Edge(settings.allowed_hosts, settings.allowed_origins)
+    # Clients and proxies add the slash.
+    aliases = {f"{ENDPOINT}/": ENDPOINT}
+    return Router(edge, routes, Subtree(PREFIX, rest.read), further, aliases)
+
+
+_TITLES = {
+    DASHBOARD: "dashboard: figures, documents, readers",
+    LISTING: "list of all documents",
+    "/openapi.json": "description of the HTTP interface",
+    "/readyz": "whether the server is ready",
+    "/metrics": "metrics for Prometheus",
+}
+
+
+def _links(routes: dict[str, Handler]) -> dict[str, str]:
+    return {path: title for path, title in _TITLES.items() if path in routes}

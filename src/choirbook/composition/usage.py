@@ -1,0 +1,32 @@
+"""The ledger of what is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from choirbook.catalog.catalog import Catalog
+from choirbook.model import Change
+from choirbook.settings import Settings
+from choirbook.usage.ledger import UsageLedger
+from choirbook.usage.schema import FILE_NAME, IN_MEMORY
+
+
+def make_usage_ledger(settings: Settings, catalog: Catalog, shared: Path | None) -> UsageLedger:
+    """Make the ledger of what is read, and have it hear which documents come and go.
+
+    Args:
+        settings: Which say where it is kept, and whether by client.
+        catalog: Whose documents are read.
+        shared: The directory of this server's workers, who have one ledger; None where there is one.
+    """
+    path = settings.usage or (IN_MEMORY if shared is None else shared / FILE_NAME)
+    ledger = UsageLedger(path, is_kept=settings.usage is not None, counts_clients=settings.counts_clients)
+
+    def note(change: Change) -> None:
+        added = (info for uri in change.added if (info := catalog.find(uri)) is not None)
+        # Under its alias a document would be there twice.
+        documents = tuple(info.uri for info in added if info.uri == info.canonical_uri)
+        ledger.note_change(documents, change.removed)
+
+    catalog.listen(note)
+    return ledger

@@ -1,0 +1,181 @@
+"""Samples of what all workers counted, and what became between two of them. Pure.
+
+A sample is a sum over workers since their start, so two of them make the figures of the time between,
+quantiles included: the cells of a histogram are counts by bucket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
+from math import inf
+from typing import NamedTuple
+
+import msgspec
+
+from choirbook.observe import states
+from choirbook.observe.metrics import (
+    BUCKETS_S,
+    CACHE_BYTES,
+    CACHE_SIZE,
+    DASHBOARD_RESPONSES,
+    FAILED,
+    LOADING,
+    OPEN_STREAMS,
+    RESPONSES,
+    SESSIONS,
+    STALE,
+)
+from choirbook.observe.quantiles import quantile_s
+
+Labels = tuple[tuple[str, str], ...]
+Totals = Mapping[tuple[str, Labels], Sequence[float]]
+"""Metric and labels -> its cells, summed over workers."""
+
+_PLAIN = states.METRICS | {
+    CACHE_BYTES,
+    CACHE_SIZE,
+    DASHBOARD_RESPONSES,
+    FAILED,
+    OPEN_STREAMS,
+    SESSIONS,
+}
+"""Metrics that are one number each here, whatever their labels."""
+
+_SERVER_ERRORS = "5xx"
+_BOUNDS_S = (*BUCKETS_S, inf)
+
+
+class Kind(NamedTuple):
+    """Reads that are told apart."""
+
+    type: str
+    result: str
+    """`hit` or `miss`."""
+
+
+class Sample(NamedTuple):
+    """What was counted up to a moment."""
+
+    at_s: float
+    """Unix time."""
+    reads: dict[Kind, tuple[float, ...]]
+    """Reads by bucket of `BUCKETS_S`, the last one for all that took longer."""
+    plain: dict[str, float]
+    """Metric -> its sum; those that no worker has are missing."""
+    server_errors: float
+
+    @property
+    def moment(self) -> states.Moment:
+        """What states are made of."""
+        return states.Moment(self.plain, self.server_errors)
+
+    def value(self, metric: str, default: float = 0.0) -> float:
+        """Return a plain metric."""
+        return self.plain.get(metric, default)
+
+
+class Quantiles(msgspec.Struct, frozen=True):
+    """Of how long reads took, in milliseconds; None where there were none."""
+
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+
+
+class Between(msgspec.Struct, frozen=True):
+    """The figures of the time between two samples."""
+
+    seconds: float
+    requests: float
+    requests_per_s: float
+    reads: float
+    reads_per_s: float
+    hit_rate: float | None
+    """From 0 to 1; None where nothing was read."""
+    failed: float
+    stale: float
+    quantiles: Quantiles
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One kind of reads in the time between two samples."""
+
+    type: str
+    result: str
+    reads: float
+    quantiles: Quantiles
+
+
+def sample_of(totals: Totals, at_s: float) -> Sample:
+    """Make a sample.
+
+    Args:
+        totals: Of all workers.
+        at_s: Now, as Unix time.
+    """
+    reads: dict[Kind, tuple[float, ...]] = {}
+    plain: dict[str, float] = {}
+    server_errors = 0.0
+    for (metric, labels), cells in totals.items():
+        if metric == LOADING:
+            named = dict(labels)
+            kind = Kind(named["resource_type"], named["cache_result"])
+            reads[kind] = tuple(cells[: len(BUCKETS_S) + 1])
+        elif metric in _PLAIN:
+            plain[metric] = plain.get(metric, 0.0) + cells[0]
+            if metric == RESPONSES and dict(labels).get("status") == _SERVER_ERRORS:
+                server_errors += cells[0]
+    return Sample(at_s, reads, plain, server_errors)
+
+
+def between(old: Sample, new: Sample) -> Between:
+    """Return the figures of the time from one sample to a later one."""
+    seconds = max(new.at_s - old.at_s, 0.001)
+    counts = {kind: _grown(old, new, kind) for kind in new.reads}
+    reads = sum(map(sum, counts.values()))
+    hits = sum(sum(found) for kind, found in counts.items() if kind.result == "hit")
+    # An open page asks every few seconds; that is not what the server is for.
+    requests = max(0.0, increase(old, new, RESPONSES) - increase(old, new, DASHBOARD_RESPONSES))
+    return Between(
+        round(seconds, 3),
+        requests,
+        requests / seconds,
+        reads,
+        reads / seconds,
+        hits / reads if reads else None,
+        increase(old, new, FAILED),
+        increase(old, new, STALE),
+        _quantiles(_added(counts.values())),
+    )
+
+
+def rows(old: Sample, new: Sample) -> list[Row]:
+    """Return the figures by kind, those that were not read left out; the most read first."""
+    found = [(kind, _grown(old, new, kind)) for kind in new.reads]
+    made = [Row(kind.type, kind.result, sum(counts), _quantiles(counts)) for kind, counts in found]
+    return sorted((row for row in made if row.reads), key=lambda row: (-row.reads, row.type, row.result))
+
+
+def increase(old: Sample, new: Sample, metric: str) -> float:
+    """Return by how much a plain metric grew."""
+    return states.increase(old.value(metric), new.value(metric))
+
+
+def _quantiles(counts: Sequence[float]) -> Quantiles:
+    cumulative = list(zip(_BOUNDS_S, accumulate(counts), strict=False))
+    return Quantiles(*(_milliseconds(quantile_s(cumulative, share)) for share in (0.50, 0.95, 0.99)))
+
+
+def _milliseconds(value_s: float | None) -> float | None:
+    return None if value_s is None else round(value_s * 1000, 4)
+
+
+def _grown(old: Sample, new: Sample, kind: Kind) -> list[float]:
+    before = old.reads.get(kind)
+    now = new.reads[kind]
+    return list(now) if before is None else [max(0.0, b - a) for a, b in zip(before, now, strict=True)]
+
+
+def _added(parts: Iterable[Sequence[float]]) -> list[float]:
+    return [sum(column) for column in zip(*parts, strict=True)]

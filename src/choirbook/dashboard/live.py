@@ -1,0 +1,199 @@
+"""What the open pages are told each second, made once for all of them.
+
+One task a worker. While a page is open it takes a sample each second; for a quarter of an hour after
+that, and while pages are open in other workers only, one each five seconds: the plots are whole for the next
+who looks. Before anybody ever looked it does no more than see whether somebody does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+
+import msgspec
+
+from choirbook.dashboard.board import Board, Report
+from choirbook.dashboard.figures import Between, Row, Sample, rows
+from choirbook.dashboard.history import STEP_S, WINDOW_S, History, Point
+from choirbook.dashboard.slowest import Slowest, SlowRead
+from choirbook.dashboard.viewers import Viewer, Viewers
+from choirbook.observe.metrics import CACHE_BYTES, CACHE_SIZE, CATALOG_SIZE, EVICTIONS, OPEN_STREAMS, SESSIONS
+from choirbook.observe.states import State, states
+from choirbook.runtime.threads import Threads
+
+log = logging.getLogger("choirbook.dashboard")
+
+TICK_S = 1.0
+SHOWN_SLOWEST = 12
+
+
+class Numbers(msgspec.Struct, frozen=True):
+    """The gauges that the page shows."""
+
+    documents: float
+    cached: float
+    cached_bytes: float
+    evictions: float
+    streams: float
+    sessions: float
+
+
+class Snapshot(msgspec.Struct, frozen=True, tag="tick", tag_field="kind"):
+    """The state of the server as the page shows it."""
+
+    at_s: float
+    now: Between
+    window: Between
+    rows: list[Row]
+    point: Point | None
+    slowest: list[SlowRead]
+    states: list[State]
+    numbers: Numbers
+
+
+class Beginning(msgspec.Struct, frozen=True, tag="hello", tag_field="kind"):
+    """What a page is told first: the plots up to now."""
+
+    points: list[Point]
+
+
+class Live:
+    """Makes snapshots.
+
+    Args:
+        sample: Takes a sample of all workers.
+        slowest: This worker's slowest reads.
+        report: Tells what this worker alone knows.
+        is_ready: Tells whether this worker's first survey is done.
+        board: Where the other workers' reports are.
+        threads: Where blocking calls run.
+    """
+
+    def __init__(
+        self,
+        sample: Callable[[], Sample],
+        slowest: Slowest,
+        report: Callable[[], Report],
+        is_ready: Callable[[], bool],
+        board: Board,
+        threads: Threads,
+    ) -> None:
+        self.viewers = Viewers(self._welcome)
+        self._sample = sample
+        self._slowest = slowest
+        self._report = report
+        self._is_ready = is_ready
+        self._board = board
+        self._threads = threads
+        self._history = History()
+        self._others: list[Report] = []
+        self._looked_s: float | None = None
+        self._was_ready = False
+        self._shared_s = 0.0
+        self._arrived = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._last = b""
+        self._encode = msgspec.json.Encoder().encode
+
+    def start(self) -> None:
+        """Begin, on the running event loop."""
+        self._arrived = asyncio.Event()
+        self.viewers.start()
+        self._task = asyncio.create_task(self._run(), name="choirbook-dashboard")
+
+    async def stop(self) -> None:
+        """End the streams and the task."""
+        self.viewers.close()
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def reports(self) -> list[Report]:
+        """Return what each worker knows, this one's first; the others' as of a few seconds ago."""
+        return [self._report(), *await self._threads.run(self._board.others)]
+
+    def _welcome(self, viewer: Viewer) -> None:
+        viewer.send(self._encode(Beginning(list(self._history.points))))
+        if self._last and len(self.viewers) > 1:
+            viewer.send(self._last)
+        self._arrived.set()
+
+    async def _run(self) -> None:
+        # What came to pass up to now is where the first window begins.
+        self._was_ready = self._is_ready()
+        self._history.add(await self._threads.run(self._sample))
+        while True:
+            try:
+                await self._turn()
+            except Exception:
+                # The page stands still for a moment; the server is none the worse.
+                log.exception("the dashboard could not be brought up to date")
+            await self._pause()
+
+    async def _turn(self) -> None:
+        now_s = monotonic()
+        if self.viewers:
+            self._looked_s = now_s
+        if self._board.is_shared and (now_s - self._shared_s >= STEP_S or not self._shared_s):
+            self._shared_s = now_s
+            await self._threads.run(self._exchange, self._report(), is_looking=bool(self.viewers))
+        if self._looked_s is not None and now_s - self._looked_s < WINDOW_S:
+            self._take_in(await self._threads.run(self._sample))
+
+    def _exchange(self, report: Report, *, is_looking: bool) -> None:
+        """Tell the other workers, and hear from them; on a thread."""
+        if is_looking:
+            self._board.note_look()
+        ago_s = self._board.looked_s_ago()
+        if ago_s is None:
+            return
+        self._looked_s = monotonic() - ago_s
+        if ago_s < 3 * STEP_S:
+            self._board.publish(report)
+            self._others = self._board.others() if is_looking else []
+
+    def _take_in(self, sample: Sample) -> None:
+        if not self._was_ready and self._is_ready():
+            # What was answered while the library was not ready yet is no fault to be told of for long.
+            self._was_ready = True
+            self._history = History()
+        point = self._history.add(sample)
+        if self.viewers:
+            self._last = self._encode(self._snapshot(sample, point))
+            self.viewers.broadcast(self._last)
+
+    def _snapshot(self, sample: Sample, point: Point | None) -> Snapshot:
+        oldest = self._history.oldest
+        slowest = self._slowest.reads() + [read for report in self._others for read in report.slowest]
+        slowest.sort(key=lambda read: -read.taken_ms)
+        return Snapshot(
+            round(sample.at_s, 1),
+            self._history.now(),
+            self._history.window(),
+            rows(oldest, sample),
+            point,
+            slowest[:SHOWN_SLOWEST],
+            states(oldest.moment, sample.moment),
+            Numbers(
+                sample.value(CATALOG_SIZE),
+                sample.value(CACHE_SIZE),
+                sample.value(CACHE_BYTES),
+                sample.value(EVICTIONS),
+                sample.value(OPEN_STREAMS),
+                sample.value(SESSIONS),
+            ),
+        )
+
+    async def _pause(self) -> None:
+        if self.viewers:
+            await asyncio.sleep(TICK_S)
+            return
+        self._arrived.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STEP_S):
+                await self._arrived.wait()

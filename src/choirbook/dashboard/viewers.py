@@ -1,0 +1,107 @@
+"""The pages that are open: each a stream that is sent what is made once for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from choirbook.errors import Overloaded
+from choirbook.http.exchange import Loss, Outlet
+
+MAX_VIEWERS = 32
+"""Open pages of one worker: people are few, and a page that is left open costs something each second."""
+
+
+class Viewer:
+    """One open page.
+
+    Args:
+        viewers: Where it is kept while it is open.
+    """
+
+    def __init__(self, viewers: Viewers) -> None:
+        self._viewers = viewers
+        self._outlet: Outlet | None = None
+        self._is_blocked = False
+
+    def open(self, outlet: Outlet) -> None:
+        """See `choirbook.http.exchange.Stream`."""
+        self._outlet = outlet
+        if not self._viewers.add(self):
+            self.end()
+
+    def resume(self) -> None:
+        """See `choirbook.http.exchange.Stream`. What it missed meanwhile, the next message makes good."""
+        self._is_blocked = False
+
+    def lost(self, _: Loss) -> None:
+        """See `choirbook.http.exchange.Stream`."""
+        self._outlet = None
+        self._viewers.discard(self)
+
+    def send(self, message: bytes) -> None:
+        """Send a message, unless the page has not taken the last one yet."""
+        if self._outlet is not None and not self._is_blocked:
+            self._is_blocked = not self._outlet.send([message])
+
+    def end(self) -> None:
+        """End the stream; the page will come again."""
+        outlet, self._outlet = self._outlet, None
+        if outlet is not None:
+            outlet.end()
+
+
+class Viewers:
+    """All open pages of a worker.
+
+    Args:
+        on_arrival: Called with each page that was opened.
+    """
+
+    def __init__(self, on_arrival: Callable[[Viewer], None]) -> None:
+        self._on_arrival = on_arrival
+        self._open: dict[Viewer, None] = {}
+        self._is_closed = False
+
+    def __len__(self) -> int:
+        """Return the number of open pages."""
+        return len(self._open)
+
+    def admit(self) -> Viewer:
+        """Return the stream of one more page.
+
+        Raises:
+            Overloaded: As many are open as may.
+        """
+        if self._is_closed or len(self._open) >= MAX_VIEWERS:
+            raise Overloaded(
+                "As many dashboards are open as this server holds. Close one, or try again later."
+            )
+        return Viewer(self)
+
+    def add(self, viewer: Viewer) -> bool:
+        """Take in a page whose stream begins; returns whether it may."""
+        if self._is_closed or len(self._open) >= MAX_VIEWERS:
+            return False
+        self._open[viewer] = None
+        self._on_arrival(viewer)
+        return True
+
+    def discard(self, viewer: Viewer) -> None:
+        """Let go of a page."""
+        self._open.pop(viewer, None)
+
+    def broadcast(self, message: bytes) -> None:
+        """Send one message to all pages."""
+        for viewer in list(self._open):
+            viewer.send(message)
+
+    def start(self) -> None:
+        """Let pages be opened, after a `close` too."""
+        self._is_closed = False
+
+    def close(self) -> None:
+        """End all streams, and open no further ones."""
+        self._is_closed = True
+        for viewer in list(self._open):
+            viewer.end()
+        self._open.clear()

@@ -1,0 +1,131 @@
+"""A document's sections: their addresses, how they lie in each other, and how one is looked up. Pure.
+
+Knows neither markdown nor XML: the modules beside it find the marks, this one makes sections of them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from choirbook.model import Section
+
+MAX_SECTIONS = 2000
+"""More headings than a document for readers has; further ones belong to the last section kept."""
+
+MAX_TITLE = 200
+_MAX_SLUG = 80
+_NO_TITLE = "section"
+_NO_ASCII_SLUG = re.compile(r"[^a-z0-9_-]+")
+
+
+class Mark(NamedTuple):
+    """Where a section is in its document; offsets are in bytes."""
+
+    title: str
+    level: int
+    """1 is the highest."""
+    start: int
+    end: int
+    name: str = ""
+    """What the slug is made of, where that is not the title."""
+    is_leaf: bool = False
+    """Whether it holds text alone; such an element leaves a shared slug to one that holds elements."""
+
+
+class Outline:
+    """The sections of one version of a document, in the order of the document.
+
+    Args:
+        sections: With unique slugs.
+    """
+
+    __slots__ = ("_by_key", "_by_slug", "sections")
+
+    def __init__(self, sections: Sequence[Section] = ()) -> None:
+        self.sections = tuple(sections)
+        self._by_slug = {section.slug: section for section in self.sections}
+        self._by_key: dict[str, Section] | None = None
+
+    def find(self, wanted: str) -> Section | None:
+        """Return the section that is meant.
+
+        Args:
+            wanted: A slug; or a title, in any case and punctuation, of which the first section has it.
+        """
+        found = self._by_slug.get(wanted)
+        if found is not None:
+            return found
+        if self._by_key is None:
+            self._by_key = {}
+            for section in self.sections:
+                self._by_key.setdefault(_key(section.title), section)
+            for section in self.sections:
+                self._by_key.setdefault(_key(section.slug), section)
+        key = _key(wanted)
+        return self._by_key.get(key) if key else None
+
+
+def assemble(marks: Iterable[Mark]) -> Outline:
+    """Give marks their slugs and heading paths.
+
+    Args:
+        marks: In the order of their starts; of two, one lies within the other or behind it.
+    """
+    kept = list(marks)[:MAX_SECTIONS]
+    slugs = _slugs(kept)
+    path: list[Mark] = []
+    sections = []
+    for mark, slug in zip(kept, slugs, strict=True):
+        while path and path[-1].end <= mark.start:
+            path.pop()
+        path.append(mark)
+        titles = tuple(each.title for each in path)
+        sections.append(Section(slug, mark.title, mark.level, titles, mark.start, mark.end))
+    return Outline(sections)
+
+
+def slug_of(title: str) -> str:
+    """Return what a title is addressed by: as code forges make anchors, letters, digits, `-` and `_`.
+
+    Letters of every script stay, as lower case in normalization form C, which a URI asks for.
+    """
+    lowered = unicodedata.normalize("NFC", title.lower())
+    spaced = "-".join(lowered.split())
+    if spaced.isascii():
+        kept = _NO_ASCII_SLUG.sub("", spaced)
+    else:
+        kept = "".join(character for character in spaced if character in "-_" or _is_word(character))
+    return kept.strip("-_")[:_MAX_SLUG].rstrip("-_") or _NO_TITLE
+
+
+def flat(title: str) -> str:
+    """Return a title on one line, shortened where it is too long."""
+    line = " ".join(title.split())
+    return line if len(line) <= MAX_TITLE else line[: MAX_TITLE - 1].rstrip() + "…"
+
+
+def _slugs(marks: list[Mark]) -> list[str]:
+    """Return a slug for each mark; of marks that share one, the later ones end in -2, -3."""
+    taken: dict[str, int] = {}
+    slugs = [""] * len(marks)
+    for index in sorted(range(len(marks)), key=lambda index: marks[index].is_leaf):
+        slug = plain = slug_of(marks[index].name or marks[index].title)
+        while slug in taken:
+            taken[plain] += 1
+            slug = f"{plain}-{taken[plain]}"
+        taken[slug] = 1
+        slugs[index] = slug
+    return slugs
+
+
+def _key(text: str) -> str:
+    """Return what two spellings of a title have in common: its letters and digits, in one case."""
+    folded = unicodedata.normalize("NFC", text.casefold())
+    return "".join(character for character in folded if _is_word(character))
+
+
+def _is_word(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LNM"

@@ -1,0 +1,116 @@
+"""Environment variables as settings: files that hold some, and names that no setting has.
+
+Called by `settings.load` only. Knows no setting; reads a file only when it was named on the command line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from choirbook.errors import InvalidSettings
+from choirbook.text.suggestions import closest
+
+PREFIX = "CHOIRBOOK_"
+"""Variables with this prefix are settings of this product, so an unknown one is a mistake."""
+
+_SERVICE_LINK = re.compile(rf"{PREFIX}(\w+_)?(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP|SCTP)\w*)?)\Z")
+"""Variables that Kubernetes and `docker --link` set for a service called `choirbook` or `choirbook-x`."""
+
+_LINKED_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
+"""The value of those that end with `_PORT`."""
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Read a file of `NAME=value` lines.
+
+    Quotes, comments and `export` are understood as by python-dotenv. `${NAME}` is not replaced: whoever
+    writes the file must not be able to read the environment of whoever starts the server.
+
+    Args:
+        path: The file.
+
+    Raises:
+        InvalidSettings: It cannot be read, or a line is not of this form; the message names the line.
+    """
+    # Most starts have no such file.
+    from dotenv.parser import parse_stream
+
+    try:
+        with path.open(encoding="utf-8-sig") as stream:
+            bindings = list(parse_stream(stream))
+    except OSError as error:
+        raise InvalidSettings(f"The environment file {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise InvalidSettings(f"The environment file {path} is not UTF-8: {error}.") from error
+    values: dict[str, str] = {}
+    for binding in bindings:
+        if binding.error or (binding.key is not None and binding.value is None):
+            # The line is not quoted: it may hold a secret.
+            raise InvalidSettings(
+                f"Line {binding.original.line} of the environment file {path} is not NAME=value. Correct it."
+            )
+        if binding.key is not None and binding.value is not None:
+            values[binding.key] = binding.value
+    return values
+
+
+def refuse_unknown(variables: Mapping[str, str], known: Collection[str], where: str) -> None:
+    """Refuse variables that have the prefix of this product but set nothing.
+
+    Args:
+        variables: What is set.
+        known: The names that set something.
+        where: Where they are set, for the message.
+
+    Raises:
+        InvalidSettings: One of them is unknown; the message suggests the nearest known name.
+    """
+    for name in sorted(variables):
+        if name.startswith(PREFIX) and name not in known and not _is_service_link(name, variables[name]):
+            raise InvalidSettings(
+                f"{name} in {where} is no setting. {_suggestion(name, known)}"
+                f"Variables whose names begin with {PREFIX} are settings: correct the name, or unset it."
+            )
+
+
+def explain(name: str, value: str) -> str:
+    """Return advice on a value that cannot be used, with a leading blank; empty where there is none."""
+    if _is_service_link(name, value):
+        return (
+            " Kubernetes sets this variable for a service of that name: "
+            "set 'enableServiceLinks: false' in the pod, or give the service another name."
+        )
+    return ""
+
+
+def _is_service_link(name: str, value: str) -> bool:
+    if _SERVICE_LINK.match(name) is None:
+        return False
+    return not name.endswith("_PORT") or "_SERVICE_" in name or _LINKED_ADDRESS.match(value) is not None
+
+
+def nearest(name: str, known: Collection[str]) -> str | None:
+    """Return the known name that was probably meant by a name, if one is close.
+
+    That is a name spelt nearly alike, in any case; otherwise one that has the same words and more at its end,
+    or fewer: `redis` for `redis_url`, `metrics_port` for `metrics`.
+    """
+    folded, ordered = name.lower(), sorted(known)
+    lowered = [each.lower() for each in ordered]
+    for index in closest(folded, lowered, 1):
+        return ordered[index]
+    related = [
+        (abs(len(each) - len(folded)), index)
+        for index, each in enumerate(lowered)
+        if each.startswith(f"{folded}_") or folded.startswith(f"{each}_")
+    ]
+    return ordered[min(related)[1]] if related else None
+
+
+def _suggestion(name: str, known: Collection[str]) -> str:
+    # Without the prefix, which would make any two names alike.
+    whole = {each.removeprefix(PREFIX): each for each in sorted(known)}
+    found = nearest(name.removeprefix(PREFIX), whole)
+    return "" if found is None else f"Did you mean {whole[found]}? "

@@ -1,0 +1,100 @@
+"""Let pages of allowed origins read responses: CORS. Pure.
+
+See https://fetch.spec.whatwg.org/#http-cors-protocol. `http/edge` decides which origins are allowed. Requests
+without `Origin` never come here. Credentials are never allowed: the server knows none that a browser adds by
+itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+import msgspec
+
+from choirbook.http.exchange import Answer, Request, Response, Streaming
+from choirbook.model import Header
+
+_METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
+
+_REQUEST_HEADERS = (
+    "accept, accept-language, authorization, baggage, cache-control, content-language, content-type, "
+    "if-modified-since, if-none-match, if-range, last-event-id, mcp-method, mcp-name, mcp-protocol-version, "
+    "mcp-session-id, range, traceparent, tracestate, x-request-id"
+)
+_PARAMETER = "mcp-param-"
+"""Headers of this beginning carry tool arguments (revision 2026-07-28), so their names are the tools'."""
+
+_MAX_ASKED = 2048
+"""Characters of `Access-Control-Request-Headers` that are read."""
+
+_EXPOSED_NAMES = (
+    "accept-ranges, allow, content-encoding, content-length, content-range, etag, location, "
+    "mcp-protocol-version, mcp-session-id, retry-after, server-timing, warning, www-authenticate, x-cache, "
+    "x-request-id"
+)
+_EXPOSED: Header = ("access-control-expose-headers", _EXPOSED_NAMES)
+_MAX_AGE_S = 7200
+"""Chromium keeps a preflight no longer than two hours."""
+
+
+def is_preflight(request: Request) -> bool:
+    """Tell whether a browser asks for permission before it sends the request itself."""
+    return request.method == "OPTIONS" and "access-control-request-method" in request.headers
+
+
+def preflight(request: Request, origin: str) -> Response:
+    """Answer a preflight.
+
+    Args:
+        request: The preflight.
+        origin: Which may use the server.
+    """
+    get = request.headers.get
+    asked = (get("access-control-request-headers") or "")[:_MAX_ASKED].lower()
+    parameters = [
+        name
+        for name in (each.strip() for each in asked.split(","))
+        if name.startswith(_PARAMETER) and name.replace("-", "").isalnum() and name.isascii()
+    ]
+    headers: list[Header] = [
+        ("access-control-allow-origin", origin),
+        ("access-control-allow-methods", _METHODS),
+        ("access-control-allow-headers", ", ".join([_REQUEST_HEADERS, *parameters])),
+        ("access-control-max-age", str(_MAX_AGE_S)),
+        ("vary", "origin, access-control-request-headers, access-control-request-private-network"),
+    ]
+    if get("access-control-request-private-network") == "true":
+        # A public page that calls a server on this machine (https://wicg.github.io/private-network-access/).
+        headers.append(("access-control-allow-private-network", "true"))
+    return Response(204, headers)
+
+
+def shared(answer: Answer, origin: str) -> Answer:
+    """Return an answer that pages of an origin may read, errors and streams included.
+
+    Args:
+        answer: To the request.
+        origin: Which may use the server.
+    """
+    return shared_response(answer, origin) if isinstance(answer, Response) else _await_shared(answer, origin)
+
+
+def shared_response(response: Response, origin: str) -> Response:
+    """Return a response that pages of an origin may read."""
+    # The list of headers may be that of every hit.
+    return msgspec.structs.replace(response, headers=_with_cors(response.headers, origin))
+
+
+async def _await_shared(
+    answer: Coroutine[Any, Any, Response | Streaming], origin: str
+) -> Response | Streaming:
+    outcome = await answer
+    return msgspec.structs.replace(outcome, headers=_with_cors(outcome.headers, origin))
+
+
+def _with_cors(headers: list[Header], origin: str) -> list[Header]:
+    made: list[Header] = [*headers, ("access-control-allow-origin", origin), _EXPOSED]
+    if not any(name == "vary" and "origin" in value for name, value in headers):
+        made.append(("vary", "origin"))
+    return made

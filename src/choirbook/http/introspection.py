@@ -1,0 +1,84 @@
+"""What a server tells of itself: health, readiness, metrics, and the description of the interface."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from choirbook.http.exchange import PrefixOf, Request, Response, mount_of
+from choirbook.http.negotiation import Exposition, choose_exposition
+from choirbook.http.openapi import openapi_document
+from choirbook.http.problems import NO_SNIFF, NO_STORE, RETRY_AFTER_S
+from choirbook.library.library import Library
+from choirbook.library.preload import Preloading
+from choirbook.model import Header
+
+_JSON: list[Header] = [("content-type", "application/json"), NO_STORE, NO_SNIFF]
+
+
+class Introspection:
+    """The routes beside those of the library.
+
+    Args:
+        library: Whose readiness is told.
+        expose: Returns the metrics of all workers, spelled as asked for.
+        version: Of the server.
+        preloading: What reads the library ahead; None when nothing does.
+        prefix_of: Returns the path below which a client finds this server.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        expose: Callable[[Exposition], Awaitable[bytes]],
+        version: str,
+        preloading: Preloading | None = None,
+        prefix_of: PrefixOf = mount_of,
+    ) -> None:
+        self._library = library
+        self._expose = expose
+        self._preloading = preloading
+        self._openapi = msgspec.json.encode(openapi_document(version))
+        self._version = version
+        self._prefix_of = prefix_of
+
+    def healthz(self, _: Request) -> Response:
+        """Tell that the process answers; knows nothing of what it depends on."""
+        return Response(200, _JSON, b'{"status":"ok"}')
+
+    def readyz(self, _: Request) -> Response:
+        """Report whether the first survey is done, and which rules cannot be used as they are now."""
+        if not self._library.is_ready:
+            headers = [*_JSON, ("retry-after", str(RETRY_AFTER_S))]
+            starting = {"status": "starting"}
+            if self._library.freshness.trouble:
+                starting["reason"] = self._library.freshness.trouble
+            return Response(503, headers, msgspec.json.encode(starting))
+        state: dict[str, Any] = {
+            "status": "ready",
+            "resources": len(self._library.catalog),
+            "generation": self._library.catalog.generation,
+            "watching": self._library.freshness.watching,
+            "degraded": list(self._library.freshness.rule_faults),
+            "version": self._version,
+        }
+        if self._preloading is not None:
+            state["preloaded"] = self._preloading.preloaded
+            state["preloading"] = self._preloading.is_running
+        return Response(200, _JSON, msgspec.json.encode(state))
+
+    async def metrics(self, request: Request) -> Response:
+        """Show the metrics of all workers."""
+        chosen = choose_exposition(",".join(request.headers.get_all("accept")))
+        body = await self._expose(chosen)
+        headers = [("content-type", chosen.value), ("vary", "accept"), NO_STORE, NO_SNIFF]
+        return Response(200, headers, body)
+
+    def openapi(self, request: Request) -> Response:
+        """Describe the HTTP interface."""
+        prefix = self._prefix_of(request)
+        # Clients and proxies decide which prefixes there are, so nothing is kept for them.
+        document = msgspec.json.encode(openapi_document(self._version, prefix)) if prefix else self._openapi
+        return Response(200, [("content-type", "application/json"), NO_SNIFF], document)

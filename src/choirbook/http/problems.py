@@ -1,0 +1,74 @@
+"""Errors as problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from choirbook.errors import (
+    TABLE,
+    BodyTimeout,
+    BodyTooLarge,
+    MethodNotAllowed,
+    NotReady,
+    Overloaded,
+    RangeNotSatisfiable,
+    RequestError,
+    SearchUnavailable,
+    ShareTaken,
+    Unauthenticated,
+)
+from choirbook.http.exchange import Read, Response
+from choirbook.model import Header
+
+NO_STORE: Header = ("cache-control", "no-store")
+NO_SNIFF: Header = ("x-content-type-options", "nosniff")
+RETRY_AFTER_S = 2
+
+
+def problem(error: RequestError, reads: tuple[Read, ...] = ()) -> Response:
+    """Make the response that tells of an error.
+
+    The members of the error's `data` become extension members. `type` is left out: the title says
+    as much as a page about it would.
+    """
+    outcome = TABLE[type(error)]
+    document = {"title": outcome.title, "status": outcome.http, "detail": error.message, **(error.data or {})}
+    headers: list[Header] = [("content-type", "application/problem+json"), NO_STORE, NO_SNIFF]
+    headers += headers_for(error)
+    return Response(outcome.http, headers, msgspec.json.encode(document), reads)
+
+
+def headers_for(error: RequestError) -> list[Header]:
+    """Return the headers that an error has to come with (RFC 9110, section 15; RFC 9112, section 9.6)."""
+    headers = _headers_by_data(error, error.data or {})
+    if isinstance(error, NotReady | SearchUnavailable | Overloaded | ShareTaken):
+        headers.append(("retry-after", str(RETRY_AFTER_S)))
+    if isinstance(error, BodyTooLarge | BodyTimeout | ShareTaken):
+        # What is left of the body is not read, so nothing more can come over this connection. Servers close
+        # it, and do not always say so; a client that was not told would lose its next request. And a peer
+        # that has too much gives a connection back.
+        headers.append(("connection", "close"))
+    return headers
+
+
+def _headers_by_data(error: RequestError, data: dict[str, Any]) -> list[Header]:
+    if isinstance(error, MethodNotAllowed):
+        return [("allow", str(data.get("allow", "")))]
+    if isinstance(error, Unauthenticated):
+        return [("www-authenticate", 'Bearer realm="choirbook admin"')]
+    if isinstance(error, RangeNotSatisfiable):
+        return [("content-range", f"bytes */{data.get('size', 0)}")]
+    return []
+
+
+def internal_error() -> Response:
+    """Make the response to a request that hit a fault of Choirbook's own; the log has the traceback."""
+    document = {
+        "title": "Internal error",
+        "status": 500,
+        "detail": "The server met a fault of its own. Its log says more.",
+    }
+    headers: list[Header] = [("content-type", "application/problem+json"), NO_STORE, NO_SNIFF]
+    return Response(500, headers, msgspec.json.encode(document))

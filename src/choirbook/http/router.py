@@ -1,0 +1,120 @@
+"""From a path to the surface that answers it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from choirbook.errors import HostMisdirected, MethodNotAllowed, MethodNotFound
+from choirbook.http import cors
+from choirbook.http.edge import Edge
+from choirbook.http.exchange import Answer, Handler, Headers, Request, Response, Streaming
+from choirbook.http.problems import problem
+
+log = logging.getLogger("choirbook.http")
+
+
+class Subtree(NamedTuple):
+    """All paths that start with a prefix."""
+
+    prefix: str
+    handler: Handler
+
+
+class Router:
+    """Looks at the sender, then hands the request on.
+
+    Args:
+        edge: Who may talk to the server.
+        routes: Handlers by whole path.
+        subtree: The handler of the one prefix, asked first because nearly all reads are there.
+        further: Other prefixes, asked last.
+        aliases: Other spellings of whole paths, which no message names.
+    """
+
+    def __init__(
+        self,
+        edge: Edge,
+        routes: Mapping[str, Handler],
+        subtree: Subtree,
+        further: Sequence[Subtree] = (),
+        aliases: Mapping[str, str] | None = None,
+    ) -> None:
+        self._edge = edge
+        self._knows = edge.knows
+        self._names = tuple(routes)
+        self._aliases = dict(aliases or {})
+        self._routes = {**routes, **{alias: routes[path] for alias, path in self._aliases.items()}}
+        self._prefix, self._subtree = subtree
+        self._further = tuple(further)
+
+    def route_of(self, path: str) -> str | None:
+        """Return the name of the route that answers a path; None where there is none."""
+        if path.startswith(self._prefix):
+            return f"{self._prefix}{{path}}"
+        return self._aliases.get(path, path) if path in self._routes else None
+
+    def respond(self, request: Request) -> Answer:
+        """Answer a request; never raises."""
+        if not self._knows(request):
+            return self._respond_to_stranger(request)
+        return self._route(request)
+
+    def share(self, headers: Headers, response: Response) -> Response:
+        """Let the page that sent a request read a response that was made outside the router."""
+        origin = self._edge.origin_of(headers)
+        return response if origin is None else cors.shared_response(response, origin)
+
+    def _respond_to_stranger(self, request: Request) -> Answer:
+        """Answer a request whose sender has to be looked at: its first one, or one of a page."""
+        refused = self._edge.check(request)
+        origin = self._edge.origin_of(request.headers)
+        if refused is not None:
+            response = problem(refused)
+            # An allowed page may read why it was refused; with another Host it is not known to be one.
+            is_readable = origin is not None and not isinstance(refused, HostMisdirected)
+            return cors.shared_response(response, origin or "") if is_readable else response
+        if origin is None:
+            return self._route(request)
+        if cors.is_preflight(request):
+            return cors.preflight(request, origin)
+        return cors.shared(self._route(request), origin)
+
+    def _route(self, request: Request) -> Answer:
+        path = request.path
+        handler = self._subtree if path.startswith(self._prefix) else self._routes.get(path)
+        if handler is None:
+            handler = next((each.handler for each in self._further if path.startswith(each.prefix)), None)
+        if handler is None:
+            return problem(
+                MethodNotFound(f"There is nothing here. The routes are: {', '.join(self._names)}.")
+            )
+        return handler(request)
+
+
+def get_only(handler: Handler) -> Handler:
+    """Let a handler answer `GET` and `HEAD` only, and `HEAD` without a body."""
+
+    def guarded(request: Request) -> Answer:
+        if request.method == "GET":
+            return handler(request)
+        if request.method == "HEAD":
+            answer = handler(request)
+            return _without_body(answer) if isinstance(answer, Response) else _await_without_body(answer)
+        return problem(
+            MethodNotAllowed(f"{request.method[:16]} is not possible here. Use GET.", {"allow": "GET, HEAD"})
+        )
+
+    return guarded
+
+
+def _without_body(response: Response) -> Response:
+    length = ("content-length", str(len(response.body)))
+    return Response(response.status, [*response.headers, length], b"", response.reads)
+
+
+async def _await_without_body(answer: Coroutine[Any, Any, Response | Streaming]) -> Response:
+    response = await answer
+    assert isinstance(response, Response), "no route with HEAD streams"
+    return _without_body(response)

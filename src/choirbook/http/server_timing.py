@@ -1,0 +1,89 @@
+"""Tell clients where the time went, in the header Server-Timing (https://www.w3.org/TR/server-timing).
+
+Stands in front of the router where it is asked for; elsewhere nothing of it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from time import monotonic
+from typing import Any
+
+import msgspec
+
+from choirbook.http.exchange import Answer, FailedRead, Handler, Read, Request, Response, Streaming
+from choirbook.model import Header, Reading, ServedFrom, StageName
+
+_METRICS = {
+    StageName.CACHE_MEMORY: "cache",
+    StageName.CACHE_SHARED: "cache",
+    StageName.QUEUE: "wait",
+    StageName.SETTLE: "wait",
+    StageName.OUTLINE: "outline",
+    StageName.SOURCE_READ: "source",
+    StageName.RENDER: "render",
+}
+
+
+def timed(respond: Handler) -> Handler:
+    """Have every answer say what it took; a stream, which has no end, does not.
+
+    Args:
+        respond: Answers requests.
+    """
+
+    def respond_and_tell(request: Request) -> Answer:
+        start_s = monotonic()
+        answer = respond(request)
+        return _told(answer, start_s) if isinstance(answer, Response) else _await_told(answer, start_s)
+
+    return respond_and_tell
+
+
+async def _await_told(
+    answer: Coroutine[Any, Any, Response | Streaming], start_s: float
+) -> Response | Streaming:
+    response = await answer
+    return response if isinstance(response, Streaming) else _told(response, start_s)
+
+
+def _told(response: Response, start_s: float) -> Response:
+    header = server_timing(response.reads, start_s, monotonic())
+    # The list of headers may be that of every hit.
+    return msgspec.structs.replace(response, headers=[*response.headers, header])
+
+
+def server_timing(reads: tuple[Read, ...], start_s: float, end_s: float) -> Header:
+    """Return the header of an answer: what its reads were made of, in milliseconds, and the whole.
+
+    Args:
+        reads: What was read for it.
+        start_s: When the request was there, of the monotonic clock.
+        end_s: When the answer was.
+    """
+    metrics = []
+    if len(reads) == 1 and not isinstance(reads[0], FailedRead):
+        served_from = reads[0].served_from if isinstance(reads[0], Reading) else ServedFrom.HIT
+        taken_s = _taken_s(reads, start_s, end_s)
+        metrics.append(_metric("cache", taken_s.pop("cache", None), served_from.value))
+        metrics += [_metric(name, duration_s) for name, duration_s in taken_s.items()]
+    else:
+        metrics += [_metric(name, duration_s) for name, duration_s in _taken_s(reads, start_s, end_s).items()]
+    return ("server-timing", ", ".join([*metrics, _metric("total", end_s - start_s)]))
+
+
+def _taken_s(reads: tuple[Read, ...], start_s: float, end_s: float) -> dict[str, float]:
+    taken_s: dict[str, float] = {}
+    for read in reads:
+        for stage in read.stages if isinstance(read, Reading) else ():
+            # Of a load that others had begun, this request took the rest.
+            began_s = max(stage.start_s, start_s)
+            ended_s = min(stage.start_s + stage.duration_s, end_s)
+            name = _METRICS[StageName(stage.name)]
+            taken_s[name] = taken_s.get(name, 0.0) + max(0.0, ended_s - began_s)
+    return taken_s
+
+
+def _metric(name: str, duration_s: float | None, description: str = "") -> str:
+    described = f'{name};desc="{description}"' if description else name
+    return described if duration_s is None else f"{described};dur={duration_s * 1000:.3f}"

@@ -1,0 +1,268 @@
+"""The library as the surfaces see it: find, list, read.
+
+`read` answers from memory without an await. Knows neither HTTP nor MCP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine
+from time import monotonic
+from typing import Any
+
+from choirbook.cache.etags import Validators
+from choirbook.cache.memory import MemoryCache
+from choirbook.catalog.catalog import Catalog
+from choirbook.documents.rendering import Stamp
+from choirbook.documents.sections.addresses import section_info, split_section
+from choirbook.documents.sections.outline import Outline
+from choirbook.errors import InvalidParams, InvalidUri, NotReady, RequestError, SectionNotFound
+from choirbook.library.follower import Freshness
+from choirbook.library.invalidation import Forgetting
+from choirbook.library.loader import Loading
+from choirbook.library.outlines import Outlining
+from choirbook.library.reads import SETTLE_DEADLINE_S, Waiting, unreadable
+from choirbook.model import (
+    Form,
+    Invalidation,
+    Reading,
+    ResourceInfo,
+    SectionInfo,
+    Source,
+    SourceChanged,
+    SourceError,
+    SourceGone,
+    StageName,
+    stage_since,
+)
+from choirbook.redis.store import SharedLevel
+from choirbook.runtime.threads import Threads
+from choirbook.uri import canonical_uri
+
+log = logging.getLogger("choirbook.library")
+
+READY_DEADLINE_S = 10.0
+"""How long a request waits for the first survey before it is told to come again."""
+
+MAX_LOOKUPS = 4096
+"""Durations of look-ups that wait to be collected. Observers do so far earlier; nobody has to."""
+
+
+class Library:
+    """One root of content, ready to be read.
+
+    Args:
+        source: Where documents come from.
+        catalog: What there is.
+        freshness: What keeps the catalog true.
+        memory: The in-process cache.
+        threads: Where blocking calls run.
+        stamp: What goes into replies beside the documents.
+        shared: The level that all workers and hosts share; None for none.
+        max_waiting: Reads that may wait for the source at once; further ones are turned away.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        catalog: Catalog,
+        freshness: Freshness,
+        memory: MemoryCache,
+        threads: Threads,
+        stamp: Stamp,
+        shared: SharedLevel | None = None,
+        *,
+        max_waiting: int,
+    ) -> None:
+        self.catalog = catalog
+        self.shared = shared
+        self.memory = memory
+        self.freshness = freshness
+        self.stamp = stamp
+        self.hit_lookups_s: deque[float] = deque(maxlen=MAX_LOOKUPS)
+        """What look-ups in the cache took, in seconds, until somebody takes them out: those that found it."""
+        self.missed_lookups_s: deque[float] = deque(maxlen=MAX_LOOKUPS)
+        """And those that did not; the load is not included."""
+        loading = Loading(source, threads, stamp, shared)
+        self._outlining = Outlining(source, threads)
+        self._validators = Validators()
+        self._forgetting = Forgetting(catalog, freshness, loading, memory, self._outlining, self._validators)
+        self._waiting = Waiting(
+            catalog, freshness, loading, memory, self._outlining, self._validators, max_waiting=max_waiting
+        )
+        self._get = memory.get
+        self._find = catalog.find
+        self._note_hit = self.hit_lookups_s.append
+        self._listeners: list[Callable[[Invalidation], None]] = []
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the first survey is done."""
+        return self.freshness.ready.is_set()
+
+    def start(self) -> None:
+        """Begin to follow the source, on the running event loop."""
+        if self.shared is not None:
+            self.shared.start()
+        self.freshness.start()
+
+    async def stop(self) -> None:
+        """End all tasks."""
+        await self.freshness.stop()
+        await self._waiting.close()
+        await self._outlining.close()
+        if self.shared is not None:
+            await self.shared.stop()
+
+    async def wait_ready(self) -> None:
+        """Wait for the first survey.
+
+        Raises:
+            NotReady: It takes longer than `READY_DEADLINE_S`.
+        """
+        try:
+            async with asyncio.timeout(READY_DEADLINE_S):
+                await self.freshness.ready.wait()
+        except TimeoutError:
+            raise NotReady("The library is still being surveyed. Try again in a few seconds.") from None
+
+    def find(self, uri: str) -> ResourceInfo:
+        """Return what a URI names.
+
+        Args:
+            uri: As a client sent it.
+
+        Raises:
+            InvalidUri: No resource could have it.
+            ResourceNotFound: No resource has it; `data["nearest"]` lists those most like it.
+            SectionNotFound: The document has no such section; until its outline is known, `read` says so.
+        """
+        # A canonical URI, the usual case, is a key as it stands.
+        info = self._find(uri)
+        if info is not None:
+            return info
+        address = split_section(uri)
+        if address is not None:
+            return self.section(self.find(address.uri), address.wanted)
+        return self.catalog.locate(uri)
+
+    def section(self, document: ResourceInfo, wanted: str) -> SectionInfo:
+        """Return a section of a document, to be read as any resource.
+
+        Args:
+            document: What `find` returned.
+            wanted: A slug or a title.
+
+        Raises:
+            SectionNotFound: See `find`.
+        """
+        return section_info(document, wanted, self._outlining.known(document))
+
+    async def outline(self, info: ResourceInfo) -> Outline:
+        """Return the sections of a document: at once when they are kept, else after parsing it.
+
+        Raises:
+            ResourceNotFound: The document is gone.
+            ResourceUnreadable: It cannot be read.
+        """
+        deadline_s = monotonic() + SETTLE_DEADLINE_S
+        while True:
+            try:
+                return await self._outlining.parsed(info)
+            except (SourceChanged, SourceGone) as error:
+                now = await self._waiting.settled(info, error, deadline_s)
+                if now is None:
+                    raise self._unreadable(info, error) from error
+                info = now
+            except SourceError as error:
+                raise self._unreadable(info, error) from error
+
+    def _unreadable(self, info: ResourceInfo, error: SourceError) -> RequestError:
+        log.warning("cannot read %s: %s", info.uri, error)
+        return unreadable(info, error)
+
+    def document_of(self, uri: str) -> ResourceInfo | None:
+        """Return the document that a URI names, or a section of which it names; None when there is none.
+
+        Does without the suggestions of `find`, which look at every URI there is.
+
+        Args:
+            uri: As a client sent it.
+        """
+        try:
+            info = self._find(uri)
+            address = split_section(uri) if info is None else None
+            if address is None:
+                return info or self._find(canonical_uri(uri))
+            document = self.document_of(address.uri)
+            if document is not None:
+                self.section(document, address.wanted)
+        except (InvalidUri, SectionNotFound):
+            return None
+        return document
+
+    async def invalidate(self, scope: Invalidation) -> int:
+        """Have content read from the source again, here and by every other worker, of all hosts with Redis.
+
+        What is forgotten stays as the last good content until the source has answered.
+
+        Args:
+            scope: A resource by any of its URIs, those of a type, or all.
+
+        Returns:
+            How many URIs were in this process's memory.
+
+        Raises:
+            InvalidUri: No resource could have the URI.
+            ResourceNotFound: No resource has it.
+            InvalidParams: There is no such type.
+        """
+        types = self.catalog.rules.types
+        if scope.type is not None and scope.type not in types:
+            raise InvalidParams(f"There is no type {scope.type[:32]!r}. The types are: {', '.join(types)}.")
+        if scope.uri is not None:
+            scope = Invalidation(uri=self.catalog.locate(scope.uri).canonical_uri)
+        forgotten = await self.forget(scope)
+        for listener in self._listeners:
+            listener(scope)
+        return forgotten
+
+    def on_invalidation(self, listener: Callable[[Invalidation], None]) -> None:
+        """Have a function called with each scope that was invalidated here."""
+        self._listeners.append(listener)
+
+    async def forget(self, scope: Invalidation) -> int:
+        """Do what `invalidate` does, in this process only; a scope that names nothing is nothing to do.
+
+        Returns:
+            How many URIs were in memory.
+        """
+        return await self._forgetting.forget(scope)
+
+    def recheck(self, *, rechecks: bool) -> None:
+        """Have hits compared with the source again and again, or no longer; costs a hit nothing."""
+        self._forgetting.recheck(rechecks=rechecks)
+
+    def etag(self, info: ResourceInfo, form: Form) -> str | None:
+        """Return the validator of a form, when it was ever made for this version; touches no cache."""
+        return self._validators.get(info, form)
+
+    def read(self, info: ResourceInfo, form: Form) -> Reading | Coroutine[Any, Any, Reading]:
+        """Read one form of a resource: at once from memory, else by a coroutine to await.
+
+        The coroutine raises:
+            ResourceNotFound: The document is gone.
+            ResourceUnreadable: It cannot be read, and there is no last good content.
+            SectionNotFound: The document has no such section.
+            Overloaded: As many reads wait as may.
+        """
+        start_s = monotonic()
+        reading = self._get(info, form, start_s)
+        if reading is None:
+            looked = stage_since(StageName.CACHE_MEMORY, start_s)
+            self.missed_lookups_s.append(looked.duration_s)
+            return self._waiting.read(info, form, looked)
+        self._note_hit(monotonic() - start_s)
+        return reading

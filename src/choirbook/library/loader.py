@@ -1,0 +1,149 @@
+"""Have the bytes of a form from the nearest place that has them: the shared level, or the source.
+
+The rule is the source's (`Source.is_near`, docs/adr/0007). Knows neither memory nor catalog; a flight of
+the library calls it, so that in one process it is asked once for one key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from time import monotonic
+from typing import NamedTuple
+
+from choirbook.cache.memory import Kept
+from choirbook.documents.decoding import RECOVERABLE, recover
+from choirbook.documents.rendering import Stamp, render
+from choirbook.documents.sections.addresses import cut, section_info
+from choirbook.documents.sections.parser import outline_of
+from choirbook.model import (
+    Form,
+    Representation,
+    ResourceInfo,
+    SectionInfo,
+    ServedFrom,
+    Source,
+    Stage,
+    StageName,
+    stage_since,
+)
+from choirbook.redis.store import MAX_BODY_BYTES, SharedLevel, Turn
+from choirbook.runtime.threads import Threads
+
+
+class Landed(NamedTuple):
+    """What a load came to."""
+
+    representation: Representation
+    served_from: ServedFrom
+    stages: tuple[Stage, ...] = ()
+    """What was done for it, in order."""
+    raw: Representation | None = None
+    """The document as it is, where the representation holds less of it than that."""
+
+
+class Loading:
+    """The way past memory.
+
+    Args:
+        source: Where documents come from.
+        threads: Where blocking calls run.
+        stamp: What goes into replies beside the documents.
+        shared: The level that all workers and hosts share; None for none.
+    """
+
+    def __init__(self, source: Source, threads: Threads, stamp: Stamp, shared: SharedLevel | None) -> None:
+        self._source = source
+        self._threads = threads
+        self._stamp = stamp
+        self._shared = shared
+        self.invalidations = 0
+        """Since the start. What began to load before the last one is not to be kept."""
+
+    async def load(self, info: ResourceInfo, form: Form) -> Landed:
+        """Load one form.
+
+        Raises:
+            SourceError: See `Source.read`.
+        """
+        shared = self._shared_for(info)
+        if shared is None:
+            return await self._from_source(info, form)
+        slot = shared.slot(info, form, self._source.portable(info.version))
+        asked_s = monotonic()
+        found = await shared.get(slot) or await shared.take_turn(slot)
+        asked = stage_since(StageName.CACHE_SHARED, asked_s)
+        if isinstance(found, Representation):
+            return Landed(found, ServedFrom.SHARED, (asked,))
+        landed = await self._in_turn(shared, found, info, form)
+        return landed._replace(stages=(asked, *landed.stages))
+
+    def forget(self, infos: Iterable[ResourceInfo]) -> None:
+        """Have the shared values of some URIs removed, in all forms."""
+        for info in infos:
+            shared = self._shared_for(info)
+            if shared is not None:
+                portable = self._source.portable(info.version)
+                shared.forget([shared.slot(info, form, portable).key for form in Form])
+
+    def _shared_for(self, info: ResourceInfo) -> SharedLevel | None:
+        shared = self._shared
+        if shared is None or self._source.is_near or not shared.is_usable or info.size > MAX_BODY_BYTES:
+            return None
+        # Where a section is, is known from its document, which was read from the source just now.
+        return None if isinstance(info, SectionInfo) else shared
+
+    async def _in_turn(self, shared: SharedLevel, turn: Turn, info: ResourceInfo, form: Form) -> Landed:
+        began = self.invalidations
+        landed = None
+        try:
+            landed = await self._from_source(info, form)
+        finally:
+            if landed is None or began != self.invalidations:
+                shared.give_back(turn)
+            else:
+                shared.offer(turn, landed.representation)
+        return landed
+
+    async def derive(self, info: ResourceInfo, form: Form, kept: Kept) -> Representation | None:
+        """Make a form of the forms that there are, asking neither the shared level nor the source.
+
+        Args:
+            info: What is wanted, in whatever version there is.
+            form: The form.
+            kept: Of the same URI, or of the document that a section is cut from.
+
+        Returns:
+            The form, or None where none of those holds the document whole.
+
+        Raises:
+            SectionNotFound: The document has no such section in this version.
+        """
+        return await self._threads.run(self._recover_and_render, info, form, kept)
+
+    async def _from_source(self, info: ResourceInfo, form: Form) -> Landed:
+        return await self._threads.run(self._read_and_render, info, form, monotonic())
+
+    def _read_and_render(self, info: ResourceInfo, form: Form, asked_s: float) -> Landed:
+        queued = stage_since(StageName.QUEUE, asked_s)
+        read_s = monotonic()
+        content = self._source.read(info.path, info.version)
+        read = stage_since(StageName.SOURCE_READ, read_s)
+        render_s = monotonic()
+        if isinstance(info, SectionInfo):
+            assert info.section is not None, "a section is read once it is known where it is"
+            content = cut(content, info.section)
+        raw = None if form in RECOVERABLE else render(info, content, Form.RAW, self._stamp)
+        representation = render(info, content, form, self._stamp)
+        rendered = stage_since(StageName.RENDER, render_s)
+        return Landed(representation, ServedFrom.MISS, (queued, read, rendered), raw)
+
+    def _recover_and_render(self, info: ResourceInfo, form: Form, kept: Kept) -> Representation | None:
+        content = recover(kept.info, kept.forms)
+        if content is None:
+            return None
+        found = kept.info
+        if isinstance(info, SectionInfo) and not isinstance(found, SectionInfo):
+            found = section_info(found, info.wanted, outline_of(found.media_type, content.data))
+            assert found.section is not None, "the outline says where it is"
+            content = cut(content, found.section)
+        return render(found, content, form, self._stamp)

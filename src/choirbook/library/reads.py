@@ -1,0 +1,277 @@
+"""Reads that memory does not answer: load, wait for a change to settle, or fall back to what was good.
+
+What is given out in place of what cannot be had is the document's, not the form's: of the version that
+readers were given last, whichever form they asked for, any form is made.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Coroutine
+from time import monotonic
+from typing import Any
+
+from choirbook.cache.etags import Validators
+from choirbook.cache.memory import Kept, MemoryCache
+from choirbook.cache.single_flight import Flights
+from choirbook.catalog.catalog import Catalog
+from choirbook.documents.decoding import RECOVERABLE
+from choirbook.documents.sections.addresses import section_info
+from choirbook.errors import Overloaded, RequestError, ResourceUnreadable, exhausted
+from choirbook.library.follower import Freshness
+from choirbook.library.loader import Landed, Loading
+from choirbook.library.outlines import Outlining
+from choirbook.model import (
+    Form,
+    Reading,
+    Representation,
+    ResourceInfo,
+    SectionInfo,
+    ServedFrom,
+    SourceChanged,
+    SourceError,
+    SourceExhausted,
+    SourceGone,
+    Stage,
+    StageName,
+    stage_since,
+)
+
+log = logging.getLogger("choirbook.library")
+
+SETTLE_DEADLINE_S = 2.0
+"""How long a read waits for a file that is being written; a writer that takes longer streams."""
+
+_Key = tuple[ResourceInfo, Form, int]
+"""A reader who comes after an invalidation waits for no load that began before."""
+
+
+class Waiting:
+    """The reads of one library that wait.
+
+    Args:
+        catalog: What there is.
+        freshness: What keeps the catalog true.
+        loading: The way past memory.
+        memory: The in-process cache.
+        outlining: Where sections are.
+        validators: Where entity tags are kept.
+        max_waiting: Reads that may wait at once; further ones are turned away.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        freshness: Freshness,
+        loading: Loading,
+        memory: MemoryCache,
+        outlining: Outlining,
+        validators: Validators,
+        *,
+        max_waiting: int,
+    ) -> None:
+        self._catalog = catalog
+        self._freshness = freshness
+        self._loading = loading
+        self._memory = memory
+        self._outlining = outlining
+        self._validators = validators
+        self._max_waiting = max_waiting
+        self._waiting = 0
+        self._flights: Flights[_Key, Landed] = Flights()
+        self._derivations: Flights[tuple[ResourceInfo, ResourceInfo, Form], Representation | None] = Flights()
+
+    async def close(self) -> None:
+        """End what is under way."""
+        await self._flights.close()
+        await self._derivations.close()
+
+    def read(self, info: ResourceInfo, form: Form, looked: Stage) -> Reading | Coroutine[Any, Any, Reading]:
+        """Read what is no hit; see `Library.read`.
+
+        What is only older than its time to live is returned at once, and loaded again behind the reader.
+
+        Args:
+            info: Of the key.
+            form: Of the key.
+            looked: The look-up that found no hit.
+        """
+        expired = self._memory.expired(info, form)
+        if expired is None:
+            return self._load(info, form, looked)
+        if len(self._flights) < self._max_waiting:
+            self._flights.begin(self._key(info, form), lambda: self._refresh(info, form))
+        return expired
+
+    async def settled(self, info: ResourceInfo, error: SourceError, deadline_s: float) -> ResourceInfo | None:
+        """Wait until the catalog knows what took the place of what could not be read.
+
+        Args:
+            info: What could not be read.
+            error: Why.
+            deadline_s: Monotonic time until which to wait.
+
+        Returns:
+            What to read now, or None when waiting brought nothing.
+
+        Raises:
+            ResourceNotFound: The document is gone.
+        """
+        now = self._present(info)
+        # Of a document that changed, the catalog may know more by now; one that is gone has to be looked for.
+        if isinstance(error, SourceGone) or (now is not None and now.version == info.version):
+            remaining_s = deadline_s - monotonic()
+            if remaining_s > 0 and await self._freshness.settled(info.path, remaining_s):
+                now = self._present(info)
+        if now is None:
+            raise self._catalog.not_found(info.uri) from error
+        return now if now.version != info.version and monotonic() < deadline_s else None
+
+    async def _load(self, info: ResourceInfo, form: Form, looked: Stage) -> Reading:
+        if self._waiting >= self._max_waiting:
+            raise Overloaded(
+                "So many reads wait for documents already that this one was not begun. Try again."
+            )
+        self._waiting += 1
+        try:
+            return await self._load_now(info, form, [looked])
+        finally:
+            self._waiting -= 1
+
+    async def _load_now(self, info: ResourceInfo, form: Form, stages: list[Stage]) -> Reading:
+        deadline_s = monotonic() + SETTLE_DEADLINE_S
+        while True:
+            try:
+                began_s = monotonic()
+                if isinstance(info, SectionInfo) and info.section is None:
+                    info = await self._outlining.resolved(info)
+                    stages.append(stage_since(StageName.OUTLINE, began_s))
+                    began_s = monotonic()
+                landed = await self._flights.join(self._key(info, form), lambda: self._lead(info, form))  # noqa: B023
+                return Reading(info, landed.representation, landed.served_from, (*stages, *landed.stages))
+            except (SourceChanged, SourceGone) as error:
+                stages.append(stage_since(StageName.SOURCE_READ, began_s))
+                began_s = monotonic()
+                now = await self.settled(info, error, deadline_s)
+                stages.append(stage_since(StageName.SETTLE, began_s))
+                if now is None:
+                    return await self._fall_back(info, form, error, stages)
+                info = now
+            except SourceError as error:
+                stages.append(stage_since(StageName.SOURCE_READ, began_s))
+                return await self._fall_back(info, form, error, stages)
+
+    def _key(self, info: ResourceInfo, form: Form) -> _Key:
+        return info, form, self._loading.invalidations
+
+    async def _lead(self, info: ResourceInfo, form: Form) -> Landed:
+        # Between this waiter's look-up and its flight another flight may have landed.
+        held = self._memory.get(info, form, monotonic())
+        if held is not None:
+            return Landed(held.representation, ServedFrom.MISS)
+        began = self._loading.invalidations
+        try:
+            landed = await self._loading.load(info, form)
+        except SourceChanged:
+            # Until the change has settled, this version is what hits of the other forms give.
+            young = self._memory.young(_document(info))
+            derived = None if young is None else await self._derive(info, form, young)
+            if derived is None:
+                raise
+            self._freshness.look_soon({info.path})
+            return Landed(derived, ServedFrom.MISS)
+        if self._supersedes(info):
+            self._keep(info, form, landed, is_questioned=began != self._loading.invalidations)
+        return landed
+
+    async def _refresh(self, info: ResourceInfo, form: Form) -> Landed:
+        try:
+            return await self._lead(info, form)
+        except (SourceChanged, SourceGone):
+            self._freshness.look_soon({info.path})
+            raise
+        except SourceError as error:
+            log.warning("cannot read %s: %s", info.uri, error)
+            self._memory.fail(info.uri)
+            raise
+
+    def _keep(self, info: ResourceInfo, form: Form, landed: Landed, *, is_questioned: bool) -> None:
+        if is_questioned:
+            # These waiters asked before what they get was called into question; nobody after them gets it,
+            # unless there is nothing else to be had.
+            self._memory.put_questioned(info, form, landed.representation)
+            return
+        self._memory.put(info, form, landed.representation)
+        if landed.raw is not None:
+            held = self._memory.young(info)
+            if held is not None and not held.forms.keys() & RECOVERABLE:
+                self._memory.put(info, Form.RAW, landed.raw)
+        if not isinstance(info, SectionInfo):
+            # Sections come and go with every edit, and nothing says which: theirs would be kept for ever.
+            self._validators.remember(info, form, landed.representation.etag)
+
+    def _supersedes(self, info: ResourceInfo) -> bool:
+        """Tell whether what was loaded may take the place of what is held: a flight may land late."""
+        held, document = self._memory.info(info.uri), _document(info)
+        return held is None or held == info or self._catalog.find(document.uri) == document
+
+    def _present(self, info: ResourceInfo) -> ResourceInfo | None:
+        """Return what the URI of an info names now."""
+        if not isinstance(info, SectionInfo):
+            return self._catalog.find(info.uri)
+        document = self._catalog.find(info.document.uri)
+        return None if document is None else section_info(document, info.wanted, None)
+
+    async def _fall_back(
+        self, info: ResourceInfo, form: Form, error: SourceError, stages: list[Stage]
+    ) -> Reading:
+        """Serve the last good content, or raise.
+
+        Raises:
+            ResourceUnreadable: There is none that is young enough.
+            Overloaded: Nor is there a descriptor to open the document with.
+        """
+        log.warning("cannot read %s: %s", info.uri, error)
+        for uri in dict.fromkeys((info.uri, _document(info).uri)):
+            kept = self._memory.last_good(uri)
+            last_good = None if kept is None else await self._derive(info, form, kept)
+            if last_good is not None:
+                return Reading(info, last_good, ServedFrom.STALE, tuple(stages))
+        raise unreadable(info, error) from error
+
+    async def _derive(self, info: ResourceInfo, form: Form, kept: Kept) -> Representation | None:
+        """Return a form of what memory holds, making and keeping it where it is not there.
+
+        Args:
+            info: What is asked for.
+            form: The form.
+            kept: Of the same URI, or of the document that a section is cut from.
+        """
+        if kept.info.uri == info.uri and form in kept.forms:
+            return kept.forms[form]
+        derived = await self._derivations.join(
+            (info, kept.info, form), lambda: self._loading.derive(info, form, kept)
+        )
+        if derived is not None and kept.info.uri == info.uri:
+            self._memory.put_derived(kept.info, form, derived)
+        return derived
+
+
+def unreadable(info: ResourceInfo, error: SourceError) -> RequestError:
+    """Make the error for a document that cannot be had.
+
+    Args:
+        info: Of the document.
+        error: Why.
+    """
+    if isinstance(error, SourceExhausted):
+        return exhausted()
+    return ResourceUnreadable(
+        f"The document of {info.uri} cannot be read at the moment. "
+        "The server's log says why; try again later.",
+        {"uri": info.uri},
+    )
+
+
+def _document(info: ResourceInfo) -> ResourceInfo:
+    return info.document if isinstance(info, SectionInfo) else info

@@ -1,0 +1,270 @@
+"""Look at a source with blocking calls: rules, listings, headlines. Runs on a worker thread.
+
+Shared by the server, which surveys again and again, and by the command line, which does it once.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from choirbook.catalog.catalog import Catalog
+from choirbook.catalog.changeset import Document
+from choirbook.catalog.rules import RULES_FILE, Rules, default_rules, parse_rules
+from choirbook.documents.media_types import media_type_of
+from choirbook.documents.metadata import HEAD_BYTES, headline_of
+from choirbook.errors import InvalidLibrary
+from choirbook.library.debounce import QUIET_S
+from choirbook.model import Source, SourceEntry, SourceError, SourceGone, SourceProblem
+from choirbook.sources.beneath import Directory, is_regular
+from choirbook.sources.filesystem import FilesystemSource
+from choirbook.sources.mounts import is_on_local_disk
+
+log = logging.getLogger("choirbook.surveying")
+
+MAX_RULES_BYTES = 1024 * 1024
+
+
+class Survey(NamedTuple):
+    """A listing of the source."""
+
+    entries: dict[str, SourceEntry]
+    problems: tuple[SourceProblem, ...]
+    cost_s: float
+    unsettled: frozenset[str] = frozenset()
+    """Files that are there and being written."""
+
+
+class Differences(NamedTuple):
+    """What a listing shows otherwise than it is known."""
+
+    seen: dict[str, SourceEntry | None]
+    """New and other entries; None for a file that is gone."""
+    cost_s: float
+
+
+def open_library(
+    root: Path, max_document_bytes: int, *, is_near: bool | None = None
+) -> tuple[FilesystemSource, Rules]:
+    """Open a directory and read its rules.
+
+    Args:
+        root: The directory.
+        max_document_bytes: A longer document is not served.
+        is_near: See `Source.is_near`; None goes by the kind of file system that the root is on.
+
+    Raises:
+        InvalidLibrary: The directory or its `choirbook.toml` cannot be used; the message says why.
+    """
+    if not root.exists():
+        raise InvalidLibrary(f"There is no directory {root}. Name one that holds your documents.")
+    if not root.is_dir():
+        raise InvalidLibrary(f"{root} is not a directory. Name the directory that holds the documents.")
+    text = read_rules_text(root)
+    rules = rules_from(text, root)
+    try:
+        source = FilesystemSource(
+            root,
+            max_document_bytes=max_document_bytes,
+            follow_links=rules.follow_links,
+            is_near=is_on_local_disk(root) if is_near is None else is_near,
+        )
+    except OSError as error:
+        raise InvalidLibrary(f"The directory {root} cannot be opened: {error.strerror}.") from error
+    return source, rules
+
+
+def read_rules_text(root: Path) -> str | None:
+    """Return the text of a library's `choirbook.toml`, or None when it has none.
+
+    Raises:
+        InvalidLibrary: The file is there but cannot be read.
+    """
+    path = root / RULES_FILE
+    try:
+        directory = Directory(str(root), follow_links=True)
+        try:
+            # With or without the byte order mark that editors of Windows put first.
+            return _read_small(directory.open(RULES_FILE)).decode("utf-8-sig")
+        finally:
+            directory.close()
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise InvalidLibrary(f"{path} is a symbolic link that leads out of the library.") from None
+        return None
+    except OSError as error:
+        raise InvalidLibrary(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise InvalidLibrary(f"{path} is not UTF-8: {error.reason} at byte {error.start}.") from error
+
+
+def _read_small(descriptor: int) -> bytes:
+    """Read a file of at most `MAX_RULES_BYTES`, and close it."""
+    with open(descriptor, "rb") as file:
+        if not is_regular(os.fstat(descriptor)):
+            raise OSError(errno.EINVAL, "not a regular file")
+        data = file.read(MAX_RULES_BYTES + 1)
+    if len(data) > MAX_RULES_BYTES:
+        raise OSError(errno.EFBIG, f"it is longer than {MAX_RULES_BYTES} bytes")
+    return data
+
+
+def rules_from(text: str | None, root: Path) -> Rules:
+    """Return the rules that a text gives, or the default ones for None.
+
+    Raises:
+        InvalidLibrary: See `parse_rules`; the message names the file.
+    """
+    name = root.resolve().name or "library"
+    if text is None:
+        return default_rules(name)
+    try:
+        return parse_rules(text, name)
+    except InvalidLibrary as error:
+        raise InvalidLibrary(f"{root}: {error.message}") from error
+
+
+def without_root(message: str, root: Path) -> str:
+    """Take the library's directory out of a message, to make it fit for a client."""
+    return message.removeprefix(f"{root}: ").replace(f"{root}{os.sep}", "")
+
+
+def survey(source: Source) -> Survey:
+    """List the source.
+
+    Raises:
+        SourceError: The root cannot be listed.
+    """
+    start_s = time.monotonic()
+    entries, problems = source.list()
+    return Survey({entry.path: entry for entry in entries}, tuple(problems), time.monotonic() - start_s)
+
+
+def first_survey(source: Source) -> Survey:
+    """List the source for the first time; the files that are being written are `unsettled`.
+
+    Nothing older can be served in their place, and a later survey picks them up.
+
+    Raises:
+        SourceError: The root cannot be listed.
+    """
+    first = survey(source)
+    now_ns = time.time_ns()
+    # A time in the future is a clock that was set, not a writer.
+    if not any(0 <= now_ns - entry.modified_ns < QUIET_S * 1e9 for entry in first.entries.values()):
+        return first
+    time.sleep(QUIET_S)
+    second = survey(source)
+    settled = {
+        path: entry
+        for path, entry in second.entries.items()
+        if path in first.entries and first.entries[path].version == entry.version
+    }
+    return second._replace(entries=settled, unsettled=frozenset(second.entries.keys() - settled.keys()))
+
+
+def differences(source: Source, known: Mapping[str, Document]) -> Differences:
+    """List the source and compare it with what is known.
+
+    Raises:
+        SourceError: The root cannot be listed.
+    """
+    return _compare(survey(source), known)
+
+
+def first_differences(source: Source, known: Mapping[str, Document]) -> Differences:
+    """List the source for the first time, see `first_survey`, and compare it with what is known.
+
+    Raises:
+        SourceError: The root cannot be listed.
+    """
+    return _compare(first_survey(source), known)
+
+
+def _compare(found: Survey, known: Mapping[str, Document]) -> Differences:
+    """Compare a listing with what is known, and use it up."""
+    start_s = time.monotonic()
+    entries = found.entries
+    gone = (path for path in known if path not in entries and path not in found.unsettled)
+    seen: dict[str, SourceEntry | None] = dict.fromkeys(gone)
+    # Steps of the interpreter, between which other threads have their turn: an operator on all keys, or the
+    # whole listing freed at once, would hold up the event loop.
+    while entries:
+        path, entry = entries.popitem()
+        document = known.get(path)
+        if document is None or document.entry.version != entry.version:
+            seen[path] = entry
+    return Differences(seen, found.cost_s + time.monotonic() - start_s)
+
+
+def describe(source: Source, entry: SourceEntry, known: Document | None = None) -> Document:
+    """Make a document of an entry: its media type, title and description."""
+    try:
+        head = source.read_head(entry.path, HEAD_BYTES)
+    except SourceError:
+        # Listed all the same: reads will say why, and may work again before the next survey.
+        return replace(known, entry=entry) if known else Document(entry, media_type_of(entry.path), "", "")
+    return _described(entry, head)
+
+
+def _described(entry: SourceEntry, head: bytes) -> Document:
+    media_type = media_type_of(entry.path)
+    try:
+        media_type = media_type_of(entry.path, head)
+        headline = headline_of(media_type, head)
+    except Exception:
+        # One document that a parser fails at must not keep all others from being followed.
+        log.exception("the title of %r cannot be found out; it is listed without one", entry.path)
+        return Document(entry, media_type, "", "")
+    return Document(entry, media_type, headline.title, headline.description)
+
+
+def capture(source: Source, paths: Iterable[str]) -> dict[str, Document]:
+    """Have documents whole that are replaced before they are quiet, and describe them."""
+    contents = source.capture(paths, QUIET_S)
+    return {each.entry.path: _described(each.entry, each.data[:HEAD_BYTES]) for each in contents}
+
+
+def describe_all(
+    source: Source, seen: Mapping[str, SourceEntry | None], known: Mapping[str, Document]
+) -> dict[str, Document | None]:
+    """Describe what is there, in the order of paths, which is nearly that of URIs; None is gone."""
+    return {
+        path: None if entry is None else describe(source, entry, known.get(path))
+        for path, entry in sorted(seen.items())
+    }
+
+
+def look(source: Source, paths: Iterable[str]) -> dict[str, SourceEntry | None]:
+    """Look at single files: their entry, or None where they are gone. Those that fail are left out."""
+    seen: dict[str, SourceEntry | None] = {}
+    for path in paths:
+        try:
+            seen[path] = source.stat(path)
+        except SourceGone:
+            seen[path] = None
+        except SourceError:
+            continue
+    return seen
+
+
+def load_catalog(source: Source, rules: Rules) -> tuple[Catalog, tuple[SourceProblem, ...]]:
+    """Survey once and return the catalog: what one-shot commands and stdio's first answer need.
+
+    Raises:
+        InvalidLibrary: The root cannot be listed.
+    """
+    catalog = Catalog(rules)
+    try:
+        found = first_survey(source)
+    except SourceError as error:
+        raise InvalidLibrary(str(error)) from error
+    catalog.apply(describe_all(source, found.entries, {}).items())
+    return catalog, found.problems

@@ -1,0 +1,231 @@
+"""`completion/complete`: what may be put into a variable, alike in both eras.
+
+Values come from the library as it is. What a reference's variables can be is prepared on a thread when it is
+first asked for, and kept until the library changes; then a request is two bisections.
+
+References (the specification: "a URI or URI template") are those of `resources/templates/list`, and two that
+stand for the filters of the HTTP interface: `mcp://resources{?type}` for its listing, and for each variable
+that has a default the template without it, such as `mcp://resources/patterns/{name}{?language}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Coroutine, Mapping
+from time import monotonic
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from choirbook.catalog.rules import Collection, Rules
+from choirbook.catalog.template_values import Candidates, Matches, Values
+from choirbook.errors import Era, InvalidParams
+from choirbook.library.library import Library
+from choirbook.mcp.messages import parameters
+from choirbook.mcp.prompts import Prompts
+from choirbook.mcp.protocol import Call
+from choirbook.mcp.results import Method, Outcome, Result, finish
+from choirbook.runtime.threads import Threads
+from choirbook.uri import MAX_URI_BYTES
+
+MAX_VALUES = 100
+"""Set by the specification (server/utilities/completion, "Completion Results")."""
+
+MAX_NARROWINGS = 64
+"""Lists of values kept ready: each combination of other variables' values has one."""
+
+RENEWAL_S = 1.0
+"""How old values may be after a change: a library under constant edits is not looked at constantly."""
+
+LISTING_REFERENCE = "mcp://resources{?type}"
+
+
+class ResourceReference(msgspec.Struct, frozen=True, tag_field="type", tag="ref/resource"):
+    """A URI template."""
+
+    uri: str
+
+
+class PromptReference(msgspec.Struct, frozen=True, tag_field="type", tag="ref/prompt"):
+    """A prompt."""
+
+    name: str
+
+
+class Argument(msgspec.Struct, frozen=True):
+    """What is being typed."""
+
+    name: str
+    value: str
+
+
+class Context(msgspec.Struct, frozen=True):
+    """What was settled before."""
+
+    arguments: dict[str, str] = {}
+
+
+class CompleteParams(msgspec.Struct, frozen=True):
+    """The parameters of `completion/complete`."""
+
+    ref: ResourceReference | PromptReference
+    argument: Argument
+    context: Context | UnsetType = UNSET
+
+
+_Narrowing = tuple[str, str, frozenset[tuple[str, str]]]
+"""Reference, variable, values of other variables."""
+
+
+class Completion:
+    """Completes variables of URI templates; of a prompt's arguments it knows the names.
+
+    Args:
+        library: Whose URIs give the values.
+        threads: Where lists of values are made.
+        prompts: Whose arguments are known by name only.
+    """
+
+    def __init__(self, library: Library, threads: Threads, prompts: Prompts) -> None:
+        self._library = library
+        self._threads = threads
+        self._prompts = prompts
+        self._generation = -1
+        self._prepared_s = 0.0
+        self._candidates: dict[str, Candidates] = {}
+        self._narrowed: OrderedDict[_Narrowing, Values] = OrderedDict()
+        self._preparing = asyncio.Lock()
+
+    def methods(self, _: Era) -> Mapping[str, Method]:
+        """Return the methods that the feature has in an era, by name."""
+        return {"completion/complete": self._complete}
+
+    def capabilities(self, _: Era) -> Mapping[str, Any]:
+        """Return the members it adds to `ServerCapabilities`."""
+        return {"completions": {}}
+
+    def _complete(self, call: Call) -> Outcome:
+        params = parameters(call.source, CompleteParams)
+        settled = params.context.arguments if params.context is not UNSET else {}
+        for value in (params.argument.value, *settled.values()):
+            if len(value) > MAX_URI_BYTES:
+                raise InvalidParams(f"A value has {len(value)} characters; at most {MAX_URI_BYTES} are read.")
+        if isinstance(params.ref, PromptReference):
+            return self._complete_argument(call.era, params.ref.name, params.argument)
+        if not self._library.is_ready:
+            return self._complete_when_ready(call)
+        return self._complete_variable(call.era, params.ref.uri, params.argument, settled)
+
+    async def _complete_when_ready(self, call: Call) -> Result:
+        await self._library.wait_ready()
+        outcome = self._complete(call)
+        return outcome if isinstance(outcome, Result) else await outcome
+
+    async def _complete_argument(self, era: Era, prompt: str, argument: Argument) -> Result:
+        """Answer for an argument of a prompt: free text, of which nothing is known in advance."""
+        names = await self._prompts.arguments(prompt)
+        if argument.name not in names:
+            raise InvalidParams(
+                f"The prompt {prompt} has no argument {argument.name[:64]!r}. "
+                + (f"Its arguments are: {', '.join(names)}." if names else "It takes none.")
+            )
+        return self._respond(era, Matches((), 0))
+
+    def _complete_variable(
+        self, era: Era, reference: str, argument: Argument, settled: Mapping[str, str]
+    ) -> Outcome:
+        rules = self._library.catalog.rules
+        if reference == LISTING_REFERENCE:
+            _check_variable(argument.name, ("type",), reference)
+            types = Values(rules.types)
+            found = types.starting_with(argument.value, MAX_VALUES)
+            return self._respond(era, found if found.total else types.like(argument.value, MAX_VALUES))
+        collections = references(rules).get(reference)
+        if collections is None:
+            known = ", ".join((*references(rules), LISTING_REFERENCE))
+            raise InvalidParams(f"There is no URI template {reference[:256]!r} here. There are: {known}.")
+        variables = collections[0].template.variables
+        _check_variable(argument.name, variables, reference)
+        # An empty value is one that the client has not settled yet.
+        others = frozenset(
+            (name, value)
+            for name, value in settled.items()
+            if value and name in variables and name != argument.name
+        )
+        key = (reference, argument.name, others)
+        values = self._find_prepared(key)
+        if values is None:
+            return self._prepare_and_complete(era, key, collections, argument.value)
+        found = values.starting_with(argument.value, MAX_VALUES)
+        return self._respond(era, found) if found.total else self._look_closer(era, values, argument.value)
+
+    def _find_prepared(self, key: _Narrowing) -> Values | None:
+        return None if self._is_outdated() else self._narrowed.get(key)
+
+    def _is_outdated(self) -> bool:
+        if self._generation == self._library.catalog.generation:
+            return False
+        return monotonic() - self._prepared_s > RENEWAL_S
+
+    async def _prepare_and_complete(
+        self, era: Era, key: _Narrowing, collections: tuple[Collection, ...], typed: str
+    ) -> Result:
+        # One at a time: those who wait for the same values find them prepared.
+        async with self._preparing:
+            values = self._find_prepared(key) or await self._prepare(key, collections)
+        found = values.starting_with(typed, MAX_VALUES)
+        return self._respond(era, found) if found.total else await self._look_closer(era, values, typed)
+
+    async def _prepare(self, key: _Narrowing, collections: tuple[Collection, ...]) -> Values:
+        reference, variable, others = key
+        catalog = self._library.catalog
+        if self._is_outdated():
+            self._candidates.clear()
+            self._narrowed.clear()
+            self._generation, self._prepared_s = catalog.generation, monotonic()
+        candidates = self._candidates.get(reference)
+        if candidates is None:
+            uris = [uri for type_ in {each.type for each in collections} for uri in catalog.uris(type_)]
+            candidates = await self._threads.run(Candidates, collections[0].template, uris)
+            self._candidates[reference] = candidates
+        values = await self._threads.run(candidates.values, variable, dict(others))
+        self._narrowed[key] = values
+        if len(self._narrowed) > MAX_NARROWINGS:
+            self._narrowed.popitem(last=False)
+        return values
+
+    def _look_closer(self, era: Era, values: Values, typed: str) -> Coroutine[Any, Any, Result]:
+        async def look() -> Result:
+            return self._respond(era, await self._threads.run(values.like, typed, MAX_VALUES))
+
+        return look()
+
+    def _respond(self, era: Era, found: Matches) -> Result:
+        completion: dict[str, Any] = {"values": found.values}
+        if found.total is not None:
+            completion["total"] = found.total
+        completion["hasMore"] = found.total is None or found.total > len(found.values)
+        members = b'"completion":' + msgspec.json.encode(completion)
+        return finish(members, era, self._library.stamp, cacheable=False)
+
+
+def references(rules: Rules) -> dict[str, tuple[Collection, ...]]:
+    """Return what can be completed in: URI templates, and the collections whose resources they name."""
+    found: dict[str, tuple[Collection, ...]] = {}
+    for collection in rules.collections:
+        template = collection.template
+        if not template.variables:
+            continue
+        queries = [f"{template.without(variable).text}{{?{variable}}}" for variable in collection.defaults]
+        for text in (template.text, *queries):
+            found[text] = (*found.get(text, ()), collection)
+    return found
+
+
+def _check_variable(name: str, variables: tuple[str, ...], reference: str) -> None:
+    if name not in variables:
+        raise InvalidParams(
+            f"The URI template {reference} has no variable {name[:64]!r}. It has: {', '.join(variables)}."
+        )

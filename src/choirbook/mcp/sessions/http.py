@@ -1,0 +1,315 @@
+"""Sessions of the handshake era over HTTP: `Mcp-Session-Id`, their beginning and their end.
+
+Whatever worker a request reaches, it finds the session in the ledger that all workers share. What a worker
+has found there it remembers for a few seconds, so that a read within a session costs it one look into a
+dictionary; a session's end rings through to all workers at once. A client that ignores its session goes on
+without one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import UNSET
+
+from choirbook.errors import (
+    Era,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotAcceptable,
+    Overloaded,
+    RequestError,
+)
+from choirbook.http import sse
+from choirbook.http.exchange import Answer, Headers, Request, Response, Streaming
+from choirbook.http.peers import Peers
+from choirbook.library.library import Library
+from choirbook.mcp.client_info import Introduction, introduced
+from choirbook.mcp.dispatch import Dispatcher, failed
+from choirbook.mcp.protocol import Call, Fault, Session
+from choirbook.mcp.revisions import era_of
+from choirbook.mcp.sessions.registry import Registry
+from choirbook.mcp.sessions.store import Ledger, no_session
+from choirbook.mcp.sessions.streams import HttpSession, SessionStreams
+from choirbook.mcp.streams import Streams
+from choirbook.runtime.quotas import EVERYONE
+
+HEADER = "mcp-session-id"
+
+TOUCH_S = 5.0
+"""How often the ledger is told which sessions are in use; a tenth of the idle time if that is less."""
+
+MAX_ID_CHARACTERS = 64
+
+_OWN_METHODS = frozenset({"resources/subscribe", "resources/unsubscribe"})
+
+_PEER_KEY = secrets.token_bytes(16)
+"""By which the ledger's names of peers are made, so that it holds no address. Workers inherit it by fork."""
+
+_Found = TypeVar("_Found")
+
+
+class _Known:
+    """A session that this worker has found in the ledger."""
+
+    __slots__ = ("introduction", "is_used")
+
+    def __init__(self, introduction: Introduction | None) -> None:
+        self.introduction = introduction
+        self.is_used = True
+
+
+class Sessions:
+    """One worker's view of the sessions.
+
+    Args:
+        library: What is subscribed to.
+        streams: Where streams are kept.
+        dispatcher: Carries out calls.
+        directory: What all workers share; None where there is one process only.
+        max_sessions: How many there may be; 0 gives out none.
+        idle_s: For how long one may go unused.
+        on_count: Called when their number may have changed.
+        peers: Tells whose share a session is part of.
+        fraction: How much of them one peer may hold, see `choirbook.shares.Share`.
+        knows_clients: Whether it is kept who began a session.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        streams: Streams,
+        dispatcher: Dispatcher,
+        directory: Path | None,
+        max_sessions: int,
+        idle_s: float,
+        on_count: Callable[[], None],
+        *,
+        peers: Peers,
+        fraction: float = 1.0,
+        knows_clients: bool = False,
+    ) -> None:
+        self._peers = peers
+        self._knows_clients = knows_clients
+        self._streams = streams
+        self._dispatcher = dispatcher
+        self._max_sessions = max_sessions
+        self._idle_s = idle_s
+        self._registry = Registry(directory, max_sessions, on_count, fraction)
+        self._held = SessionStreams(library, streams, self._registry, lambda id_: self._forget([id_]))
+        self._known: dict[str, _Known] = {}
+        self._tending: asyncio.Task[None] | None = None
+
+    @property
+    def count(self) -> int:
+        """Sessions of all workers, as of the last look."""
+        return self._registry.count
+
+    @property
+    def refused(self) -> int:
+        """How often a peer wanted more sessions than its share."""
+        return self._registry.refused
+
+    @property
+    def peers_at_share(self) -> int:
+        """Peers that hold as many sessions as one may, as of the last look."""
+        return self._registry.peers_at_share
+
+    async def start(self) -> None:
+        """Begin to hear of other workers, on the running event loop."""
+        await self._registry.start(lambda id_: self._forget([id_]), self._held.hear_of_subscriptions)
+
+    async def stop(self) -> None:
+        """End all tasks, let go of the ledger."""
+        if self._tending is not None:
+            self._tending.cancel()
+            self._tending = None
+        self._held.stop()
+        await self._registry.stop()
+        self._known.clear()
+
+    def carry_out(self, call: Call, request: Request) -> Answer:
+        """Answer a call, within its session if it names one; never raises."""
+        id_ = request.headers.get(HEADER)
+        if id_ is None:
+            if call.method == "initialize" and self._may_begin(call, request.headers):
+                return self._begin(call, request)
+            return self._dispatcher.carry_out(call)
+        known = self._known.get(id_)
+        if known is None:
+            return self._within(id_, call.id, lambda: self.carry_out(call, request))
+        known.is_used = True
+        if call.method in _OWN_METHODS:
+            call = msgspec.structs.replace(call, session=HttpSession(self._held, id_))
+        return self._dispatcher.carry_out(call)
+
+    def introduction(self, id_: str | None) -> Introduction | None:
+        """Return what the client of a session that this worker knows said of itself; memory only."""
+        known = None if id_ is None else self._known.get(id_)
+        return None if known is None else known.introduction
+
+    def within(self, headers: Headers, proceed: Callable[[Session | None], Answer]) -> Answer:
+        """Answer what is no call, within its session if it names one; never raises."""
+        id_ = headers.get(HEADER)
+        if id_ is None:
+            return proceed(None)
+        known = self._known.get(id_)
+        if known is None:
+            return self._within(id_, None, lambda: proceed(HttpSession(self._held, id_)))
+        known.is_used = True
+        return proceed(HttpSession(self._held, id_))
+
+    def respond(self, request: Request) -> Answer:
+        """Answer a request that is no POST; never raises."""
+        headers = request.headers
+        versions = headers.get_all("mcp-protocol-version")
+        eras = {era_of(value.strip()) for value in versions}
+        id_ = headers.get(HEADER)
+        error: RequestError | None = None
+        if Era.MODERN in eras or id_ is None or request.method not in {"GET", "DELETE"}:
+            error = MethodNotAllowed(
+                "This endpoint answers POST only, and GET and DELETE within a session.", {"allow": "POST"}
+            )
+        elif None in eras:
+            error = InvalidRequest("The header MCP-Protocol-Version names no revision that is served.")
+        elif request.method == "GET" and not _accepts_events(headers):
+            error = NotAcceptable(f"The stream is {sse.MEDIA_TYPE}. Accept it.")
+        if error is not None:
+            return failed(Fault(error, Era.MODERN if Era.MODERN in eras else Era.HANDSHAKE))
+        assert id_ is not None, "a request without a session was refused"
+        return self._told(self._open(id_, request) if request.method == "GET" else self._end(id_))
+
+    def _may_begin(self, call: Call, headers: Headers) -> bool:
+        """Tell whether a client can make use of a session: it has to read streams."""
+        return bool(
+            self._max_sessions
+            and call.id is not None
+            and call.params.protocol_version is not UNSET
+            and _accepts_events(headers)
+        )
+
+    async def _begin(self, call: Call, request: Request) -> Response:
+        peer = _named(self._peers.key_of(request))
+        id_ = secrets.token_urlsafe(24)
+        introduction = introduced(call.source) if self._knows_clients else None
+        kept = None if introduction is None else msgspec.json.encode(introduction).decode()
+
+        def begin(ledger: Ledger) -> list[str]:
+            ended = ledger.begin(id_, monotonic(), kept, peer)
+            self._registry.ring_out(ended)
+            return ended
+
+        try:
+            put_out = await self._run(begin)
+        except Overloaded:
+            # The log has the reason. A client does without a session better than without a server.
+            return _ready(self._dispatcher.carry_out(call))
+        self._forget(put_out)
+        self._known[id_] = _Known(introduction)
+        session = HttpSession(self._held, id_)
+        response = _ready(self._dispatcher.carry_out(msgspec.structs.replace(call, session=session)))
+        return msgspec.structs.replace(response, headers=[*response.headers, (HEADER, id_)])
+
+    async def _within(self, id_: str, call_id: bytes | None, proceed: Callable[[], Answer]) -> Any:
+        try:
+            await self._admit(id_)
+        except RequestError as error:
+            return failed(Fault(error, Era.HANDSHAKE, call_id))
+        answer = proceed()
+        return answer if isinstance(answer, Response) else await answer
+
+    async def _admit(self, id_: str) -> None:
+        """Have this worker know a session.
+
+        Raises:
+            SessionNotFound: There is none of this id.
+        """
+        if len(id_) > MAX_ID_CHARACTERS:
+            raise no_session()
+        ended, kept = await self._run(lambda ledger: (ledger.touch([id_], monotonic()), ledger.client(id_)))
+        if ended:
+            raise no_session()
+        self._known[id_] = _Known(None if kept is None else msgspec.json.decode(kept, type=Introduction))
+
+    async def _told(self, answering: Coroutine[Any, Any, Response | Streaming]) -> Response | Streaming:
+        try:
+            return await answering
+        except RequestError as error:
+            return failed(Fault(error, Era.HANDSHAKE))
+
+    async def _open(self, id_: str, request: Request) -> Streaming:
+        peer = self._peers.key_of(request)
+        self._streams.admit(peer=peer)
+        await self._admit(id_)
+        stream = await self._held.open(id_, peer)
+        return Streaming(200, [*sse.HEADERS, (HEADER, id_)], stream)
+
+    async def _end(self, id_: str) -> Response:
+        def end(ledger: Ledger) -> bool:
+            was_there = ledger.end(id_)
+            self._registry.ring_out([id_] if was_there else [])
+            return was_there
+
+        if len(id_) > MAX_ID_CHARACTERS or not await self._run(end):
+            raise no_session()
+        self._forget([id_])
+        return Response(204, [])
+
+    def _forget(self, ids: Iterable[str]) -> None:
+        for id_ in ids:
+            self._known.pop(id_, None)
+            self._held.end(id_)
+
+    async def _tend(self) -> None:
+        pause_s = min(TOUCH_S, self._idle_s / 10)
+        while True:
+            await asyncio.sleep(pause_s)
+            self._known = {id_: known for id_, known in self._known.items() if known.is_used}
+            for known in self._known.values():
+                known.is_used = False
+            in_use = [*self._known, *self._held.ids]
+            try:
+                self._forget(await self._run(partial(self._keep, in_use)))
+            except Overloaded:
+                continue  # the log has the reason
+
+    def _keep(self, in_use: list[str], ledger: Ledger) -> list[str]:
+        """Have the ledger know which sessions are in use; returns those that have ended."""
+        now_s = monotonic()
+        ended = ledger.touch(in_use, now_s)
+        expired = ledger.expire(now_s - self._idle_s)
+        self._registry.ring_out(expired)
+        self._registry.peers_at_share = ledger.peers_at_share()
+        return ended + expired
+
+    async def _run(self, use: Callable[[Ledger], _Found]) -> _Found:
+        """Use the ledger; see `Registry.run`."""
+        found = await self._registry.run(use)
+        if self._tending is None:
+            self._tending = asyncio.create_task(self._tend(), name="choirbook-sessions")
+        return found
+
+
+def _named(peer: str) -> str:
+    """Return what the ledger calls a peer."""
+    if peer == EVERYONE:
+        return EVERYONE
+    return hashlib.blake2b(peer.encode(), digest_size=16, key=_PEER_KEY).hexdigest()
+
+
+def _accepts_events(headers: Headers) -> bool:
+    accept = ", ".join(headers.get_all("accept")).lower()
+    return sse.MEDIA_TYPE in accept or "text/*" in accept
+
+
+def _ready(answer: Answer) -> Response:
+    assert isinstance(answer, Response), "initialize waits for nothing"
+    return answer

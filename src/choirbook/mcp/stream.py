@@ -1,0 +1,214 @@
+"""One client's open stream: what it is to be told, what it was told, and how the stream ends.
+
+A stream waits for no client and has no task of its own: five thousand of them are five thousand objects.
+What a client cannot take yet is kept as the set of URIs that changed, so a slow reader costs no more memory
+than its subscription, and is told once of what changed ten times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from itertools import islice
+from typing import Protocol
+
+from choirbook.errors import Era
+from choirbook.http.exchange import Loss, Outlet
+from choirbook.mcp.notifications import list_changed, updated
+from choirbook.runtime.quotas import EVERYONE
+
+BATCH = 64
+"""Notifications sent at once to one client; it is asked after each whether it keeps up."""
+
+LISTING = ""
+"""Stands for the listing among the URIs that changed; no URI is empty."""
+
+
+class Ending(StrEnum):
+    """Why a stream ended: a closed set, as it labels a metric."""
+
+    CLIENT = "client"
+    """The client hung up or took its request back."""
+    SLOW = "slow"
+    """The client did not take what was sent."""
+    SESSION = "session"
+    """The stream's session ended."""
+    SHUTDOWN = "shutdown"
+    """The server ends."""
+
+
+class Keeper(Protocol):
+    """Where open streams are kept; see `choirbook.mcp.streams.Streams`."""
+
+    def add(self, stream: Stream) -> None:
+        """Take in a stream that was opened."""
+
+    def discard(self, stream: Stream) -> None:
+        """Let go of a stream that has ended."""
+
+    def index(self, stream: Stream, key: str) -> None:
+        """Note that a stream watches a URI of the catalog."""
+
+    def unindex(self, stream: Stream, key: str) -> None:
+        """Take an `index` back."""
+
+    def note_sent(self, stream: Stream, count: int) -> None:
+        """Note that notifications are sent over a stream."""
+
+
+class Stream:
+    """One client's stream.
+
+    Args:
+        keeper: Where it is kept while it is open.
+        era: See `Era`.
+        id_: The subscription's id as raw JSON; None in the handshake era.
+        wants_list: Whether it is told when resources come or go.
+        opening: Messages sent first.
+        closing: Messages sent last, if the end is the server's wish.
+        peer: Whose share it is part of, see `choirbook.runtime.quotas`.
+        uri_bytes: Bytes of the URIs that it is opened with, as far as they count towards that share.
+    """
+
+    __slots__ = (
+        "_changed",
+        "_closing",
+        "_is_blocked",
+        "_keeper",
+        "_opening",
+        "_outlet",
+        "ended",
+        "era",
+        "id",
+        "on_end",
+        "peer",
+        "sent_s",
+        "uri_bytes",
+        "wants_list",
+        "watched",
+    )
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        era: Era,
+        id_: bytes | None,
+        *,
+        wants_list: bool,
+        opening: tuple[bytes, ...] = (),
+        closing: tuple[bytes, ...] = (),
+        peer: str = EVERYONE,
+        uri_bytes: int = 0,
+    ) -> None:
+        self._keeper = keeper
+        self._outlet: Outlet | None = None
+        self._opening = opening
+        self._closing = closing
+        self._is_blocked = False
+        self._changed: dict[str, None] | None = None
+        self.era = era
+        self.id = id_
+        self.wants_list = wants_list
+        self.peer = peer
+        self.uri_bytes = uri_bytes
+        self.watched: dict[str, tuple[str, ...]] = {}
+        """Catalog's URI -> the client's spellings of it."""
+        self.sent_s = 0.0
+        """When something was sent last, by the loop's clock."""
+        self.ended: Ending | None = None
+        self.on_end: Callable[[], None] | None = None
+        """Called once, when the stream has ended, whether it was ever open or not."""
+
+    def watch(self, key: str, spelling: str) -> None:
+        """Have changes of a resource told.
+
+        Args:
+            key: The URI under which the catalog knows it.
+            spelling: The URI that the client knows it by.
+        """
+        spellings = self.watched.get(key, ())
+        if spelling not in spellings:
+            self.watched[key] = (*spellings, spelling)
+            if self._outlet is not None:
+                self._keeper.index(self, key)
+
+    def unwatch(self, spelling: str) -> None:
+        """Take a `watch` back."""
+        for key, spellings in list(self.watched.items()):
+            if spelling in spellings:
+                rest = tuple(other for other in spellings if other != spelling)
+                if rest:
+                    self.watched[key] = rest
+                else:
+                    del self.watched[key]
+                    self._keeper.unindex(self, key)
+        if self._changed is not None:
+            self._changed.pop(spelling, None)
+
+    def open(self, outlet: Outlet) -> None:
+        """See `choirbook.http.exchange.Stream`."""
+        if self.ended is not None:
+            outlet.end()
+            return
+        self._outlet = outlet
+        self._keeper.add(self)
+        opening, self._opening = self._opening, ()
+        if opening:
+            self._is_blocked = not outlet.send(opening)
+        else:
+            # So that the client sees the stream begin, and not just the head of the response.
+            outlet.keep_alive()
+
+    def resume(self) -> None:
+        """See `choirbook.http.exchange.Stream`."""
+        self._is_blocked = False
+        self.flush()
+
+    def lost(self, loss: Loss) -> None:
+        """See `choirbook.http.exchange.Stream`."""
+        self._finish(Ending.SLOW if loss is Loss.SLOW else Ending.CLIENT)
+
+    def end(self, why: Ending) -> None:
+        """End the stream by the server's wish."""
+        outlet = self._outlet
+        self._finish(why)
+        if outlet is not None:
+            if self._closing:
+                outlet.send(self._closing)
+            outlet.end()
+
+    def note(self, key: str) -> None:
+        """Keep in mind that a resource changed, or with an empty key the listing."""
+        if self._changed is None:
+            self._changed = {}
+        for spelling in self.watched.get(key, ()) if key else (LISTING,):
+            self._changed[spelling] = None
+
+    def flush(self) -> None:
+        """Tell the client what it was not told yet, as far as it keeps up."""
+        outlet = self._outlet
+        while self._changed and not self._is_blocked and outlet is not None:
+            uris = list(islice(self._changed, BATCH))
+            for uri in uris:
+                del self._changed[uri]
+            messages = [updated(uri, self.id) if uri else list_changed(self.id) for uri in uris]
+            self._keeper.note_sent(self, len(messages))
+            self._is_blocked = not outlet.send(messages)
+        if not self._changed:
+            self._changed = None
+
+    def keep_alive(self) -> None:
+        """Show that the stream is alive; a client that does not read is spared more to read."""
+        if self._outlet is not None and not self._is_blocked:
+            self._outlet.keep_alive()
+
+    def _finish(self, why: Ending) -> None:
+        if self.ended is not None:
+            return
+        self.ended = why
+        was_open, self._outlet = self._outlet is not None, None
+        self._changed = None
+        if was_open:
+            self._keeper.discard(self)
+        if self.on_end is not None:
+            self.on_end()

@@ -1,0 +1,244 @@
+"""The open streams of one worker: who is told of which change, and that all are alive.
+
+Everything here runs on the event loop and waits for no client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterable
+from itertools import islice
+
+from choirbook.catalog.catalog import Catalog
+from choirbook.errors import Era, Overloaded, ShareTaken
+from choirbook.mcp.stream import BATCH, LISTING, Ending, Stream
+from choirbook.model import Change
+from choirbook.runtime.quotas import EVERYONE, Kind, Shares
+
+SLICE = 64
+"""Streams told before others get the loop: about a millisecond of work."""
+
+PAUSE_S = 0.001
+"""What others get then. Without it they would have the loop, but not the processor's time to use it."""
+
+MAX_WATCHED = 500_000
+"""URIs watched by all streams of a worker together, which bounds their memory to some 100 MB."""
+
+MAX_WATCHED_BYTES = 128 * 1024 * 1024
+"""And bytes of those URIs: a section may be named in 2 KiB, whether its document has it or not."""
+
+
+class Streams:
+    """All of a worker's open streams.
+
+    Args:
+        catalog: Whose changes are told.
+        max_streams: How many may be open.
+        keep_alive_s: For how long a stream is silent at most.
+        on_count: Called when a stream was opened or has ended.
+        head_start_s: For how long a change is kept back, in seconds: a client that is told of it reads at
+            once, and may reach another worker, which has to have seen the change by then.
+        shares: What each peer may hold; without them every peer may hold everything.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        max_streams: int,
+        keep_alive_s: float,
+        on_count: Callable[[], None],
+        head_start_s: float = 0.0,
+        shares: Shares | None = None,
+    ) -> None:
+        shares = Shares() if shares is None else shares
+        self._shared_streams, self._shared_uris = shares[Kind.STREAMS], shares[Kind.SUBSCRIPTIONS]
+        self._max_streams = max_streams
+        self._keep_alive_s = keep_alive_s
+        self._on_count = on_count
+        self._head_start_s = head_start_s
+        self._open: OrderedDict[Stream, None] = OrderedDict()
+        self._by_uri: dict[str, set[Stream]] = {}
+        self.watched = 0
+        """URIs that streams watch, each counted for each stream."""
+        self.watched_bytes = 0
+        """Bytes of the URIs that streams were opened with."""
+        self._changes: deque[tuple[float, Change]] = deque()
+        self._telling: asyncio.Task[None] | None = None
+        self._tending: asyncio.Task[None] | None = None
+        self._is_closed = False
+        self.open_by_era: Counter[Era] = Counter()
+        self.sent = 0
+        """Notifications sent, since the start."""
+        self.ended: Counter[Ending] = Counter()
+        """Streams that ended, since the start."""
+        catalog.listen(self._hear)
+
+    def __len__(self) -> int:
+        """Return the number of open streams."""
+        return len(self._open)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every change so far was told, or is kept for a client that is slow."""
+        return self._telling is None
+
+    def admit(self, watched: int = 0, watched_bytes: int = 0, peer: str = EVERYONE) -> None:
+        """Check that one more stream may be opened; ask again after each wait, as others come meanwhile.
+
+        Args:
+            watched: How many URIs it watches.
+            watched_bytes: How long they are together.
+            peer: Who opens it.
+
+        Raises:
+            Overloaded: It may not.
+            ShareTaken: Its peer holds as much as one may.
+        """
+        if self._is_closed:
+            raise Overloaded("The server is about to end. Try again in a few seconds.")
+        if (
+            len(self._open) >= self._max_streams
+            or self.watched + watched > MAX_WATCHED
+            or self.watched_bytes + watched_bytes > MAX_WATCHED_BYTES
+        ):
+            raise Overloaded("As many streams are open as this server holds. Try again later.")
+        if not self._shared_streams.has_room(peer):
+            raise ShareTaken(
+                f"Your address has {self._shared_streams.most} streams open, which is its share. Close one."
+            )
+        if not self._shared_uris.has_room(peer, watched_bytes):
+            raise ShareTaken(
+                "The streams of your address watch as many URIs as its share allows. Close one, or listen to "
+                "resourcesListChanged."
+            )
+
+    def add(self, stream: Stream) -> None:
+        """Take in a stream that was opened."""
+        stream.sent_s = asyncio.get_running_loop().time()
+        self._open[stream] = None
+        self.open_by_era[stream.era] += 1
+        self._shared_streams.occupy(stream.peer)
+        self._shared_uris.occupy(stream.peer, stream.uri_bytes)
+        self.watched_bytes += stream.uri_bytes
+        for key in stream.watched:
+            self.index(stream, key)
+        if self._tending is None:
+            self._tending = asyncio.create_task(self._tend(), name="choirbook-keep-alive")
+        self._on_count()
+
+    def discard(self, stream: Stream) -> None:
+        """Let go of a stream that has ended."""
+        assert stream.ended is not None, "only a stream that has ended is let go"
+        del self._open[stream]
+        self.open_by_era[stream.era] -= 1
+        self._shared_streams.give_back(stream.peer)
+        self._shared_uris.give_back(stream.peer, stream.uri_bytes)
+        self.watched_bytes -= stream.uri_bytes
+        self.ended[stream.ended] += 1
+        for key in stream.watched:
+            self.unindex(stream, key)
+        self._on_count()
+
+    def index(self, stream: Stream, key: str) -> None:
+        """Note that a stream watches a URI of the catalog."""
+        watchers = self._by_uri.setdefault(key, set())
+        if stream not in watchers:
+            watchers.add(stream)
+            self.watched += 1
+
+    def unindex(self, stream: Stream, key: str) -> None:
+        """Take an `index` back."""
+        watchers = self._by_uri.get(key)
+        if watchers is not None and stream in watchers:
+            watchers.discard(stream)
+            self.watched -= 1
+            if not watchers:
+                del self._by_uri[key]
+
+    def note_sent(self, stream: Stream, count: int) -> None:
+        """Note that notifications are sent over a stream."""
+        self.sent += count
+        self._postpone(stream)
+
+    def watching(self, limit: int) -> dict[str, int]:
+        """Return how many streams watch each URI, for some URIs at most."""
+        return {uri: len(watchers) for uri, watchers in islice(self._by_uri.items(), limit)}
+
+    def start(self) -> None:
+        """Let streams be opened, after a `close` too."""
+        self._is_closed = False
+
+    def close(self) -> None:
+        """End all streams as they should be, and open no further ones."""
+        self._is_closed = True
+        for stream in list(self._open):
+            stream.end(Ending.SHUTDOWN)
+        for task in (self._telling, self._tending):
+            if task is not None:
+                task.cancel()
+
+    def _postpone(self, stream: Stream) -> None:
+        stream.sent_s = asyncio.get_running_loop().time()
+        self._open.move_to_end(stream)
+
+    def _hear(self, change: Change) -> None:
+        if not self._open:
+            return
+        self._changes.append((asyncio.get_running_loop().time() + self._head_start_s, change))
+        if self._telling is None:
+            self._telling = asyncio.create_task(self._tell(), name="choirbook-notify")
+
+    async def _tell(self) -> None:
+        try:
+            while self._changes:
+                due_s, change = self._changes.popleft()
+                await asyncio.sleep(max(0.0, due_s - asyncio.get_running_loop().time()))
+                await self._tell_one(change)
+        finally:
+            self._telling = None
+
+    async def _tell_one(self, change: Change) -> None:
+        concerned: dict[Stream, None] = {}
+        pairs = 0
+        for key in _keys(change):
+            for stream in self._watchers(key):
+                stream.note(key)
+                concerned[stream] = None
+                pairs += 1
+                if pairs % (SLICE * BATCH) == 0:
+                    await asyncio.sleep(PAUSE_S)
+        for count, stream in enumerate(concerned, start=1):
+            stream.flush()
+            if count % SLICE == 0:
+                await asyncio.sleep(PAUSE_S)
+
+    def _watchers(self, key: str) -> Iterable[Stream]:
+        """Return those to be told, as a copy: streams come and go while they are."""
+        if key == LISTING:
+            return [stream for stream in self._open if stream.wants_list]
+        return list(self._by_uri.get(key, ()))
+
+    async def _tend(self) -> None:
+        loop = asyncio.get_running_loop()
+        count = 0
+        try:
+            # The one that was silent longest comes first.
+            while (stream := next(iter(self._open), None)) is not None:
+                pause_s = stream.sent_s + self._keep_alive_s - loop.time()
+                if pause_s > 0:
+                    await asyncio.sleep(pause_s)
+                    continue
+                self._postpone(stream)
+                stream.keep_alive()
+                count += 1
+                if count % SLICE == 0:
+                    await asyncio.sleep(PAUSE_S)
+        finally:
+            self._tending = None
+
+
+def _keys(change: Change) -> list[str]:
+    """Return what changed, as keys of streams; the listing last, as it is the least to a reader."""
+    listing = [LISTING] if change.added or change.removed else []
+    return [*change.updated, *change.added, *change.removed, *listing]

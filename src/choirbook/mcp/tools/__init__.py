@@ -1,0 +1,5 @@
+"""Read-only tools, for clients whose model can call tools but not read resources."""
+
+from choirbook.mcp.tools.feature import Tools
+
+__all__ = ["Tools"]

@@ -1,0 +1,107 @@
+"""The tool `read`: a document, a section of one, or as much of it as the model has room for."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Annotated, Any
+
+from choirbook.documents.excerpts import (
+    MAX_PART_BYTES,
+    MAX_PART_TOKENS,
+    Continuation,
+    Part,
+    check_continuation,
+    decode_continuation,
+    part_members,
+)
+from choirbook.errors import Era, InvalidParams
+from choirbook.library.library import Library
+from choirbook.mcp.results import Outcome, Result, finish
+from choirbook.mcp.tools.tool import Arguments, Tool, Uri, described
+from choirbook.model import Form, Reading, ResourceInfo, SectionInfo
+from choirbook.text.tokens import BYTES_PER_TOKEN
+
+MIN_TOKENS = 50
+"""Less is hardly a sentence, and a document in that many parts would be a thousand calls."""
+
+_FORMS = {Era.HANDSHAKE: Form.TOOL_HANDSHAKE, Era.MODERN: Form.TOOL_MODERN}
+
+
+class ReadArguments(Arguments, frozen=True):
+    """The arguments of `read`."""
+
+    uri: Uri
+    section: Annotated[
+        str | None, described("Only this section: its slug or heading, as outline and search give it.")
+    ] = None
+    max_tokens: Annotated[
+        int | None,
+        described(
+            "About how many tokens to return at most. The result then has a cursor for the rest.",
+            minimum=MIN_TOKENS,
+        ),
+    ] = None
+    cursor: Annotated[
+        str | None,
+        described("From the result before, to read on. Give the uri that it names."),
+    ] = None
+
+
+class _Reader:
+    def __init__(self, library: Library) -> None:
+        self._library = library
+
+    def call(self, arguments: ReadArguments, era: Era) -> Outcome:
+        max_bytes = _max_bytes(arguments.max_tokens)
+        continuation = None if arguments.cursor is None else decode_continuation(arguments.cursor)
+        info = self._library.find(arguments.uri)
+        if arguments.section is not None:
+            document = info.document if isinstance(info, SectionInfo) else info
+            info = self._library.section(document, arguments.section)
+        # The ready result is as long as any result may be.
+        if continuation is None and (max_bytes == MAX_PART_BYTES or info.size <= max_bytes):
+            outcome = self._library.read(info, _FORMS[era])
+            if isinstance(outcome, Reading):
+                return Result(outcome.representation.body, outcome)
+            return self._await(outcome)
+        return self._read_part(info, continuation, max_bytes, era)
+
+    async def _read_part(
+        self, info: ResourceInfo, continuation: Continuation | None, max_bytes: int, era: Era
+    ) -> Result:
+        outcome = self._library.read(info, Form.RAW)
+        reading = outcome if isinstance(outcome, Reading) else await outcome
+        data, digest = reading.representation.body, reading.representation.digest
+        uri = reading.info.uri
+        start = 0 if continuation is None else check_continuation(continuation, uri, data, digest)
+        members = part_members(reading.info, data, digest, start, max_bytes)
+        return Result(finish(members, era, self._library.stamp, cacheable=False).body, reading)
+
+    async def _await(self, loading: Coroutine[Any, Any, Reading]) -> Result:
+        reading = await loading
+        return Result(reading.representation.body, reading)
+
+
+def read_tool(library: Library) -> Tool:
+    """Make the tool over a library."""
+    return Tool(
+        name="read",
+        title="Read a document",
+        description=(
+            "Read a document of the team's library, or one section of it. Use it for each document that fits "
+            "the task, before you write code or documents. Long documents come in parts of at most "
+            f"{MAX_PART_TOKENS:,} tokens; ask for a section, or set max_tokens, to take less."
+        ),
+        arguments=ReadArguments,
+        output=Part,
+        call=_Reader(library).call,
+        reads=lambda arguments: str(arguments.uri),
+    )
+
+
+def _max_bytes(max_tokens: int | None) -> int:
+    if max_tokens is None:
+        return MAX_PART_BYTES
+    if max_tokens < MIN_TOKENS:
+        raise InvalidParams(f"max_tokens is {max_tokens}. It must be at least {MIN_TOKENS}.")
+    return min(max_tokens * BYTES_PER_TOKEN, MAX_PART_BYTES)

@@ -1,0 +1,218 @@
+"""Takes note of what each response read, and works it up in batches: metrics and the access log.
+
+The hot path notes a few numbers. Everything else happens at most `FLUSH_S` later, for many reads at
+once, which makes a read several times cheaper than recording it on the spot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from time import monotonic, time
+
+from choirbook.cache.memory import Bound
+from choirbook.http.exchange import FailedRead, Operation
+from choirbook.library.library import Library
+from choirbook.model import Form, ServedFrom
+from choirbook.observe.access_log import AccessLog
+from choirbook.observe.batch import FROM_A_CACHE, Batch, Notes, served_from
+from choirbook.observe.log_writer import LineWriter
+from choirbook.observe.metrics import (
+    BREAKER_OPENINGS,
+    CACHE_BYTES,
+    CACHE_SIZE,
+    CATALOG_SIZE,
+    DROPPED_LINES,
+    EVICTIONS,
+    FAILED_SURVEYS,
+    FEED_LOSSES,
+    FEED_UP,
+    FORM_BYTES,
+    GENERATION,
+    OPEN_BREAKERS,
+    READY,
+    REDIS_DENIED,
+    REDIS_ERRORS,
+    REDIS_UNVERIFIED,
+    RULES_UP,
+    SHARED_LOOKUPS,
+    SHARED_UP,
+    SHARED_WRITES,
+    WATCH_WANTED,
+    WATCHING,
+)
+from choirbook.observe.recorder import Recorder
+from choirbook.redis.errors import COMMANDS, Reason
+from choirbook.redis.rejections import KINDS
+from choirbook.redis.store import LOOKUPS, SharedLevel
+
+FLUSH_S = 0.05
+"""How long a read waits to be recorded at most; a killed worker takes that much with it."""
+
+MAX_PENDING = 512
+"""Responses after which nothing waits any longer: bounds what is held."""
+
+
+class Observer:
+    """Watches one worker.
+
+    Args:
+        access_log: Where lines go; None for no lines.
+        library: Whose state the gauges show.
+        writer: Whose dropped lines are counted.
+    """
+
+    def __init__(self, access_log: AccessLog | None, library: Library, writer: LineWriter) -> None:
+        self._recorder: Recorder | None = None
+        self._access_log = access_log
+        self._library = library
+        self._writer = writer
+        self._notes = Notes(self._flush_soon, self._work_up, MAX_PENDING)
+        self.record = self._notes.note
+        """Take note of a response that was just sent, see `Notes.note`; call it on the event loop."""
+        self._further: list[Callable[[Recorder], None]] = []
+        self._takers: list[Callable[[Batch], None]] = []
+        self._flushing: asyncio.TimerHandle | None = None
+        self._refreshing: asyncio.TimerHandle | None = None
+        library.catalog.listen(lambda _: self.refresh_gauges())
+        if library.shared is not None:
+            library.shared.link.listen(self.refresh_gauges)
+            library.shared.feed.on_turn(self.refresh_gauges)
+
+    def start(self, recorder: Recorder) -> None:
+        """Begin to watch, in the process that serves.
+
+        Args:
+            recorder: Where figures go.
+        """
+        self._recorder = recorder
+        self.refresh_gauges()
+
+    def stop(self) -> None:
+        """Work up what is pending, and watch no longer."""
+        self.flush()
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+        self._recorder = None
+
+    def record_search(self, latency_s: float) -> None:
+        """Take note of a search that was answered."""
+        if self._recorder is not None:
+            self._recorder.search(latency_s)
+
+    def flush(self) -> None:
+        """Work up what is pending, and write the state of the worker."""
+        self._work_up()
+        self.refresh_gauges()
+
+    def _flush_soon(self) -> None:
+        if self._flushing is None:
+            self._flushing = asyncio.get_running_loop().call_later(FLUSH_S, self._flush_in_time)
+
+    def _flush_in_time(self) -> None:
+        self._flushing = None
+        self.flush()
+
+    def _work_up(self) -> None:
+        batch = self._notes.take()
+        if not batch:
+            return
+        if self._recorder is not None:
+            _count(batch, self._recorder)
+            self._count_lookups(self._recorder)
+        if self._access_log is not None:
+            self._access_log.write(batch, time() - monotonic())
+        for take in self._takers:
+            take(batch)
+
+    def also_batches(self, take: Callable[[Batch], None]) -> None:
+        """Have a function take every batch of responses too, on the event loop."""
+        self._takers.append(take)
+
+    def also(self, write: Callable[[Recorder], None]) -> None:
+        """Have a function write further gauges and counters, whenever the others are written."""
+        self._further.append(write)
+
+    def refresh_soon(self) -> None:
+        """Have the gauges written within `FLUSH_S`; call it on the event loop, as often as they change."""
+        if self._refreshing is None and self._recorder is not None:
+            self._refreshing = asyncio.get_running_loop().call_later(FLUSH_S, self._refresh)
+
+    def _refresh(self) -> None:
+        self._refreshing = None
+        self.refresh_gauges()
+
+    def refresh_gauges(self) -> None:
+        """Write the state of the worker into its gauges."""
+        if self._recorder is None:
+            return
+        memory, gauge, counter = self._library.memory, self._recorder.gauge, self._recorder.counter
+        gauge(CACHE_SIZE, len(memory), level="memory")
+        gauge(CACHE_BYTES, memory.size_bytes, level="memory")
+        for form in Form:
+            gauge(FORM_BYTES, memory.form_bytes[form], form=form.value)
+        gauge(CATALOG_SIZE, len(self._library.catalog))
+        gauge(GENERATION, self._library.catalog.generation)
+        freshness = self._library.freshness
+        gauge(WATCHING, float(freshness.watching))
+        gauge(WATCH_WANTED, float(freshness.is_watch_wanted))
+        gauge(READY, float(self._library.is_ready))
+        gauge(RULES_UP, float(not freshness.rule_faults))
+        for bound in Bound:
+            counter(EVICTIONS, memory.evictions[bound], level="memory", reason=bound.value)
+        counter(FAILED_SURVEYS, freshness.failed_surveys)
+        counter(DROPPED_LINES, self._writer.dropped_lines)
+        for write in self._further:
+            write(self._recorder)
+        if self._library.shared is not None:
+            _refresh_shared(self._library.shared, self._recorder)
+
+    def _count_lookups(self, recorder: Recorder) -> None:
+        library = self._library
+        for durations_s, is_hit in ((library.hit_lookups_s, True), (library.missed_lookups_s, False)):
+            recorder.lookups(list(durations_s), is_hit=is_hit)
+            durations_s.clear()
+
+
+def _refresh_shared(shared: SharedLevel, recorder: Recorder) -> None:
+    recorder.gauge(SHARED_UP, float(shared.link.is_up))
+    recorder.gauge(OPEN_BREAKERS, float(not shared.link.is_up))
+    recorder.counter(BREAKER_OPENINGS, shared.link.openings)
+    recorder.gauge(FEED_UP, float(shared.feed.is_up))
+    recorder.counter(FEED_LOSSES, shared.feed.losses)
+    for result in LOOKUPS:
+        recorder.counter(SHARED_LOOKUPS, shared.lookups[result], result=result)
+    recorder.counter(SHARED_WRITES, shared.writes, result="written")
+    recorder.counter(SHARED_WRITES, shared.dropped, result="dropped")
+    for reason in Reason:
+        recorder.counter(REDIS_ERRORS, shared.link.errors[reason], reason=reason.value)
+    for command in COMMANDS:
+        recorder.counter(REDIS_DENIED, shared.link.denied[command], command=command)
+    for kind in KINDS:
+        recorder.counter(REDIS_UNVERIFIED, shared.feed.suspicion.counts[kind], kind=kind)
+
+
+def _count(batch: Batch, recorder: Recorder) -> None:
+    by_class: Counter[int] = Counter()
+    durations_s: defaultdict[tuple[Operation, ...], list[float]] = defaultdict(list)
+    latencies_s: defaultdict[tuple[str, ServedFrom], list[float]] = defaultdict(list)
+    for kind in batch.kinds:
+        # Once for all histograms that these go to: what is sorted is soon sorted again.
+        kind.latencies_s.sort()
+        by_class[kind.status // 100] += len(kind.latencies_s)
+        if kind.operations:
+            durations_s[kind.operations] += kind.latencies_s
+        for read in kind.reads:
+            if isinstance(read, FailedRead):
+                recorder.failures(read.reason, len(kind.latencies_s))
+            else:
+                latencies_s[read.info.type, served_from(read)] += kind.latencies_s
+    recorder.responses(by_class, sum(batch.sizes))
+    for operations, values_s in durations_s.items():
+        for operation in operations:
+            recorder.operations(operation, values_s)
+    for (type_, origin), values_s in latencies_s.items():
+        is_hit = origin in FROM_A_CACHE
+        recorder.reads(type_, values_s, is_hit=is_hit, is_stale=origin is ServedFrom.STALE)

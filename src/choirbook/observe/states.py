@@ -1,0 +1,334 @@
+"""Find out from metrics what is wrong with a server, and say it in words. Pure.
+
+The dashboard and `choirbook top` both ask here, so that they agree on every state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+from choirbook.observe.metrics import (
+    CATALOG_SIZE,
+    DESCRIPTORS_SHORT,
+    DROPPED_LINES,
+    EVICTIONS,
+    FAILED_SURVEYS,
+    FAILING_EXPORTERS,
+    FEED_LOSSES,
+    FEED_UP,
+    READY,
+    REDIS_UNVERIFIED,
+    RESPONSES,
+    RULES_UP,
+    SHARED_UP,
+    SPANS_DROPPED,
+    STALE,
+    TRACES_DROPPED,
+    WANTED_WORKERS,
+    WATCH_WANTED,
+    WATCHING,
+    WORKERS,
+)
+
+_MANY_EVICTIONS = 100
+"""In a quarter of an hour: fewer are a library that grew a little beyond its cache."""
+
+
+class Level(StrEnum):
+    """How bad it is."""
+
+    BAD = "bad"
+    """Clients notice."""
+    WARNING = "warning"
+    """Clients do not notice yet."""
+
+
+class State(msgspec.Struct, frozen=True):
+    """Something that an operator should know of."""
+
+    id: str
+    level: Level
+    title: str
+    meaning: str
+    remedy: str
+
+
+class Moment(NamedTuple):
+    """What was counted up to a moment, of all workers."""
+
+    plain: Mapping[str, float]
+    """Metric -> its sum over labels; those that no worker has are missing."""
+    server_errors: float
+    """Responses with a status of 500 or above."""
+
+    def value(self, metric: str, default: float) -> float:
+        """Return a metric; the default where no worker has it."""
+        return self.plain.get(metric, default)
+
+
+def states(old: Moment, new: Moment) -> list[State]:
+    """Return what is wrong, the worst first.
+
+    Args:
+        old: The beginning of the time that is looked at.
+        new: Its end.
+    """
+    found = [*_now(new), *_lately(old, new)]
+    return sorted(found, key=lambda state: state.level is not Level.BAD)
+
+
+def increase(old: float, new: float) -> float:
+    """Return by how much a counter grew; one that went back is of a server that was started meanwhile."""
+    return new - old if new >= old else new
+
+
+def _now(new: Moment) -> list[State]:
+    is_ready = new.value(READY, 1.0) != 0
+    workers, wanted = new.value(WORKERS, 1.0), new.value(WANTED_WORKERS, 0.0)
+    is_unwatched = new.value(WATCHING, 1.0) == 0 and new.value(WATCH_WANTED, 1.0) != 0
+    told = (
+        (not is_ready, _NOT_READY),
+        (is_ready and new.value(CATALOG_SIZE, 1.0) == 0, _EMPTY),
+        (workers < wanted, _workers_missing(workers, wanted)),
+        (new.value(RULES_UP, 1.0) == 0, _RULES_REFUSED),
+        (is_ready and is_unwatched, _UNWATCHED),
+        (new.value(SHARED_UP, 1.0) == 0, _REDIS_DOWN),
+        (new.value(FEED_UP, 1.0) == 0, _FEED_DOWN),
+        (new.value(DESCRIPTORS_SHORT, 0.0) != 0, _DESCRIPTORS_SHORT),
+        (new.value(FAILING_EXPORTERS, 0.0) != 0, _TRACES_FAILING),
+    )
+    return [state for is_so, state in told if is_so]
+
+
+def _lately(old: Moment, new: Moment) -> list[State]:
+    found = []
+    errors = increase(old.server_errors, new.server_errors)
+    if errors:
+        of_all = max(_grown(old, new, RESPONSES), errors)
+        found.append(_server_errors(errors, of_all))
+    for counted in COUNTED:
+        number = _grown(old, new, counted.metric)
+        if number >= counted.least:
+            found.append(counted.state(number))
+    return found
+
+
+def _grown(old: Moment, new: Moment, metric: str) -> float:
+    return increase(old.value(metric, 0.0), new.value(metric, 0.0))
+
+
+_NOT_READY = State(
+    "not-ready",
+    Level.BAD,
+    "Not ready: the library is still being surveyed",
+    "Reads wait up to ten seconds for the first survey, then are told to come again. /readyz answers 503.",
+    "Wait. If it stays so, the library's directory is slow or cannot be read: see the log on stderr, "
+    "and run 'choirbook check'.",
+)
+_EMPTY = State(
+    "empty",
+    Level.BAD,
+    "The library has no documents",
+    "Every read ends in 'not found'.",
+    "See whether the library's directory is mounted and holds files. 'choirbook check' names what is left out, "
+    "and why.",
+)
+_DESCRIPTORS_SHORT = State(
+    "descriptors-short",
+    Level.BAD,
+    "File descriptors are running out",
+    "A worker with none left serves what it holds in memory. New connections wait, and whatever needs a file "
+    "is answered with 503.",
+    "Raise the limit where the server starts (ulimit -n, LimitNOFILE), or add workers.",
+)
+_REDIS_DOWN = State(
+    "redis-down",
+    Level.WARNING,
+    "Redis is down, or too slow",
+    "Reads go on from memory and from the library; a miss costs more, and what one host loaded is not "
+    "there for the others.",
+    "See to Redis and the way to it. Choirbook tries again every two seconds; nothing has to be restarted.",
+)
+_FEED_DOWN = State(
+    "feed-down",
+    Level.WARNING,
+    "The feed of changes is down",
+    "Workers do not hear from each other, so each compares what it has in memory with the library after four "
+    "seconds. Answers stay fresh; reads cost more.",
+    "See to Redis, which carries the feed; the log names a command that its user may not run. When it is "
+    "back, everything is compared once.",
+)
+_TRACES_FAILING = State(
+    "traces-failing",
+    Level.WARNING,
+    "Traces do not arrive",
+    "The collector did not take the last spans, so they are lost. No request waited for it; reads and the "
+    "figures here are whole.",
+    "See to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names; the log on stderr has the reason.",
+)
+
+
+_UNWATCHED = State(
+    "watcher-down",
+    Level.WARNING,
+    "The system does not tell of changes",
+    "Changes to the library are found by surveys only, one every CHOIRBOOK_RESCAN_S seconds or more.",
+    "Often the limit of inotify is reached: raise fs.inotify.max_user_watches. Network file systems tell "
+    "of no changes; there it has to be so.",
+)
+_RULES_REFUSED = State(
+    "rules-refused",
+    Level.WARNING,
+    "Changed rules cannot be used",
+    "A choirbook.toml or a .choirbookignore has errors, or cannot be read. The rules from before stay in force.",
+    "/readyz and the log on stderr name the file and the line. Correct it; nothing has to be restarted.",
+)
+
+
+def _workers_missing(workers: float, wanted: float) -> State:
+    return State(
+        "workers-missing",
+        Level.WARNING,
+        f"Only {workers:.0f} of {wanted:.0f} workers run",
+        "The others answer for those that are missing, until they are replaced.",
+        "If it lasts for longer than seconds, workers die of their start: the log on stderr says why.",
+    )
+
+
+def _server_errors(errors: float, responses: float) -> State:
+    return State(
+        "server-errors",
+        Level.BAD,
+        f"{_count(errors, 'response')} with a server error",
+        f"That is {100 * errors / responses:.2g} % of the responses in this time; clients saw a failure.",
+        "The log on stderr says which document could not be read, or has the traceback. "
+        "503 means that more was asked for than this server holds.",
+    )
+
+
+def _count(number: float, noun: str) -> str:
+    return f"{number:,.0f} {noun}{'' if number == 1 else 's'}"
+
+
+class _Counted(NamedTuple):
+    """What is told of when it happened in the time that is looked at."""
+
+    metric: str
+    id: str
+    noun: str
+    title: str
+    """Around how many of the noun there were."""
+    meaning: str
+    remedy: str
+    least: int = 1
+
+    def state(self, number: float) -> State:
+        """Return what is told of so many."""
+        title = self.title.format(_count(number, self.noun))
+        return State(self.id, Level.WARNING, title, self.meaning, self.remedy)
+
+
+COUNTED = (
+    _Counted(
+        STALE,
+        "stale-reads",
+        "read",
+        "{} answered with the last good content",
+        "Documents could not be read, so what was in memory was served; after a while such reads will fail.",
+        "See whether the library's disk or mount is well; the log on stderr names the documents.",
+    ),
+    _Counted(
+        FAILED_SURVEYS,
+        "failed-surveys",
+        "survey",
+        "{} of the library failed",
+        "What changed on disk may be missed until one succeeds. What is served is the last known state.",
+        "See whether the library's directory can be read by the user that Choirbook runs as.",
+    ),
+    _Counted(
+        DROPPED_LINES,
+        "dropped-lines",
+        "log line",
+        "{} dropped",
+        "What reads stderr is slower than the reads come in. No request waited for it; the figures here are "
+        "whole.",
+        "Give the log a faster reader, or do without it: --no-access-log.",
+    ),
+    _Counted(
+        SPANS_DROPPED,
+        "dropped-spans",
+        "span",
+        "{} lost on the way to the collector",
+        "Traces of this time have gaps, or are missing. No request waited for them.",
+        "choirbook_trace_spans_dropped_total says why, by reason: see to the collector, or sample fewer "
+        "requests (OTEL_TRACES_SAMPLER_ARG).",
+    ),
+    _Counted(
+        TRACES_DROPPED,
+        "dropped-traces",
+        "request",
+        "{} not traced",
+        "More requests were sampled than the server had time to make spans for. No request waited for it.",
+        "Sample fewer of them (OTEL_TRACES_SAMPLER_ARG), or add workers.",
+    ),
+    _Counted(
+        FEED_LOSSES,
+        "feed-losses",
+        "time",
+        "Messages between workers were lost {}",
+        "Each time, everything in memory was compared with the library again; answers stayed fresh.",
+        "Redis restarted, or is short of memory for its clients' buffers: see its log.",
+    ),
+    _Counted(
+        REDIS_UNVERIFIED,
+        "redis-unverified",
+        "item",
+        "{} in Redis not signed by this server's hosts",
+        "They were not used: documents were loaded from the library instead, and changes found by surveys.",
+        "Give every host the same CHOIRBOOK_REDIS_SECRET; if they have it, see who else writes to this Redis.",
+    ),
+    _Counted(
+        EVICTIONS,
+        "evictions",
+        "document",
+        "{} put out of the cache to make room",
+        "The library that is read is larger than the cache, so documents are loaded again and again.",
+        "Raise CACHE_MAX_SIZE (documents) or CHOIRBOOK_CACHE_MAX_BYTES, whichever is full.",
+        _MANY_EVICTIONS,
+    ),
+)
+
+NOW = (
+    _NOT_READY,
+    _EMPTY,
+    _RULES_REFUSED,
+    _UNWATCHED,
+    _REDIS_DOWN,
+    _FEED_DOWN,
+    _DESCRIPTORS_SHORT,
+    _TRACES_FAILING,
+)
+"""States of a moment that need no numbers."""
+
+METRICS = frozenset(
+    {
+        CATALOG_SIZE,
+        DESCRIPTORS_SHORT,
+        FAILING_EXPORTERS,
+        FEED_UP,
+        READY,
+        RESPONSES,
+        RULES_UP,
+        SHARED_UP,
+        WANTED_WORKERS,
+        WATCHING,
+        WATCH_WANTED,
+        WORKERS,
+        *(counted.metric for counted in COUNTED),
+    }
+)
+"""What states are made of."""

@@ -1,0 +1,245 @@
+"""Hands spans over to OpenTelemetry: the one place that names it, imported where traces are wanted only.
+
+The batch processor of the SDK sends them from a thread of its own, out of a bounded queue; what a collector
+does not take in time is dropped before it gets there, as the queue itself drops without a word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from threading import Thread
+from time import monotonic, time_ns
+
+from opentelemetry.context import Context as OtelContext
+from opentelemetry.sdk.environment_variables import OTEL_BSP_MAX_QUEUE_SIZE
+from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import (
+    BatchSpanProcessor,
+    ConsoleSpanExporter,
+    SpanExporter,
+    SpanExportResult,
+)
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    TraceState,
+    set_span_in_context,
+)
+
+from choirbook.observe.tracing.configuration import Exporter
+from choirbook.observe.tracing.context import Context
+from choirbook.observe.tracing.export_counts import Outflow
+from choirbook.observe.tracing.spans import Span
+
+_NS = 1_000_000_000
+
+_MAX_WAITING = 2048
+"""Spans that wait for their exporter where the environment names no number, or none that is one."""
+
+
+class Exporting:
+    """The way to the collectors.
+
+    Args:
+        outflows: Of where spans go; told of what becomes of them.
+        version: Choirbook's own.
+
+    Raises:
+        ImportError: What speaks a protocol is not installed.
+        ValueError: A variable of OpenTelemetry has a value that the SDK refuses.
+    """
+
+    def __init__(self, outflows: Sequence[Outflow], version: str) -> None:
+        self._ids = _GivenTraceIds()
+        # Which requests are traced was decided long before a span is made, so all of these are kept.
+        self._provider = TracerProvider(
+            sampler=ALWAYS_ON, resource=_resource(version), id_generator=self._ids, shutdown_on_exit=False
+        )
+        self._exporters: list[_Counted] = []
+        try:
+            for outflow in outflows:
+                self._add(outflow)
+        except BaseException:
+            # The threads of those that could be made would wait for spans that never come.
+            self._provider.shutdown()
+            raise
+        self._tracer = self._provider.get_tracer("choirbook", version)
+
+    def send(self, span: Span, trace_id: int, parent: Context | None) -> int:
+        """Hand over the spans of one request, and return the id of its own span; never waits.
+
+        Args:
+            span: The request's.
+            trace_id: Of a trace that begins here; otherwise the parent's.
+            parent: The caller's span; None where the trace begins here.
+        """
+        self._ids.trace_id = trace_id
+        # An empty context: whatever an app around this one has open is of another request.
+        context = OtelContext()
+        if parent is not None:
+            context = set_span_in_context(NonRecordingSpan(_remote(parent)), context)
+        return self._make(span, context, time_ns() - int(monotonic() * _NS))
+
+    async def close(self, deadline_s: float) -> bool:
+        """Send what is left, waiting no longer than the deadline; then give up what is not sent.
+
+        An exporter that waits to try again ends at once then, and so does a call over gRPC. A request over
+        HTTP that is under way lasts until its own time-out, and is the last.
+
+        Returns:
+            Whether all was sent, or given up by itself.
+        """
+        loop = asyncio.get_running_loop()
+        closed = asyncio.Event()
+
+        def close() -> None:
+            self._provider.shutdown()
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(closed.set)
+
+        # No thread of a pool: those are waited for when the process ends, and a collector may hold this one.
+        Thread(target=close, name="choirbook-traces-close", daemon=True).start()
+        try:
+            async with asyncio.timeout(deadline_s):
+                await closed.wait()
+        except TimeoutError:
+            return False
+        finally:
+            if not closed.is_set():
+                Thread(target=self._give_up, name="choirbook-traces-give-up", daemon=True).start()
+        return True
+
+    def _add(self, outflow: Outflow) -> None:
+        exporter = _Counted(_make(outflow.exporter), outflow)
+        outflow.max_waiting = _max_waiting()
+        self._provider.add_span_processor(_Bounded(exporter, outflow))
+        self._exporters.append(exporter)
+
+    def _give_up(self) -> None:
+        for exporter in self._exporters:
+            exporter.shutdown()
+
+    def _make(self, span: Span, context: OtelContext, unix_ns: int) -> int:
+        made = self._tracer.start_span(
+            span.name,
+            context,
+            SpanKind.SERVER if span.is_server else SpanKind.INTERNAL,
+            span.attributes,
+            start_time=unix_ns + int(span.start_s * _NS),
+        )
+        if span.error is not None:
+            made.set_attribute("error.type", span.error)
+            made.set_status(Status(StatusCode.ERROR))
+        if span.children:
+            inner = set_span_in_context(made, context)
+            for child in span.children:
+                self._make(child, inner, unix_ns)
+        made.end(unix_ns + int(span.end_s * _NS))
+        return made.get_span_context().span_id
+
+
+class _GivenTraceIds(RandomIdGenerator):
+    """Gives the next trace the id that its request was given when it was taken."""
+
+    trace_id = 0
+
+    def generate_trace_id(self) -> int:
+        return self.trace_id
+
+
+class _Bounded(BatchSpanProcessor):
+    """Sends spans in batches, and turns away those that would be too many.
+
+    As it counts a span until the exporter has it in hand, the queue within is never full.
+    """
+
+    def __init__(self, exporter: SpanExporter, outflow: Outflow) -> None:
+        super().__init__(exporter, outflow.max_waiting)
+        self._outflow = outflow
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if self._outflow.admits():
+            super().on_end(span)
+
+
+class _Counted(SpanExporter):
+    """Exports by another, and tells what came of it.
+
+    It may be shut down while it exports, and again: the SDK does so by itself, but only after half a minute.
+    """
+
+    def __init__(self, exporter: SpanExporter, outflow: Outflow) -> None:
+        self._exporter = exporter
+        self._outflow = outflow
+        self._is_over = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self._outflow.take(len(spans))
+        result = SpanExportResult.FAILURE
+        try:
+            # The SDK hands over what is queued, batch by batch, whatever becomes of it.
+            if not self._is_over:
+                result = self._exporter.export(spans)
+        finally:
+            self._outflow.settle(len(spans), is_exported=result is SpanExportResult.SUCCESS)
+        return result
+
+    def shutdown(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        return self._exporter.force_flush(timeout_millis)
+
+
+def _max_waiting() -> int:
+    """Return what `OTEL_BSP_MAX_QUEUE_SIZE` says, as the SDK understands it."""
+    try:
+        return int(os.environ.get(OTEL_BSP_MAX_QUEUE_SIZE, _MAX_WAITING))
+    except ValueError:
+        return _MAX_WAITING
+
+
+def _remote(parent: Context) -> SpanContext:
+    return SpanContext(
+        parent.trace_id,
+        parent.span_id,
+        is_remote=True,
+        trace_flags=TraceFlags(TraceFlags.SAMPLED if parent.is_sampled else TraceFlags.DEFAULT),
+        trace_state=TraceState.from_header([parent.state]) if parent.state else TraceState(),
+    )
+
+
+def _resource(version: str) -> Resource:
+    """Return what the environment says of this service, and its own name where that says nothing."""
+    told = Resource.create()
+    own = {SERVICE_NAME: "choirbook", SERVICE_VERSION: version}
+    if not str(told.attributes.get(SERVICE_NAME, "unknown_service")).startswith("unknown_service"):
+        del own[SERVICE_NAME]
+    if SERVICE_VERSION in told.attributes:
+        del own[SERVICE_VERSION]
+    return told.merge(Resource(own))
+
+
+def _make(exporter: Exporter) -> SpanExporter:
+    if exporter is Exporter.CONSOLE:
+        return ConsoleSpanExporter(out=sys.stderr, formatter=lambda span: f"{span.to_json(indent=None)}\n")
+    if exporter is Exporter.OTLP_GRPC:
+        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as OverGrpc
+
+        return OverGrpc()
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as OverHttp
+
+    return OverHttp()

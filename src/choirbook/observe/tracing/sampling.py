@@ -1,0 +1,179 @@
+"""Decide about each request whether it is traced, and mark its response with what a trace has to know.
+
+Stands in front of what answers requests, where tracing is on; elsewhere nothing of it is there. A request
+that is not taken costs one look for its context and one random number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from random import getrandbits, random
+from time import monotonic
+from typing import Any, NamedTuple, TypeGuard
+
+import msgspec
+
+from choirbook.http.exchange import Answer, Handler, Request, Response, Streaming
+from choirbook.library.library import Library
+from choirbook.mcp.dispatch import Calls, Dispatcher
+from choirbook.mcp.protocol import Call
+from choirbook.model import Reading, ServedFrom
+from choirbook.observe.tracing.configuration import Sampling
+from choirbook.observe.tracing.context import MEMBER, Context, context_of_message, parse_context
+
+_TRACE_ID_BITS = 128
+_ZERO_IS_NO_TRACE_ID = 1
+
+MAX_MESSAGE_BYTES = 16 * 1024
+"""A longer message is not kept until its span is made; the request goes by its route."""
+
+
+class Note(msgspec.Struct, frozen=True):
+    """What a trace has to know of a request beside its response."""
+
+    trace_id: int
+    context: Context | None
+    """The caller's; None where the trace begins here."""
+    answered_s: float
+    """When the response was made, of the monotonic clock."""
+    request: Request | None
+    """What came by HTTP."""
+    message: bytes = b""
+    """What came through a pipe."""
+    lookup_s: float | None = None
+    """What the look-up in memory took that made the answer; None where it is in the reading's stages, too."""
+
+
+class _Origin(NamedTuple):
+    """Where a request came from."""
+
+    request: Request | None
+    message: bytes = b""
+
+
+class Marking:
+    """Marks the responses that are to be traced.
+
+    Args:
+        sampling: Which requests are.
+        slow_s: What took longer is, too, where it had to wait.
+        library: Whose look-ups are told of.
+        reads_context: Whether callers are believed at all.
+    """
+
+    def __init__(self, sampling: Sampling, slow_s: float, library: Library, *, reads_context: bool) -> None:
+        self._sampling = sampling
+        self._slow_s = slow_s
+        self._lookups_s = library.hit_lookups_s
+        self._reads_context = reads_context
+
+    def before(self, respond: Handler) -> Handler:
+        """Put this in front of what answers HTTP requests."""
+        takes, reads_context, ratio = self._sampling.takes, self._reads_context, self._sampling.ratio
+
+        def marked(request: Request) -> Answer:
+            context = None
+            # A message is searched, not parsed: few have a context.
+            if reads_context and (request.headers.get("traceparent") is not None or MEMBER in request.body):
+                context = context_of(request)
+                is_taken = takes(context)
+            else:
+                # What `takes` would say, without the call.
+                is_taken = random() < ratio  # noqa: S311 - nothing secret depends on it
+            if is_taken:
+                return self._mark(respond(request), context, _Origin(request))
+            answer = respond(request)
+            if isinstance(answer, Response):
+                return answer
+            return self._mark_if_slow(answer, context, _Origin(request))
+
+        return marked
+
+    def before_calls(self, calls: Dispatcher) -> Calls:
+        """Put this in front of what carries out the calls that come through a pipe."""
+        return _MarkedCalls(self, calls)
+
+    def mark_call(self, calls: Dispatcher, call: Call) -> Answer:
+        """Carry out a call, and mark its response where it is to be traced."""
+        context = None
+        if self._reads_context and MEMBER in call.source:
+            context = context_of_message(call.source)
+        origin = _Origin(None, call.source)
+        if self._sampling.takes(context):
+            return self._mark(calls.carry_out(call), context, origin)
+        answer = calls.carry_out(call)
+        return answer if isinstance(answer, Response) else self._mark_if_slow(answer, context, origin)
+
+    def _mark(self, answer: Answer, context: Context | None, origin: _Origin) -> Answer:
+        if not isinstance(answer, Response):
+            return self._await(answer, context, origin)
+        # The look-up that was noted last is this one's, as nothing else ran since.
+        is_hit = len(answer.reads) == 1 and _is_hit(answer.reads[0]) and self._lookups_s
+        return _marked(answer, context, origin, self._lookups_s[-1] if is_hit else None)
+
+    async def _await(
+        self, answer: Coroutine[Any, Any, Response | Streaming], context: Context | None, origin: _Origin
+    ) -> Response | Streaming:
+        response = await answer
+        return response if isinstance(response, Streaming) else _marked(response, context, origin)
+
+    async def _mark_if_slow(
+        self, answer: Coroutine[Any, Any, Response | Streaming], context: Context | None, origin: _Origin
+    ) -> Response | Streaming:
+        start_s = monotonic()
+        response = await answer
+        if isinstance(response, Streaming) or monotonic() - start_s < self._slow_s:
+            return response
+        return _marked(response, context, origin)
+
+
+class _MarkedCalls:
+    """Carries out calls as the dispatcher does."""
+
+    def __init__(self, marking: Marking, calls: Dispatcher) -> None:
+        self._marking = marking
+        self._calls = calls
+        self.carry_out_batch = calls.carry_out_batch
+
+    def carry_out(self, call: Call) -> Answer:
+        """See `Dispatcher.carry_out`."""
+        return self._marking.mark_call(self._calls, call)
+
+
+def context_of(request: Request) -> Context | None:
+    """Return the context of a request: that of its message, else that of its header.
+
+    A proxy with traces of its own writes the header, and only the client the message, which so knows better
+    (semantic conventions for MCP, "Context propagation").
+    """
+    found = context_of_message(request.body) if MEMBER in request.body else None
+    if found is not None:
+        return found
+    headers = request.headers
+    traceparents = headers.get_all("traceparent")
+    if len(traceparents) != 1:
+        return None
+    return parse_context(traceparents[0], ",".join(headers.get_all("tracestate")))
+
+
+def new_trace_id() -> int:
+    """Return the id of a trace that begins here."""
+    return getrandbits(_TRACE_ID_BITS) or _ZERO_IS_NO_TRACE_ID
+
+
+def _is_hit(read: object) -> TypeGuard[Reading]:
+    return isinstance(read, Reading) and read.served_from is ServedFrom.HIT
+
+
+def _marked(
+    response: Response, context: Context | None, origin: _Origin, lookup_s: float | None = None
+) -> Response:
+    trace_id = new_trace_id() if context is None else context.trace_id
+    request, message = origin
+    if request is not None and len(request.body) > MAX_MESSAGE_BYTES:
+        request = msgspec.structs.replace(request, body=b"")
+    if len(message) > MAX_MESSAGE_BYTES:
+        message = b""
+    note = Note(trace_id, context, monotonic(), request, message, lookup_s)
+    # Some responses are ready-made, the same for many.
+    return msgspec.structs.replace(response, mark=note)

@@ -1,0 +1,184 @@
+"""Traces of one worker: taken from the observer's batches, a few at a time, and handed over to be sent."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from time import monotonic, time
+from typing import TYPE_CHECKING
+
+from choirbook.http.exchange import FailedRead, Handler
+from choirbook.library.library import Library
+from choirbook.mcp.dispatch import Calls, Dispatcher
+from choirbook.observe.batch import FROM_A_CACHE, Batch, Sent, served_from
+from choirbook.observe.exemplars import Exemplar
+from choirbook.observe.metrics import TRACES_DROPPED
+from choirbook.observe.recorder import Recorder
+from choirbook.observe.tracing.configuration import Plan
+from choirbook.observe.tracing.export_counts import Outflow
+from choirbook.observe.tracing.sampling import Marking, Note, new_trace_id
+from choirbook.observe.tracing.spans import RouteOf, span_of
+from choirbook.runtime.threads import Threads
+
+if TYPE_CHECKING:
+    from choirbook.observe.tracing.exporter import Exporting
+
+log = logging.getLogger("choirbook.observe.tracing")
+
+MAX_WAITING = 1024
+"""Requests whose spans are still to be made; what comes beyond is dropped. A trace never delays a request."""
+
+MAX_WAITING_BYTES = 16 * 1024 * 1024
+"""Of their bodies: what was read for them is held as long."""
+
+AT_ONCE = 4
+"""Requests whose spans are made before others have their turn: the spans of one take as long as some hits."""
+
+CLOSE_S = 2.0
+"""How long the last spans may take to leave: a worker has eight seconds to stop in, and more to do."""
+
+
+class Tracing:
+    """Makes the traces that the environment asks for.
+
+    Args:
+        plan: What it asks for.
+        slow_s: What took longer is traced in any case.
+        library: Whose look-ups are told of.
+        threads: Where blocking calls run.
+        route_of: See `RouteOf`.
+        version: Choirbook's own.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        slow_s: float,
+        library: Library,
+        threads: Threads,
+        route_of: RouteOf,
+        version: str,
+    ) -> None:
+        self._plan = plan
+        self._slow_s = slow_s
+        self._threads = threads
+        self._version = version
+        self._route_of = route_of
+        self._marking = Marking(plan.sampling, slow_s, library, reads_context=plan.reads_context)
+        self._outflows = tuple(Outflow(exporter) for exporter in plan.exporters)
+        self._exporting: Exporting | None = None
+        self._recorder: Recorder | None = None
+        self._waiting: deque[Sent] = deque()
+        self._waiting_bytes = 0
+        self._working = False
+        self.made = 0
+        """Requests traced since the start."""
+        self.dropped = 0
+        """Requests that were to be traced, and were not, since the start."""
+
+    def before(self, respond: Handler) -> Handler:
+        """See `Marking.before`."""
+        return self._marking.before(respond)
+
+    def before_calls(self, calls: Dispatcher) -> Calls:
+        """See `Marking.before_calls`."""
+        return self._marking.before_calls(calls)
+
+    async def start(self, recorder: Recorder | None) -> None:
+        """Make the way to the collectors, in the process that serves; where there is none, say why.
+
+        Args:
+            recorder: Where exemplars go; None for none.
+        """
+        self._recorder = recorder
+        for complaint in self._plan.complaints:
+            log.warning("%s", complaint)
+        try:
+            self._exporting = await self._threads.run(self._open)
+        except ImportError as error:
+            log.warning(
+                "OTEL_* asks for traces, and there will be none: %s. Run: pip install 'choirbook[otel]'",
+                error,
+            )
+        except Exception as error:  # noqa: BLE001 - whatever OpenTelemetry makes of its variables, reads go on
+            log.warning("OTEL_* asks for traces, and there will be none: %s", error)
+        else:
+            return
+        for outflow in self._outflows:
+            outflow.is_failing = True
+
+    def _open(self) -> Exporting:
+        # Imports that take longer than the rest of a start: not for those who want no traces.
+        from choirbook.observe.tracing.exporter import Exporting
+
+        return Exporting(self._outflows, self._version)
+
+    async def stop(self) -> None:
+        """Send what is left, within `CLOSE_S`."""
+        exporting, self._exporting = self._exporting, None
+        if exporting is None:
+            return
+        while self._waiting:
+            self._send_next(exporting)
+        if not await exporting.close(CLOSE_S):
+            log.warning(
+                "the last traces were given up, as the collector did not take them within %g s", CLOSE_S
+            )
+
+    def record(self, recorder: Recorder) -> None:
+        """Write what became of traces into the figures of a worker; see `Observer.also`."""
+        recorder.counter(TRACES_DROPPED, self.dropped)
+        for outflow in self._outflows:
+            outflow.record(recorder)
+
+    def take(self, batch: Batch) -> None:
+        """Take what is to be traced of a batch; see `Observer.also_batches`."""
+        slow_s = self._slow_s
+        if self._exporting is None or not (batch.marks or max(batch.latencies_s) >= slow_s):
+            return
+        for place, latency_s in enumerate(batch.latencies_s):
+            if place not in batch.marks and latency_s < slow_s:
+                continue
+            sent = batch.sent(place)
+            size_bytes = sent.body_bytes
+            if len(self._waiting) < MAX_WAITING and self._waiting_bytes + size_bytes <= MAX_WAITING_BYTES:
+                self._waiting.append(sent)
+                self._waiting_bytes += size_bytes
+            else:
+                self.dropped += 1
+        if self._waiting and not self._working:
+            self._working = True
+            asyncio.get_running_loop().call_soon(self._work)
+
+    def _work(self) -> None:
+        exporting = self._exporting
+        self._working = exporting is not None and len(self._waiting) > AT_ONCE
+        if exporting is None:
+            return
+        for _ in range(min(AT_ONCE, len(self._waiting))):
+            self._send_next(exporting)
+        if self._working:
+            asyncio.get_running_loop().call_soon(self._work)
+
+    def _send_next(self, exporting: Exporting) -> None:
+        sent = self._waiting.popleft()
+        self._waiting_bytes -= sent.body_bytes
+        span = span_of(sent, self._route_of)
+        if isinstance(sent.mark, Note):
+            trace_id, context = sent.mark.trace_id, sent.mark.context
+        else:
+            trace_id, context = new_trace_id(), None
+        span_id = exporting.send(span, trace_id, context)
+        self.made += 1
+        if self._recorder is not None:
+            at_s = time() - monotonic() + sent.end_s
+            _exemplify(sent, Exemplar(trace_id, span_id, sent.end_s - sent.start_s, at_s), self._recorder)
+
+
+def _exemplify(sent: Sent, exemplar: Exemplar, recorder: Recorder) -> None:
+    for operation in sent.operations:
+        recorder.exemplify_operation(operation, exemplar)
+    for read in sent.reads:
+        if not isinstance(read, FailedRead):
+            recorder.exemplify_read(read.info.type, exemplar, is_hit=served_from(read) in FROM_A_CACHE)

@@ -1,0 +1,206 @@
+"""What workers tell each other through Redis, and the state of the feed that Redis holds. Pure.
+
+Both are JSON behind a seal. Times are those of Redis, which all workers ask, so the clocks of hosts do not
+matter.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any, TypeVar
+
+import msgspec
+
+from choirbook.model import Invalidation
+from choirbook.redis.signatures import SEAL_BYTES, Corrupt, Purpose, Sealing
+
+MAX_MESSAGE_BYTES = 64 * 1024
+MAX_STATE_BYTES = 64 * 1024
+MAX_EPOCHS = 64
+"""Types with an epoch of their own; of more, all types begin a new one. A library has a handful."""
+
+MAX_TYPE_CHARACTERS = 200
+"""So that the state of as many types still fits."""
+
+MAX_SENDERS = 1024
+"""Workers whose last uncounted message is remembered. Only holders of the secret can add one."""
+
+FRESH_S = 60
+"""How old an uncounted message may be: a recorded one cannot be sent again later. The clock that counts is
+that of Redis, of which each worker's copy is a few seconds old."""
+
+
+class Edit(msgspec.Struct, frozen=True, tag="edit"):
+    """Documents that are otherwise than they were."""
+
+    documents: dict[str, str] | None
+    """Portable version by canonical URI, "" where it is gone; None when they are too many to name."""
+
+
+class Dropped(msgspec.Struct, frozen=True, tag="invalidation"):
+    """What was kept in caches counts no longer."""
+
+    scope: Invalidation
+
+
+class Hello(msgspec.Struct, frozen=True, tag="hello"):
+    """Nothing changed: a worker finds out whether it may publish, and others whether they verify it."""
+
+
+News = Edit | Dropped | Hello
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One message of the feed."""
+
+    sender: str
+    """Chosen at random by each worker when it starts."""
+    number: int
+    """Of the state after it; 0 for one that is not counted, and lost when nobody hears it."""
+    sequence: int
+    """Counts the uncounted ones of a sender."""
+    sent_s: int
+    """Unix time of Redis."""
+    news: News
+
+
+class State(msgspec.Struct, frozen=True):
+    """What Redis holds of the feed."""
+
+    number: int
+    """Of the last message. It only ever grows, and begins at the time in milliseconds: a feed that was lost
+    goes on above its old numbers."""
+    announced_s: int
+    """When that was, by the clock of Redis."""
+    epochs: dict[str, int]
+    """Number of the last invalidation of each type, of all types under ""."""
+
+
+def joined(epochs: dict[str, int], others: dict[str, int]) -> dict[str, int]:
+    """Return the later epoch of each type: none ever goes back."""
+    found = {type_: max(number, others.get(type_, 0)) for type_, number in epochs.items()} | {
+        type_: number for type_, number in others.items() if type_ not in epochs
+    }
+    return found if len(found) <= MAX_EPOCHS else {"": max(found.values())}
+
+
+def fitting(news: News) -> News:
+    """Return news as long as a message may be: of an edit with too long URIs, that anything was edited."""
+    match news:
+        case Edit(documents=dict()) if len(msgspec.json.encode(news)) > MAX_MESSAGE_BYTES - _REST_BYTES:
+            return Edit(None)
+    return news
+
+
+_REST_BYTES = 1024
+"""Of a message beside its news."""
+
+
+class Wire:
+    """Writes and reads messages and the state.
+
+    Args:
+        sealing: Signs and verifies them.
+        key: Of the state.
+        channel: Of the messages.
+    """
+
+    def __init__(self, sealing: Sealing, key: str, channel: str) -> None:
+        self._sealing = sealing
+        self._key = key
+        self._channel = channel
+
+    def write(self, message: Message) -> bytes:
+        """Return the bytes of a message."""
+        return self._sealing.seal(Purpose.MESSAGE, self._channel, msgspec.json.encode(message))
+
+    def read(self, raw: bytes) -> Message:
+        """Return the message in some bytes.
+
+        Raises:
+            Corrupt: They are none, or not sealed by a worker.
+        """
+        if len(raw) > MAX_MESSAGE_BYTES + SEAL_BYTES:
+            raise Corrupt("it is longer than any message")
+        found = _decoded(self._sealing.open(Purpose.MESSAGE, self._channel, raw), _message)
+        if not 0 <= found.number < _MAX_NUMBER or not 0 <= found.sequence < _MAX_NUMBER:
+            raise Corrupt("it is not a message")
+        match found.news:
+            case Dropped(Invalidation(type=str() as type_)) if len(type_) > MAX_TYPE_CHARACTERS:
+                raise Corrupt("it names no type")
+        return found
+
+    def write_state(self, state: State) -> bytes:
+        """Return the bytes of the state."""
+        return self._sealing.seal(Purpose.STATE, self._key, msgspec.json.encode(state))
+
+    def read_state(self, raw: bytes) -> State:
+        """Return the state in some bytes.
+
+        Raises:
+            Corrupt: They are none, or not sealed by a worker.
+        """
+        found = _decoded(self._sealing.open(Purpose.STATE, self._key, raw), _state)
+        if not 0 < found.number < _MAX_NUMBER or len(found.epochs) > MAX_EPOCHS:
+            raise Corrupt("it is not the state of the feed")
+        return found
+
+
+class Heard:
+    """Which uncounted messages were heard, so that none counts twice."""
+
+    def __init__(self) -> None:
+        self._sequences: OrderedDict[str, int] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Return the number of senders remembered."""
+        return len(self._sequences)
+
+    def is_new(self, message: Message, now_s: float) -> bool:
+        """Take note of an uncounted message, and return whether it is one that was not heard before.
+
+        Args:
+            message: It was verified.
+            now_s: Unix time of Redis.
+        """
+        if abs(now_s - message.sent_s) > FRESH_S:
+            return False
+        if message.sequence <= self._sequences.get(message.sender, 0):
+            return False
+        self._sequences[message.sender] = message.sequence
+        self._sequences.move_to_end(message.sender)
+        if len(self._sequences) > MAX_SENDERS:
+            self._sequences.popitem(last=False)
+        return True
+
+
+Decoded = TypeVar("Decoded")
+
+_MAX_NUMBER = 2**53
+"""Far above any time in milliseconds, and below what would not fit the next time."""
+
+_message = msgspec.json.Decoder(Message)
+_state = msgspec.json.Decoder(State)
+
+
+def _decoded(body: bytes, decoder: msgspec.json.Decoder[Decoded]) -> Decoded:
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Corrupt("it is not what a worker writes") from error
+
+
+def seconds_of(reply: Any) -> float:
+    """Return the Unix time in a reply to TIME.
+
+    Raises:
+        Corrupt: It is none.
+    """
+    match reply:
+        case [bytes() as seconds, bytes() as microseconds] if (seconds + microseconds).isdigit():
+            if len(seconds) < _MAX_DIGITS and len(microseconds) < _MAX_DIGITS:
+                return int(seconds) + int(microseconds) / 1e6
+    raise Corrupt("it is not a time")
+
+
+_MAX_DIGITS = 13

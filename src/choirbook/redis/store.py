@@ -1,0 +1,258 @@
+"""The level that all workers of all hosts share, in Redis: get and offer representations.
+
+Speed, never truth: whatever goes wrong here is counted, and a miss. A value that is offered is written
+by a task of its own, so no reader waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import Counter, deque
+from collections.abc import Sequence
+from time import monotonic
+from typing import NamedTuple
+
+from choirbook.model import Form, Representation, ResourceInfo
+from choirbook.redis.codec import Corrupt, Framing
+from choirbook.redis.errors import LinkError, Reason
+from choirbook.redis.feed import Feed
+from choirbook.redis.keys import Keys
+from choirbook.redis.signatures import Purpose
+from choirbook.runtime.tasks import end_tasks
+
+MAX_BODY_BYTES = 1024 * 1024
+"""A longer one would not come within the deadline over a link of 1 Gbit/s that has other work too."""
+
+MAX_VALUE_BYTES = MAX_BODY_BYTES + 4096
+"""Of a value with its frame and headers."""
+
+MAX_QUEUED_BYTES = 16 * 1024 * 1024
+"""Offered values that wait to be written; what comes beyond is dropped."""
+
+WRITE_PAUSE_S = 1.0
+"""After a write that failed while reads work: a Redis that is full or read-only stays so for a while."""
+
+
+LOOKUPS = ("hit", "miss", "corrupt", "error")
+"""What a look-up can come to."""
+
+
+LEASE_S = 1.0
+"""How long a process that loads a key keeps the others waiting, when it dies over it."""
+
+WAIT_S = 1.5
+"""How long they wait at most; then each loads for itself."""
+
+_FIRST_POLL_S = 0.005
+_LONGEST_POLL_S = 0.05
+
+# Only the one who holds a lease gives it back: it may have passed to another meanwhile.
+_GIVE_BACK = """
+if redis.call('GETRANGE', KEYS[1], 0, 64) == ARGV[1] then return redis.call('UNLINK', KEYS[1]) end
+return 0
+"""
+
+
+class Slot(NamedTuple):
+    """A place for one form of a resource."""
+
+    key: str
+    info: ResourceInfo
+    """What the catalog says of it: what is found there has to fit."""
+    form: Form
+
+
+class Turn(NamedTuple):
+    """That it is for this process to load a key."""
+
+    key: str
+    token: str = ""
+    """Of the lease; "" where there is none, and every process loads for itself."""
+
+
+class _Task(NamedTuple):
+    """Something to be done in Redis in the background."""
+
+    turn: Turn
+    representation: Representation | None = None
+    """What is written under the key before the lease is given back."""
+    removed: tuple[str, ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        return 0 if self.representation is None else len(self.representation.body)
+
+
+class SharedLevel:
+    """Representations by key.
+
+    Args:
+        feed: How the workers tell each other what changed. While it is down nothing is shared: what the
+            others have dropped is not known.
+        keys: The library's names in Redis.
+        framing: Writes and reads values.
+        ttl_s: After which Redis forgets a value, in seconds.
+    """
+
+    def __init__(self, feed: Feed, keys: Keys, framing: Framing, ttl_s: float) -> None:
+        self.feed = feed
+        self.link = feed.link
+        self._keys = keys
+        self._framing = framing
+        self._ttl_ms = max(1, int(ttl_s * 1000))
+        self._token = secrets.token_hex(8)
+        self._tasks: deque[_Task] = deque()
+        self._queued_bytes = 0
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.lookups: Counter[str] = Counter()
+        """What look-ups came to since the start, by one of `LOOKUPS`."""
+        self.writes = 0
+        """Values written since the start."""
+        self.dropped = 0
+        """Values that were offered and not written, since the start."""
+
+    def start(self) -> None:
+        """Begin to connect, and to write what is offered, on the running event loop."""
+        self.link.start()
+        self.feed.start()
+        self._task = asyncio.create_task(self._work(), name="choirbook-shared-writes")
+
+    async def stop(self) -> None:
+        """End the tasks; what was not written yet is forgotten."""
+        await end_tasks(self._task)
+        await self.feed.stop()
+        await self.link.stop()
+
+    def slot(self, info: ResourceInfo, form: Form, portable: str) -> Slot:
+        """Return where one form is; see `Keys.resource`."""
+        return Slot(self._keys.resource(info, form, portable, self.feed.epoch(info.type)), info, form)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether there is any use in asking."""
+        return self.link.is_up and self.feed.is_up
+
+    async def get(self, slot: Slot) -> Representation | None:
+        """Return the value of a slot, or None when there is none that can be had in time and believed."""
+        if not self.is_usable:
+            self.lookups["error"] += 1
+            return None
+        try:
+            found = await self._fetch(slot)
+        except LinkError as error:
+            # An error as the reply: the key holds something of another kind.
+            foreign = error.reason in {Reason.CORRUPT, Reason.REPLY}
+            self.lookups["corrupt" if foreign else "error"] += 1
+            return None
+        self.lookups["miss" if found is None else "hit"] += 1
+        return found
+
+    async def take_turn(self, slot: Slot) -> Representation | Turn:
+        """Wait until another process has loaded a form, or until it is for this one to load it.
+
+        Whoever takes the turn calls `offer` or `give_back`. Where Redis fails it is everybody's turn.
+        """
+        end_s = monotonic() + WAIT_S
+        key, pause_s = slot.key, _FIRST_POLL_S
+        lease_ms = int(LEASE_S * 1000)
+        try:
+            while monotonic() < end_s:
+                lease = self._keys.lease(key)
+                taken = await self.link.call(
+                    "SET", lease, self._token, "NX", "PX", lease_ms, parse=lambda reply: reply is not None
+                )
+                if taken:
+                    return Turn(key, self._token)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_POLL_S)
+                found = await self._fetch(slot)
+                if found is not None:
+                    self.lookups["hit"] += 1
+                    return found
+        except LinkError:
+            pass
+        return Turn(key)
+
+    def offer(self, turn: Turn, representation: Representation) -> None:
+        """Have a value written soon, unless it is too long, too many wait, or Redis cannot be used."""
+        size_bytes = len(representation.body)
+        fits = self._queued_bytes + size_bytes <= MAX_QUEUED_BYTES
+        self.dropped += not fits
+        if not fits or size_bytes > MAX_BODY_BYTES:
+            self.give_back(turn)
+            return
+        self._do_soon(_Task(turn, representation))
+
+    def give_back(self, turn: Turn) -> None:
+        """Leave the loading of a key to others."""
+        if turn.token:
+            self._do_soon(_Task(turn))
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """Have values removed, after all that was offered before has been written."""
+        self._do_soon(_Task(Turn(""), removed=tuple(keys)))
+
+    def _do_soon(self, task: _Task) -> None:
+        if self.is_usable:
+            self._tasks.append(task)
+            self._queued_bytes += task.size_bytes
+            self._wake.set()
+
+    async def _fetch(self, slot: Slot) -> Representation | None:
+        # A range, so that a foreign value of any length costs no more than one of ours.
+        return await self.link.call(
+            "GETRANGE", slot.key, 0, MAX_VALUE_BYTES, parse=lambda reply: self._value_of(slot, reply)
+        )
+
+    def _value_of(self, slot: Slot, reply: object) -> Representation | None:
+        if reply == b"":
+            return None
+        if not isinstance(reply, bytes):
+            raise Corrupt("it is not a string")
+        try:
+            return self._framing.unpack(*slot, reply)
+        except Corrupt as error:
+            self.feed.suspicion.note(Purpose.VALUE.value, str(error))
+            raise
+
+    async def _work(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._tasks:
+                task = self._tasks.popleft()
+                self._queued_bytes -= task.size_bytes
+                try:
+                    await self._do(task)
+                except LinkError:
+                    self._give_up(task)
+                    await asyncio.sleep(WRITE_PAUSE_S)
+
+    async def _do(self, task: _Task) -> None:
+        if task.removed:
+            await self.link.call("UNLINK", *task.removed, parse=_ignore, is_patient=True)
+        key, token = task.turn
+        if task.representation is not None:
+            value = self._framing.pack(key, task.representation)
+            await self.link.call("SET", key, value, "PX", self._ttl_ms, parse=_expect_ok, is_patient=True)
+            self.writes += 1
+        if token:
+            await self.link.call(
+                "EVAL", _GIVE_BACK, 1, self._keys.lease(key), token, parse=_ignore, is_patient=True
+            )
+
+    def _give_up(self, task: _Task) -> None:
+        self.dropped += sum(each.representation is not None for each in (task, *self._tasks))
+        self._tasks.clear()
+        self._queued_bytes = 0
+
+
+def _ignore(_: object) -> None:
+    """Take any reply for good."""
+
+
+def _expect_ok(reply: object) -> None:
+    if reply != b"OK":
+        raise Corrupt("not the answer to a write")

@@ -1,0 +1,86 @@
+"""Where the admin surface listens, as settings and commands spell it: `unix:PATH`, `127.0.0.1:PORT`. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+import msgspec
+
+from choirbook.errors import InvalidSettings
+
+MAX_PATH_BYTES = 107
+"""Of a socket (`sockaddr_un`, unix(7)), the zero at its end left out."""
+
+_UNIX = "unix:"
+_TCP = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]\s]+):(?P<port>[0-9]{1,5})\Z")
+_MAX_PORT = 65535
+
+
+class UnixAddress(msgspec.Struct, frozen=True):
+    """A socket in the file system, which only its owner may open."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return _UNIX + self.path
+
+
+class LoopbackAddress(msgspec.Struct, frozen=True):
+    """A port of this machine, open to whoever runs on it; hence the token."""
+
+    host: str
+    port: int
+    """0 lets the system choose."""
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+AdminAddress = UnixAddress | LoopbackAddress
+
+
+def parse_admin_address(text: str) -> AdminAddress:
+    """Read an address.
+
+    Raises:
+        InvalidSettings: It is none, or others than this machine's users could reach it.
+    """
+    if text.startswith(_UNIX):
+        return _unix(text.removeprefix(_UNIX))
+    found = _TCP.match(text)
+    if found is None:
+        raise InvalidSettings(
+            f"The admin address {text[:100]!r} cannot be read. Write unix:PATH or 127.0.0.1:PORT."
+        )
+    host, port = found["host"].strip("[]"), int(found["port"])
+    if not _is_loopback(host):
+        raise InvalidSettings(
+            f"The admin address {text[:100]!r} could be reached from other machines. "
+            "Write 127.0.0.1:PORT, or unix:PATH."
+        )
+    if port > _MAX_PORT:
+        raise InvalidSettings(f"The port of the admin address must be a number from 0 to {_MAX_PORT}.")
+    return LoopbackAddress(host, port)
+
+
+def _unix(path: str) -> UnixAddress:
+    if not path or "\0" in path:
+        raise InvalidSettings(
+            "The admin address has no path. Write unix:PATH, such as unix:/run/choirbook.sock."
+        )
+    if len(path.encode("utf-8", "surrogateescape")) > MAX_PATH_BYTES:
+        raise InvalidSettings(
+            f"The path of the admin address is longer than {MAX_PATH_BYTES} bytes, "
+            "which the system does not allow for a socket. Choose a shorter one."
+        )
+    return UnixAddress(path)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,298 @@
+"""The index of a library, kept true to its catalog by a thread of its own, which answers searches too.
+
+The index is begun by the first search (docs/adr/0010) and then follows the catalog's feed of changes. The
+thread takes searches before documents, so a search waits for one document at most. The event loop and the
+thread share what is under one lock: documents to look at, searches to answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+from typing import TYPE_CHECKING, NamedTuple
+
+from choirbook.catalog.catalog import Catalog
+from choirbook.errors import SearchUnavailable
+from choirbook.model import (
+    Change,
+    ResourceInfo,
+    Source,
+    SourceChanged,
+    SourceError,
+    SourceExhausted,
+    SourceGone,
+)
+from choirbook.runtime.exhaustion import is_exhaustion, is_short
+from choirbook.search.passages import Part, parts_of
+from choirbook.search.query import Query
+
+if TYPE_CHECKING:
+    from choirbook.search.index import Found, Index
+
+log = logging.getLogger("choirbook.search")
+
+MAX_WAITING = 64
+"""Searches that wait at once, however little each of them takes."""
+
+MAX_WAIT_S = 0.05
+"""For how long a search may wait for those before it; one that would wait longer is refused at once, unless
+there are few before it."""
+
+MAY_WAIT = 8
+"""Searches that may wait in any case: a few that come at once are no overload, however long each takes."""
+
+_MEMORY = 0.1
+"""Weight of the latest search in what is typical: some ten of them decide, so one dear query does not."""
+
+_BATCH = 64
+"""Documents written together."""
+
+BEGIN_AGAIN_S = 2.0
+"""Between attempts to begin when there was no descriptor: each looks at the catalog as a whole."""
+
+_END_DEADLINE_S = 5.0
+
+_NO_ENGINE = "There is no search at the moment. The server's log says why; list or read resources instead."
+
+
+class Answer(NamedTuple):
+    """What was found."""
+
+    found: list[Found]
+    complete: bool
+    """Whether all documents were looked at."""
+
+
+class _Asked(NamedTuple):
+    """A search that waits."""
+
+    query: Query
+    type_: str | None
+    limit: int
+    answer: asyncio.Future[Answer]
+
+    def resolve(self, answer: Answer) -> None:
+        """Hand over the answer, unless the client has hung up."""
+        if not self.answer.done():
+            self.answer.set_result(answer)
+
+    def refuse(self) -> None:
+        """Say that there is none."""
+        if not self.answer.done():
+            self.answer.set_exception(SearchUnavailable(_NO_ENGINE))
+
+
+class _Task(NamedTuple):
+    """A document to take in, or to drop where there is no info."""
+
+    uri: str
+    info: ResourceInfo | None
+
+
+class Indexing:
+    """Follows one catalog.
+
+    Args:
+        catalog: What there is.
+        source: Where documents are read.
+        is_ready: Tells whether the catalog holds a survey.
+    """
+
+    def __init__(self, catalog: Catalog, source: Source, is_ready: Callable[[], bool]) -> None:
+        self._catalog = catalog
+        self._source = source
+        self._is_ready = is_ready
+        self._changed = threading.Condition()
+        self._pending: dict[str, ResourceInfo | None] = {}
+        self._asked: deque[_Asked] = deque()
+        self._ending = False
+        self._has_failed = False
+        self._was_exhausted = False
+        """Whether it failed for want of a descriptor, so that another try may succeed."""
+        self._failed_s = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._index: Index | None = None
+        self._gathered = 0
+        self._typical_s = 0.0
+        self.complete = asyncio.Event()
+        """Set while no document waits to be taken in, and once none will be because the engine has failed."""
+        self._catalog.listen(self._on_change)
+
+    @property
+    def waiting(self) -> int:
+        """Searches that wait for their turn."""
+        return len(self._asked)
+
+    def begin(self) -> None:
+        """Begin, on the running event loop; again and again does no harm."""
+        if self._thread is not None and not self._may_begin_again():
+            return
+        self._ending = self._has_failed = self._was_exhausted = False
+        self.complete.clear()
+        self._loop = asyncio.get_running_loop()
+        self._pending = {info.uri: info for info in self._catalog.infos() if info.uri == info.canonical_uri}
+        self._thread = threading.Thread(target=self._run, name="choirbook-search", daemon=True)
+        self._thread.start()
+
+    def _may_begin_again(self) -> bool:
+        with self._changed:
+            return self._has_failed and self._was_exhausted and monotonic() - self._failed_s >= BEGIN_AGAIN_S
+
+    async def stop(self) -> None:
+        """End the thread and drop the index."""
+        thread = self._thread
+        if thread is None:
+            return
+        with self._changed:
+            self._ending = True
+            self._changed.notify()
+            if self._index is not None:
+                self._index.interrupt()
+        await asyncio.to_thread(thread.join, _END_DEADLINE_S)
+        self._thread = None
+
+    async def ask(self, query: Query, type_: str | None, limit: int) -> Answer:
+        """Have a search answered.
+
+        Args:
+            query: What is searched for.
+            type_: Only resources of this type.
+            limit: How much may be found.
+
+        Raises:
+            SearchUnavailable: Too many searches wait, or there is no engine.
+        """
+        asked = _Asked(query, type_, limit, asyncio.get_running_loop().create_future())
+        with self._changed:
+            if self._has_failed:
+                raise SearchUnavailable(_NO_ENGINE)
+            waiting = len(self._asked)
+            if waiting >= MAX_WAITING or (waiting >= MAY_WAIT and waiting * self._typical_s > MAX_WAIT_S):
+                raise SearchUnavailable(f"{waiting} searches wait already. Try again in a few seconds.")
+            self._asked.append(asked)
+            self._changed.notify()
+        return await asked.answer
+
+    def _on_change(self, change: Change) -> None:
+        if self._thread is None or self._has_failed:
+            return
+        self.complete.clear()
+        with self._changed:
+            for uri in (*change.removed, *change.added, *change.updated):
+                info = self._catalog.find(uri)
+                is_alias = info is not None and info.uri != info.canonical_uri
+                self._pending[uri] = None if is_alias else info
+            self._changed.notify()
+
+    def _run(self) -> None:
+        """Do the thread's work: answer, index, and wait for more."""
+        try:
+            # The engine takes a while to load, and a server that nobody searches never needs it.
+            from choirbook.search.index import Index
+
+            index = self._index = Index()
+            try:
+                while (work := self._next(index)) is not None:
+                    if isinstance(work, _Asked):
+                        self._answer(index, work)
+                    else:
+                        self._take_in(index, work)
+            finally:
+                self._index = None
+                index.close()
+        except Exception as error:
+            # Whatever it was, those who wait have to be told; the server goes on without a search.
+            self._was_exhausted = _is_for_want_of_a_descriptor(error)
+            if self._was_exhausted:
+                log.warning("searching is off until there is a file descriptor for it: %s", error)
+            elif not self._ending:
+                log.exception("searching failed, it is off until the next start")
+        self._refuse_all()
+
+    def _next(self, index: Index) -> _Asked | _Task | None:
+        """Return what to do next: searches first; None at the end. Waits while there is nothing."""
+        while True:
+            with self._changed:
+                if self._ending:
+                    return None
+                if self._asked:
+                    return self._asked.popleft()
+                if self._pending:
+                    return _Task(*self._pending.popitem())
+            # The loop takes the lock too, and must not wait for a write.
+            index.commit()
+            self._tell(self._note_complete)
+            with self._changed:
+                self._changed.wait_for(lambda: self._ending or self._asked or self._pending)
+
+    def _note_complete(self) -> None:
+        # What changed since the thread said so has a say of its own.
+        if not self._pending:
+            self.complete.set()
+
+    def _answer(self, index: Index, asked: _Asked) -> None:
+        # Only documents that wait are missing: this thread is at none of them now.
+        complete = not self._pending and self._is_ready()
+        start_s = monotonic()
+        found = index.find(asked.query, asked.type_, asked.limit)
+        # As the clock has it: what the event loop does meanwhile is a part of how long the next one waits.
+        self._typical_s += _MEMORY * (monotonic() - start_s - self._typical_s)
+        self._tell(asked.resolve, Answer(found, complete))
+
+    def _take_in(self, index: Index, task: _Task) -> None:
+        index.begin()
+        parts = None if task.info is None else self._read(task.info)
+        if task.info is None:
+            index.remove(task.uri)
+        elif parts is not None:
+            index.put(task.info, parts)
+        self._gathered += 1
+        if self._gathered >= _BATCH:
+            self._gathered = 0
+            index.commit()
+
+    def _read(self, info: ResourceInfo) -> list[Part] | None:
+        """Return a document's parts; None when it has changed, which the catalog will tell of."""
+        try:
+            return parts_of(info, self._source.read(info.path, info.version).data)
+        except (SourceChanged, SourceGone):
+            return None
+        except SourceExhausted:
+            # Found by its title only, it would stay so until it changes: the index is begun anew instead.
+            raise
+        except SourceError as error:
+            log.warning("%s is found by its title only: %s", info.uri, error)
+        except Exception:
+            # One document that the parser fails on must not end the search in all others.
+            log.exception("%s is found by its title only", info.uri)
+        return [Part(None, (), "", info.size)]
+
+    def _refuse_all(self) -> None:
+        with self._changed:
+            self._has_failed = not self._ending
+            self._failed_s = monotonic()
+            self._pending.clear()
+            refused = list(self._asked)
+            self._asked.clear()
+        for asked in refused:
+            self._tell(asked.refuse)
+        self._tell(self.complete.set)
+
+    def _tell(self, call: Callable[..., None], *args: object) -> None:
+        """Have something called on the event loop, from the thread."""
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(call, *args)
+        except RuntimeError:
+            log.debug("nobody waits any more, the event loop is closed")
+
+
+def _is_for_want_of_a_descriptor(error: Exception) -> bool:
+    # SQLite names no errno; a file that it cannot open at such a moment is worth another try, too.
+    is_engine = type(error).__module__ == "sqlite3" and is_short()
+    return isinstance(error, SourceExhausted) or is_exhaustion(error) or is_engine

@@ -1,0 +1,211 @@
+"""Exchange <-> ASGI: for Uvicorn and others, or mounted in a FastAPI or Starlette app."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from time import monotonic
+from typing import Any
+
+import msgspec
+
+from choirbook.errors import BodyTimeout, InvalidUri, RequestError
+from choirbook.http.exchange import Answer, Request, Response, Share, Streaming, keep
+from choirbook.http.problems import problem
+from choirbook.http.request_ids import fields_of
+from choirbook.servers.admission import Admission
+from choirbook.servers.asgi.streams import Receive, Send, encode_headers, stream_response
+from choirbook.servers.unexpected_errors import answer_unexpected
+from choirbook.servers.uploads import refuse_long_body, too_long
+
+log = logging.getLogger("choirbook.servers.asgi")
+
+Scope = MutableMapping[str, Any]
+
+
+class AsgiHeaders:
+    """The headers of a scope, decoded when they are asked for."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
+        self._raw = raw
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the first value of a header, or the default."""
+        wanted = name.encode()
+        for key, value in self._raw:
+            if key == wanted:
+                return value.decode("latin-1")
+        return default
+
+    def get_all(self, name: str) -> list[str]:
+        """Return all values of a header."""
+        wanted = name.encode()
+        return [value.decode("latin-1") for key, value in self._raw if key == wanted]
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether a header is there."""
+        wanted = str(name).encode()
+        return any(key == wanted for key, _ in self._raw)
+
+
+class ClientGone(Exception):
+    """The client hung up before its body had arrived."""
+
+
+class AsgiConnection(msgspec.Struct, frozen=True):
+    """The connection of an ASGI request."""
+
+    address: tuple[str, int] | None
+    authority: str | None = None
+    """ASGI does not hand it over."""
+
+    @property
+    def client(self) -> str:
+        """Return its address and port; empty where the server does not say."""
+        return "" if self.address is None else f"[{self.address[0]}]:{self.address[1]}"
+
+
+class AsgiServer:
+    """Answers ASGI requests.
+
+    Args:
+        respond: Answers a request.
+        record: Told of each response, and what `monotonic` said when its request was whole.
+        start: Brings the app up; asked before each request, as a mounted app gets no lifespan events.
+        stop: Brings it down.
+        max_body_bytes: A longer body is refused.
+        body_timeout_s: A body that takes longer is given up.
+        stall_s: A client that takes nothing of a stream for so long is given up.
+        admission: Limits how many requests of one peer wait.
+        share: Lets the page that sent a request read a response that is made here, see `Router.share`.
+    """
+
+    def __init__(
+        self,
+        respond: Callable[[Request], Answer],
+        record: Callable[[Response, float], None],
+        start: Callable[[], Awaitable[None]],
+        stop: Callable[[], Awaitable[None]],
+        max_body_bytes: int,
+        body_timeout_s: float,
+        stall_s: float,
+        admission: Admission,
+        share: Share = keep,
+    ) -> None:
+        self._admission = admission
+        self._share = share
+        self._respond = respond
+        self._record = record
+        self._start = start
+        self._stop = stop
+        self._max_body_bytes = max_body_bytes
+        self._body_timeout_s = body_timeout_s
+        self._stall_s = stall_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one scope."""
+        if scope["type"] == "lifespan":
+            await self._serve_lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._start()
+            await self._serve_request(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _serve_lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self._start()
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self._stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _serve_request(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start_s = monotonic()
+        headers = AsgiHeaders(scope["headers"])
+        try:
+            _check_path(scope)
+            body = b""
+            if scope["method"] == "POST":
+                length = headers.get("content-length")
+                if length is not None:
+                    refuse_long_body(length, self._max_body_bytes)
+                body = await self._read_body(receive)
+                start_s = monotonic()
+            query = scope.get("query_string", b"").decode("latin-1")
+            request = Request(
+                scope["method"],
+                _path_of(scope),
+                query,
+                headers,
+                body,
+                AsgiConnection(scope.get("client")),
+                scope.get("root_path", "").rstrip("/"),
+            )
+            answer = self._respond(request)
+            response = (
+                answer if isinstance(answer, Response) else await self._admission.admit(request, answer)
+            )
+        except ClientGone:
+            return
+        except RequestError as error:
+            response = self._share(headers, problem(error))
+        except Exception as error:  # noqa: BLE001 - logged there
+            what = "a request ended in an error that nothing expected"
+            response = self._share(headers, answer_unexpected(error, log, what, fields_of(headers)))
+        if isinstance(response, Streaming):
+            opened = Response(response.status, response.headers, operations=response.operations)
+            self._record(opened, start_s)
+            del answer, body, headers, request
+            await stream_response(response, receive, send, self._stall_s)
+            return
+        await _send_response(response, send)
+        self._record(response, start_s)
+
+    async def _read_body(self, receive: Receive) -> bytes:
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._body_timeout_s):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientGone
+                    body += message.get("body", b"")
+                    if len(body) > self._max_body_bytes:
+                        raise too_long(self._max_body_bytes)
+                    if not message.get("more_body", False):
+                        return bytes(body)
+        except TimeoutError:
+            raise BodyTimeout("The body did not arrive in time. Send it without pauses.") from None
+
+
+def _check_path(scope: Scope) -> None:
+    """Refuse an encoded slash: once decoded it could not be told from one that divides segments.
+
+    Raises:
+        InvalidUri: The path has one.
+    """
+    raw: bytes | None = scope.get("raw_path")
+    if raw is not None and b"%2f" in raw.partition(b"?")[0].lower():
+        raise InvalidUri("The path has an encoded slash (%2F). Write a slash, or percent-encode the '%' too.")
+
+
+def _path_of(scope: Scope) -> str:
+    """Return the path below the place where the app is mounted."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    return path.removeprefix(root) if root and path.startswith(root + "/") else path
+
+
+async def _send_response(response: Response, send: Send) -> None:
+    headers = encode_headers(response.headers)
+    if response.status not in {204, 304} and not any(name == b"content-length" for name, _ in headers):
+        headers.append((b"content-length", str(len(response.body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})

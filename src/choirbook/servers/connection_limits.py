@@ -1,0 +1,198 @@
+"""Close connections that are more than their peer's share, so that others find a place.
+
+A server accepts connections up to a bound, and one peer could hold all of them: idle, with headers that do
+not end, or without reading what it asked for. Granian does not say whose its connections are, but the system
+does. So now and then a thread looks at this process's sockets, if there are many, and shuts down those of a
+peer with too many that were silent longest. It knows nothing of requests; streams send keep-alives, so they
+are not silent for long.
+
+Connections are found by their local port: those of a process that listens on the server's port.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import select
+import struct
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, sleep, thread_time
+from typing import NamedTuple
+
+from choirbook.runtime.quotas import EVERYONE, Kind, Shares
+from choirbook.runtime.threads import Threads
+from choirbook.servers import descriptors
+from choirbook.servers.descriptors import Address, Descriptor
+
+log = logging.getLogger("choirbook.servers.crowding")
+
+BESIDE_STREAMS = 2048
+"""Connections that a worker accepts beside those of its streams."""
+
+IN_FLIGHT_BYTES = 1024 * 1024 * 1024
+"""Of answers that clients have not read, of all peers. A connection holds at most one, so one document."""
+
+LOOK_S = 0.2
+_PART_OF_TIME = 0.02
+"""Of one core, that looking may take; with many connections it looks less often."""
+
+_RESERVED = 16
+"""One of so many places is kept free for peers that have none yet, such as whoever checks health."""
+
+_SLICE = 32
+_PAUSE_S = 0.0005
+"""What the event loop gets between slices."""
+
+_DESCRIPTORS = Path("/proc/self/fd")
+_SILENCE = struct.Struct("=44xI4xI")
+"""`tcpi_last_data_sent` and `tcpi_last_data_recv` in `struct tcp_info` of linux/tcp.h, in milliseconds."""
+
+
+class Link(NamedTuple):
+    """One connection, as the system knows it."""
+
+    descriptor: Descriptor
+    remote: Address
+
+
+class Found(NamedTuple):
+    """What a look came to."""
+
+    closed: int
+    """Connections that were over their peer's share."""
+    full: int
+    """Peers that have as many as they may."""
+    closed_unread: int
+    full_unread: int
+
+
+class Crowding:
+    """Looks at the connections of this process.
+
+    Args:
+        port: Where the server listens.
+        total: Connections that it accepts at once.
+        shares: Which have what one peer may hold; what was closed is counted there.
+        peer_of: Returns the peer that an address belongs to.
+    """
+
+    def __init__(self, port: int, total: int, shares: Shares, peer_of: Callable[[str], str]) -> None:
+        self._port = port
+        self._total = total
+        self._connections, self._unread = shares[Kind.CONNECTIONS], shares[Kind.UNREAD]
+        self._is_limited = shares.fraction < 1
+        self._peer_of = peer_of
+        self._threads = Threads(1)
+        self._looking: asyncio.Task[None] | None = None
+        self._cost_s = 0.0
+        """What the last look took of a core."""
+
+    def start(self) -> None:
+        """Begin to look, on the running event loop, where the system tells."""
+        if self._is_limited and _DESCRIPTORS.is_dir():
+            self._looking = asyncio.get_running_loop().create_task(self._look_on(), name="choirbook-crowding")
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+        self._threads.close()
+
+    async def _look_on(self) -> None:
+        due_s, seen = 0.0, 0
+        while True:
+            await asyncio.sleep(LOOK_S)
+            count = descriptors_open()
+            if count <= min(self._connections.most, self._unread.most):
+                self._note(Found(0, 0, 0, 0), 0.0)
+            elif monotonic() >= due_s or self._is_urgent(count, seen):
+                seen = count
+                try:
+                    self._note(*await self._threads.run(self._timed_look))
+                except OSError as error:
+                    # Without descriptors to spare; the next look may have one.
+                    log.warning("cannot look at connections: %s", error)
+                due_s = monotonic() + self._cost_s / _PART_OF_TIME
+
+    def _is_urgent(self, count: int, seen: int) -> bool:
+        part = self._total // _RESERVED
+        return count > self._total - part or count > seen + part
+
+    def _timed_look(self) -> tuple[Found, float]:
+        began_s = thread_time()
+        found = self.look()
+        return found, thread_time() - began_s
+
+    def _note(self, found: Found, cost_s: float) -> None:
+        self._cost_s = cost_s
+        self._connections.refused += found.closed
+        self._connections.full = found.full
+        self._unread.refused += found.closed_unread
+        self._unread.full = found.full_unread
+
+    def look(self) -> Found:
+        """Close what is too much; blocking."""
+        by_peer: defaultdict[str, list[Link]] = defaultdict(list)
+        for link in connections(self._port):
+            by_peer[self._peer_of(link.remote[0])].append(link)
+        closed = full = closed_unread = full_unread = 0
+        for peer, links in by_peer.items():
+            if peer == EVERYONE:
+                continue
+            over = len(links) - self._connections.most
+            full += over >= 0
+            closed += close_silent(links, over)
+            if len(links) >= self._unread.most:
+                unread = [link for link in links if has_unread(link)]
+                full_unread += len(unread) >= self._unread.most
+                closed_unread += close_silent(unread, len(unread) - self._unread.most)
+        closed += self._make_room(by_peer, closed + closed_unread)
+        return Found(closed, full, closed_unread, full_unread)
+
+    def _make_room(self, by_peer: dict[str, list[Link]], closed: int) -> int:
+        """Close connections of the peer that has most when nearly all places are taken."""
+        over = sum(map(len, by_peer.values())) - closed - (self._total - self._total // _RESERVED)
+        if over <= 0:
+            return 0
+        return close_silent(max(by_peer.values(), key=len), over)
+
+
+def descriptors_open() -> int:
+    """Return how many descriptors this process has open; cheap from Linux 6.2 on."""
+    return _DESCRIPTORS.stat().st_size or len(os.listdir(_DESCRIPTORS))  # noqa: PTH208 - names are enough
+
+
+def connections(port: int) -> list[Link]:
+    """Return this process's connections to a port of its own; with pauses for the event loop."""
+    found = []
+    for count, (descriptor, local, remote) in enumerate(descriptors.connections(), start=1):
+        if local[1] == port:
+            found.append(Link(descriptor, remote))
+        if count % _SLICE == 0:
+            sleep(_PAUSE_S)
+    return found
+
+
+def has_unread(link: Link) -> bool:
+    """Tell whether a connection's client has left so much unread that nothing more can be written."""
+    poll = select.poll()
+    poll.register(link.descriptor.number, select.POLLOUT)
+    return not poll.poll(0)
+
+
+def close_silent(links: list[Link], count: int) -> int:
+    """Shut down those of some connections that were silent longest, and return how many were."""
+    if count <= 0:
+        return 0
+    by_silence = sorted(links, key=silence_ms, reverse=True)
+    return sum(descriptors.cut(link.descriptor) for link in by_silence[:count])
+
+
+def silence_ms(link: Link) -> int:
+    """Return for how long nothing came over a connection or went, in milliseconds."""
+    times = descriptors.read_tcp_info(link.descriptor, _SILENCE)
+    return 0 if times is None else min(times)

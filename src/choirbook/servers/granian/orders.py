@@ -1,0 +1,50 @@
+"""What ends a worker: an order of its server, never a signal that its whole process group was sent.
+
+Ctrl+C reaches every process of a terminal's group, and systemd sends SIGTERM to every process of a service.
+A worker that ended by itself then would close connections that the server is about to drain, and the server
+would take it for a crash. So a worker leaves SIGINT and SIGTERM to the server, and ends on `END`, which only
+the server sends. When the server is gone, there is nobody else to end a worker, and both signals end it.
+
+Knows insides of Granian, as `supervising` and `scheduling` do: `_signals.set_loop_signals`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from types import FrameType
+from typing import Any
+
+from choirbook.servers.shutdown import END
+
+# As values: of insides there are no types.
+_granian: Any = import_module("granian._granian")
+_signals: Any = import_module("granian._signals")
+
+
+def obey(server_pid: int) -> None:
+    """Make the worker that starts in this process end when its server says so.
+
+    Args:
+        server_pid: Process id of the server.
+    """
+    _signals.set_loop_signals = partial(_set_loop_signals, server_pid)
+
+
+def _set_loop_signals(server_pid: int, loop: asyncio.AbstractEventLoop) -> Any:
+    """Return the event that ends Granian's worker, in place of its own."""
+    event = _granian.WorkerSignal()
+    stop: Callable[[], None] = event.set
+    loop.add_signal_handler(END, stop)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, partial(_leave_to_server, server_pid))
+    return event
+
+
+def _leave_to_server(server_pid: int, _number: int, _frame: FrameType | None) -> None:
+    if os.getppid() != server_pid:
+        os.kill(os.getpid(), END)

@@ -1,0 +1,271 @@
+"""Exchange <-> RSGI, the interface of Granian: the fast way, and what `choirbook serve` runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from functools import partial
+from time import monotonic
+from typing import Any, Protocol, cast
+
+from msgspec.structs import replace
+
+from choirbook.errors import InvalidRequest, RequestError
+from choirbook.http.exchange import Answer, Headers, Request, Response, Share, Streaming, keep
+from choirbook.http.problems import problem
+from choirbook.http.request_ids import fields_of
+from choirbook.model import Header
+from choirbook.servers.admission import Admission
+from choirbook.servers.rsgi.backpressure import Pressure
+from choirbook.servers.rsgi.streams import Peer, Streams, open_stream
+from choirbook.servers.unexpected_errors import answer_unexpected
+from choirbook.servers.uploads import Uploads, Waiter, refuse_long_body, too_long
+
+log = logging.getLogger("choirbook.servers.rsgi")
+
+_LAST = ("connection", "close")
+_UNEXPECTED = "a request ended in an error that nothing expected"
+
+
+class RsgiScope(Protocol):
+    """What Granian says of a request."""
+
+    method: str
+    path: str
+    query_string: str
+    headers: Headers
+    client: str
+    authority: str | None
+
+
+class Body(Awaitable[bytes], Waiter, Protocol):
+    """A body that is awaited, and may be given up."""
+
+    def add_done_callback(self, callback: Callable[[Any], None], /) -> None:
+        """Have a function called on the event loop with this, once the body has arrived or was given up."""
+
+    def result(self) -> bytes:
+        """Return the body.
+
+        Raises:
+            RuntimeError: The client hung up.
+            asyncio.CancelledError: It was given up.
+        """
+
+
+class RsgiProtocol(Protocol):
+    """How Granian is answered."""
+
+    def __call__(self) -> Body:
+        """Return the whole body."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the body in pieces."""
+
+    def response_bytes(self, status: int, headers: list[Header], body: bytes) -> None:
+        """Send a response."""
+
+    def response_empty(self, status: int, headers: list[Header]) -> None:
+        """Send a response without a body."""
+
+
+class RsgiExchange(Protocol):
+    """A request as Granian's scheduler has it."""
+
+    scope: RsgiScope
+    proto: RsgiProtocol
+
+    def taskref(self, task: asyncio.Task[None], /) -> None:
+        """Keep the task that answers the request."""
+
+    def done(self) -> None:
+        """Say that the request was answered."""
+
+    def err(self, error: BaseException, /) -> None:
+        """Say why it was not."""
+
+
+Waiting = Coroutine[Any, Any, Response | Streaming]
+Finish = Callable[[RsgiExchange, Coroutine[Any, Any, None]], None]
+Begin = Callable[[RsgiExchange, Finish], None]
+
+
+class RsgiServer:
+    """Answers RSGI requests.
+
+    Args:
+        respond: Answers a request.
+        record: Told of each response, and what `monotonic` said when its request was whole.
+        max_body_bytes: A longer body is refused.
+        body_timeout_s: A body that takes longer is given up.
+        stall_s: A client that takes nothing of a stream for so long is given up.
+        admission: Limits how many requests of one peer wait.
+        share: Lets the page that sent a request read a response that is made here, see `Router.share`.
+    """
+
+    def __init__(
+        self,
+        respond: Callable[[Request], Answer],
+        record: Callable[[Response, float], None],
+        max_body_bytes: int,
+        body_timeout_s: float,
+        stall_s: float,
+        admission: Admission,
+        share: Share = keep,
+    ) -> None:
+        self._admission = admission
+        self._respond = respond
+        self._record = record
+        self._share = share
+        self._max_body_bytes = max_body_bytes
+        self._digits_to_check = len(str(max_body_bytes))
+        self._uploads = Uploads(body_timeout_s, admission.uploads)
+        self._is_leaving = False
+        self._pressure = Pressure(stall_s)
+
+    def leave(self) -> None:
+        """Have every connection end with the answer that is next on it, so that none ends under a request."""
+        if self._is_leaving:
+            return
+        self._is_leaving = True
+        respond = self._respond
+
+        def respond_last(request: Request) -> Answer:
+            answer = respond(request)
+            return _last(answer) if isinstance(answer, Response) else _last_awaited(answer)
+
+        self._respond = respond_last
+
+    async def serve(self, scope: RsgiScope, protocol: RsgiProtocol) -> None:
+        """Answer one request, as RSGI has it."""
+        method, headers = scope.method, scope.headers
+        start_s = monotonic()
+        try:
+            body = await self._body(scope, headers, protocol) if method == "POST" else b""
+        except RequestError as error:
+            self._send(self._share(headers, problem(error)), start_s, protocol)
+            return
+        answering = self._answer(scope, method, headers, body, protocol)
+        if answering is not None:
+            await answering
+
+    def begin(self, exchange: RsgiExchange, finish: Finish) -> None:
+        """Answer one request at once where nothing has to be waited for, and have the rest finished.
+
+        Args:
+            exchange: The request.
+            finish: Runs a coroutine that answers it.
+        """
+        scope, protocol = exchange.scope, exchange.proto
+        # Each of these makes a new object: they are asked for once.
+        method, headers = scope.method, scope.headers
+        if method != "POST":
+            answering = self._answer(scope, method, headers, b"", protocol)
+            if answering is not None:
+                finish(exchange, answering)
+            return
+        length = headers.get("content-length")
+        if length is None or len(length) >= self._digits_to_check:
+            # Rare, and to be looked at more closely.
+            finish(exchange, self.serve(scope, protocol))
+            return
+        waiter = protocol()
+        self._uploads.begin(waiter, scope)
+        waiter.add_done_callback(partial(self._go_on, exchange, finish, scope, headers))
+
+    def _go_on(
+        self, exchange: RsgiExchange, finish: Finish, scope: RsgiScope, headers: Headers, waiter: Body
+    ) -> None:
+        """Answer a request whose body has arrived, or was given up."""
+        self._uploads.end(waiter)
+        protocol = exchange.proto
+        try:
+            body = waiter.result()
+        except (RuntimeError, asyncio.CancelledError) as error:
+            why = self._why_no_body(waiter, error)
+            if isinstance(why, RequestError):
+                self._send(self._share(headers, problem(why)), monotonic(), protocol)
+            else:
+                exchange.err(why)
+            return
+        answering = self._answer(scope, "POST", headers, body, protocol)
+        if answering is not None:
+            finish(exchange, answering)
+
+    def _answer(
+        self, scope: RsgiScope, method: str, headers: Headers, body: bytes, protocol: RsgiProtocol
+    ) -> Coroutine[Any, Any, None] | None:
+        """Answer a request that is whole, or return a coroutine that does."""
+        start_s = monotonic()
+        request = Request(method, scope.path, scope.query_string, headers, body, scope)
+        try:
+            answer = self._respond(request)
+        except Exception as error:  # noqa: BLE001 - logged there
+            answer = self._share(headers, answer_unexpected(error, log, _UNEXPECTED, fields_of(headers)))
+        if not isinstance(answer, Response):
+            return self._finish(answer, request, scope, protocol, start_s)
+        protocol.response_bytes(answer.status, answer.headers, answer.body)
+        self._record(answer, start_s)
+        return None
+
+    async def _finish(
+        self, waiting: Waiting, request: Request, scope: RsgiScope, protocol: RsgiProtocol, start_s: float
+    ) -> None:
+        try:
+            outcome = await self._admission.admit(request, waiting)
+            if isinstance(outcome, Streaming):
+                open_stream(outcome, cast("Peer", scope), cast("Streams", protocol), self._pressure)
+                opened = Response(outcome.status, outcome.headers, operations=outcome.operations)
+                self._record(opened, start_s)
+                return
+        except RequestError as error:
+            outcome = self._share(scope.headers, problem(error))
+        except Exception as error:  # noqa: BLE001 - logged there
+            failed = answer_unexpected(error, log, _UNEXPECTED, fields_of(scope.headers))
+            outcome = self._share(scope.headers, failed)
+        self._send(outcome, start_s, protocol)
+
+    def _send(self, response: Response, start_s: float, protocol: RsgiProtocol) -> None:
+        protocol.response_bytes(response.status, response.headers, response.body)
+        self._record(response, start_s)
+
+    async def _body(self, scope: RsgiScope, headers: Headers, protocol: RsgiProtocol) -> bytes:
+        length = headers.get("content-length")
+        if length is not None and len(length) >= self._digits_to_check:
+            refuse_long_body(length, self._max_body_bytes)
+        # Granian hands over what is there; with a length that was checked, that is bounded.
+        waiter = protocol() if length is not None else asyncio.ensure_future(self._gather(protocol))
+        self._uploads.begin(waiter, scope)
+        try:
+            return await waiter
+        except (RuntimeError, asyncio.CancelledError) as error:
+            raise self._why_no_body(waiter, error) from error
+        finally:
+            self._uploads.end(waiter)
+
+    def _why_no_body(self, waiter: Waiter, error: BaseException) -> BaseException:
+        given_up = self._uploads.why_given_up(waiter)
+        if given_up is not None:
+            return given_up
+        if isinstance(error, asyncio.CancelledError):
+            return error
+        # Granian's ProtocolError and ProtocolClosed, and only they: the client hung up in the middle.
+        return InvalidRequest("The body ended before all of it had arrived.")
+
+    async def _gather(self, protocol: RsgiProtocol) -> bytes:
+        body = bytearray()
+        async for piece in protocol:
+            body += piece
+            if len(body) > self._max_body_bytes:
+                raise too_long(self._max_body_bytes)
+        return bytes(body)
+
+
+def _last(response: Response) -> Response:
+    return replace(response, headers=[*response.headers, _LAST])
+
+
+async def _last_awaited(coming: Waiting) -> Response | Streaming:
+    outcome = await coming
+    return _last(outcome) if isinstance(outcome, Response) else outcome

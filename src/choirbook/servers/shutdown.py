@@ -1,0 +1,64 @@
+"""Hear that the process is to leave or to stop, before the server under Choirbook waits for its connections.
+
+A server that stops gracefully waits for the responses under way, and brings the app down after that. A stream
+is under way until somebody ends it, so it has to be ended first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+LEAVE = signal.SIGURG
+"""Tells a worker that it will be told to stop in a moment. By default the system ignores it."""
+
+END: int = getattr(signal, "SIGRTMIN", signal.SIGUSR2)
+"""Tells a worker to stop, where its server orders that. By default it ends a process at once."""
+
+
+class StopWatch:
+    """Calls functions when the process is told something, and leaves the rest to whoever heeds the signal.
+
+    Args:
+        leaving: Called on the event loop when no new connections come any more, where somebody tells of that.
+        stopping: Called there when the process is to stop.
+    """
+
+    def __init__(self, leaving: Callable[[], None], stopping: Callable[[], None]) -> None:
+        self._leaving = leaving
+        self._stopping = stopping
+        self._calls: dict[int, Callable[[], None]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._before: dict[int, Any] = {}
+
+    def start(self) -> None:
+        """Begin to listen, on the running event loop; only the main thread can."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self._loop = asyncio.get_running_loop()
+        # Where somebody orders the end, other signals are for whoever gives the orders.
+        is_ordered = callable(signal.getsignal(END))
+        ends: tuple[int, ...] = (END,) if is_ordered else (signal.SIGINT, signal.SIGTERM)
+        self._calls = {LEAVE: self._leaving, **dict.fromkeys(ends, self._stopping)}
+        for number in self._calls:
+            handler = signal.getsignal(number)
+            # Where nobody handles it, it ends the process, and is to go on doing so.
+            if callable(handler):
+                self._before[number] = handler
+                signal.signal(number, self._hear)
+
+    def stop(self) -> None:
+        """Put things back, but for handlers that others have set since."""
+        for number, handler in self._before.items():
+            if signal.getsignal(number) == self._hear:
+                signal.signal(number, handler)
+        self._loop = None
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._calls[number])
+        self._before[number](number, frame)

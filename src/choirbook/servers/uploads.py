@@ -1,0 +1,148 @@
+"""Bodies that do not arrive: waiting for one that takes too long is cancelled.
+
+One sweep a second looks at all bodies under way. A timer for each request would make every POST
+dearer; being a second or two late with a timeout of thirty costs nobody anything. Whose a body is, and
+whether its peer has too many under way, is asked of those only that a sweep finds: nearly all bodies arrive
+between two sweeps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from typing import NamedTuple, Protocol
+
+from choirbook.errors import BodyTimeout, BodyTooLarge, RequestError, ShareTaken
+from choirbook.http.exchange import Connection, Headers, Request
+from choirbook.http.peers import Peers
+from choirbook.runtime.quotas import Share
+
+SWEEP_S = 1.0
+
+
+def refuse_long_body(content_length: str, max_body_bytes: int) -> None:
+    """Refuse a body by its announced length, before any of it is read.
+
+    Raises:
+        BodyTooLarge: It is over the limit.
+    """
+    # By its digits first: a number of a million digits would take a while to read.
+    if len(content_length) > len(str(max_body_bytes)) or int(content_length) > max_body_bytes:
+        raise too_long(max_body_bytes)
+
+
+def too_long(max_body_bytes: int) -> BodyTooLarge:
+    """Make the error for a body over the limit."""
+    return BodyTooLarge(f"The body is longer than {max_body_bytes} bytes.")
+
+
+class Waiter(Protocol):
+    """What a request waits for its body on: a future, a task, or Granian's own awaitable."""
+
+    def cancel(self) -> bool:
+        """Have whoever awaits it raise CancelledError."""
+
+
+class Upload(Connection, Protocol):
+    """The request whose body is under way; it stands for its connection too."""
+
+    @property
+    def headers(self) -> Headers:
+        """Return its headers."""
+
+
+class UploadShares:
+    """Limits how many bodies of one peer are under way.
+
+    Args:
+        peers: Tells whose share a body is part of.
+        share: What each peer may hold.
+    """
+
+    def __init__(self, peers: Peers, share: Share) -> None:
+        self._peers = peers
+        self._share = share
+
+    def take(self, upload: Upload) -> str | None:
+        """Return the peer of a body, now counted; None where that has too many under way."""
+        peer = self._peers.key_of(Request("POST", "", "", upload.headers, b"", upload))
+        return peer if self._share.take(peer) else None
+
+    def give_back(self, peer: str) -> None:
+        """Undo a `take`."""
+        self._share.give_back(peer)
+
+    def refusal(self) -> ShareTaken:
+        """Make the error for a body that was one too many."""
+        return ShareTaken(
+            f"{self._share.most} requests of your address have not sent their bodies, which is its share. "
+            "Send bodies without pauses."
+        )
+
+
+class _Slow(NamedTuple):
+    """A body that did not arrive between two sweeps."""
+
+    since_s: float
+    """When a sweep saw it first."""
+    peer: str
+
+
+class Uploads:
+    """The bodies under way.
+
+    Args:
+        timeout_s: How long a body may take, in seconds, from the first sweep that sees it.
+        shares: What each peer may have under way.
+    """
+
+    def __init__(self, timeout_s: float, shares: UploadShares) -> None:
+        self._timeout_s = timeout_s
+        self._shares = shares
+        self._young: dict[Waiter, Upload] = {}
+        self._slow: dict[Waiter, _Slow] = {}
+        self._given_up: dict[Waiter, RequestError] = {}
+        self._sweeping: asyncio.TimerHandle | None = None
+
+    def begin(self, waiter: Waiter, upload: Upload) -> None:
+        """Note that a body is waited for.
+
+        Args:
+            waiter: Cancelled when it takes too long.
+            upload: Whose body it is; looked at only when it takes long.
+        """
+        self._young[waiter] = upload
+        if self._sweeping is None:
+            self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+
+    def end(self, waiter: Waiter) -> None:
+        """Note that the body is there, or given up."""
+        if self._young.pop(waiter, None) is None:
+            slow = self._slow.pop(waiter, None)
+            if slow is not None:
+                self._shares.give_back(slow.peer)
+
+    def why_given_up(self, waiter: Waiter) -> RequestError | None:
+        """Return why the waiter was cancelled by a sweep, if it was, and forget it."""
+        return self._given_up.pop(waiter, None)
+
+    def _sweep(self) -> None:
+        self._sweeping = None
+        now_s = monotonic()
+        for waiter, slow in list(self._slow.items()):
+            if slow.since_s < now_s - self._timeout_s:
+                self.end(waiter)
+                self._give_up(waiter, BodyTimeout("The body did not arrive in time. Send it without pauses."))
+        young, self._young = self._young, {}
+        for waiter, upload in young.items():
+            peer = self._shares.take(upload)
+            if peer is None:
+                self._give_up(waiter, self._shares.refusal())
+            else:
+                self._slow[waiter] = _Slow(now_s, peer)
+        if self._slow:
+            self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+
+    def _give_up(self, waiter: Waiter, why: RequestError) -> None:
+        self._given_up[waiter] = why
+        waiter.cancel()

@@ -1,0 +1,159 @@
+"""Look after the caches of all workers of one server: forget, load ahead, tell what is held.
+
+Couples a library with the other workers' (`neighbours`). Other hosts hear of an invalidation by the feed
+(`sharing`); without Redis there are none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from choirbook.library.library import Library
+from choirbook.library.preload import Preloading
+from choirbook.model import Invalidation
+from choirbook.runtime.tasks import end_tasks
+from choirbook.workers.rpc import Neighbours
+from choirbook.workers.status import Crew, Link, WorkerState
+
+_LOOK_S = 0.1
+"""Between looks at a pass that is waited for."""
+
+
+class _Forget(msgspec.Struct, frozen=True, tag="forget"):
+    scope: Invalidation
+
+
+class _Warm(msgspec.Struct, frozen=True, tag="warm"):
+    pass
+
+
+class _Look(msgspec.Struct, frozen=True, tag="look"):
+    pass
+
+
+class Caretaker:
+    """One worker's part in looking after all.
+
+    Args:
+        library: Its library. What is invalidated there, the other workers forget too.
+        preloading: Loads ahead.
+        directory: What the workers of this server share; None where there is one process only.
+        flush: Has counters written that wait to be.
+    """
+
+    def __init__(
+        self, library: Library, preloading: Preloading, directory: Path | None, flush: Callable[[], None]
+    ) -> None:
+        self._library = library
+        self._preloading = preloading
+        self._flush = flush
+        self._neighbours = Neighbours(directory, self._answer)
+        self._telling: asyncio.Task[Crew] | None = None
+        self._tasks: set[asyncio.Task[Crew]] = set()
+        library.on_invalidation(self._on_invalidation)
+
+    async def start(self) -> None:
+        """Begin to hear of the other workers, on the running event loop."""
+        await self._neighbours.start()
+
+    async def stop(self) -> None:
+        """Hear of them no longer."""
+        await end_tasks(*self._tasks)
+        await self._preloading.stop()
+        await self._neighbours.stop()
+
+    async def invalidate(self, scope: Invalidation) -> Crew:
+        """Have content read from the source again by every worker, and wait until all know.
+
+        Args:
+            scope: See `Library.invalidate`.
+
+        Raises:
+            RequestError: See `Library.invalidate`.
+        """
+        forgotten = await self._library.invalidate(scope)
+        # Telling is the last thing that the library did, and nothing has run since: the task is this scope's.
+        assert self._telling is not None, "an invalidation is told"
+        others = await asyncio.shield(self._telling)
+        return Crew((self._state(forgotten), *others.workers), others.silent)
+
+    async def warm(self, wait_s: float) -> Crew:
+        """Have every worker load what it does not hold, as far as there is room.
+
+        Args:
+            wait_s: How long to wait for the end. They go on after it.
+        """
+        end_s = monotonic() + wait_s
+        crew = await self._ask(_Warm())
+        while crew.is_warming and monotonic() < end_s:
+            await asyncio.sleep(_LOOK_S)
+            crew = await self.look()
+        return crew
+
+    async def look(self) -> Crew:
+        """Ask every worker what it holds."""
+        return await self._ask(_Look())
+
+    def _on_invalidation(self, scope: Invalidation) -> None:
+        self._telling = asyncio.create_task(self._ask_others(_Forget(scope)), name="choirbook-forgetting")
+        self._tasks.add(self._telling)
+        self._telling.add_done_callback(self._tasks.discard)
+
+    async def _ask(self, question: _Warm | _Look) -> Crew:
+        own = await self._do(question)
+        others = await self._ask_others(question)
+        return Crew((own, *others.workers), others.silent)
+
+    async def _ask_others(self, question: _Forget | _Warm | _Look) -> Crew:
+        answers = await self._neighbours.ask(msgspec.json.encode(question))
+        return Crew(tuple(_decode_state(body) for body in answers.bodies), answers.silent)
+
+    async def _answer(self, question: bytes) -> bytes:
+        return msgspec.json.encode(await self._do(_decode_question(question)))
+
+    async def _do(self, question: _Forget | _Warm | _Look) -> WorkerState:
+        forgotten: int | UnsetType = UNSET
+        match question:
+            case _Forget(scope=scope):
+                forgotten = await self._library.forget(scope)
+            case _Warm():
+                self._preloading.start()
+            case _Look():
+                self._flush()
+        return self._state(forgotten)
+
+    def _state(self, forgotten: int | UnsetType) -> WorkerState:
+        library, shared = self._library, self._library.shared
+        memory = library.memory
+        return WorkerState(
+            pid=os.getpid(),
+            entries=len(memory),
+            bytes=memory.size_bytes,
+            max_entries=memory.max_resources,
+            max_bytes=memory.max_bytes,
+            evictions=memory.evictions.total(),
+            resources=len(library.catalog),
+            generation=library.catalog.generation,
+            ready=library.is_ready,
+            watching=library.freshness.watching,
+            redis=Link.OFF if shared is None else _link(is_up=shared.link.is_up),
+            feed=Link.OFF if shared is None else _link(is_up=shared.feed.is_up),
+            feed_losses=0 if shared is None else shared.feed.losses,
+            forgotten=forgotten,
+            warming=self._preloading.progress,
+        )
+
+
+def _link(*, is_up: bool) -> Link:
+    return Link.UP if is_up else Link.DOWN
+
+
+_decode_state = msgspec.json.Decoder(WorkerState).decode
+_decode_question = msgspec.json.Decoder(_Forget | _Warm | _Look).decode

@@ -1,0 +1,83 @@
+"""A Choirbook of the run's own: started on a free port of loopback, waited for, stopped by its process id."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from choirbook_perf.children import child
+from choirbook_perf.errors import BadInput, ServerUnreachable, ToolMissing
+from choirbook_perf.http_client import fetch
+from choirbook_perf.own_server import choirbook_command
+from choirbook_perf.targets import HttpTarget
+
+_READY_S = 30.0
+_POLL_S = 0.02
+_GREETING = re.compile(r"^\s*HTTP\s+(http://[^/\s]+)/", re.MULTILINE)
+
+
+class ChoirbookServer(NamedTuple):
+    """A Choirbook that runs."""
+
+    url: str
+    pid: int
+
+
+@contextmanager
+def running(
+    log: Path, options: list[str], settings: Mapping[str, str], library: Path | None = None
+) -> Iterator[ChoirbookServer]:
+    """Run `choirbook serve` for as long as the context lasts.
+
+    Args:
+        log: Where its output goes.
+        options: Further ones of `choirbook serve`.
+        settings: Variables of its environment, see `child`.
+        library: The directory that it serves; the starter library when left out.
+
+    Raises:
+        BadInput: It refused to start.
+        ServerUnreachable: It did not answer in time.
+        ToolMissing: Choirbook is not installed.
+    """
+    directory = [str(library.resolve())] if library else []
+    command = choirbook_command("serve", *directory, "--port", "0", *options)
+    with (
+        log.open("wb") as output,
+        child(command, stdout=output, stderr=output, settings=settings, directory=log.parent) as process,
+    ):
+        yield ChoirbookServer(_wait_until_ready(process, log), process.pid)
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> str:
+    deadline_s = time.monotonic() + _READY_S
+    while time.monotonic() < deadline_s:
+        told = log.read_text(encoding="utf-8", errors="replace")
+        if process.poll() is not None:
+            raise _refusal(told)
+        greeting = _GREETING.search(told)
+        if greeting and _is_ready(greeting[1]):
+            return greeting[1]
+        time.sleep(_POLL_S)
+    raise ServerUnreachable(
+        f"The run's own Choirbook did not answer within {_READY_S:g} s. It said: {told[-400:]}"
+    )
+
+
+def _refusal(told: str) -> BadInput | ToolMissing:
+    if "No module named choirbook" in told:
+        return ToolMissing("There is no Choirbook to start here. Install it, or name a server with --url.")
+    last = told.strip().splitlines()[-1:] or ["it ended without a word"]
+    return BadInput(f"The run's own Choirbook did not start: {last[0].removeprefix('choirbook: ')}")
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return fetch(HttpTarget(url).read("/readyz")).status == 200  # noqa: PLR2004
+    except ServerUnreachable:
+        return False

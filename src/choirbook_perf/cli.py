@@ -1,0 +1,65 @@
+"""The command line of `choirbook perf`: its commands, and how errors end it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pkgutil import iter_modules
+
+import typer
+
+from choirbook_perf import commands
+from choirbook_perf.errors import PerfError, ToolMissing
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a `PerfError` becomes a line on stderr and an exit code.
+
+    Args:
+        arguments: What follows `choirbook perf`; those of the process when left out.
+    """
+    # A supervisor that ends a run wants what was measured so far, just as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        _run(arguments)
+    except PerfError as error:
+        print(f"choirbook perf: {error.message}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def _run(arguments: Sequence[str] | None) -> None:
+    """Run a command.
+
+    Raises:
+        ToolMissing: It needs a package that a plain installation does not bring.
+    """
+    try:
+        _app()(arguments, prog_name="choirbook perf")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == __package__:
+            raise
+        raise ToolMissing(
+            f"This command needs {error.name}, which is not installed. Run: pip install 'choirbook[perf]'"
+        ) from error
+
+
+def _app() -> typer.Typer:
+    app = typer.Typer(
+        name="perf",
+        help="Prove how fast a resource server is: load it, measure it, hold it to thresholds.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_root)
+    for module in iter_modules(commands.__path__):
+        import_module(f"{commands.__name__}.{module.name}").register(app)
+    return app
+
+
+def _root() -> None:
+    """Prove how fast a resource server is: load it, measure it, hold it to thresholds."""

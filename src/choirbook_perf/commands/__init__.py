@@ -1,0 +1,1 @@
+"""The commands of `choirbook perf`, one a module, each with `register(app)`."""

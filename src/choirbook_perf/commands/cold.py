@@ -1,0 +1,40 @@
+"""`choirbook perf cold`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(cold)
+
+
+def cold(
+    library: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="What to serve.  [default: the starter library]")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Starts of each kind.")] = 5,
+    resources: Annotated[
+        int, typer.Option(min=1, help="First reads of so many at most, evenly spread.")
+    ] = 200,
+    limit_ms: Annotated[
+        float, typer.Option(min=0, help="What a cold read may take, in milliseconds.")
+    ] = 100.0,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result there, as JSON.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Measure starts, first reads on a cold cache and steady misses: must a library be preloaded?"""
+    from choirbook_perf.cold import table_of
+    from choirbook_perf.coldrun import ColdRun, Options
+    from choirbook_perf.output import to_json, write_text
+    from choirbook_perf.own_server import starter_library
+
+    options = Options(library or starter_library(), rounds, resources, limit_ms)
+    result = ColdRun(options, lambda text: typer.echo(text, err=True)).run()
+    if out is not None:
+        write_text(out, to_json(result))
+    typer.echo(to_json(result) if json else table_of(result), nl=not json)

@@ -1,0 +1,155 @@
+"""`choirbook perf test`: load a server, and hold it to thresholds."""
+
+from __future__ import annotations
+
+import json as jsons
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from choirbook_perf.errors import BadInput
+
+if TYPE_CHECKING:
+    from choirbook_perf.runner import Run
+
+
+class Protocol(StrEnum):
+    """What to speak."""
+
+    HTTP = "http"
+    MCP = "mcp"
+
+
+class Era(StrEnum):
+    """The era of MCP."""
+
+    AUTO = "auto"
+    MODERN = "modern"
+    HANDSHAKE = "handshake"
+
+
+class Size(NamedTuple):
+    """How big a load is."""
+
+    users: int
+    run_time: str
+
+
+FULL = Size(100, "5m")
+QUICK = Size(30, "1m")
+
+OWN_CACHE_TTL_S = 2.0
+"""Of the run's own Choirbook. With its default of 300 s a run would miss each resource once, too seldom to say
+anything of misses; the table at the end of a run counts them."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("test")(load_test)
+
+
+def load_test(
+    url: Annotated[
+        str, typer.Option(help="The server, or its MCP endpoint.  [default: a Choirbook of the run's own]")
+    ] = "",
+    users: Annotated[int | None, typer.Option(min=1, help="At the same time.  [default: 100]")] = None,
+    spawn_rate: Annotated[float, typer.Option(min=0.001, help="New users a second.")] = 10,
+    run_time: Annotated[str, typer.Option(help="Such as 5m, 90s, 1h30m.  [default: 5m]")] = "",
+    quick: Annotated[bool, typer.Option("--quick", help="30 users for 1 minute.")] = False,
+    protocol: Annotated[Protocol, typer.Option(help="What to speak.")] = Protocol.HTTP,
+    era: Annotated[Era, typer.Option(help="The era of MCP.")] = Era.AUTO,
+    think_time: Annotated[
+        str, typer.Option(metavar="MIN-MAX|none", help="Seconds.  [default: 0.1-0.5]")
+    ] = "",
+    scenario: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML; what is read instead of the mission's mix.")
+    ] = None,
+    slo: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML; thresholds instead of the mission's.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="For the results.  [default: perf-results/<time>]")
+    ] = None,
+    label: Annotated[str, typer.Option(help="What to call the run, such as baseline.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
+    inject_delay: Annotated[
+        float, typer.Option(min=0, metavar="MS", help="Delay every answer: shows that the gate works.")
+    ] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Of the run's own Choirbook.")] = 1,
+    cache_ttl: Annotated[
+        float, typer.Option(min=0.001, help="Of the run's own Choirbook, in seconds.")
+    ] = OWN_CACHE_TTL_S,
+    library: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Of the run's own Choirbook.  [default: the starter library]"),
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="That make the load.")] = 1,
+    master: Annotated[
+        bool, typer.Option("--master", help="Have workers on other machines make the load.")
+    ] = False,
+    expect_workers: Annotated[int, typer.Option(min=1, help="Wait for so many of them.")] = 1,
+    worker: Annotated[bool, typer.Option("--worker", help="Make load for a master; needs --url.")] = False,
+    master_host: Annotated[str, typer.Option(help="Where a worker finds its master.")] = "127.0.0.1",
+    master_port: Annotated[int, typer.Option(min=1, max=65535, help="There.")] = 5557,
+) -> None:
+    """Load a server as many agents do; exit 1 when a threshold is missed, 3 when the run cannot say."""
+    from choirbook_perf import runner
+    from choirbook_perf import scenario as scenarios
+    from choirbook_perf import slo as slos
+    from choirbook_perf.generator import Shape
+
+    size = QUICK if quick else FULL
+    run_time_s = scenarios.parse_duration_s(run_time or size.run_time)
+    asked = runner.Run(
+        shape=Shape(
+            users or size.users, spawn_rate, run_time_s, processes, master, expect_workers, master_port
+        ),
+        protocol=protocol.value,
+        era=era.value,
+        scenario=scenarios.load(scenario) if scenario else None,
+        think_time_s=scenarios.parse_think_time(think_time) if think_time else None,
+        url=url or None,
+        own=runner.Own(workers, cache_ttl, library),
+        thresholds=slos.load(slo) if slo else slos.MISSION,
+        out=(out or _place(datetime.now(UTC))).absolute(),
+        label=label,
+        delay_ms=inject_delay,
+    )
+    _check(asked.url, is_distributed=master or worker, is_both=master and (worker or processes > 1))
+    if worker:
+        runner.work(asked, master_host)
+    else:
+        _run(asked, as_json=json)
+
+
+def _place(now: datetime) -> Path:
+    """Return where the results of a run go that starts now."""
+    return Path("perf-results") / f"{now:%Y%m%d-%H%M%S}"
+
+
+def _run(asked: Run, *, as_json: bool) -> None:
+    """Make a run, show it, and end by its verdict."""
+    from choirbook_perf import gate, runner, verdict
+    from choirbook_perf.progress import showing
+
+    with showing(asked.shape.run_time_s, quiet=as_json) as watch:
+        result = runner.run(asked, watch)
+    path = asked.out / runner.RESULT_NAME
+    if as_json:
+        typer.echo(jsons.dumps(verdict.summary(result, str(path)), indent=2))
+    else:
+        verdict.show(result)
+        typer.echo(f"The result is in {path}")
+    gate.check(result.verdict)
+
+
+def _check(url: str | None, *, is_distributed: bool, is_both: bool) -> None:
+    if is_both:
+        raise BadInput("--master cannot be combined with --worker or --processes: it makes no load itself.")
+    if is_distributed and url is None:
+        raise BadInput(
+            "--master and --worker need --url: the address of the server as all machines reach it."
+        )

@@ -1,0 +1,230 @@
+"""The users that Locust drives, and how what they measure gets out of its process.
+
+`choirbook perf test` runs Locust with this file, and with `--plan` and `--measured`. Plain `locust` works too,
+with the file `locustfile.py` of the checkout: the plan is then made here, of `--host` and the options below.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import gevent
+import gevent.event
+import msgspec
+from locust import FastHttpUser, events, task
+from locust.env import Environment
+from locust.runners import MasterRunner, WorkerRunner
+
+from choirbook_perf import plan as plans
+from choirbook_perf import planner, scenario
+from choirbook_perf.errors import PerfError
+from choirbook_perf.plan import PlannedTask, Read
+from choirbook_perf.recorder import Key, Recorder
+from choirbook_perf.targets import UNKNOWN, Answer, HttpTarget, McpTarget, Request, decode_reply
+
+_GC_THRESHOLD = 100_000
+_TIMEOUT_S = 30.0
+
+# A worker may be told to spawn users while its `init` event still waits for the server's listing.
+_ready: gevent.event.AsyncResult[Load] = gevent.event.AsyncResult()
+
+
+class Load:
+    """What all users of a process share: the plan, and the counts."""
+
+    def __init__(self, environment: Environment, plan: plans.Plan, measured: Path | None) -> None:
+        self.plan = plan
+        self.recorder = Recorder()
+        self.started_s = time.time()
+        self.ended_s: float | None = None
+        self._environment = environment
+        self._measured = measured
+
+    def begin(self, **_: Any) -> None:
+        """Note the start of a run."""
+        self.started_s, self.ended_s = time.time(), None
+        gevent.spawn(self._tell_every_second)
+
+    def end(self, **_: Any) -> None:
+        """Note the end of a run."""
+        self.ended_s = self.ended_s or time.time()
+
+    def save(self, **_: Any) -> None:
+        """Write the counts for the runner."""
+        if self._measured is not None:
+            measured = self.recorder.measured(self.started_s, self.ended_s or time.time())
+            self._measured.write_bytes(msgspec.json.encode(measured))
+
+    def warn(self, **_: Any) -> None:
+        """Note that this process is short of CPU."""
+        self.recorder.is_saturated = True
+
+    def hand_on(self, data: dict[str, Any], **_: Any) -> None:
+        """Put what was counted since the last time into a worker's report."""
+        data["choirbook"] = self.recorder.take()
+
+    def collect(self, data: dict[str, Any], **_: Any) -> None:
+        """Add what a worker reports."""
+        if "choirbook" in data:
+            self.recorder.merge(data["choirbook"])
+
+    def _tell_every_second(self) -> None:
+        runner = self._environment.runner
+        while self.ended_s is None and runner is not None:
+            now_s = time.time()
+            self.recorder.see_users(runner.user_count, now_s)
+            if self._measured is not None:
+                progress = self.recorder.progress(self.started_s, now_s, runner.user_count)
+                print(msgspec.json.encode(progress).decode(), flush=True)
+            gevent.sleep(1 - (time.time() % 1))
+
+
+def _add_options(parser: Any) -> None:
+    parser.add_argument("--protocol", choices=("http", "mcp"), default="http", help="What to speak.")
+    parser.add_argument("--era", choices=("auto", "modern", "handshake"), default="auto", help="Of MCP.")
+    parser.add_argument("--think-time", default="", help="Range of seconds such as 0.1-0.5, or none.")
+    parser.add_argument("--scenario", default="", help="TOML file; the mission's mix when left out.")
+    parser.add_argument("--plan", default="", help="Made by choirbook perf test.", include_in_web_ui=False)
+    parser.add_argument(
+        "--measured", default="", help="Read by choirbook perf test.", include_in_web_ui=False
+    )
+
+
+def _prepare(environment: Environment, **_: Any) -> None:
+    options = environment.parsed_options
+    assert options is not None
+    load = Load(environment, _plan(options), Path(options.measured) if options.measured else None)
+    hooks = environment.events
+    hooks.cpu_warning.add_listener(load.warn)
+    if isinstance(environment.runner, WorkerRunner):
+        hooks.report_to_master.add_listener(load.hand_on)
+    else:
+        hooks.test_start.add_listener(load.begin)
+        hooks.test_stopping.add_listener(load.end)
+        # After all users, and all workers, have stopped.
+        hooks.quit.add_listener(load.save)
+    if isinstance(environment.runner, MasterRunner):
+        hooks.worker_report.add_listener(load.collect)
+    # A full collection stops all users while it walks Locust's own objects, and shows up as server latency.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
+    _ready.set(load)
+
+
+def _plan(options: Any) -> plans.Plan:
+    if options.plan:
+        return plans.load(Path(options.plan))
+    try:
+        mix = scenario.load(Path(options.scenario)) if options.scenario else None
+        think_time_s = scenario.parse_think_time(options.think_time) if options.think_time else None
+        url = options.host or ""
+        return planner.make_plan(url, options.protocol, options.era, mix, think_time_s)
+    except PerfError as error:
+        raise SystemExit(f"choirbook: {error.message}") from error
+
+
+events.init_command_line_parser.add_listener(_add_options)
+events.init.add_listener(_prepare)
+
+
+class ResourceUser(FastHttpUser):
+    """Somebody of a project whose agent reads resources."""
+
+    network_timeout = _TIMEOUT_S
+    connection_timeout = _TIMEOUT_S
+    max_redirects = 2
+
+    _numbers = itertools.count()
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        load = _ready.get(timeout=_TIMEOUT_S)
+        assert load is not None
+        self._plan = load.plan
+        self._recorder = load.recorder
+        self._weights = [each.weight for each in self._plan.tasks]
+        self._project = self._plan.projects[self._number(environment) % len(self._plan.projects)]
+        self._target = self._new_target()
+
+    def _number(self, environment: Environment) -> int:
+        # Every worker counts from a place of its own, so that few users each still spread over all projects.
+        first = getattr(environment.runner, "worker_index", 0) * (len(self._plan.projects) // 2)
+        return first + next(self._numbers)
+
+    def _new_target(self) -> HttpTarget | McpTarget:
+        if self._plan.protocol == "http":
+            return HttpTarget(self._plan.url)
+        return McpTarget(self._plan.url, self._plan.era)
+
+    def wait_time(self) -> float:
+        """Return how long to think until the next read."""
+        range_s = self._plan.think_time_s
+        return random.uniform(range_s[0], range_s[1]) if range_s else 0.0  # noqa: S311
+
+    def on_start(self) -> None:
+        """Shake hands, where the era wants it."""
+        if isinstance(self._target, McpTarget) and self._target.era == "handshake":
+            self._shake_hands(self._target)
+
+    def on_stop(self) -> None:
+        """End the session, where there is one."""
+        if isinstance(self._target, McpTarget) and self._target.session_id:
+            self._send(self._target.end(), "end session")
+
+    @task
+    def read(self) -> None:
+        """Read one resource of the mix."""
+        picked: PlannedTask = random.choices(self._plan.tasks, self._weights)[0]  # noqa: S311
+        read: Read = random.choice(picked.reads)  # noqa: S311
+        request = self._target.read(read.address)
+        with self._send(request, read.name) as response:
+            answer = _judged(self._target, response)
+            if answer.failure:
+                response.failure(answer.failure)
+            self._record(read, answer, response.request_meta["response_time"] / 1000)
+
+    def _record(self, read: Read, answer: Answer, latency_s: float) -> None:
+        key = Key(read.resource_type, answer.cache_result, self._project, read.name)
+        if answer.failure:
+            self._recorder.fail(key, answer.failure, time.time())
+        else:
+            self._recorder.record(key, latency_s, time.time())
+
+    def _shake_hands(self, target: McpTarget) -> None:
+        with self._send(target.initialize(), "initialize") as response:
+            headers = response.headers or {}
+            reply = decode_reply(headers, response.content or b"")
+            if reply is None or not bytes(reply.result):
+                failure = f"initialize: {_judged(target, response).failure}"
+                response.failure(failure)
+                key = Key(UNKNOWN, UNKNOWN, self._project, "initialize")
+                self._recorder.fail(key, failure, time.time())
+                return
+        version = msgspec.json.decode(reply.result, type=dict[str, Any]).get("protocolVersion", "")
+        self._target = McpTarget(self._plan.url, "handshake", headers.get("mcp-session-id") or "", version)
+        with self._send(self._target.call("notifications/initialized", None), "initialized"):
+            pass
+
+    def _send(self, request: Request, name: str) -> Any:
+        return self.client.request(
+            request.method,
+            request.url,
+            name=name,
+            data=request.body,  # type: ignore[arg-type]
+            headers=request.headers,
+            catch_response=True,
+        )
+
+
+def _judged(target: HttpTarget | McpTarget, response: Any) -> Answer:
+    if response.status_code == 0:
+        return Answer(f"no answer: {response.error}")
+    if response.request_meta["exception"] and response.status_code < 400:  # noqa: PLR2004
+        return Answer(f"the answer broke off: {response.request_meta['exception']}")
+    return target.judge(response.status_code, response.headers, response.content or b"")

@@ -1,0 +1,95 @@
+"""Make the plan of a load: what a scenario asks for, found on a server.
+
+Blocking, and seldom called: before a run, by the runner, or by a Locust that was started without a plan.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import msgspec
+
+from choirbook_perf.errors import BadInput
+from choirbook_perf.plan import Plan, PlannedTask, Read
+from choirbook_perf.probe import HttpProbe, McpProbe
+from choirbook_perf.scenario import ALL, MISSION, Scenario, Task, ThinkTime
+from choirbook_perf.targets import resource_type
+
+_MAX_NAMED = 100
+"""Resources of a task that are told apart in the result; above, the task's name stands for all."""
+
+
+def make_plan(
+    url: str,
+    protocol: str,
+    era: str,
+    scenario: Scenario | None = None,
+    think_time_s: ThinkTime | None = None,
+) -> Plan:
+    """Make a scenario ready for a server.
+
+    Args:
+        url: Of the server, or of its MCP endpoint.
+        protocol: `http` or `mcp`.
+        era: `modern`, `handshake` or `auto`.
+        scenario: What to read. When left out it is the mission's mix, or all that is listed where a server
+            does not have the mission's resources.
+        think_time_s: Instead of the scenario's.
+
+    Raises:
+        BadInput: The URL is none, or the server does not have what the scenario names.
+        ServerUnreachable: Nothing answers, or not as a resource server.
+        EmptyLibrary: There is nothing to read.
+    """
+    _check_url(url)
+    probe: HttpProbe | McpProbe = HttpProbe(url) if protocol == "http" else McpProbe(url, era)
+    asked = scenario or MISSION
+    if scenario is None and _missing(probe, MISSION):
+        everything = Task(name="every resource", resources=(ALL,))
+        asked = msgspec.structs.replace(MISSION, name="every resource", tasks=(everything,))
+    elif missing := _missing(probe, asked):
+        name, reason = missing[0]
+        raise BadInput(
+            f"{url} does not serve {name} ({reason}), which the scenario {asked.name!r} reads. "
+            "Correct the scenario, or serve a library that has it."
+        )
+    return Plan(
+        scenario=asked.name,
+        url=probe.url,
+        protocol=protocol,
+        era=probe.era,
+        server=probe.server,
+        tasks=tuple(_planned(probe, task) for task in asked.tasks),
+        think_time_s=asked.think_time_s if think_time_s is None else think_time_s,
+        projects=asked.projects,
+    )
+
+
+def _missing(probe: HttpProbe | McpProbe, scenario: Scenario) -> list[tuple[str, str]]:
+    names = dict.fromkeys(name for task in scenario.tasks for name in task.resources if name != ALL)
+    return [(name, reason) for name in names if (reason := probe.failure(name))]
+
+
+def _planned(probe: HttpProbe | McpProbe, task: Task) -> PlannedTask:
+    reads: list[Read] = []
+    for name in task.resources:
+        if name != ALL:
+            address = probe.address(name)
+            reads.append(Read(name, resource_type(address), address))
+            continue
+        listed = probe.listed()
+        is_named = len(listed) <= _MAX_NAMED
+        reads += [
+            Read(each.name if is_named else task.name, each.resource_type, each.address) for each in listed
+        ]
+    return PlannedTask(task.name, task.weight, tuple(reads))
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        is_url = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise BadInput(f"{url!r} is no URL of a server. Give one such as http://127.0.0.1:8000.")

@@ -1,0 +1,109 @@
+"""The result of `choirbook perf profile`, and its tables for people. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from choirbook_perf.results import Environment
+from choirbook_perf.stacks import FunctionShare
+
+FORMAT = 1
+SLOWEST = 10
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """One stage of a read, as `choirbook stages --json` tells it."""
+
+    stage: str
+    path: str
+    """`hit`, `miss` or `whole`."""
+    us: float
+    low_us: float
+    high_us: float
+    measures: str
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """One function, as `choirbook stages --calls N --json` counts it."""
+
+    function: str
+    calls: int
+    calls_per_request: float
+    own_us: float
+    cumulative_us: float
+
+
+class CountedDrive(msgspec.Struct, frozen=True):
+    """The functions of one kind of request."""
+
+    request: str
+    requests: int
+    functions: list[Counted]
+
+
+class Sampling(msgspec.Struct, frozen=True, kw_only=True):
+    """What py-spy saw."""
+
+    duration_s: float
+    rate_hz: int
+    all_threads: bool
+    """Whether threads without the interpreter's lock were sampled too: native ones, and some that wait."""
+    samples: int
+    load: str
+    """What kept the server busy, "" when the run did not."""
+    requests: int
+    """Answered while it was sampled."""
+    slowest: list[FunctionShare]
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of `choirbook perf profile`."""
+
+    format: int = FORMAT
+    kind: str = "profile"
+    started: str
+    """RFC 3339, UTC."""
+    environment: Environment
+    sampling: Sampling | None
+    stages: list[Stage]
+    document_bytes: int
+    """Of the document that the stages were measured with."""
+    calls: list[CountedDrive]
+
+
+def tables_of(profile: Profile) -> str:
+    """Return all tables for a person."""
+    tables = []
+    if profile.sampling is not None:
+        tables.append(_sampling_table(profile.sampling))
+    tables += [_calls_table(drive) for drive in profile.calls]
+    if profile.stages:
+        tables.append(_stage_table(profile.stages, profile.document_bytes))
+    return "\n\n".join(tables)
+
+
+def _sampling_table(sampling: Sampling) -> str:
+    under = f" under {sampling.load}, {sampling.requests:,} requests" if sampling.load else ""
+    rows = [f"{sampling.samples:,} samples in {sampling.duration_s:g} s{under}", ""]
+    rows.append(f"{'own':>7}{'with all':>10}  the {len(sampling.slowest)} slowest functions")
+    rows += [f"{each.own:>7.1%}{each.cumulative:>10.1%}  {each.function}" for each in sampling.slowest]
+    return "\n".join(rows)
+
+
+def _calls_table(drive: CountedDrive) -> str:
+    rows = [f"{drive.request}: calls per request, counted over {drive.requests:,}", ""]
+    rows.append(f"{'calls':>7}{'own us':>9}{'with all':>10}  function (times are inflated by the counting)")
+    rows += [
+        f"{each.calls_per_request:>7.2f}{each.own_us:>9.2f}{each.cumulative_us:>10.2f}  {each.function}"
+        for each in drive.functions[:SLOWEST]
+    ]
+    return "\n".join(rows)
+
+
+def _stage_table(stages: list[Stage], document_bytes: int) -> str:
+    rows = [f"Stages of a read of {document_bytes:,} bytes", ""]
+    rows.append(f"{'':<32}{'us':>9}{'quartiles':>20}  measured")
+    for stage in stages:
+        quartiles = f"{stage.low_us:.2f}-{stage.high_us:.2f}"
+        rows.append(f"{stage.path + ': ' + stage.stage:<32}{stage.us:>9.2f}{quartiles:>20}  {stage.measures}")
+    return "\n".join(rows)

@@ -1,0 +1,170 @@
+"""What a load generator counts: latencies by series and by second, failures by reason. Pure.
+
+Workers hand on what they counted since the last time (`take`), and the master adds it to its own (`merge`).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import msgspec
+
+from choirbook_perf.histogram import LatencyHistogram
+from choirbook_perf.results import Failure, Series, Tick
+
+
+class Key(NamedTuple):
+    """What a series is told apart by."""
+
+    resource_type: str
+    cache_result: str
+    project: str
+    name: str
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a load generator hands to the runner."""
+
+    started_s: float
+    """Since the epoch."""
+    duration_s: float
+    is_saturated: bool
+    """Whether the generator was short of CPU, so that latencies are its own in part."""
+    series: list[Series]
+    timeline: list[Tick]
+    failures: list[Failure]
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a run is: one line a second on the generator's stdout."""
+
+    second: int
+    users: int
+    requests: int
+    failures: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class _Second:
+    def __init__(self) -> None:
+        self.users = 0
+        self.failures = 0
+        self.latencies = LatencyHistogram()
+
+
+class Recorder:
+    """Counts of one process, or of all."""
+
+    def __init__(self) -> None:
+        self._series: dict[Key, LatencyHistogram] = {}
+        self._failed: dict[Key, int] = {}
+        self._reasons: dict[tuple[str, str], int] = {}
+        self._seconds: dict[int, _Second] = {}
+        self._all = LatencyHistogram()
+        self.is_saturated = False
+
+    def record(self, key: Key, latency_s: float, at_s: float) -> None:
+        """Count a good answer; `at_s` is when it came, since the epoch."""
+        self._histogram(key).record(latency_s)
+        self._second(int(at_s)).latencies.record(latency_s)
+        self._all.record(latency_s)
+
+    def fail(self, key: Key, reason: str, at_s: float) -> None:
+        """Count a failed request."""
+        self._failed[key] = self._failed.get(key, 0) + 1
+        self._reasons[key.name, reason] = self._reasons.get((key.name, reason), 0) + 1
+        self._second(int(at_s)).failures += 1
+
+    def see_users(self, users: int, at_s: float) -> None:
+        """Note how many users there are."""
+        self._second(int(at_s)).users = users
+
+    def take(self) -> dict[str, Any]:
+        """Return all counts as plain lists, and start from nothing."""
+        taken = {
+            "series": [[*key, histogram.counts()] for key, histogram in self._series.items()],
+            "failed": [[*key, count] for key, count in self._failed.items()],
+            "reasons": [[*pair, count] for pair, count in self._reasons.items()],
+            "seconds": [[at, each.failures, each.latencies.counts()] for at, each in self._seconds.items()],
+            "is_saturated": self.is_saturated,
+        }
+        self.__init__()  # type: ignore[misc]
+        return taken
+
+    def merge(self, taken: dict[str, Any]) -> None:
+        """Add what another process took."""
+        for *labels, counts in taken["series"]:
+            histogram = LatencyHistogram(_pairs(counts))
+            self._histogram(Key(*labels)).add(histogram)
+            self._all.add(histogram)
+        for *labels, count in taken["failed"]:
+            self._failed[Key(*labels)] = self._failed.get(Key(*labels), 0) + count
+        for name, reason, count in taken["reasons"]:
+            self._reasons[name, reason] = self._reasons.get((name, reason), 0) + count
+        for at, failures, counts in taken["seconds"]:
+            self._second(at).failures += failures
+            self._second(at).latencies.add(LatencyHistogram(_pairs(counts)))
+        self.is_saturated |= taken["is_saturated"]
+
+    def progress(self, started_s: float, now_s: float, users: int) -> Progress:
+        """Return how far the run is, figures over all of it so far."""
+        return Progress(
+            second=int(now_s - started_s),
+            users=users,
+            requests=len(self._all),
+            failures=sum(self._failed.values()),
+            **_percentiles(self._all),
+        )
+
+    def measured(self, started_s: float, ended_s: float) -> Measured:
+        """Return everything, ready for a file."""
+        keys = sorted({*self._series, *self._failed})
+        return Measured(
+            started_s=started_s,
+            duration_s=round(ended_s - started_s, 3),
+            is_saturated=self.is_saturated,
+            series=[self._one_series(key) for key in keys],
+            timeline=[self._tick(at, int(started_s)) for at in sorted(self._seconds) if at >= int(started_s)],
+            failures=[
+                Failure(name=name, reason=reason, count=count)
+                for (name, reason), count in sorted(self._reasons.items())
+            ],
+        )
+
+    def _one_series(self, key: Key) -> Series:
+        histogram = self._series.get(key) or LatencyHistogram()
+        return Series(**key._asdict(), counts=histogram.counts(), failures=self._failed.get(key, 0))
+
+    def _tick(self, at: int, started: int) -> Tick:
+        each = self._seconds[at]
+        return Tick(
+            second=at - started,
+            users=each.users,
+            requests=len(each.latencies),
+            failures=each.failures,
+            **_percentiles(each.latencies),
+        )
+
+    def _histogram(self, key: Key) -> LatencyHistogram:
+        found = self._series.get(key)
+        if found is None:
+            found = self._series[key] = LatencyHistogram()
+        return found
+
+    def _second(self, at: int) -> _Second:
+        found = self._seconds.get(at)
+        if found is None:
+            found = self._seconds[at] = _Second()
+        return found
+
+
+def _pairs(counts: list[list[int]]) -> list[tuple[int, int]]:
+    return [(value_us, count) for value_us, count in counts]
+
+
+def _percentiles(latencies: LatencyHistogram) -> dict[str, float | None]:
+    figures = {f"p{percent}_ms": latencies.percentile_ms(percent) for percent in (50, 95, 99)}
+    return {name: None if math.isnan(figure) else figure for name, figure in figures.items()}

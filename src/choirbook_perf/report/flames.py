@@ -1,0 +1,85 @@
+"""The section with flame graphs, and a table of the functions behind them. Pure but for reading graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from choirbook_perf import figures
+from choirbook_perf.errors import BadInput
+from choirbook_perf.markup import Markup, tag
+from choirbook_perf.plots import flame
+from choirbook_perf.report.parts import section, table
+from choirbook_perf.report.subjects import Subject
+from choirbook_perf.results import Result
+
+TABLE_ROWS = 20
+
+
+def flames(subjects: Sequence[Subject]) -> Markup:
+    """Draw the flame graph of each result that has one."""
+    panels = [_flame(one) for one in subjects if one.result.flame_graph_svg]
+    return section("flame", "Flame graph", *panels) if panels else Markup("")
+
+
+def with_flame_graphs(results: Sequence[Result], paths: Sequence[Path]) -> list[Result]:
+    """Give results the flame graphs that were recorded beside them, the first to the first.
+
+    Raises:
+        BadInput: A file cannot be read or is no flame graph, or there are more of them than results.
+    """
+    if len(paths) > len(results):
+        raise BadInput(
+            f"There are {len(paths)} flame graphs for {len(results)} results. Pass one for each at most."
+        )
+    graphs = [_read(path) for path in paths]
+    given = [
+        msgspec.structs.replace(one, flame_graph_svg=svg) for one, svg in zip(results, graphs, strict=False)
+    ]
+    return [*given, *results[len(paths) :]]
+
+
+def _read(path: Path) -> str:
+    try:
+        svg = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"The flame graph {path} cannot be read: {error}.") from error
+    if not flame.parse(svg):
+        raise BadInput(
+            f"{path} is no flame graph as py-spy writes it. Pass the SVG of choirbook perf profile."
+        )
+    return svg
+
+
+def _flame(subject: Subject) -> Markup:
+    frames = flame.parse(subject.result.flame_graph_svg)
+    if not frames:
+        return tag(
+            "p", f"The flame graph of {subject.name} is not of the kind that py-spy writes.", class_="note"
+        )
+    rows = [
+        (function.name, figures.percent(function.own), figures.percent(function.cumulative))
+        for function in flame.functions(frames)[:TABLE_ROWS]
+    ]
+    samples = max(frame.samples for frame in frames)
+    words = (
+        f"{samples:,} samples. Width is share of time; callers stand above what they call. "
+        "Callers that only pass on are left out, as are frames "
+        f"under {flame.MIN_SHARE:.1%}; point at a frame for its figures."
+    )
+    return tag(
+        "figure",
+        tag("figcaption", tag("h3", subject.name), tag("p", words)),
+        flame.draw(frames, f"flame-{subject.index}"),
+        tag(
+            "details",
+            tag("summary", "The figures of this plot"),
+            table(
+                f"The {len(rows)} functions with most time of their own",
+                ("Function", "Own", "Cumulative"),
+                rows,
+            ),
+        ),
+    )

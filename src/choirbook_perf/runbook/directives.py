@@ -1,0 +1,151 @@
+"""What a template may ask for, and the function that makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from choirbook_perf import cold as colds
+from choirbook_perf import figures
+from choirbook_perf.errors import BadInput
+from choirbook_perf.results import Result
+from choirbook_perf.runbook import lists, measured, runs
+from choirbook_perf.runbook import peers as comparison
+from choirbook_perf.runbook.markdown import code, not_measured, table
+
+COMMANDS = {
+    "test": "choirbook perf test --label {stem} --out DIR",
+    "profile": "choirbook perf profile",
+    "stages": "choirbook perf profile",
+    "peers": "task perf:peers -- --out {name}",
+    "cold": "choirbook perf cold --out {name}",
+}
+"""What makes a missing file; only told."""
+
+Make = Callable[..., str]
+
+
+def _of_run(make: Callable[[Result], str]) -> Make:
+    def made(directory: Path, name: str) -> str:
+        if not measured.exists(directory, name):
+            return _missing("test", name)
+        return make(measured.run(directory, name))
+
+    return made
+
+
+def _missing(kind: str, name: str) -> str:
+    command = COMMANDS[kind].format(name=name, stem=Path(name).stem)
+    return not_measured(name, command)
+
+
+def compare(directory: Path, before: str, after: str) -> str:
+    """Show two runs and their ratio."""
+    for name in (before, after):
+        if not measured.exists(directory, name):
+            return _missing("test", name)
+    return runs.comparison(measured.run(directory, before), measured.run(directory, after))
+
+
+def functions(directory: Path, name: str) -> str:
+    """Show the functions that a profile found to take most time."""
+    if not measured.exists(directory, name):
+        return _missing("profile", name)
+    found = measured.functions(directory, name)[: measured.FUNCTIONS_SHOWN]
+    rows = [(code(one.function), figures.percent(one.own), figures.percent(one.cumulative)) for one in found]
+    return table(("Function", "Own", "Cumulative"), rows)
+
+
+def stages(directory: Path, name: str) -> str:
+    """Show what each stage of a read costs."""
+    if not measured.exists(directory, name):
+        return _missing("stages", name)
+    rows = [
+        (one.stage, one.path, *map(figures.significant, (one.us, one.low_us, one.high_us)))
+        for one in measured.stages(directory, name)
+    ]
+    return table(("Stage", "Path", "Median, µs", "Lower quartile", "Upper quartile"), rows, texts=2)
+
+
+def peers(directory: Path, name: str) -> str:
+    """Show Choirbook among its peers."""
+    if not measured.exists(directory, name):
+        return _missing("peers", name)
+    return comparison.shown(measured.peers(directory, name))
+
+
+def cold(directory: Path, name: str) -> str:
+    """Show starts and first reads, and whether preloading is needed."""
+    if not measured.exists(directory, name):
+        return _missing("cold", name)
+    try:
+        found = msgspec.convert(measured.head(directory / name), colds.Cold)
+    except msgspec.ValidationError as error:
+        raise BadInput(f"{directory / name} is no result of choirbook perf cold: {error}.") from error
+    rows = [
+        (
+            row.what,
+            row.note,
+            figures.whole(row.reads),
+            *map(figures.milliseconds, (row.median_ms, row.p95_ms, row.max_ms)),
+        )
+        for row in colds.rows_of(found)
+    ]
+    answer = "is needed" if found.verdict.is_preloading_needed else "is not needed"
+    sentence = f"Preloading {answer}: {found.verdict.reason}."
+    shown = table(("", "Note", "Reads", "Median, ms", "p95, ms", "Longest, ms"), rows, texts=2)
+    return f"{sentence}\n\n{shown}"
+
+
+def machine(directory: Path, name: str) -> str:
+    """Say on what a result of any kind was measured; nothing where the result is not there."""
+    if not measured.exists(directory, name):
+        return ""
+    found = measured.head(directory / name).get("environment")
+    if not isinstance(found, dict):
+        raise BadInput(f"{directory / name} does not say on what it was measured. Measure it again.")
+    return runs.machine(found)
+
+
+def optimisations(directory: Path) -> str:
+    """Show what was tried, what it brought, and whether it was kept."""
+    tried = lists.optimisations(directory)
+    if not tried:
+        return f"> **Not measured yet:** `{lists.OPTIMISATIONS}` has no entries."
+    head = ("Optimisation", "Reason", "Commit", "Kept", "Figure", "Before", "After", "Change")
+    return table(head, [_optimisation(directory, one) for one in tried], texts=5)
+
+
+def _optimisation(directory: Path, one: lists.Optimisation) -> list[str]:
+    kept = "kept" if one.kept else "**dropped**"
+    told = [one.title, one.reason, one.commit or figures.MISSING, kept]
+    if not (measured.exists(directory, one.before) and measured.exists(directory, one.after)):
+        return [*told, "not measured yet", *[figures.MISSING] * 3]
+    title, before = measured.figure(directory, one.before, one.figure)
+    _, after = measured.figure(directory, one.after, one.figure)
+    return [
+        *told,
+        title,
+        figures.significant(before),
+        figures.significant(after),
+        lists.change(before, after),
+    ]
+
+
+DIRECTIVES: dict[str, tuple[int, Make]] = {
+    "summary": (1, _of_run(runs.summary)),
+    "verdict": (1, _of_run(runs.verdict)),
+    "percentiles": (1, _of_run(runs.percentiles)),
+    "locust": (1, _of_run(runs.locust)),
+    "compare": (2, compare),
+    "functions": (1, functions),
+    "stages": (1, stages),
+    "peers": (1, peers),
+    "cold": (1, cold),
+    "machine": (1, machine),
+    "optimisations": (0, optimisations),
+    "symptoms": (0, lists.symptoms_table),
+}
+"""By name: how many files it takes, and what makes it."""

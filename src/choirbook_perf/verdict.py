@@ -1,0 +1,98 @@
+"""The verdict of a run in a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from choirbook_perf.results import Result, Row
+
+if TYPE_CHECKING:
+    from choirbook_perf.compare import Change  # and with it numpy, which a test has no need of
+
+_STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
+_MAX_FAILURES = 5
+
+
+def show(result: Result) -> None:
+    """Print the verdict on stdout, for a person."""
+    console = Console(highlight=False)
+    console.print(_heading(result), markup=False, soft_wrap=True)
+    console.print(_percentiles(result))
+    console.print(_rows(result.verdict))
+    for failure in result.failures[:_MAX_FAILURES]:
+        text = f"failed {failure.count} times: {failure.name}: {failure.reason}"
+        console.print(text, style="red", markup=False, soft_wrap=True)
+
+
+def summary(result: Result, path: str) -> dict[str, Any]:
+    """Return the verdict for a program."""
+    return {
+        "result": path,
+        "outcome": outcome(result.verdict),
+        "is_partial": result.is_partial,
+        "requests": result.requests(),
+        "failed": result.failed(),
+        "duration_s": result.duration_s,
+        "verdict": [msgspec.structs.asdict(row) for row in result.verdict],
+    }
+
+
+def outcome(rows: list[Row]) -> str:
+    """Return the worst outcome of all rows."""
+    found = {row.outcome for row in rows}
+    return next((each for each in ("fail", "inconclusive") if each in found), "pass")
+
+
+def _heading(result: Result) -> str:
+    partial = ", interrupted" if result.is_partial else ""
+    era = f" {result.target.era}" if result.target.era else ""
+    total = result.requests() + result.failed()
+    rate = total / result.duration_s if result.duration_s else 0
+    return (
+        f"{result.target.server or 'server'}, {result.target.protocol}{era}: {total} requests in "
+        f"{result.duration_s:.0f} s ({rate:.0f}/s), {result.failed()} failed{partial}"
+    )
+
+
+def _percentiles(result: Result) -> Table:
+    table = Table("type", "cache", "requests", "p50 ms", "p95 ms", "p99 ms", "longest ms", box=None)
+    pairs = sorted({(each.resource_type, each.cache_result) for each in result.series})
+    for resource_type, cache_result in pairs:
+        latencies = result.histogram(resource_type=resource_type, cache_result=cache_result)
+        if not len(latencies):
+            continue
+        figures = [latencies.percentile_ms(percent) for percent in (50, 95, 99)] + [latencies.max_ms()]
+        row = (resource_type, cache_result, str(len(latencies)))
+        table.add_row(*row, *(f"{figure:.3g}" for figure in figures))
+    return table
+
+
+def _rows(rows: list[Row]) -> Table:
+    table = Table("metric", "limit", "measured", "requests", "verdict", box=None)
+    for row in rows:
+        measured = "-" if row.measured is None else f"{row.measured:.4g} {row.unit}"
+        verdict = f"{row.outcome}: {row.reason}" if row.reason else row.outcome
+        limit = f"{row.limit:g} {row.unit}"
+        table.add_row(row.metric, limit, measured, str(row.requests), verdict, style=_STYLES[row.outcome])
+    return table
+
+
+def show_changes(changes: list[Change]) -> None:
+    """Print a comparison on stdout, for a person."""
+    table = Table("metric", "old", "new", "difference at 95 %", "verdict", box=None)
+    for change in changes:
+        span = f"{change.low:+.3g} to {change.high:+.3g} {change.unit}"
+        verdict = f"{change.verdict}: {change.reason}" if change.reason else change.verdict
+        told = f"{verdict}, beyond the margin" if change.is_regression else verdict
+        table.add_row(change.metric, f"{change.old:.4g}", f"{change.new:.4g}", span, told)
+    Console(highlight=False).print(table)
+
+
+def changes_summary(changes: list[Change]) -> dict[str, Any]:
+    """Return a comparison for a program."""
+    found = [change.metric for change in changes if change.is_regression]
+    return {"regressions": found, "changes": [msgspec.structs.asdict(change) for change in changes]}

@@ -1,0 +1,175 @@
+"""What becomes of looks at the files of a real directory; whoever else serves it says what is to wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from math import inf
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from choirbook.catalog.catalog import Catalog
+from choirbook.catalog.changeset import Draft
+from choirbook.catalog.rules import default_rules
+from choirbook.library.adoption import Adopting
+from choirbook.library.changes import Judge
+from choirbook.library.scanner import load_catalog, look, survey
+from choirbook.model import SourceEntry
+from choirbook.runtime.threads import Threads
+from choirbook.sources.filesystem import FilesystemSource
+from tests.support.sources import directory
+from tests.support.trees import replace
+from tests.support.waiting import eventually
+
+CORE = "sdlc-core.md"
+
+
+class Bench:
+    """What adopts, over a directory and its catalog."""
+
+    def __init__(self, root: Path, source: FilesystemSource, catalog: Catalog) -> None:
+        self._threads = Threads(1)
+        self.root = root
+        self.source = source
+        self.catalog = catalog
+        self.adopting = Adopting(Judge(source, catalog), catalog, self._threads)
+
+    @property
+    def title(self) -> str | None:
+        """What the catalog says of the document that is edited here."""
+        document = self.catalog.document(CORE)
+        return None if document is None else document.title
+
+    async def look(self, *paths: str) -> Mapping[str, SourceEntry | None]:
+        seen = await self._threads.run(look, self.source, paths or (CORE,))
+        await self.adopting.adopt(seen)
+        return seen
+
+    def close(self) -> None:
+        self._threads.close()
+
+
+class Others:
+    """Others that have changes of some files wait."""
+
+    def __init__(self, due_s: Mapping[str, float]) -> None:
+        self._due_s = due_s
+        self.asked: list[Draft] = []
+
+    async def join(self) -> None:
+        """Nobody is there."""
+
+    async def joined(self, cost_s: float) -> None:
+        """Nobody is told."""
+
+    async def agree(self, draft: Draft) -> Mapping[str, float]:
+        self.asked.append(draft)
+        return self._due_s
+
+
+@pytest.fixture
+def bench(library: Path) -> Iterator[Bench]:
+    source = directory(library)
+    bench = Bench(library, source, load_catalog(source, default_rules("library"))[0])
+    yield bench
+    bench.close()
+
+
+@pytest.fixture
+def empty_bench(library: Path) -> Iterator[Bench]:
+    bench = Bench(library, directory(library), Catalog(default_rules("library")))
+    yield bench
+    bench.close()
+
+
+async def test_a_change_is_pending_until_it_was_quiet(bench: Bench) -> None:
+    before = bench.title
+    replace(bench.root / CORE, "# New\n")
+    await bench.look()
+    assert CORE in bench.adopting
+    assert bench.title == before
+    due_s = bench.adopting.due_s
+    assert bench.adopting.due(due_s - 0.01) == set()
+    assert bench.adopting.due(due_s) == {CORE}
+
+    async def is_adopted() -> bool:
+        await bench.look()
+        return CORE not in bench.adopting
+
+    await eventually(is_adopted)
+    assert (bench.title, bench.adopting.due_s) == ("New", inf)
+
+
+async def test_what_another_host_has_seen_whole_is_believed_without_a_wait(bench: Bench) -> None:
+    replace(bench.root / CORE, "# New\n")
+    entry = (await bench.look())[CORE]
+    assert entry is not None
+    assert CORE in bench.adopting
+    bench.adopting.trust({CORE: bench.source.portable(entry.version)})
+    await bench.look()
+    assert (bench.title, CORE in bench.adopting) == ("New", False)
+
+
+async def test_of_another_version_than_that_nothing_is_believed(bench: Bench) -> None:
+    before = bench.title
+    bench.adopting.trust({CORE: "of another version"})
+    replace(bench.root / CORE, "# New\n")
+    await bench.look()
+    assert (bench.title, CORE in bench.adopting) == (before, True)
+
+
+async def test_what_others_have_wait_is_pending_until_then(bench: Bench) -> None:
+    before, others = bench.title, Others({CORE: monotonic() + 3600.0})
+    bench.adopting.others = others
+    replace(bench.root / CORE, "# New\n")
+
+    async def is_asked() -> bool:
+        await bench.look()
+        return bool(others.asked)
+
+    await eventually(is_asked)
+    assert bench.title == before
+    assert bench.adopting.due(monotonic() + 60.0) == set()
+    assert bench.adopting.due(monotonic() + 3600.0) == {CORE}
+
+
+async def test_what_others_have_not_wait_is_made_though_the_rest_is(bench: Bench) -> None:
+    new = "new.md"
+    others = Others({CORE: monotonic() + 3600.0})
+    bench.adopting.others = others
+    replace(bench.root / CORE, "# New\n")
+    (bench.root / new).write_text("# Other\n")
+
+    async def is_there() -> bool:
+        await bench.look(CORE, new)
+        return bench.catalog.document(new) is not None
+
+    await eventually(is_there)
+    assert CORE in bench.adopting
+    assert new not in bench.adopting
+
+
+async def test_a_file_that_is_given_up_is_no_longer_due(bench: Bench) -> None:
+    replace(bench.root / CORE, "# New\n")
+    await bench.look()
+    bench.adopting.give_up(CORE)
+    bench.adopting.give_up("never-seen.md")
+    assert CORE not in bench.adopting
+    assert bench.adopting.due_s == inf
+
+
+async def test_the_first_look_is_adopted_without_a_wait_and_nobody_is_asked(empty_bench: Bench) -> None:
+    others = Others({})
+    empty_bench.adopting.others = others
+    found = await asyncio.to_thread(survey, empty_bench.source)
+    await empty_bench.adopting.adopt_unasked(found.entries)
+    assert empty_bench.title is not None
+    assert others.asked == []
+
+
+async def test_a_look_that_shows_nothing_changes_nothing(bench: Bench) -> None:
+    generation = bench.catalog.generation
+    await bench.adopting.adopt({})
+    assert bench.catalog.generation == generation

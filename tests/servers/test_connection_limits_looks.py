@@ -1,0 +1,88 @@
+"""Looks at connections that go on by themselves, and what they count.
+
+Each test runs its own loop: counting descriptors asks the system, which never waits, and the guard against
+blocking calls does not know that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from choirbook.runtime.quotas import Kind, Shares, peer_key
+from choirbook.servers.connection_limits import LOOK_S, Crowding, Link, silence_ms
+from choirbook.servers.descriptors import Descriptor
+from tests.servers.test_connection_limits import GREEDY, LOCAL, Pairs, fill, is_open, pairs
+from tests.support.waiting import eventually, never
+
+__all__ = ["pairs"]
+
+
+@asynccontextmanager
+async def looking(pairs: Pairs, total: int, unread: int) -> AsyncIterator[Shares]:
+    shares = Shares(0.25, {Kind.CONNECTIONS: total, Kind.UNREAD: unread})
+    crowding = Crowding(pairs.port, total, shares, peer_key)
+    crowding.start()
+    try:
+        yield shares
+    finally:
+        crowding.stop()
+
+
+def test_connections_that_read_nothing_are_counted_when_they_are_closed(pairs: Pairs) -> None:
+    ends = [pairs.connect(GREEDY) for _ in range(4)]
+    for _, served in ends:
+        fill(served)
+
+    async def look() -> None:
+        async with looking(pairs, 1000, unread=8) as shares:
+            await eventually(lambda: shares[Kind.UNREAD].refused == 2)
+            assert shares[Kind.UNREAD].full == 1
+            assert (shares[Kind.CONNECTIONS].refused, shares[Kind.CONNECTIONS].full) == (0, 0)
+
+    asyncio.run(look())
+
+
+def test_connections_over_the_share_are_counted_when_they_are_closed(pairs: Pairs) -> None:
+    clients = [pairs.connect(GREEDY)[0] for _ in range(5)]
+
+    async def look() -> None:
+        async with looking(pairs, 12, unread=1000) as shares:
+            await eventually(lambda: shares[Kind.CONNECTIONS].refused == 2)
+            assert shares[Kind.CONNECTIONS].full == 1
+            assert shares[Kind.UNREAD].refused == 0
+
+    asyncio.run(look())
+    assert sum(map(is_open, clients)) == 3
+
+
+def test_nothing_is_counted_or_closed_while_there_are_few_connections(pairs: Pairs) -> None:
+    clients = [pairs.connect(address)[0] for address in (GREEDY, GREEDY, LOCAL)]
+
+    async def look() -> None:
+        async with looking(pairs, 1_000_000, unread=1_000_000) as shares:
+            await never(
+                lambda: any((shares[kind].refused, shares[kind].full) != (0, 0) for kind in Kind),
+                for_s=3 * LOOK_S,
+            )
+
+    asyncio.run(look())
+    assert all(map(is_open, clients))
+
+
+def test_looks_end_when_they_are_stopped(pairs: Pairs) -> None:
+    async def look() -> None:
+        async with looking(pairs, 1000, unread=8):
+            assert len(asyncio.all_tasks()) == 2
+        await eventually(lambda: len(asyncio.all_tasks()) == 1)
+
+    asyncio.run(look())
+
+
+def test_descriptor_that_is_no_connection_any_more_counts_as_heard_just_now() -> None:
+    with socket.socket() as closed:
+        descriptor = Descriptor(closed.fileno(), os.fstat(closed.fileno()).st_ino)
+    assert silence_ms(Link(descriptor, (GREEDY, 1))) == 0

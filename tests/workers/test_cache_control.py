@@ -1,0 +1,113 @@
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from choirbook.errors import InvalidParams, InvalidUri, ResourceNotFound
+from choirbook.model import Form, Invalidation, ServedFrom
+from choirbook.workers.status import Link
+from tests.support.apps import Served, serving
+from tests.support.reading import read
+from tests.support.trees import CORE_URI
+from tests.support.waiting import eventually
+
+PATTERN = "mcp://resources/patterns/python/core"
+
+
+@pytest.fixture
+async def workers(library: Path, tmp_path: Path) -> AsyncIterator[list[Served]]:
+    """Three apps that share a directory, as the workers of one server do."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(serving(library, shared=shared)) for _ in range(3)]
+
+
+async def served_from(workers: list[Served], uri: str = CORE_URI) -> list[ServedFrom]:
+    return [(await read(worker.library, uri)).served_from for worker in workers]
+
+
+HITS, MISSES = [ServedFrom.HIT] * 3, [ServedFrom.MISS] * 3
+
+
+async def test_every_worker_has_forgotten_when_the_invalidation_returns(workers: list[Served]) -> None:
+    await served_from(workers)
+    assert await served_from(workers) == HITS
+    crew = await workers[1].app.caretaker.invalidate(Invalidation(uri=CORE_URI))
+    assert (crew.silent, crew.forgotten, [each.forgotten for each in crew.workers]) == (0, 3, [1, 1, 1])
+    assert await served_from(workers) == MISSES
+
+
+async def test_only_what_is_in_the_scope_is_forgotten(workers: list[Served]) -> None:
+    for uri in (CORE_URI, PATTERN):
+        await served_from(workers, uri)
+    crew = await workers[0].app.caretaker.invalidate(Invalidation(type="pattern"))
+    assert crew.forgotten == 3
+    assert await served_from(workers, CORE_URI) == HITS
+    assert await served_from(workers, PATTERN) == MISSES
+
+
+async def test_what_the_library_is_told_to_drop_every_worker_drops(workers: list[Served]) -> None:
+    await served_from(workers)
+    await workers[0].library.invalidate(Invalidation())
+
+    async def all_read_it_again() -> bool:
+        return (await read(workers[2].library)).served_from is ServedFrom.MISS
+
+    await eventually(all_read_it_again)
+
+
+@pytest.mark.parametrize(
+    ("scope", "error"),
+    [
+        (Invalidation(uri="mcp://resources/none"), ResourceNotFound),
+        (Invalidation(uri="no uri"), InvalidUri),
+        (Invalidation(type="none"), InvalidParams),
+    ],
+)
+async def test_a_scope_that_names_nothing_is_refused(
+    workers: list[Served], scope: Invalidation, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        await workers[0].app.caretaker.invalidate(scope)
+
+
+async def test_warming_makes_every_read_a_hit_in_every_worker(workers: list[Served]) -> None:
+    await read(workers[0].library, CORE_URI, Form.RAW)
+    crew = await workers[0].app.caretaker.warm(10.0)
+    assert not crew.is_warming
+    for worker in crew.workers:
+        done = worker.warming
+        assert (done.held + done.loaded, done.failed, done.no_room) == (done.uris, 0, 0)
+        assert done.uris > worker.resources, "aliases too"
+    assert await served_from(workers) == HITS
+    again = await workers[2].app.caretaker.warm(10.0)
+    assert all(worker.warming.held == worker.warming.uris for worker in again.workers)
+
+
+async def test_what_was_forgotten_is_loaded_again(workers: list[Served]) -> None:
+    await workers[0].app.caretaker.warm(10.0)
+    await workers[0].app.caretaker.invalidate(Invalidation(uri=CORE_URI))
+    crew = await workers[0].app.caretaker.warm(10.0)
+    assert [worker.warming.loaded for worker in crew.workers] == [1, 1, 1]
+    assert await served_from(workers) == HITS
+
+
+async def test_warming_that_is_not_waited_for_goes_on(workers: list[Served]) -> None:
+    crew = await workers[0].app.caretaker.warm(0.0)
+    assert crew.is_warming
+
+    async def all_warm() -> bool:
+        return not (await workers[0].app.caretaker.look()).is_warming
+
+    await eventually(all_warm)
+    assert await served_from(workers) == HITS
+
+
+async def test_every_worker_tells_what_it_holds(workers: list[Served]) -> None:
+    await read(workers[1].library)
+    crew = await workers[0].app.caretaker.look()
+    assert sorted(worker.entries for worker in crew.workers) == [0, 0, 1]
+    for state in crew.workers:
+        assert (state.redis, state.feed, state.ready) == (Link.OFF, Link.OFF, True)
