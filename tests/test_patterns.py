@@ -17,19 +17,19 @@ import choirbook
 from tests.support.patterns import risks
 
 SAFE = {
-    "headline._FENCE": "of each kind only the last fence can be open: a text is read three times at most",
-    "headline._LINK": "a parenthesis ends every run, so each place is tried from two links",
-    "placeholders._IN_MARKUP": "CDATA that is open reaches to the end, which matches",
-    "variables._SERVICE_LINK": "a name of an environment variable, whose length the system bounds",
-    "rules._LONG_KEY": "begins where a part of a key begins, and looks at MAX_KEY_PARTS of them",
+    "documents.metadata._FENCE": "of each kind only the last fence can be open: a text is read three times at most",
+    "documents.metadata._LINK": "a parenthesis ends every run, so each place is tried from two links",
+    "documents.placeholders._IN_MARKUP": "CDATA that is open reaches to the end, which matches",
+    "environment._SERVICE_LINK": "a name of an environment variable, whose length the system bounds",
+    "catalog.rules._LONG_KEY": "begins where a part of a key begins, and looks at MAX_KEY_PARTS of them",
 }
 """Patterns that look slow, and why they are not; all are measured in tests/test_linear_time.py."""
 
 DYNAMIC = {
-    "globs._compiled": "only patterns that `_is_cheap` lets pass; tests/test_linear_time.py measures them",
+    "text.globs._compiled": "only patterns that `_is_cheap` lets pass; tests/test_linear_time.py measures them",
     "sources.wildmatch._compile_piece": "sets of bytes one behind the other, without any repetition",
     "uri.without": "a name of a variable, escaped, with fixed text around it",
-    "rules._line_of": "a key of the rules, escaped, once at the start of a line",
+    "catalog.rules._line_of": "a key of the rules, escaped, once at the start of a line",
 }
 """Patterns that are made while the program runs, and why they are safe."""
 
@@ -102,9 +102,11 @@ ALL = [use for module in modules() for use in uses(module)]
 
 def test_patterns_are_found() -> None:
     assert len(ALL) > 40
-    assert {"headline._ATX_HEADING", "sections.plain._DOUBTFUL", "rules._LONG_KEY"} <= {
-        use.place for use in ALL
-    }
+    assert {
+        "documents.metadata._ATX_HEADING",
+        "documents.sections.plain_headings._DOUBTFUL",
+        "catalog.rules._LONG_KEY",
+    } <= {use.place for use in ALL}
 
 
 @pytest.mark.parametrize("use", ALL, ids=[use.place for use in ALL])

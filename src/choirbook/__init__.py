@@ -11,7 +11,11 @@ if TYPE_CHECKING:
     from choirbook.library.library import Library
     from choirbook.settings import Settings
 
-_HOMES = {"Library": "choirbook.library", "Settings": "choirbook.settings", "create_app": "choirbook.app"}
+_HOMES = {
+    "Library": "choirbook.library.library",
+    "Settings": "choirbook.settings",
+    "create_app": "choirbook.app",
+}
 
 
 def __getattr__(name: str) -> object:

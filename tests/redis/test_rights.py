@@ -19,7 +19,7 @@ from tests.support.sharing import serving_far, shared_of, written
 from tests.support.trees import CORE, CORE_URI, replace
 from tests.support.waiting import eventually
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "deploying.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "deploying.md"
 PASSWORD = "correct-horse-battery"  # noqa: S105 - of a Redis that lives as long as a test
 
 

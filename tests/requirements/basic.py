@@ -82,8 +82,8 @@ _MESSAGES = page(
         "Statelessness",
         SHOULD_NOT,
         "Related requests need not come over one connection or to one process.",
-        "test_paging.py::test_a_cursor_gives_its_uri_back",
-        "test_parts.py::test_a_cursor_gives_back_what_went_in",
+        "catalog/test_cursors.py::test_a_cursor_gives_its_uri_back",
+        "documents/test_excerpts.py::test_a_cursor_gives_back_what_went_in",
         "mcp/test_requirements.py::test_a_cursor_is_good_at_another_process",
     ),
     row(

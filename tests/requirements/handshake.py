@@ -58,14 +58,14 @@ _TRANSPORTS = page(
         "Session Management: id",
         MUST,
         "A session's id is visible ASCII and cannot be guessed.",
-        "mcp/test_sessions.py::test_a_client_that_reads_streams_gets_a_session_that_nobody_can_guess",
+        "mcp/sessions/test_http.py::test_a_client_that_reads_streams_gets_a_session_that_nobody_can_guess",
     ),
     row(
         "Session Management: end",
         MUST,
         "A session that has ended, or never was, gets 404.",
-        "mcp/test_sessions.py::test_an_unknown_session_is_not_found",
-        "mcp/test_sessions.py::test_a_session_that_its_client_ended_is_not_found",
+        "mcp/sessions/test_http.py::test_an_unknown_session_is_not_found",
+        "mcp/sessions/test_http.py::test_a_session_that_its_client_ended_is_not_found",
         "servers/test_session_workers.py::test_no_worker_knows_a_session_that_has_ended",
     ),
     row(
@@ -73,7 +73,7 @@ _TRANSPORTS = page(
         MUST,
         "GET is answered with an event stream or with 405.",
         "servers/test_streams.py::test_session_is_told_over_its_one_stream",
-        "mcp/test_sessions.py::test_other_methods_need_a_session",
+        "mcp/sessions/test_http.py::test_other_methods_need_a_session",
     ),
     row(
         "Multiple Connections",

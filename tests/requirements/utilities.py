@@ -31,8 +31,8 @@ _COMPLETION = page(
         SHOULD,
         "The best values come first, and a spelling that is nearly right finds something.",
         "mcp/test_completion.py::test_what_begins_nothing_finds_what_is_like_it",
-        "test_candidates.py::test_what_begins_nothing_is_looked_for_inside",
-        "test_candidates.py::test_what_is_nowhere_inside_is_taken_for_a_spelling_error",
+        "catalog/test_template_values.py::test_what_begins_nothing_is_looked_for_inside",
+        "catalog/test_template_values.py::test_what_is_nowhere_inside_is_taken_for_a_spelling_error",
     ),
     row(
         "Security",
@@ -80,7 +80,7 @@ _PAGINATION = page(
         "Implementation Guidelines",
         SHOULD,
         "Cursors stay good, whatever changes.",
-        "test_catalog.py::test_a_page_starts_after_a_uri_that_is_gone",
+        "catalog/test_catalog.py::test_a_page_starts_after_a_uri_that_is_gone",
         "mcp/test_requirements.py::test_a_cursor_is_good_at_another_process",
     ),
     row(
@@ -88,7 +88,7 @@ _PAGINATION = page(
         SHOULD,
         "A cursor that was not made here gets -32602; an empty one was not.",
         "mcp/test_streamable.py::test_a_bad_cursor",
-        "test_paging.py::test_a_cursor_of_somebody_else_is_refused",
+        "catalog/test_cursors.py::test_a_cursor_of_somebody_else_is_refused",
         "mcp/test_prompts.py::test_a_cursor_of_somebody_else_is_refused",
         "mcp/tools/test_feature.py::test_the_list_has_one_page_and_is_the_same_again",
     ),

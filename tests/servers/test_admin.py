@@ -273,7 +273,7 @@ def test_a_place_where_no_socket_can_be_stops_the_start(tmp_path: Path, place: s
 
 
 def test_nothing_listens_and_h11_is_not_imported_where_the_surface_is_off(tmp_path: Path) -> None:
-    probe = "import sys, choirbook.cli.serving, choirbook.app; sys.exit('h11' in sys.modules)"
+    probe = "import sys, choirbook.cli.serve, choirbook.app; sys.exit('h11' in sys.modules)"
     subprocess.run([sys.executable, "-c", probe], check=True, cwd=tmp_path, timeout=DEADLINE_S)
     with running(rsgi_command(write_library(tmp_path / "library")), tmp_path / "run") as server:
         assert "Admin" not in server.stdout

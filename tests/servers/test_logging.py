@@ -58,7 +58,7 @@ def test_events_are_json_where_nobody_looks(root: Path, tmp_path: Path) -> None:
         wait_for(lambda: "rules" in server.stderr, "an event")
         events = [json.loads(line) for line in server.stderr.splitlines() if "rules" in line]
         assert events[0]["level"] == "warning"
-        assert events[0]["logger"] == "choirbook.freshness"
+        assert events[0]["logger"] == "choirbook.follower"
         end(server.process)
         assert [line["cache_result"] for line in server.read_lines(CORE)] == ["miss"]
 

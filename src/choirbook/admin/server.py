@@ -25,7 +25,7 @@ from choirbook.servers.asgi.server import AsgiHeaders
 from choirbook.servers.unexpected_errors import answer_unexpected
 from choirbook.servers.uploads import refuse_long_body, too_long
 
-log = logging.getLogger("choirbook.servers.plain")
+log = logging.getLogger("choirbook.admin")
 
 MAX_CALLS = 16
 """Carried out by a worker at once; further ones wait. A handful of operators call it."""

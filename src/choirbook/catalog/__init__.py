@@ -1,0 +1,1 @@
+"""The catalog of resources: URIs, rules that assign them, changesets, cursors."""

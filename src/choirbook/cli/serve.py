@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from choirbook.servers.granian.supervisor import InheritingServer
 
-log = logging.getLogger("choirbook.cli.serving")
+log = logging.getLogger("choirbook.cli")
 
 FILES_BESIDE_STREAMS = BESIDE_STREAMS + 512
 """Connections of other requests, and what a worker has open itself."""

@@ -1,0 +1,1 @@
+"""Documents: bytes to the forms that are sent, metadata, sections, excerpts. Pure."""

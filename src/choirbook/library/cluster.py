@@ -103,7 +103,7 @@ class Sharing:
     def start(self) -> None:
         """Begin to tell and to listen, on the running event loop."""
         self._on_turn()
-        self._task = asyncio.create_task(self._tell(), name="choirbook-sharing")
+        self._task = asyncio.create_task(self._tell(), name="choirbook-cluster")
 
     async def stop(self) -> None:
         """End the task; what was not told yet is forgotten."""

@@ -25,7 +25,7 @@ from choirbook.runtime.tasks import end_tasks
 from choirbook.runtime.threads import Threads
 from choirbook.sources.ignore import is_hidden, is_ignore_file
 
-log = logging.getLogger("choirbook.freshness")
+log = logging.getLogger("choirbook.follower")
 
 TRUE_FOR_S = 5.0
 """Age at which a catalog that somebody else filled is no longer served before it was compared."""
@@ -86,7 +86,7 @@ class Freshness:
 
     def start(self) -> None:
         """Begin to follow, on the running event loop."""
-        self._tasks.append(asyncio.create_task(self._follow(), name="choirbook-freshness"))
+        self._tasks.append(asyncio.create_task(self._follow(), name="choirbook-follower"))
         if self.is_watch_wanted:
             self._tasks.append(asyncio.create_task(self._listen(), name="choirbook-watch"))
 

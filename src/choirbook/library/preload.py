@@ -16,9 +16,9 @@ from choirbook.errors import RequestError
 from choirbook.library.library import Library
 from choirbook.model import Form, Reading, ResourceInfo, ServedFrom
 from choirbook.runtime.tasks import end_tasks
-from choirbook.workers.status import Progress
+from choirbook.runtime.progress import Progress
 
-log = logging.getLogger("choirbook.preloading")
+log = logging.getLogger("choirbook.preload")
 
 USUAL_FORMS = (Form.RAW, Form.JSON, Form.MCP_HANDSHAKE, Form.MCP_MODERN)
 """What nearly all clients ask for. Coded forms cost far more to make (`choirbook stages`); few want them."""

@@ -27,7 +27,7 @@ from choirbook.sources.beneath import Directory, is_regular
 from choirbook.sources.filesystem import FilesystemSource
 from choirbook.sources.mounts import is_on_local_disk
 
-log = logging.getLogger("choirbook.surveying")
+log = logging.getLogger("choirbook.scanner")
 
 MAX_RULES_BYTES = 1024 * 1024
 

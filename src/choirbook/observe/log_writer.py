@@ -65,7 +65,7 @@ class LineWriter:
         self._taken_bytes += size_bytes
         self._blocks.put(block)
         if self._thread is None and self._starting.acquire(blocking=False):
-            self._thread = threading.Thread(target=self._run, name="choirbook-lines", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="choirbook-log", daemon=True)
             self._thread.start()
         return True
 

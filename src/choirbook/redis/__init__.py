@@ -1,0 +1,1 @@
+"""The shared cache level in Redis, and the feed of changes between hosts."""

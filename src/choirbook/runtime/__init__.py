@@ -1,0 +1,1 @@
+"""Tasks, threads, descriptor limits and quotas: what a process has to share."""

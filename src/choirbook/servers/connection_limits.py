@@ -27,7 +27,7 @@ from choirbook.runtime.threads import Threads
 from choirbook.servers import descriptors
 from choirbook.servers.descriptors import Address, Descriptor
 
-log = logging.getLogger("choirbook.servers.crowding")
+log = logging.getLogger("choirbook.servers")
 
 BESIDE_STREAMS = 2048
 """Connections that a worker accepts beside those of its streams."""
@@ -93,7 +93,9 @@ class Crowding:
     def start(self) -> None:
         """Begin to look, on the running event loop, where the system tells."""
         if self._is_limited and _DESCRIPTORS.is_dir():
-            self._looking = asyncio.get_running_loop().create_task(self._look_on(), name="choirbook-crowding")
+            self._looking = asyncio.get_running_loop().create_task(
+                self._look_on(), name="choirbook-connection-limits"
+            )
 
     def stop(self) -> None:
         """Look no more."""

@@ -1,0 +1,1 @@
+"""Pure helpers for text: wildcards, suggestions, escapes, token estimates."""

@@ -102,7 +102,7 @@ class Caretaker:
         return await self._ask(_Look())
 
     def _on_invalidation(self, scope: Invalidation) -> None:
-        self._telling = asyncio.create_task(self._ask_others(_Forget(scope)), name="choirbook-forgetting")
+        self._telling = asyncio.create_task(self._ask_others(_Forget(scope)), name="choirbook-invalidation")
         self._tasks.add(self._telling)
         self._telling.add_done_callback(self._tasks.discard)
 

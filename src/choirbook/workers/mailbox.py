@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-log = logging.getLogger("choirbook.bell")
+log = logging.getLogger("choirbook.workers")
 
 MAX_MESSAGE_BYTES = 8192
 """Room for a URI of the greatest length, spelt in JSON, and for what a worker tells of itself."""

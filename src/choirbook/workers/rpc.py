@@ -21,7 +21,7 @@ from choirbook.runtime.tasks import end_tasks
 from choirbook.runtime.threads import Threads
 from choirbook.workers.mailbox import Bell
 
-log = logging.getLogger("choirbook.neighbours")
+log = logging.getLogger("choirbook.workers")
 
 ANSWER_S = 1.0
 """How long a worker that is alive is waited for. One that takes longer is stuck, and counts as silent."""
@@ -82,7 +82,7 @@ class Neighbours:
             return
         self._bell = await self._thread.run(_hang, self._directory)
         self._bell.listen(self._hear)
-        self._task = asyncio.create_task(self._work(self._bell), name="choirbook-neighbours")
+        self._task = asyncio.create_task(self._work(self._bell), name="choirbook-rpc")
 
     async def stop(self) -> None:
         """Answer no longer."""

@@ -7,20 +7,7 @@ from enum import StrEnum
 import msgspec
 from msgspec import UNSET, UnsetType
 
-
-class Progress(msgspec.Struct, frozen=True, rename="camel"):
-    """How far a pass has come, in URIs."""
-
-    uris: int
-    """All that there are, aliases too."""
-    held: int
-    """In memory already, in every usual form."""
-    loaded: int
-    failed: int
-    """Gone, or not to be read; the log has the reasons."""
-    no_room: int
-    """Left out, as the cache is full."""
-    running: bool
+from choirbook.runtime.progress import Progress
 
 
 class Link(StrEnum):

@@ -1,0 +1,1 @@
+"""Sessions of the handshake era over HTTP, their streams and their store."""

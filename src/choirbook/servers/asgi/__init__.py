@@ -1,0 +1,1 @@
+"""The ASGI server side: requests and streams."""

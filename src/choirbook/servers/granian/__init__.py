@@ -1,0 +1,1 @@
+"""Granian, the production runtime: its processes, sockets and scheduler."""

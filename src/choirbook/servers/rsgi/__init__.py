@@ -1,0 +1,1 @@
+"""The RSGI server side, for Granian: requests, streams, backpressure."""

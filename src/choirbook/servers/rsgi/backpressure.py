@@ -125,7 +125,7 @@ class Pressure:
         gauge.was_sought = gauge.connection is not None or not gauge.ends.peer[1]
         self._waiting[gauge] = None
         if self._looking is None:
-            self._looking = asyncio.create_task(self._look(), name="choirbook-pressure")
+            self._looking = asyncio.create_task(self._look(), name="choirbook-backpressure")
 
     async def _look(self) -> None:
         try:
