@@ -73,11 +73,11 @@ QUANTILES = (0.5, 0.95, 0.99)
 
 TRAFFIC = (
     stat("Reads", "Reads of resources per second, over HTTP and MCP.", "reqps", rate(f"{READ}_count")),
-    stat("Hit rate", "Fraction of reads answered from a cache.", "percentunit", HIT_RATE),
+    stat("Hit rate", "Share of reads answered from a cache.", "percentunit", HIT_RATE),
     stat("p95", "95 % of reads are answered within this time.", "s", quantile(0.95, READ)),
     stat(
         "Server errors",
-        "Responses with 5xx per second. No client input causes one on a healthy server.",
+        "Responses with 5xx per second. No input causes one on a healthy server.",
         "reqps",
         rate("choirbook_http_responses_total", more='status="5xx"'),
     ),
@@ -88,8 +88,8 @@ TRAFFIC = (
         gauge("choirbook_catalog_resources", of="min"),
     ),
     stat(
-        "Uptime",
-        "Time since the oldest worker started.",
+        "Up for",
+        "Since the oldest worker started.",
         "s",
         f"time() - min(process_start_time_seconds{{{OF_THESE}}})",
     ),
@@ -113,7 +113,8 @@ TRAFFIC = (
     ),
     Panel(
         "MCP errors",
-        "MCP messages per second that failed, by method and code; tool_error is an error of the tool itself.",
+        "MCP messages per second answered with an error, by method and code; tool_error is an error that a "
+        "tool reported.",
         "reqps",
         (
             Query(
@@ -125,7 +126,7 @@ TRAFFIC = (
         ),
     ),
     Panel(
-        "Bytes sent",
+        "Sent",
         "Bytes of response bodies per second.",
         "Bps",
         (Query(rate("choirbook_http_response_body_bytes_total"), "bodies"),),
@@ -145,25 +146,25 @@ TRAFFIC = (
 LATENCY = (
     Panel(
         "All reads",
-        "From the complete request to its response. Targets: 50, 100 and 200 ms.",
+        "From the complete request to its response. Promised: 50, 100 and 200 ms.",
         "s",
         tuple(Query(quantile(share, READ), f"p{share * 100:g}") for share in QUANTILES),
     ),
     Panel(
         "p95 by type and cache result",
-        "Targets: 10 ms for hits, 100 ms for misses.",
+        "Hits promise 10 ms, misses 100 ms.",
         "s",
         (Query(quantile(0.95, READ, "resource_type, cache_result"), "{{resource_type}} {{cache_result}}"),),
     ),
     Panel(
         "p99 by type and cache result",
-        "99 % of reads are answered within this time.",
+        "The slowest one per cent of reads.",
         "s",
         (Query(quantile(0.99, READ, "resource_type, cache_result"), "{{resource_type}} {{cache_result}}"),),
     ),
     Panel(
         "Distribution",
-        "Number of reads by duration.",
+        "Number of reads by latency.",
         "s",
         (Query(rate(f"{READ}_bucket", "le"), "{{le}}"),),
         "heatmap",
@@ -176,7 +177,7 @@ LATENCY = (
     ),
     Panel(
         "Search",
-        "Includes time spent queued and the wait for the index.",
+        "Including time spent queued and waiting for the index.",
         "s",
         tuple(
             Query(quantile(share, "choirbook_search_latency_seconds"), f"p{share * 100:g}")
@@ -188,7 +189,7 @@ LATENCY = (
 CACHE = (
     Panel(
         "Hit rate by type",
-        "Fraction of reads answered from a cache. Low only after a start or a change.",
+        "Share of reads answered from a cache. Low only after a start or a change.",
         "percentunit",
         (
             Query(
@@ -206,26 +207,26 @@ CACHE = (
         (Query(rate(f"{READ}_count", "cache_result"), "{{cache_result}}"),),
     ),
     Panel(
-        "Cached resources",
-        "In memory, over all workers; each worker has its own cache.",
+        "Resources held",
+        "In memory, on all workers; each has its own cache.",
         "none",
         (Query(gauge("mcp_resource_cache_size", "level"), "{{level}}"),),
     ),
     Panel(
-        "Cached bytes by form",
-        "The forms of documents that fill the cache.",
+        "Bytes held by form",
+        "Which forms of documents fill the cache.",
         "bytes",
         (Query(gauge("mcp_resource_cache_form_bytes", "form"), "{{form}}"),),
     ),
     Panel(
         "Evictions",
-        "Evicted resources per second, by the limit that was reached. Near 0 on a healthy server.",
+        "Resources evicted per second, by the limit that was reached. Close to none on a healthy server.",
         "ops",
         (Query(rate("mcp_resource_cache_evictions_total", "level, reason"), "{{level}}, {{reason}}"),),
     ),
     Panel(
-        "Cache lookup",
-        "Time of a lookup in the memory cache.",
+        "Look-up",
+        "Time that the cache lookup takes in a read.",
         "s",
         (
             Query(
@@ -234,7 +235,7 @@ CACHE = (
         ),
     ),
     Panel(
-        "Redis lookups",
+        "Redis look-ups",
         f"{WITH_REDIS} Misses that asked Redis, by result.",
         "ops",
         (Query(rate("choirbook_shared_cache_lookups_total", "result"), "{{result}}"),),
@@ -242,7 +243,7 @@ CACHE = (
     ),
     Panel(
         "Redis writes",
-        f"{WITH_REDIS} Values written and values dropped.",
+        f"{WITH_REDIS} Values written, and values dropped.",
         "ops",
         (Query(rate("choirbook_shared_cache_writes_total", "result"), "{{result}}"),),
         width=12,
@@ -251,8 +252,8 @@ CACHE = (
 
 FAULTS = (
     Panel(
-        "Health",
-        "1 is healthy. The watcher reports edits; Redis and its change feed exist only with --redis.",
+        "What works",
+        "1 is healthy. The watcher reports edits; Redis and its feed are shown only with --redis.",
         "none",
         (
             Query(gauge("choirbook_watch_up", of="min"), "watcher"),
@@ -262,19 +263,19 @@ FAULTS = (
     ),
     Panel(
         "Catalog",
-        "Resources that the library serves; the worker with the fewest.",
+        "Resources served; the lowest number of any worker.",
         "none",
         (Query(gauge("choirbook_catalog_resources", "instance", "min"), "{{instance}}"),),
     ),
     Panel(
-        "Catalog changes",
+        "Changes of the catalog",
         "Number of changes within the interval.",
         "none",
         (Query(f"max(changes(choirbook_catalog_generation{{{OF_THESE}}}[$__rate_interval]))", "changes"),),
     ),
     Panel(
         "Failed reads",
-        "Per second, by reason. Clients cause ResourceNotFound and Invalid...",
+        "Per second, by reason. ResourceNotFound and Invalid... are errors of clients.",
         "reqps",
         (Query(rate("mcp_resource_failed_reads_total", "reason"), "{{reason}}"),),
     ),
@@ -286,10 +287,12 @@ FAULTS = (
     ),
     Panel(
         "Losses",
-        "Within the interval: failed scans, lost messages of the change feed, and dropped log lines.",
+        "Within the interval: failed scans, lost messages of the feed, lost log lines.",
         "none",
         (
-            Query(f"sum(increase(choirbook_failed_surveys_total{{{OF_THESE}}}[$__rate_interval]))", "scans"),
+            Query(
+                f"sum(increase(choirbook_failed_surveys_total{{{OF_THESE}}}[$__rate_interval]))", "surveys"
+            ),
             Query(f"sum(increase(choirbook_feed_losses_total{{{OF_THESE}}}[$__rate_interval]))", "feed"),
             Query(
                 f"sum(increase(choirbook_access_log_dropped_lines_total{{{OF_THESE}}}[$__rate_interval]))",
@@ -299,13 +302,13 @@ FAULTS = (
     ),
     Panel(
         "Redis errors",
-        f"{WITH_REDIS} Calls per second that failed, by reason.",
+        f"{WITH_REDIS} Failed calls per second, by reason.",
         "ops",
         (Query(rate("choirbook_redis_errors_total", "reason"), "{{reason}}"),),
     ),
     Panel(
-        "Circuit breakers",
-        f"{WITH_REDIS} Workers that bypass Redis, and breakers that opened within the interval.",
+        "Breakers",
+        f"{WITH_REDIS} Workers that bypass Redis, and how often one started to within the interval.",
         "none",
         (
             Query(gauge("choirbook_redis_open_breakers"), "open"),
@@ -317,19 +320,19 @@ FAULTS = (
     ),
     Panel(
         "Unverified in Redis",
-        f"{WITH_REDIS} Unused items per second, whose signature or content was wrong, by kind.",
+        f"{WITH_REDIS} Items per second whose signature or content was wrong, by kind. They were ignored.",
         "ops",
         (Query(rate("choirbook_redis_unverified_total", "kind"), "{{kind}}"),),
     ),
     Panel(
         "Refusals by share",
-        "Per second, how often a client address exceeded its share, by kind of share.",
+        "Refusals per second of requests beyond a client address's share, by what was requested.",
         "ops",
         (Query(rate("choirbook_share_refusals_total", "share"), "{{share}}"),),
     ),
     Panel(
         "Traces",
-        "Only if OTEL_* switches tracing on. Spans per second that arrived, and dropped ones by reason.",
+        "Only with OTEL_* settings. Spans per second that were delivered, and that were lost, by reason.",
         "ops",
         (
             Query(rate("choirbook_trace_spans_exported_total"), "arrived"),
@@ -339,7 +342,7 @@ FAULTS = (
     ),
     Panel(
         "Ended streams",
-        "Per second, by reason. slow: clients that do not read their stream.",
+        "Per second, by reason. slow: clients that do not read what is sent.",
         "ops",
         (Query(rate("choirbook_ended_streams_total", "reason"), "{{reason}}"),),
     ),
@@ -348,7 +351,7 @@ FAULTS = (
 PROCESS = (
     Panel(
         "Workers",
-        "Running and configured workers, and replacements since the start.",
+        "Running and wanted, and how many were replaced since the start.",
         "none",
         (
             Query(gauge("choirbook_workers"), "alive"),
@@ -358,13 +361,13 @@ PROCESS = (
     ),
     Panel(
         "CPU",
-        "CPU seconds per second; near 1 per worker, the workers are saturated.",
+        "CPU seconds per second; near 1 per worker, CPU is exhausted.",
         "none",
         (Query(rate("process_cpu_seconds_total", "instance"), "{{instance}}"),),
     ),
     Panel(
         "Memory",
-        "Resident memory; memory that workers share counts once for each.",
+        "Resident memory; memory that workers share counts for each.",
         "bytes",
         (
             Query(gauge("process_resident_memory_bytes", "instance"), "{{instance}}"),
@@ -373,7 +376,7 @@ PROCESS = (
     ),
     Panel(
         "Event loop",
-        "Delay of the event loop. During the delay, a worker answers no request.",
+        "Delay of scheduled work. While the loop is late, no request is answered.",
         "s",
         tuple(
             Query(quantile(share, "choirbook_event_loop_lag_seconds"), f"p{share * 100:g}")
@@ -382,7 +385,7 @@ PROCESS = (
     ),
     Panel(
         "File descriptors",
-        "Open descriptors of all workers, the limit of a worker, and the workers with few left.",
+        "Open descriptors of all workers, the limit of one worker, and workers with few left.",
         "none",
         (
             Query(gauge("process_open_fds", "instance"), "{{instance}}"),
