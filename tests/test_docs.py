@@ -53,6 +53,10 @@ def test_every_link_and_path_in_a_document_leads_somewhere(path: Path) -> None:
     assert missing == []
 
 
+def test_the_readme_is_short_enough_for_a_newcomer() -> None:
+    assert len((ROOT / "README.md").read_text().split()) <= 900
+
+
 def _anchors(path: Path) -> set[str]:
     """Return the anchors that GitHub gives to the headings of a document."""
     headings = _HEADING.findall(_FENCE.sub("", path.read_text()))
