@@ -1,4 +1,4 @@
-"""Make docs/metrics.md of what is said of each metric where it is declared: `task docs:metrics`."""
+"""Make docs/metrics.md from the declarations of the metrics: `task docs:metrics`."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,34 +8,34 @@ from choirbook.observe.metrics import LIBRARY, PROCESS, READS, TRACES, Kind, Lab
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "metrics.md"
 
 HEAD = """\
-<!-- Made by `task docs:metrics` of the declarations in src/choirbook/observe/metrics. -->
+<!-- Made by `task docs:metrics` from the declarations in src/choirbook/observe/metrics. -->
 
 # Metrics
 
-`GET /metrics` shows them for all workers together, whichever answers: as OpenMetrics 1.0.0 where `Accept`
-asks for that, as Prometheus does, and otherwise as Prometheus text. `choirbook serve --metrics off` records
-none. Counters go on over the death of a worker and begin anew with the server, which `_created` tells in
-OpenMetrics.
+`GET /metrics` covers all workers, whichever of them responds. The format is OpenMetrics 1.0.0 if `Accept`
+asks for it, as Prometheus does, and Prometheus text otherwise. `choirbook serve --metrics off` disables metrics.
+Counters survive the death of a worker and reset when the server restarts; in OpenMetrics, `_created` has the
+time of the reset.
 
-No label has a client's text for a value: the number of series does not grow with what clients invent.
+No label value is a client's text, so clients cannot increase the number of series.
 
-Where requests are traced, buckets of latency have exemplars in OpenMetrics: the trace of the last request
-that fell into each. [Tracing](tracing.md#exemplars) says how they get from there to Grafana.
+If requests are traced, latency buckets have exemplars in OpenMetrics: the trace of the last request in each
+bucket. [Tracing](tracing.md#exemplars) explains how to show them in Grafana.
 
-`deploy/prometheus/` has rules and alerts made of these metrics, `deploy/grafana/` a dashboard.
+`deploy/prometheus/` has rules and alerts that use these metrics, `deploy/grafana/` a dashboard.
 """
 
 GROUPS: dict[str, Mapping[str, Metric]] = {
-    "Reads, the cache, and answers": READS,
-    "The library, and what is shared": LIBRARY,
+    "Reads, cache and responses": READS,
+    "Library, Redis, streams and shares": LIBRARY,
     "Workers": PROCESS,
     "Traces": TRACES,
 }
 
 _WHOLE = {
-    Whole.SUM: "the sum of all workers",
-    Whole.LEAST: "the least of all workers",
-    Whole.GREATEST: "the greatest of all workers",
+    Whole.SUM: "sum of all workers",
+    Whole.LEAST: "minimum of all workers",
+    Whole.GREATEST: "maximum of all workers",
 }
 
 
@@ -56,8 +56,8 @@ def _section(name: str, metric: Metric) -> Iterator[str]:
     if metric.kind is Kind.HISTOGRAM:
         yield f"- buckets: {', '.join(f'{bound:g}' for bound in metric.bounds)}"
     if metric.has_exemplars:
-        yield "- exemplars, in OpenMetrics: [the last trace of each bucket](tracing.md#exemplars)"
-    yield f"\n**What to do:** {metric.remedy}\n"
+        yield "- exemplars in OpenMetrics: [the last trace of each bucket](tracing.md#exemplars)"
+    yield f"\n**Remedy:** {metric.remedy}\n"
 
 
 def _kind(metric: Metric) -> str:

@@ -17,6 +17,8 @@ _PAGES = [path for path in (ROOT / "docs").rglob("*.md") if ".template." not in 
 DOCUMENTS = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted(_PAGES)]
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)#]+)\)")
+_ANCHORED = re.compile(r"\]\(([^)#:]*)#([^)]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _PATH = re.compile(r"`((?:src|scripts|tests|examples|docs)/[\w./-]+)`")
 
 
@@ -51,7 +53,28 @@ def test_every_link_and_path_in_a_document_leads_somewhere(path: Path) -> None:
     assert missing == []
 
 
-def test_every_setting_that_the_readme_names_exists() -> None:
-    named = re.findall(r"CHOIRBOOK_([A-Z_]+)", (ROOT / "README.md").read_text())
+def test_the_readme_is_short_enough_for_a_newcomer() -> None:
+    assert len((ROOT / "README.md").read_text().split()) <= 900
+
+
+def _anchors(path: Path) -> set[str]:
+    """Return the anchors that GitHub gives to the headings of a document."""
+    headings = _HEADING.findall(_FENCE.sub("", path.read_text()))
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_anchor_in_a_document_is_a_heading(path: Path) -> None:
+    links = _ANCHORED.findall(path.read_text())
+    missing = [
+        (link, anchor)
+        for link, anchor in links
+        if anchor not in _anchors(path.parent / link if link else path)
+    ]
+    assert missing == []
+
+
+def test_every_setting_that_a_document_names_exists() -> None:
+    named = {name for path in DOCUMENTS for name in re.findall(r"CHOIRBOOK_([A-Z_]+)\b", path.read_text())}
     assert named
     assert {name.lower() for name in named} <= set(Settings.__struct_fields__)

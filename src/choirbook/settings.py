@@ -59,16 +59,16 @@ _MAX_SESSIONS = 1_000_000
 
 
 class LogFormat(StrEnum):
-    """What lines on stderr look like."""
+    """Format of log lines on stderr."""
 
     AUTO = "auto"
-    """For people on a terminal, JSON elsewhere."""
+    """`console` on a terminal, `json` elsewhere."""
     JSON = "json"
     CONSOLE = "console"
 
 
 class LogLevel(StrEnum):
-    """The least of what is told of the server's life; reads are told by `access_log` and `log_hits`."""
+    """Minimum level of logged events; `access_log` and `log_hits` control the logging of reads."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -80,105 +80,126 @@ class SharedReads(StrEnum):
     """Which misses ask Redis before the source."""
 
     AUTO = "auto"
-    """Those of a library on a network file system."""
+    """Only if the library is on a network file system."""
     ALWAYS = "always"
     NEVER = "never"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a Choirbook process runs with. Units are in the names; bytes are bytes, `_s` is seconds."""
+    """The settings of a Choirbook process; `docs/settings.md` is made of the text below each field.
+
+    Units are in the names: `_bytes` is bytes, `_s` is seconds.
+    """
 
     root: Path = STARTER_LIBRARY
     """Directory of the library."""
     host: str = "127.0.0.1"
+    """Address to listen on."""
     port: int = 8000
-    """0 lets the system choose."""
+    """Port to listen on; 0 lets the system choose a free one."""
     workers: int = 1
+    """Number of worker processes."""
     public: bool = False
-    """Allow listening beyond loopback, though no client has to authenticate."""
+    """Allow listening beyond loopback. Clients do not have to log in."""
     allowed_hosts: tuple[str, ...] | None = None
-    """Names accepted in `Host`, without port; `*` accepts any, and so does None: a mounting app checks."""
+    """Names that clients may send in `Host` in addition to those of this machine; `*` accepts any name. See
+    [Names, origins and paths](deploying.md#names-origins-and-paths)."""
     allowed_origins: tuple[str, ...] = ()
-    """Origins accepted beside those of this machine, such as `https://agents.example`."""
+    """Browser origins to accept in addition to those of this machine, such as `https://agents.example`."""
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Prefix` are believed."""
+    """Proxies whose `X-Forwarded-For` and `X-Forwarded-Prefix` are trusted: addresses, networks, `unix`."""
     cache_ttl_s: float = 300.0
+    """Time until a cached document is read from the source again, even if no change was detected."""
     cache_grace_s: float = 300.0
-    """For how long after that a cached document is served while it is read again; 0 has its reader wait."""
+    """Time after `CACHE_TTL` during which the cached document is still served while it is loaded in the
+    background; with 0, the reader waits for the load."""
     cache_max_resources: int = 1000
+    """Maximum number of resources in the memory cache of each worker."""
     cache_max_bytes: int = 256 * MIB
+    """Maximum size of the memory cache of each worker."""
     last_good_s: float = 600.0
-    """For how long a document that cannot be read is served from memory."""
+    """Time for which a document that can no longer be read is served from memory."""
     client_ttl_s: float = 1.0
-    """For how long clients may reuse an answer without asking again (`ttlMs`, `max-age`)."""
+    """Time for which clients may reuse a response without revalidation (`ttlMs`, `max-age`)."""
     max_body_bytes: int = 1 * MIB
+    """Maximum size of a request body."""
     body_timeout_s: float = 30.0
+    """Time within which a request body must arrive completely."""
     max_batch_bytes: int = 16 * MIB
-    """Replies to a batch of revision 2025-03-26 are not longer together, unless the first alone is."""
+    """Maximum total size of the replies to a batch (revision 2025-03-26); further requests fail. The first
+    reply is sent even if it is larger alone."""
     max_document_bytes: int = 8 * MIB
-    """A longer document is not served; `check` names it."""
+    """Maximum size of a document. Larger ones are not served; `choirbook check` lists them."""
     page_size: int = 500
-    """Resources on one page of an MCP listing."""
+    """Number of resources on one page of an MCP listing."""
     watch: bool = True
+    """Watch the library with inotify, in addition to the regular scans."""
     rescan_s: float = 3.0
-    """Pause between full scans, which find what the watcher missed."""
+    """Pause between complete scans of the library, which find changes that the watcher missed."""
     max_waiting_reads: int = 2048
-    """Reads of a process that wait for the source at once; further ones are told to come again."""
+    """Maximum number of reads of a worker that wait for the source; others get 503 and `Retry-After`."""
     max_streams: int = 8192
-    """Streams of notifications that a process keeps open."""
+    """Maximum number of open notification streams of a worker."""
     keep_alive_s: float = 15.0
-    """For how long a stream is silent at most; proxies close what is silent for a minute."""
+    """Longest silence on a stream before a keep-alive is sent; many proxies close streams after a minute."""
     stall_s: float = 20.0
-    """A client that takes nothing of an answer for so long is given up."""
+    """Time after which a client that reads nothing of a response is disconnected."""
     peer_share: float = 0.25
-    """Fraction of all streams, sessions, connections and waiting requests that one address may hold."""
+    """Fraction of all streams, sessions, connections and waiting requests that one client address may hold;
+    1 switches the limit off. See [Client shares](deploying.md#client-shares)."""
     max_sessions: int = 10_000
-    """Sessions of the handshake era, over all processes; 0 gives out none."""
+    """Maximum number of sessions of handshake-era clients, over all workers; 0 disables sessions."""
     session_idle_s: float = 1800.0
-    """A session without a request or an open stream for so long has ended."""
+    """Time after which a session without requests and open streams ends."""
     metrics: bool = True
-    """Record metrics, and show them at `/metrics`."""
+    """Record metrics and publish them at `/metrics`."""
     access_log: bool = True
-    """Whether reads are told on stderr, a line each."""
+    """Log each read on stderr. See [Logging](logging.md)."""
     log_hits: float = 1.0
-    """The part of the hits among them that is told, from 0 to 1; misses and failures are, all of them."""
+    """Fraction of cache hits to log, from 0 to 1. Misses and failures are always logged."""
     log_request_ids: bool = False
-    """Whether a read's line has the ids of its request and of its trace, which each read then pays for."""
+    """Log the request id and the trace id of each read. This makes every cached read more expensive."""
     log_format: LogFormat = LogFormat.AUTO
+    """Format of log lines; `auto` is `console` on a terminal and `json` elsewhere."""
     log_level: LogLevel = LogLevel.INFO
+    """Minimum log level of events. Reads are controlled by `CHOIRBOOK_ACCESS_LOG` and `CHOIRBOOK_LOG_HITS`."""
     usage: Path | None = None
-    """Where it is kept what is read; None keeps it in the server's own directory, for as long as it runs."""
+    """SQLite file that keeps usage counts across restarts. Without it, they last until the server stops. See
+    [Usage](usage.md)."""
     usage_clients: bool | None = None
-    """Whether it is kept who reads, and what is searched for in vain; None does so where `usage` is given."""
+    """Record which clients read what, and searches with no results. By default only with `CHOIRBOOK_USAGE`."""
     server_timing: bool = False
-    """Tell HTTP clients where the time went, in the header `Server-Timing`."""
+    """Send the timing of each stage to HTTP clients, in the header `Server-Timing`."""
     trace_slow_s: float = 0.1
-    """What takes longer is traced in any case, where `OTEL_*` switches traces on."""
+    """Requests that take longer are always traced, if tracing is on. See [Tracing](tracing.md)."""
     preload: bool = False
-    """Read the library into the cache after the first survey, in the background."""
+    """Load the library into memory after the start, in the background."""
     tools: bool = True
-    """Offer read-only tools over MCP, for clients whose model cannot read resources."""
+    """Offer read-only MCP tools, for clients whose model cannot read resources."""
     dashboard: bool | None = None
-    """Serve a page for people at `/dashboard`. None leaves it to `choirbook serve`: on loopback only."""
+    """Serve the [dashboard](dashboard.md) at `/dashboard`. By default only on loopback."""
+    # Never log this one, a secret, or a token: the URL may hold a password.
     redis_url: str = ""
-    """Of the Redis that all workers and hosts share; empty for none. It may hold a password: never log it."""
+    """URL of the Redis that all workers and hosts share: `redis://[user:password@]host[:port][/database]`,
+    `rediss://` for TLS (`?ca=FILE`), or `unix:///path`."""
     redis_secret: str = ""
-    """Signs what is written to Redis, the same on every host; needed unless Redis is on this machine. Never
-    log it."""
+    """Secret of 32 or more characters that signs values in Redis; the same on every host. Required unless
+    Redis is on loopback or a Unix socket. See [Redis secret](deploying.md#redis-secret)."""
     redis_previous_secret: str = ""
-    """A second one that is believed too, while one is replaced by the other. Never log it."""
+    """Second secret that is accepted as well while the secret is rotated."""
     redis_secret_file: Path | None = None
-    """The file that holds the secret, and in a second line the one it replaces."""
+    """File with the Redis secret in its first line and the previous secret in an optional second line."""
     redis_unsigned: bool = False
-    """Believe whoever can write to a Redis on another machine, without a secret."""
+    """Use a Redis on another machine without a secret: whoever can write to it decides what is served."""
     shared_reads: SharedReads = SharedReads.AUTO
-    """Whether a document is asked of Redis before it is read from the library."""
+    """When a miss asks Redis before it reads the library; `auto` does so for network file systems."""
     admin: str = ""
-    """Where `choirbook serve` answers admin calls, `unix:PATH` or `127.0.0.1:PORT`; empty for nowhere."""
+    """Address of the admin listener: `unix:PATH`, or `127.0.0.1:PORT` with a token. See
+    [Administration](administration.md)."""
     admin_token: str = ""
-    """What an admin call has to bring. Never log it."""
+    """Token that admin calls must send."""
     admin_token_file: Path | None = None
-    """The file that holds it."""
+    """File with the admin token."""
 
     def __post_init__(self) -> None:
         """Check what types cannot say.
@@ -424,12 +445,17 @@ def _from_file(config: Path) -> dict[str, Any]:
     return values
 
 
+def variables_of(field: str) -> list[str]:
+    """Return the names of the variables that set a field; where several are set, the last one counts."""
+    aliases = [alias for alias, target in _ENVIRONMENT_ALIASES.items() if target == field]
+    return [f"{PREFIX}{field.upper()}", *aliases]
+
+
 def _from_environment(variables: Mapping[str, str], where: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     known: set[str] = set()
     for field in msgspec.structs.fields(Settings):
-        names = [f"{PREFIX}{field.name.upper()}"]
-        names += [alias for alias, target in _ENVIRONMENT_ALIASES.items() if target == field.name]
+        names = variables_of(field.name)
         known.update(names)
         for name in names:
             if name not in variables:

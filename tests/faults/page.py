@@ -32,12 +32,12 @@ KEPT = ROOT / "docs" / "reliability" / "figures.json"
 DEPLOYMENT = ROOT / "docs" / "reliability" / "deployment.json"
 
 _NOTE = (
-    "<!-- Made by `task faults:page` of reliability/reliability.template.md and the figures beside it. -->"
+    "<!-- Made by `task faults:page` from reliability/reliability.template.md and the figures beside it. -->"
 )
 _DIRECTIVE = re.compile(r"\{\{ (promise (?P<number>\d+)|machine|deployment) \}\}")
 _ROUND = 100
 """From here on, figures are told without fractions."""
-_HEAD = ["fault", "measured", "seen", "at most", "test"]
+_HEAD = ["fault", "measure", "value", "limit", "test"]
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +136,7 @@ def _deployment(kept: dict[str, Any]) -> str:
                     f"{LIMITS[name]:.2f}",
                 ]
             )
-    head = ["read", "served by", "CPU each", "beside one worker alone", "at 95 %", "at most"]
+    head = ["read", "served by", "CPU per read", "relative to one worker", "95 % interval", "limit"]
     seen = msgspec.convert(kept["environment"], Environment)
     return f"{table(head, rows, texts=2)}\n\nMedians of {kept['rounds']} rounds on {_machine(seen)}."
 

@@ -33,7 +33,7 @@ def _blocks() -> list[tuple[str, str]]:
 
 def _symptoms() -> list[list[str]]:
     """Return the cells of the table of symptoms, as a reader copies them."""
-    table = page().partition("## When a figure is off")[2].strip().splitlines()[2:]
+    table = page().partition("## Troubleshooting")[2].strip().splitlines()[2:]
     return [[_copied(cell) for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in table]
 
 

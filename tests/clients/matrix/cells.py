@@ -16,13 +16,13 @@ TRANSPORTS = ("http", "stdio")
 
 OPERATIONS = {
     "connect": "The client and Choirbook agree on the newest revision of the era.",
-    "list": "All pages of the listing, with the size of every document, and the URI templates.",
-    "read": "Text that is not ASCII, a URI with escapes, and an image: byte for byte what is in the library.",
-    "errors": "Asked for a URI that is not there, the client passes on which one is meant.",
-    "complete": "A variable of a URI template, narrowed by the value of another.",
-    "prompts": "A template is listed as a prompt with its arguments, and comes back filled in.",
-    "search": "The tool `search` finds a document, and the tool `read` returns it whole.",
-    "subscribe": "The client is told when a document is edited, and then reads the new text.",
+    "list": "The client gets all pages of the listing, the size of every document, and the URI templates.",
+    "read": "The client reads non-ASCII text, a URI with escapes, and an image, byte for byte.",
+    "errors": "If a URI does not exist, the client passes on the URI that Choirbook suggests instead.",
+    "complete": "The client completes a variable of a URI template, given the value of another variable.",
+    "prompts": "The client lists a template as a prompt with its arguments, and gets the filled-in text.",
+    "search": "The tool `search` finds a document, and the tool `read` returns all of it.",
+    "subscribe": "After an edit, the client gets a notification and then reads the new text.",
 }
 """What a client does, in this order, and what it has to see."""
 
@@ -81,7 +81,7 @@ CLIENTS = {
             "constraints.txt",
             Runtime.DEV,
             "python_sdk_2",
-            note='Agrees on the era by itself; `Client(..., mode="legacy")` forces the handshake era.',
+            note='Negotiates the era; `Client(..., mode="legacy")` forces the handshake era.',
         ),
         Client(
             "python-sdk-1",
@@ -100,8 +100,8 @@ CLIENTS = {
             Runtime.DEV,
             "fastmcp_client",
             note=(
-                "Agrees on the era by itself, as the SDK does. It has no methods for subscriptions; the test "
-                "uses those of the SDK session that it hands out as `client.session`."
+                "Negotiates the era, like the SDK. It has no methods for subscriptions; the test uses those "
+                "of the SDK session `client.session`."
             ),
         ),
         Client(
@@ -112,8 +112,8 @@ CLIENTS = {
             Runtime.NODE,
             "typescript_client.mjs",
             note=(
-                'Speaks the handshake era unless it is made with `versionNegotiation: { mode: "auto" }`. '
-                "Over stdio it then starts the server twice, the first time to ask for the era."
+                'Uses the handshake era unless it is created with `versionNegotiation: { mode: "auto" }`. '
+                "Over stdio it then starts the server twice, the first time to find out the era."
             ),
         ),
         Client(
@@ -132,10 +132,10 @@ CLIENTS = {
             "tests/node/package.json",
             Runtime.DEV,
             "inspector",
-            note="Speaks the handshake era unless told `--protocol-era auto` or `modern`.",
+            note="Uses the handshake era unless called with `--protocol-era auto` or `modern`.",
             operations_lacking={
-                "complete": "`--cli` has no such method; the Inspector's other interfaces do.",
-                "subscribe": "A run of `--cli` is one request; it does not wait for notifications.",
+                "complete": "`--cli` does not support this; the Inspector's other interfaces do.",
+                "subscribe": "`--cli` sends one request and does not wait for notifications.",
             },
         ),
     )

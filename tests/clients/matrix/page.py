@@ -25,9 +25,10 @@ COMMAND = "task clients"
 _INTRODUCTION = f"""\
 # Clients
 
-Which clients work with Choirbook, and how far. CI runs every cell for every change, with the client itself and a
-real Choirbook. ✓ means that the client saw what it has to see, alike over HTTP and stdio; a number, that it does
-not offer that, for the reason below the table. `{COMMAND}` runs all cells and makes this page.
+This table shows which operations work with which client. CI runs every cell for every change, with the real
+client and a real Choirbook. ✓ means that the client passed the check over HTTP and over stdio. A number means
+that the client does not support the operation; the reason is below the table. `{COMMAND}` runs all cells and
+makes this page.
 """
 
 
@@ -71,8 +72,8 @@ def render(runs: Mapping[str, Run]) -> str:
         _INTRODUCTION.rstrip(),
         "\n".join(_line(cells) for cells in [head, ["---"] * len(head), *rows]),
         "\n".join(reasons),
-        "## What a client has to see\n\n" + "\n".join(meanings),
-        "## About the clients\n\n" + "\n".join(notes),
+        "## Checks\n\n" + "\n".join(meanings),
+        "## Notes on clients\n\n" + "\n".join(notes),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -43,43 +43,42 @@ _LOOP_BOUNDS_S = (
 
 _GENERATION = Label("generation", ("0", "1", "2"))
 _GC_REMEDY = (
-    "Many of generation 2 while the lag of the event loop grows: something makes cyclic garbage; report it."
+    "Many of generation 2 while the event loop lag grows: something creates cyclic garbage; report it."
 )
 
 PROCESS = {
     WORKERS: Metric(
         Kind.GAUGE,
         "Worker processes that are alive.",
-        "More than are wanted for the seconds of a rolling restart.",
-        "Fewer than `choirbook_workers_wanted` for longer than a second: workers die of their start; see the "
-        "log.",
+        "During a rolling restart there are more than configured, for seconds.",
+        "Fewer than `choirbook_workers_wanted` for longer than a second: workers die at startup; see the log.",
     ),
     WANTED_WORKERS: Metric(
         Kind.GAUGE,
-        "Worker processes that there should be.",
-        "As `--workers` says.",
-        "Nothing: it tells, and is neither good nor bad.",
+        "Configured number of worker processes.",
+        "Set by `--workers`.",
+        "Nothing; it is informational.",
     ),
     RESPAWNS: Metric(
         Kind.COUNTER,
-        "Workers that took the place of others, after a death or in a rolling restart.",
-        "0 on a well server that is not restarted.",
-        "Look for the kernel's out-of-memory killer, and at the log around the time.",
+        "Workers that replaced others, after a death or in a rolling restart.",
+        "0 on a healthy server that was not restarted.",
+        "Check for the kernel's out-of-memory killer, and read the log around that time.",
     ),
     DESCRIPTORS_SHORT: Metric(
         Kind.GAUGE,
-        "Workers that have few file descriptors left, or none.",
-        "Each worker looks once a second whether less than a twentieth of its limit is free. With none left "
-        "it serves from memory; new connections wait, and what needs a file gets 503.",
+        "Workers that have few or no free file descriptors.",
+        "Each worker checks once a second whether less than a twentieth of its limit is free. With none "
+        "free, it serves from memory; new connections wait, and requests that need a file get 503.",
         "Over 0: raise `ulimit -n` where the server starts, or add workers. `process_open_fds` and "
-        "`process_max_fds` say how many are open.",
+        "`process_max_fds` show how many are open.",
     ),
     LOOP_LAG: Metric(
         Kind.HISTOGRAM,
-        "How late the event loop was with what was due.",
-        "Ten times a second each worker notes how late it is. While it is late, no request is answered. "
-        "Below a millisecond it is the grain of the timer.",
-        "Over 10 ms: the process has no CPU, or something blocks the loop; profile with `choirbook perf "
+        "Delay of the event loop.",
+        "Each worker measures it ten times a second. During the delay, the worker answers no request. Values "
+        "below a millisecond are the resolution of the timer.",
+        "Over 10 ms: the process lacks CPU, or something blocks the loop; profile it with `choirbook perf "
         "profile`.",
         (),
         "seconds",
@@ -88,16 +87,16 @@ PROCESS = {
     CPU: Metric(
         Kind.COUNTER,
         "Total user and system CPU time of all workers, in seconds.",
-        "Since each began to serve; what a dead worker used stays in it, up to its last second.",
-        "Near one second a second for each worker: add workers.",
+        "Counted since each worker started to serve; includes dead workers, up to their last second.",
+        "Near one second per second and worker: add workers.",
         (),
         "seconds",
     ),
     RESIDENT: Metric(
         Kind.GAUGE,
         "Resident memory of all workers, in bytes.",
-        "What workers share counts for each of them.",
-        "Growing without end, with `mcp_resource_cache_bytes` still: report it.",
+        "Memory that workers share counts once for each of them.",
+        "If it keeps growing while `mcp_resource_cache_bytes` does not, report it.",
         (),
         "bytes",
     ),
@@ -105,29 +104,29 @@ PROCESS = {
         Kind.GAUGE,
         "Virtual memory of all workers, in bytes.",
         "Address space, not memory in use; threads reserve much of it.",
-        "Nothing to do, unless `ulimit -v` is set.",
+        "Nothing, unless `ulimit -v` is set.",
         (),
         "bytes",
     ),
     OPEN_FDS: Metric(
         Kind.GAUGE,
         "Open file descriptors of all workers.",
-        "Connections for the most part. The limit of one worker when the one that answers has none left to "
-        "look with.",
-        "Near `process_max_fds` for each worker: raise `ulimit -n`.",
+        "Most of them are connections. If the worker that responds has none free to count with, this is the "
+        "limit of one worker.",
+        "Near `process_max_fds` times the number of workers: raise `ulimit -n`.",
     ),
     MAX_FDS: Metric(
         Kind.GAUGE,
-        "File descriptors that a worker may have open.",
-        "Of all workers the least.",
-        "Raise `ulimit -n` where the server starts.",
+        "Maximum number of open file descriptors of a worker.",
+        "The lowest limit of all workers.",
+        "If it is too low, raise `ulimit -n` where the server starts.",
         whole=Whole.LEAST,
     ),
     START: Metric(
         Kind.GAUGE,
-        "When the oldest worker started, in seconds of Unix time.",
-        "`time() -` it is for how long the server has been up.",
-        "Nothing: it tells, and is neither good nor bad.",
+        "Start time of the oldest worker, in seconds of Unix time.",
+        "`time()` minus this value is the uptime of the server.",
+        "Nothing; it is informational.",
         (),
         "seconds",
         Whole.LEAST,
@@ -135,29 +134,29 @@ PROCESS = {
     GC_COLLECTIONS: Metric(
         Kind.COUNTER,
         "Runs of the garbage collector by generation.",
-        "Since each worker began to serve. A cached read makes no cyclic garbage.",
+        "Counted since each worker started to serve. A cached read creates no cyclic garbage.",
         _GC_REMEDY,
         (_GENERATION,),
     ),
     GC_COLLECTED: Metric(
         Kind.COUNTER,
         "Objects that the garbage collector freed, by generation.",
-        "As `python_gc_collections_total`.",
+        "Counted like `python_gc_collections_total`.",
         _GC_REMEDY,
         (_GENERATION,),
     ),
     GC_UNCOLLECTABLE: Metric(
         Kind.COUNTER,
         "Objects that the garbage collector found and could not free, by generation.",
-        "0 always, on a well server.",
+        "Always 0 on a healthy server.",
         "Report it: memory is lost.",
         (_GENERATION,),
     ),
     PYTHON: Metric(
         Kind.GAUGE,
         "The interpreter that runs the server; always 1.",
-        "For comparing servers.",
-        "Nothing: it tells, and is neither good nor bad.",
+        "Helps to compare servers.",
+        "Nothing; it is informational.",
         tuple(
             Label(name, about="of the interpreter")
             for name in ("implementation", "major", "minor", "patchlevel", "version")

@@ -41,135 +41,136 @@ _CODES = tuple(sorted({str(code) for row in TABLE.values() for _, code in (row.h
 READS = {
     LOADING: Metric(
         Kind.HISTOGRAM,
-        "Time from a request to its response, reads of resources only.",
-        "How fast reads are, of both surfaces: from the moment the whole request was there until its "
-        "response was handed over. A `hit` came from memory or Redis, or ended in 304; all else is a "
-        "`miss`.",
-        "Slow hits: the process has no CPU; see `choirbook_event_loop_lag_seconds` and add workers. Slow "
-        "misses: the library's disk or network is slow; see the runbook of performance.",
+        "Time from a request to its response, for reads of resources.",
+        "Measures reads over HTTP and MCP, from the arrival of the complete request until the response is "
+        "handed to the server. A `hit` was served from memory or Redis, or ended in 304; every other read is "
+        "a `miss`.",
+        "Slow hits: the process lacks CPU; check `choirbook_event_loop_lag_seconds` and add workers. Slow "
+        "misses: the library's disk or network is slow; see the performance runbook.",
         (_TYPE, _RESULT),
         "seconds",
         has_exemplars=True,
     ),
     LOOKUP: Metric(
         Kind.HISTOGRAM,
-        "Time of the look-up in the in-process cache.",
-        "What the cache itself takes of a read: microseconds. The load after a miss is not part of it.",
-        "When it grows, the process was interrupted: look for other work on the same cores.",
+        "Time of a lookup in the memory cache.",
+        "Usually microseconds. The load after a miss is not included.",
+        "If it grows, the process was interrupted: look for other work on the same cores.",
         (_RESULT,),
         "seconds",
     ),
     HITS: Metric(
         Kind.COUNTER,
-        "Reads answered from a cache, revalidations included.",
-        "With the misses it makes the hit rate.",
-        "A low rate: see `mcp_resource_cache_misses_total`.",
+        "Reads answered from a cache, including revalidations.",
+        "Hits and misses together give the hit rate.",
+        "If the hit rate is low, see `mcp_resource_cache_misses_total`.",
         (_TYPE,),
     ),
     MISSES: Metric(
         Kind.COUNTER,
         "Reads that went to the source.",
-        "A document is read once after a start, a change, and `CACHE_TTL`; those are the misses of a well "
-        "server.",
-        "More than that: evictions say that the cache is too small (raise `CACHE_MAX_SIZE` or "
-        "`CHOIRBOOK_CACHE_MAX_BYTES`); without evictions raise `CACHE_TTL`.",
+        "A healthy server reads a document once after a start, after a change, and after `CACHE_TTL`.",
+        "If there are more misses and the cache evicts, it is too small: raise `CACHE_MAX_SIZE` or "
+        "`CHOIRBOOK_CACHE_MAX_BYTES`. Without evictions, raise `CACHE_TTL`.",
         (_TYPE,),
     ),
     STALE: Metric(
         Kind.COUNTER,
         "Reads answered with the last good content because the source failed.",
-        "Clients still get a document, but the source could not give the newest. 0 on a well server.",
-        "Look at the library's disk or mount; the log on stderr has the reason of each.",
+        "Clients still get a document, but it may be outdated. 0 on a healthy server.",
+        "Check the library's disk or mount; the log on stderr has the reason for each.",
         (_TYPE,),
     ),
     FAILED: Metric(
         Kind.COUNTER,
         "Reads that ended in an error.",
-        "By the name of the error. `ResourceNotFound` and those that begin with `Invalid` are the "
-        "client's doing.",
-        "`ResourceUnreadable`: run `choirbook check` on the library. `Overloaded`: more reads wait for the "
-        "source than may; it is slow, or `CHOIRBOOK_MAX_WAITING_READS` is too low. `NotReady`: the first "
-        "survey takes long.",
+        "Counted by the name of the error. Clients cause `ResourceNotFound` and the errors that begin with "
+        "`Invalid`.",
+        "`ResourceUnreadable`: run `choirbook check` on the library. `Overloaded`: too many reads wait for the "
+        "source; it is slow, or `CHOIRBOOK_MAX_WAITING_READS` is too low. `NotReady`: the first scan takes "
+        "long.",
         (Label("reason", tuple(sorted(error.__name__ for error in TABLE))),),
     ),
     CACHE_SIZE: Metric(
         Kind.GAUGE,
-        "Resources held by a level of the cache, over all workers.",
-        "Each worker has a cache of its own, so a document that all hold counts once for each.",
-        "At `CACHE_MAX_SIZE` for each worker, and evictions rise: raise it.",
+        "Resources in a level of the cache, over all workers.",
+        "Each worker has its own cache, so a document counts once for each worker that holds it.",
+        "If it is near `CACHE_MAX_SIZE` times the number of workers and evictions rise, raise that setting.",
         (_LEVEL,),
     ),
     CACHE_BYTES: Metric(
         Kind.GAUGE,
-        "Bytes held by a level of the cache, keys counted, over all workers.",
-        "What the budget `CHOIRBOOK_CACHE_MAX_BYTES` of each worker is held against.",
-        "At the budget, and evictions rise: raise it, or have fewer workers.",
+        "Bytes in a level of the cache, including keys, over all workers.",
+        "`CHOIRBOOK_CACHE_MAX_BYTES` limits it for each worker.",
+        "If it is near the limit and evictions rise, raise the limit, or use fewer workers.",
         (_LEVEL,),
         "bytes",
     ),
     FORM_BYTES: Metric(
         Kind.GAUGE,
-        "Bytes held in memory by form, keys counted, over all workers.",
-        "Which shapes of documents fill the cache: a form is made when the first client asks for it.",
-        "A form that nobody should ask for: find the client by its `Accept` and `Accept-Encoding`.",
+        "Bytes in memory by form of document, including keys, over all workers.",
+        "Shows which forms fill the cache. Choirbook makes a form when the first client asks for it.",
+        "If a form is unexpected, find the client by its `Accept` and `Accept-Encoding`.",
         (Label("form", tuple(form.value for form in Form)),),
         "bytes",
     ),
     EVICTIONS: Metric(
         Kind.COUNTER,
-        "Resources put out of a level of the cache to keep its bounds.",
-        "By the bound that was met: the number of `resources`, or their `bytes`. Next to 0 on a well server.",
+        "Resources evicted from a level of the cache.",
+        "Counted by the limit that was reached: the number of `resources`, or their `bytes`. Near 0 on a "
+        "healthy server.",
         "By `resources`: raise `CACHE_MAX_SIZE`. By `bytes`: raise `CHOIRBOOK_CACHE_MAX_BYTES`.",
         (_LEVEL, Label("reason", tuple(bound.value for bound in Bound))),
     ),
     SEARCH: Metric(
         Kind.HISTOGRAM,
-        "Time of a search, the wait for its turn and for the index included.",
+        "Time of a search, including the time spent queued and the wait for the index.",
         "The first search of a process builds the index, so it takes longer.",
-        "Slow ones: searches take turns; add workers, or look who searches so often.",
+        "Searches of a worker run one after the other. If they are slow, add workers, or find the client "
+        "that searches so often.",
         (),
         "seconds",
     ),
     RESPONSES: Metric(
         Kind.COUNTER,
-        "HTTP responses by class of status.",
-        "All routes. MCP errors mostly travel with 2xx, see `mcp_server_operation_duration_seconds`.",
-        "5xx: no input causes one on a well server; the log on stderr has the reason.",
+        "HTTP responses by status class.",
+        "Includes all routes. Most MCP errors have status 2xx; see `mcp_server_operation_duration_seconds`.",
+        "5xx: no client input causes one on a healthy server; the log on stderr has the reason.",
         (Label("status", tuple(f"{digit}xx" for digit in STATUS_CLASSES)),),
     ),
     DASHBOARD_RESPONSES: Metric(
         Kind.COUNTER,
-        "Responses to requests of open dashboards: the page, its files, its stream and what it asks for.",
-        "Part of `choirbook_http_responses_total`; the rate on the dashboard leaves them out.",
-        "Much for few people: a page that is left open, or a program that polls what is made for the page.",
+        "Responses to open dashboards: the page, its files, its stream and its requests.",
+        "Included in `choirbook_http_responses_total`, but not in the rate that the dashboard shows.",
+        "Many responses for few people: somebody left a page open, or a program polls the page's routes.",
     ),
     SENT_BYTES: Metric(
         Kind.COUNTER,
-        "Bytes of the bodies of HTTP responses.",
-        "What clients are sent, compressed where they take it; heads and streams are not counted.",
-        "Much for few reads: clients that neither revalidate nor take a coding.",
+        "Bytes of HTTP response bodies.",
+        "Counts bodies as sent, after compression; headers and streams are not included.",
+        "Many bytes for few reads: clients neither revalidate nor accept compression.",
         (),
         "bytes",
     ),
     OPERATIONS: Metric(
         Kind.HISTOGRAM,
-        "MCP request or notification duration, from when it was received until the result was sent.",
+        "Duration of an MCP request or notification, from its receipt until the result was sent.",
         "`mcp.server.operation.duration` of the OpenTelemetry conventions for MCP, with their attributes "
-        "as labels. One that went well has no `error_type`; a failed one has its JSON-RPC code there and "
-        "in `rpc_response_status_code`, or `tool_error`. `gen_ai_tool_name` and `gen_ai_operation_name` "
-        f"are with calls of a tool. The method is `{OTHER}` where there is none of the name, and where the "
-        "message could not be read. The stream of `subscriptions/listen` counts until it is open. Left "
-        "out, as they would multiply the series: prompts, revisions, and the transport, which is always "
-        "`tcp` where this can be scraped. Buckets below 10 ms are finer than the convention's, all of "
-        "which are there too.",
-        "Errors of one method: `-32601` is a client that asks for what is not there, `-32602` parameters "
-        "that do not fit, `-32603` a fault of the server, of which the log tells.",
+        "as labels. A successful operation has no `error_type`. A failed one has its JSON-RPC code there and "
+        "in `rpc_response_status_code`, or `tool_error`. Tool calls have `gen_ai_tool_name` and "
+        f"`gen_ai_operation_name`. The method is `{OTHER}` if it does not exist, or if the message could not "
+        "be parsed. The stream of `subscriptions/listen` counts until it is open. Prompts, revisions and the "
+        "transport are no labels, because they would multiply the series; the transport is always `tcp` "
+        "where this metric can be scraped. The buckets include all of the convention's, and finer ones below "
+        "10 ms.",
+        "Check the errors of one method: with `-32601`, a client calls a method that does not exist; with "
+        "`-32602`, its parameters are invalid; `-32603` is a server fault, which the log explains.",
         (
             Label("mcp_method_name", (OTHER, *NOTIFICATIONS), "and the methods of the server"),
-            Label("error_type", (*_CODES, TOOL_ERROR), "absent from what went well"),
-            Label("rpc_response_status_code", _CODES, "absent from what went well"),
-            Label("gen_ai_tool_name", about="the server's tools; absent from other methods"),
-            Label("gen_ai_operation_name", ("execute_tool",), "absent from other methods"),
+            Label("error_type", (*_CODES, TOOL_ERROR), "absent on success"),
+            Label("rpc_response_status_code", _CODES, "absent on success"),
+            Label("gen_ai_tool_name", about="the server's tools; absent for other methods"),
+            Label("gen_ai_operation_name", ("execute_tool",), "absent for other methods"),
         ),
         "seconds",
         bounds=OPERATION_BUCKETS_S,
@@ -177,8 +178,8 @@ READS = {
     ),
     DROPPED_LINES: Metric(
         Kind.COUNTER,
-        "Access log lines dropped because stderr did not take them.",
-        "Reads do not wait for the log, so a slow reader of stderr loses lines.",
-        "Have stderr read faster, or the log switched off with `CHOIRBOOK_ACCESS_LOG=off`.",
+        "Access log lines dropped because stderr did not accept them in time.",
+        "Reads do not wait for the log, so Choirbook drops lines if the reader of stderr is slow.",
+        "Use a faster reader of stderr, or switch the log off with `CHOIRBOOK_ACCESS_LOG=off`.",
     ),
 }
