@@ -14,7 +14,9 @@ from choirbook.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 _PAGES = [path for path in (ROOT / "docs").rglob("*.md") if ".template." not in path.name]
-_ROOT_PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md")]
+_ROOT_PAGES = [
+    ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
+]
 DOCUMENTS = [*_ROOT_PAGES, *sorted(_PAGES)]
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)#]+)\)")
