@@ -58,3 +58,11 @@ def test_every_setting_that_the_readme_names_exists() -> None:
     named = re.findall(r"CHOIRBOOK_([A-Z_]+)", (ROOT / "README.md").read_text())
     assert named
     assert {name.lower() for name in named} <= set(Settings.__struct_fields__)
+
+
+def test_decisions_are_numbered_without_a_gap_and_listed() -> None:
+    pages = sorted(path.name for path in (ROOT / "docs" / "adr").glob("[0-9]*.md"))
+    assert [int(name[:4]) for name in pages] == list(range(1, len(pages) + 1))
+    assert re.findall(r"\((\d{4}-[\w-]+\.md)\)", (ROOT / "docs" / "adr" / "README.md").read_text()) == pages
+    for name in pages:
+        assert (ROOT / "docs" / "adr" / name).read_text().startswith(f"# {int(name[:4])}. ")
