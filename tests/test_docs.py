@@ -14,7 +14,10 @@ from choirbook.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 _PAGES = [path for path in (ROOT / "docs").rglob("*.md") if ".template." not in path.name]
-DOCUMENTS = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted(_PAGES)]
+_ROOT_PAGES = [
+    ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
+]
+DOCUMENTS = [*_ROOT_PAGES, *sorted(_PAGES)]
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)#]+)\)")
 _ANCHORED = re.compile(r"\]\(([^)#:]*)#([^)]+)\)")
@@ -78,3 +81,11 @@ def test_every_setting_that_a_document_names_exists() -> None:
     named = {name for path in DOCUMENTS for name in re.findall(r"CHOIRBOOK_([A-Z_]+)\b", path.read_text())}
     assert named
     assert {name.lower() for name in named} <= set(Settings.__struct_fields__)
+
+
+def test_decisions_are_numbered_without_a_gap_and_listed() -> None:
+    pages = sorted(path.name for path in (ROOT / "docs" / "adr").glob("[0-9]*.md"))
+    assert [int(name[:4]) for name in pages] == list(range(1, len(pages) + 1))
+    assert re.findall(r"\((\d{4}-[\w-]+\.md)\)", (ROOT / "docs" / "adr" / "README.md").read_text()) == pages
+    for name in pages:
+        assert (ROOT / "docs" / "adr" / name).read_text().startswith(f"# {int(name[:4])}. ")

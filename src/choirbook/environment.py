@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from choirbook.errors import InvalidSettings
+from choirbook.text.former_name import former
 from choirbook.text.suggestions import closest
 
 PREFIX = "CHOIRBOOK_"
@@ -73,6 +74,31 @@ def refuse_unknown(variables: Mapping[str, str], known: Collection[str], where: 
                 f"{name} in {where} is no setting. {_suggestion(name, known)}"
                 f"Variables whose names begin with {PREFIX} are settings: correct the name, or unset it."
             )
+
+
+def refuse_former(variables: Mapping[str, str], known: Collection[str], where: str) -> None:
+    """Refuse settings under the product's former name, see `former_name`.
+
+    Args:
+        variables: What is set.
+        known: The names that set something.
+        where: Where they are set, for the message.
+
+    Raises:
+        InvalidSettings: Some are set; the message names them and their present names, and no value.
+    """
+    renames = [
+        f"{former(name)} to {name}"
+        for name in sorted(known)
+        if name.startswith(PREFIX)
+        and former(name) in variables
+        and name not in variables
+        and not _is_service_link(name, variables[former(name)])
+    ]
+    if renames:
+        raise InvalidSettings(
+            f"Variables in {where} have the former name of this product. Rename {', '.join(renames)}."
+        )
 
 
 def explain(name: str, value: str) -> str:

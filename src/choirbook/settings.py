@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from choirbook.environment import PREFIX, explain, nearest, read_env_file, refuse_unknown
+from choirbook.environment import PREFIX, explain, nearest, read_env_file, refuse_former, refuse_unknown
 from choirbook.errors import InvalidSettings
 from choirbook.redis.url import RedisUrl, parse_redis_url
 from choirbook.runtime.admin_address import AdminAddress, LoopbackAddress, parse_admin_address
@@ -468,6 +468,7 @@ def _from_environment(variables: Mapping[str, str], where: str) -> dict[str, Any
                     f"{name} in {where} is {variables[name]!r}: {error}.{advice}"
                 ) from error
     refuse_unknown(variables, known, where)
+    refuse_former(variables, known, where)
     return found
 
 

@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from choirbook.errors import InvalidLibrary, InvalidUri
+from choirbook.text.former_name import former
 from choirbook.text.globs import DIRECTORIES, Glob, Token, Wildcard
 from choirbook.text.globs import named as named_wildcard
 from choirbook.uri import UriTemplate, canonical_uri
 
 RULES_FILE = "choirbook.toml"
+FORMER_RULES_FILE = former(RULES_FILE)
 
 _TYPE = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
 MAX_COLLECTIONS = 64

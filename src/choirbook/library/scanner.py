@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from choirbook.catalog.catalog import Catalog
 from choirbook.catalog.changeset import Document
-from choirbook.catalog.rules import RULES_FILE, Rules, default_rules, parse_rules
+from choirbook.catalog.rules import FORMER_RULES_FILE, RULES_FILE, Rules, default_rules, parse_rules
 from choirbook.documents.media_types import media_type_of
 from choirbook.documents.metadata import HEAD_BYTES, headline_of
 from choirbook.errors import InvalidLibrary
@@ -85,7 +85,7 @@ def read_rules_text(root: Path) -> str | None:
     """Return the text of a library's `choirbook.toml`, or None when it has none.
 
     Raises:
-        InvalidLibrary: The file is there but cannot be read.
+        InvalidLibrary: The file is there but cannot be read, or it has the product's former name.
     """
     path = root / RULES_FILE
     try:
@@ -98,6 +98,11 @@ def read_rules_text(root: Path) -> str | None:
     except FileNotFoundError:
         if path.is_symlink():
             raise InvalidLibrary(f"{path} is a symbolic link that leads out of the library.") from None
+        former = root / FORMER_RULES_FILE
+        if former.is_file() or former.is_symlink():
+            raise InvalidLibrary(
+                f"{former} has the former name of this product, so it is not read. Rename it to {RULES_FILE}."
+            ) from None
         return None
     except OSError as error:
         raise InvalidLibrary(f"{path} cannot be read: {error.strerror}.") from error

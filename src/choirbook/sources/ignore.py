@@ -10,8 +10,10 @@ import os
 from typing import NamedTuple
 
 from choirbook.sources.wildmatch import InvalidPattern, Matcher, compile_name, compile_path
+from choirbook.text.former_name import former
 
 IGNORE_FILE = ".choirbookignore"
+FORMER_IGNORE_FILE = former(IGNORE_FILE)
 
 MAX_IGNORE_BYTES = 256 * 1024
 """Each line is compared with every file of the library."""

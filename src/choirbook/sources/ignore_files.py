@@ -16,6 +16,7 @@ from typing import NamedTuple
 from choirbook.runtime.exhaustion import is_exhaustion
 from choirbook.sources.beneath import Directory, is_regular
 from choirbook.sources.ignore import (
+    FORMER_IGNORE_FILE,
     IGNORE_FILE,
     MAX_IGNORE_BYTES,
     Chain,
@@ -102,7 +103,7 @@ class IgnoreFiles:
 
         Args:
             directory: Relative to the root.
-            is_present: Whether the directory has an entry of that name.
+            is_present: Whether the directory has an entry of that name, or of its former one.
 
         Returns:
             Whether anything in the directory may be served.
@@ -216,7 +217,7 @@ class IgnoreFiles:
             finally:
                 os.close(descriptor)
         except FileNotFoundError:
-            return _Look(None)
+            return _Look(None, fault=_FORMER if self._has_former(directory) else "")
         except _LeadsNowhere:
             return _Look(None, fault="is a symbolic link that leads nowhere beneath the library's directory")
         except OSError as error:
@@ -224,6 +225,23 @@ class IgnoreFiles:
                 # Nothing is known about the file: neither that it changed nor that it is unusable.
                 raise
             return _Look(None, fault=f"cannot be read: {error.strerror}")
+
+    def _has_former(self, directory: str) -> bool:
+        """Tell whether a directory has a file of the former name."""
+        try:
+            descriptor = self._open(_name(directory, FORMER_IGNORE_FILE))
+        except FileNotFoundError:
+            return False
+        except _LeadsNowhere:
+            return True
+        except OSError as error:
+            if is_exhaustion(error):
+                raise
+            return True
+        try:
+            return not stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        finally:
+            os.close(descriptor)
 
     def _open(self, path: str) -> int:
         try:
@@ -247,13 +265,17 @@ class _LeadsNowhere(Exception):
 
 _NOTHING = _State(None, None)
 
+_FORMER = (
+    f"is missing, and {FORMER_IGNORE_FILE} has the former name of this product. Rename it to {IGNORE_FILE}."
+)
+
 
 def _is_silent(state: _State) -> bool:
     return state.patterns is None and not state.is_closed
 
 
-def _name(directory: str) -> str:
-    return f"{directory}/{IGNORE_FILE}" if directory else IGNORE_FILE
+def _name(directory: str, name: str = IGNORE_FILE) -> str:
+    return f"{directory}/{name}" if directory else name
 
 
 def _read_file(descriptor: int) -> _Look:

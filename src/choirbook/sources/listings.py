@@ -8,7 +8,7 @@ from collections.abc import Callable
 from choirbook.model import SourceEntry, SourceError, SourceExhausted, SourceGone, SourceProblem, Version
 from choirbook.runtime.exhaustion import is_exhaustion
 from choirbook.sources.beneath import Directory
-from choirbook.sources.ignore import IGNORE_FILE, ignores
+from choirbook.sources.ignore import FORMER_IGNORE_FILE, IGNORE_FILE, ignores
 from choirbook.sources.ignore_files import IgnoreFiles
 
 MAX_DEPTH = 32
@@ -93,7 +93,7 @@ class Listing:
             return []
         with os.scandir(descriptor) as scanned:
             children = list(scanned)
-        is_present = any(child.name == IGNORE_FILE for child in children)
+        is_present = any(child.name in {IGNORE_FILE, FORMER_IGNORE_FILE} for child in children)
         if not self._ignoring.enter(directory, is_present=is_present):
             problems.append(SourceProblem(directory or ".", f"its {IGNORE_FILE} cannot be used"))
             return []
