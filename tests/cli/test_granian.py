@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import tomllib
 from importlib import import_module
 from importlib.metadata import version
@@ -25,7 +26,8 @@ of killed workers, then change REVIEWED here and the pin in pyproject.toml.
   _init_shared_socket, _drop_shared_socket, _spawn_worker, WorkerProcess.terminate: supervising
 - granian/_signals.py: set_loop_signals, imported when a worker starts: obeying
 - granian/_futures.py, CallbackScheduler: _schedule_fn, and the arguments of both: scheduling
-- SocketHolder(fileno, uds, backlog): supervising. taskref, done, err, response_stream of RSGI: servers/rsgi
+- SocketHolder(fileno, uds, backlog): supervising. WorkerSignal, with set(): obeying
+- taskref, done, err, response_stream of RSGI: servers/rsgi
 - the messages "Killing worker-N after ...": serving._is_true"""
 
 
@@ -52,9 +54,12 @@ def test_no_version_with_other_insides_is_installed() -> None:
         (WorkerProcess, "terminate"),
         (import_module("granian._signals"), "set_loop_signals"),
         (import_module("granian.server.mp"), "_new_cbscheduler"),
+        (import_module("granian._granian"), "CallbackScheduler"),
+        (import_module("granian._granian"), "SocketHolder"),
+        (import_module("granian._granian"), "WorkerSignal"),
     ],
 )
-def test_what_is_replaced_is_there(owner: Any, name: str) -> None:
+def test_what_is_replaced_or_called_is_there(owner: Any, name: str) -> None:
     assert callable(getattr(owner, name)), REVIEW
 
 
@@ -64,3 +69,12 @@ def test_a_worker_looks_up_what_is_replaced_when_it_starts() -> None:
     places = [source.find(each) for each in order]
     assert -1 not in places, REVIEW
     assert places == sorted(places), REVIEW
+
+
+def test_the_review_names_every_module_that_knows_insides() -> None:
+    modules = (REPOSITORY / "src" / "choirbook").rglob("*.py")
+    knowing = {
+        module.stem for module in modules if re.search(r"granian\.(_|server\b)", module.read_text("utf-8"))
+    }
+    assert knowing
+    assert {name for name in knowing if f": {name}" not in REVIEW} == set()
