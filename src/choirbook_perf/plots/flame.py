@@ -1,4 +1,7 @@
-"""The flame graph of py-spy, drawn again without its script: boxes that stretch with the page. Pure."""
+"""The flame graph of py-spy, drawn again without its script: boxes that stretch with the page. Pure.
+
+docs/adr/0020 says why py-spy's own is not shown.
+"""
 
 from __future__ import annotations
 
