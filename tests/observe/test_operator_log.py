@@ -1,6 +1,8 @@
 import json
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -169,3 +171,29 @@ def test_lines_are_for_people_on_a_terminal(pipe: tuple[int, int]) -> None:
         os.close(controller)
     assert not operator_log.is_for_people(LogFormat.AUTO, pipe[1])
     assert operator_log.is_for_people(LogFormat.CONSOLE, pipe[1])
+
+
+FIRST_EVENT_WITHOUT_A_DESCRIPTOR = """
+import logging, os, resource, sys
+from choirbook.observe import operator_log
+from choirbook.observe.log_writer import LineWriter
+
+writer = LineWriter()
+operator_log.install(writer, for_people=sys.argv[1] == "people")
+lowest_free = os.dup(2)
+os.close(lowest_free)
+resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, lowest_free))
+try:
+    open("/dev/null")
+except OSError:
+    logging.getLogger("choirbook.test").exception("nothing can be opened")
+writer.close()
+"""
+
+
+@pytest.mark.parametrize("form", ["programs", "people"])
+def test_the_first_event_is_told_when_no_descriptor_is_left(form: str) -> None:
+    command = [sys.executable, "-c", FIRST_EVENT_WITHOUT_A_DESCRIPTOR, form]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "nothing can be opened" in done.stderr
+    assert "Too many open files" in done.stderr
