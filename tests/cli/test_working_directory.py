@@ -16,7 +16,7 @@ from tests.support.cli import DEADLINE_S, choirbook
 
 SECRET = "sesame-open"  # noqa: S105 - of the tests
 READ = {"jsonrpc": "2.0", "id": 1, "method": "resources/list"}
-MODULES = ("msgspec", "typer", "dotenv", "structlog", "uvloop", "granian", "sitecustomize", "locust", "numpy")
+MODULES = ("msgspec", "typer", "dotenv", "rich", "uvloop", "granian", "sitecustomize", "locust", "numpy")
 
 
 @pytest.fixture

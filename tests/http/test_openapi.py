@@ -10,7 +10,9 @@ import pytest
 from openapi_spec_validator import validate
 
 from choirbook import __version__
+from choirbook.errors import TABLE
 from choirbook.http.openapi import openapi_document
+from scripts.openapi import COMPILED, compiled
 from tests.support.apps import Served, serving
 from tests.support.sources import EIO, FailingSource
 
@@ -53,6 +55,25 @@ def hold(route: str, method: str, response: httpx.Response) -> None:
 
 def test_the_description_is_valid() -> None:
     validate(DOCUMENT)
+
+
+def test_the_file_that_is_served_is_made_of_the_one_that_is_written() -> None:
+    assert COMPILED.read_text("utf-8") == compiled(), "make it again with: task docs:openapi"
+
+
+def test_problems_are_described_by_the_titles_of_their_errors() -> None:
+    titles = {str(outcome.http): outcome.title for outcome in reversed(TABLE.values())}
+    for path, item in DOCUMENT["paths"].items():
+        for status, response in item["get"]["responses"].items():
+            if "application/problem+json" in response.get("content", {}):
+                assert response["description"] == titles[status], (path, status)
+
+
+def test_prefix_and_version_are_filled_in_for_one_answer_alone() -> None:
+    described = openapi_document("1.2.3", "/standards")
+    assert described["info"]["version"] == "1.2.3"
+    assert described["servers"] == [{"url": "/standards"}]
+    assert openapi_document(__version__) == DOCUMENT
 
 
 async def test_the_description_is_served(served: Served) -> None:

@@ -1,6 +1,8 @@
 import json
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -100,6 +102,7 @@ def test_people_get_lines_that_cannot_harm_their_terminal(
         "cannot read %s", "a\x1b[2J", extra={"fields": {"more": "\x07"}}
     )
     log_failure("b\x1b]0;c")
+    log_failure("d\u2028e\rf")
     logging.getLogger("choirbook.test").info("caf\udce9")
     logging.getLogger("choirbook.test").warning("cannot read %s", "a\n12:00:00 [info] forged\u2028\u202e")
     said = told()
@@ -108,9 +111,32 @@ def test_people_get_lines_that_cannot_harm_their_terminal(
     assert not any(line.startswith("12:00:00 [info] forged") for line in said.splitlines())
     assert "cannot read a\\x1b[2J" in said
     assert "b\\x1b]0;c" in said
+    assert "d\\u2028e\\rf" in said
     assert "caf" in said
     assert "\x1b" not in said
     assert "\x07" not in said
+
+
+def test_people_get_columns_and_members_by_name(writer: LineWriter, told: Callable[[], str]) -> None:
+    operator_log.install(writer, for_people=True)
+    fields = {"where": "a b", "count": 2, "who": "'", "uri": "mcp://x"}
+    logging.getLogger("choirbook.test").warning("it is %s", "late", extra={"fields": fields})
+    _, line = told().rstrip("\n").split(" ", 1)
+    assert (
+        line == f"[warning  ] {'it is late':<30} [choirbook.test] count=2 uri=mcp://x where='a b' who=\"'\""
+    )
+
+
+@pytest.mark.parametrize("form", ["programs", "people"])
+def test_an_event_that_has_no_error_has_no_traceback(
+    writer: LineWriter, told: Callable[[], str], form: str
+) -> None:
+    operator_log.install(writer, for_people=form == "people")
+    logging.getLogger("choirbook.test").error("no error is handled", exc_info=True)  # noqa: LOG014 - as some do
+    said = told()
+    assert said.count("\n") == 1
+    assert "traceback" not in said
+    assert "None" not in said
 
 
 @pytest.mark.parametrize(("level", "expected"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
@@ -145,3 +171,29 @@ def test_lines_are_for_people_on_a_terminal(pipe: tuple[int, int]) -> None:
         os.close(controller)
     assert not operator_log.is_for_people(LogFormat.AUTO, pipe[1])
     assert operator_log.is_for_people(LogFormat.CONSOLE, pipe[1])
+
+
+FIRST_EVENT_WITHOUT_A_DESCRIPTOR = """
+import logging, os, resource, sys
+from choirbook.observe import operator_log
+from choirbook.observe.log_writer import LineWriter
+
+writer = LineWriter()
+operator_log.install(writer, for_people=sys.argv[1] == "people")
+lowest_free = os.dup(2)
+os.close(lowest_free)
+resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, lowest_free))
+try:
+    open("/dev/null")
+except OSError:
+    logging.getLogger("choirbook.test").exception("nothing can be opened")
+writer.close()
+"""
+
+
+@pytest.mark.parametrize("form", ["programs", "people"])
+def test_the_first_event_is_told_when_no_descriptor_is_left(form: str) -> None:
+    command = [sys.executable, "-c", FIRST_EVENT_WITHOUT_A_DESCRIPTOR, form]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "nothing can be opened" in done.stderr
+    assert "Too many open files" in done.stderr

@@ -1,11 +1,16 @@
 import re
 from xml.etree import ElementTree as ET
 
+import pytest
+from jinja2 import UndefinedError
+from markupsafe import Markup
+
 from choirbook_perf import figures
-from choirbook_perf.markup import Markup, join, tag
 from choirbook_perf.plots import flame, ranges
 from choirbook_perf.plots.chart import Axis, Chart, Limit, Line, draw
 from choirbook_perf.plots.scales import linear, log
+from choirbook_perf.report.parts import note
+from choirbook_perf.templating import render
 
 FLAME = (
     '<svg id="frames" x="10" width="1180" total_samples="1,000">'
@@ -35,10 +40,16 @@ def parsed(markup: Markup) -> ET.Element:
 
 
 def test_text_is_escaped_and_markup_is_not() -> None:
-    made = tag("p", "a < b", tag("b", "&"), class_="x", data_y='"', hidden=None, width=1.23456789)
-    assert made == '<p class="x" data-y="&quot;" width="1.23457">a &lt; b<b>&amp;</b></p>'
-    assert join("<", Markup("<br>")) == "&lt;<br>"
-    assert tag("meta", name="viewport") == '<meta name="viewport">'
+    assert note("a < b & c") == '<p class="note">a &lt; b &amp; c</p>\n'
+    assert note(Markup("<b>bold</b>")) == '<p class="note"><b>bold</b></p>\n'
+    made = draw(chart(Line('"><script>', [(0, 1.0)], '" onload="x')))
+    assert "<script" not in made
+    assert '" onload' not in made
+
+
+def test_a_template_without_one_of_its_values_is_an_error() -> None:
+    with pytest.raises(UndefinedError, match="policy"):
+        render("page.html", names=["one"], style="", sections=[])
 
 
 def test_chart_is_named_for_those_who_do_not_see_it() -> None:

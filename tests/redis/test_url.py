@@ -40,11 +40,14 @@ def test_an_address_is_read(text: str, expected: RedisUrl) -> None:
         ("redis://[::1", "host or port"),
         ("redis://host/zero", "database is not a number"),
         ("redis://host/-1", "database is not a number"),
+        ("redis://host/1/2", "database is not a number"),
         ("redis://host/99999999999999999999", "database is not a number"),
         ("redis://ho st", "percent-encode"),
         ("redis://host\n", "percent-encode"),
         ("redis://host?socket_timeout=100", "query has more"),
         ("redis://host?ca=/etc/ca.pem", "query has more"),
+        ("rediss://host?ssl_cert_reqs=none", "query has more"),
+        ("redis://host?password=x", "query has more"),
         ("unix://run/redis.sock", "names no socket"),
         ("unix:///", "names no socket"),
     ],
@@ -61,7 +64,14 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
         assert parse_redis_url(text).place
 
 
-@pytest.mark.parametrize("text", ["redis://somebody:hunter2@host:port", "redis://somebody:hunter2@host/x"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "redis://somebody:hunter2@host:port",
+        "redis://somebody:hunter2@host/x",
+        "redis://somebody:hunter2/not-escaped@host",
+    ],
+)
 def test_a_refusal_shows_nothing_of_the_address(text: str) -> None:
     with pytest.raises(InvalidSettings) as caught:
         parse_redis_url(text)

@@ -2,7 +2,7 @@
 
 The system gives each connection to a worker that waits for one; what waits in the socket when a worker dies
 is taken by the others. A connection is good for one request. h11 knows the protocol; this module moves the
-bytes, and bounds them in number and time.
+bytes, and bounds them in number and time. docs/adr/0020 says why it accepts connections itself.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The metrics of all workers as Prometheus text, or as OpenMetrics.
 
-Spelled here, so that labels stand in the order of the interface.
+Spelled here: prometheus_client takes two to six times as long with the interpreter's lock, and does not keep
+labels in the order of the interface (docs/adr/0020).
 
 Source: https://prometheus.io/docs/instrumenting/exposition_formats and
 https://prometheus.io/docs/specs/om/open_metrics_spec (1.0.0).

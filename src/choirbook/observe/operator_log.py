@@ -1,7 +1,7 @@
 """What the operator is told: one line per event on stderr, JSON or for people, never bodies or secrets.
 
-What modules log goes through structlog's processors. They run, and are imported, on the thread that writes:
-an event costs the event loop its message, and a start nothing.
+Lines are made on the thread that writes them: an event costs the event loop its message. docs/adr/0020 says
+why structlog does not make them.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 import copy
 import logging
 import os
-from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -20,14 +19,14 @@ from choirbook.observe.log_writer import LineWriter
 from choirbook.settings import LogFormat, LogLevel
 from choirbook.text.escapes import escaped
 
-if TYPE_CHECKING:
-    from structlog.typing import EventDict, Processor
-
 LEVELS = {level: logging.getLevelNamesMapping()[level.value.upper()] for level in LogLevel}
 """What `logging` calls the levels of the settings."""
 
 _SIZE_BYTES = 512
 """What a line is taken for until it is made."""
+
+_QUOTED = frozenset(" \t=\r\n\"'")
+"""A value with one of these is quoted, so that people see where it ends."""
 
 
 class EventHandler(logging.Handler):
@@ -43,8 +42,7 @@ class EventHandler(logging.Handler):
     def __init__(self, writer: LineWriter, *, for_people: bool = False) -> None:
         super().__init__()
         self._writer = writer
-        self._for_people = for_people
-        self._format: Callable[[logging.LogRecord], str] | None = None
+        self._spell = _for_people if for_people else _for_programs
 
     def emit(self, record: logging.LogRecord) -> None:
         """Have one record written."""
@@ -54,68 +52,52 @@ class EventHandler(logging.Handler):
         self._writer.defer(partial(self._line, kept), _SIZE_BYTES + len(kept.msg))
 
     def _line(self, record: logging.LogRecord) -> bytes:
-        if self._format is None:
-            self._format = _formatter(for_people=self._for_people).format
         # A file name need not be UTF-8; a line has to be.
-        return self._format(record).encode("utf-8", "backslashreplace") + b"\n"
+        return self._spell(record).encode("utf-8", "backslashreplace") + b"\n"
 
 
-def _formatter(*, for_people: bool) -> logging.Formatter:
-    import structlog
-
-    # A traceback without the values of variables: they may be what a client sent.
-    shown: list[Processor] = [structlog.processors.format_exc_info]
-    if for_people:
-        # No colours: they are a nuisance in what is copied from a terminal.
-        plain = structlog.dev.plain_traceback
-        shown += [_for_people, structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)]
-    else:
-        shown += [_for_programs, structlog.processors.JSONRenderer(_encode)]
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name, _add_fields],
-        processors=shown,
-    )
-
-
-def _add_fields(_: Any, __: str, event: EventDict) -> EventDict:
-    return {**event, **getattr(event["_record"], "fields", {})}
-
-
-def _for_people(_: Any, __: str, event: EventDict) -> EventDict:
-    record: logging.LogRecord = event.pop("_record")
-    del event["_from_structlog"]
-    at = datetime.fromtimestamp(record.created).astimezone()
-    shown = {name: _printable(name, value) for name, value in event.items()}
-    return {**shown, "timestamp": f"{at:%H:%M:%S}"}
-
-
-def _printable(name: str, value: Any) -> Any:
-    """Spell what does not print as escapes; of all members only a traceback has lines of its own."""
-    if not isinstance(value, str):
-        return value
-    return _on_lines(value) if name == "exception" else escaped(value)
-
-
-def _on_lines(text: str) -> str:
-    return "\n".join(map(escaped, text.split("\n")))
-
-
-def _for_programs(_: Any, __: str, event: EventDict) -> EventDict:
-    """Put the members in the order of the interface, under its names."""
-    record: logging.LogRecord = event.pop("_record")
-    del event["_from_structlog"]
-    head = {
+def _for_programs(record: logging.LogRecord) -> str:
+    """Spell a record as JSON, its members in the order of the interface."""
+    line = {
         "ts": round(record.created, 3),
-        "level": event.pop("level"),
-        "logger": event.pop("logger"),
-        "message": event.pop("event"),
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        "message": record.msg,
+        **_fields(record),
     }
-    traceback = event.pop("exception", None)
-    return {**head, **event, **({} if traceback is None else {"traceback": traceback})}
+    traceback = _traceback(record)
+    if traceback:
+        line["traceback"] = traceback
+    return msgspec.json.encode({name: _unicode(value) for name, value in line.items()}).decode()
 
 
-def _encode(event: EventDict, **_: Any) -> str:
-    return msgspec.json.encode({name: _unicode(value) for name, value in event.items()}).decode()
+def _for_people(record: logging.LogRecord) -> str:
+    """Spell a record as one line of columns, and its traceback below; what does not print becomes escapes."""
+    at = datetime.fromtimestamp(record.created).astimezone()
+    head = f"{at:%H:%M:%S} [{record.levelname.lower():<9}] {escaped(record.msg):<30} [{record.name}]"
+    members = "".join(f" {name}={_value(value)}" for name, value in sorted(_fields(record).items()))
+    traceback = _traceback(record)
+    # Of all that is logged, only a traceback has lines of its own.
+    below = "".join(f"\n{escaped(line)}" for line in traceback.split("\n")) if traceback else ""
+    return head + members + below
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    return getattr(record, "fields", {})
+
+
+def _traceback(record: logging.LogRecord) -> str:
+    """Return a traceback without the values of variables: they may be what a client sent."""
+    if record.exc_info is None or record.exc_info[1] is None:
+        return ""
+    return logging.Formatter().formatException(record.exc_info)
+
+
+def _value(value: Any) -> str:
+    if not isinstance(value, str):
+        return repr(value)
+    text = escaped(value)
+    return repr(text) if _QUOTED & set(text) else text
 
 
 def _unicode(value: Any) -> Any:

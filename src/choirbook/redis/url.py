@@ -1,7 +1,8 @@
 """Where Redis is: `--redis URL`. Pure.
 
-Parsed here, not by the client library, which takes any option out of a URL's query, deadlines too. No
-message and no `repr` shows the URL: it may hold a password.
+Parsed here, not by the client library, which takes any option out of a URL's query, deadlines too, and reads
+`redis://host/zero` as database 0 (docs/adr/0020). No message and no `repr` shows the URL: it may hold a
+password.
 """
 
 from __future__ import annotations

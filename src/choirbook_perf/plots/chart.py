@@ -10,11 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from choirbook_perf.markup import Markup, join, tag
+from markupsafe import Markup
+
 from choirbook_perf.plots.scales import Scale
+from choirbook_perf.templating import call
 
 RESOLUTION = 1000
 """Units of the plot area along either axis."""
+
+PLOTS = "plots.html"
+"""The template of all plots."""
 
 Point = tuple[float, float | None]
 
@@ -65,28 +70,16 @@ class Chart:
 
 
 def draw(chart: Chart) -> Markup:
-    """Draw a chart; the page's style sheet has to have `STYLE` in it."""
-    return tag(
-        "svg",
-        tag("title", chart.title, id=f"{chart.name}-title"),
-        tag("desc", chart.summary, id=f"{chart.name}-summary"),
-        _grid(chart),
-        *(_limit(limit, chart) for limit in chart.limits),
-        tag(
-            "svg",
-            *(_line(line, chart) for line in chart.lines),
-            class_="area",
-            viewBox=f"0 0 {RESOLUTION} {RESOLUTION}",
-            preserveAspectRatio="none",
-            width="100%",
-            height="100%",
-        ),
-        class_="plot",
-        role="img",
-        aria_labelledby=f"{chart.name}-title {chart.name}-summary",
-        data_plot=chart.name,
-        data_points=sum(len(line.points) for line in chart.lines),
-    )
+    """Draw a chart; the page's style sheet says how it looks."""
+    points = sum(len(line.points) for line in chart.lines)
+    y_ticks = [(percent_of(1 - tick.position), tick.label) for tick in chart.y.scale.ticks()]
+    limits = [
+        (percent_of(1 - position), limit.label)
+        for limit in chart.limits
+        if 0 < (position := chart.y.scale.position(limit.y)) < 1
+    ]
+    lines = [(line, *_paths(line, chart)) for line in chart.lines]
+    return call(PLOTS, "chart", chart, points, x_ticks(chart.x), y_ticks, limits, lines, RESOLUTION)
 
 
 def percent_of(position: float) -> str:
@@ -94,40 +87,17 @@ def percent_of(position: float) -> str:
     return f"{position * 100:.2f}%"
 
 
-def x_axis(axis: Axis) -> Markup:
-    """Draw the axis below the plot area, with grid lines over it."""
-    parts = []
-    for tick in axis.scale.ticks():
-        x = percent_of(tick.position)
-        parts.append(tag("line", x1=x, x2=x, y1="0", y2="100%", class_="grid" if tick.label else "grid fine"))
-        if tick.label:
-            parts.append(tag("text", tick.label, x=x, y="100%", dy="1.3em", text_anchor="middle"))
-    parts.append(tag("text", axis.title, x="100%", y="100%", dy="2.7em", text_anchor="end", class_="unit"))
-    return tag("g", *parts, class_="axis")
+def x_ticks(axis: Axis) -> list[tuple[str, str]]:
+    """Return (place, label) of the marks of a horizontal axis."""
+    return [(percent_of(tick.position), tick.label) for tick in axis.scale.ticks()]
 
 
-def _grid(chart: Chart) -> Markup:
-    parts = []
-    for tick in chart.y.scale.ticks():
-        y = percent_of(1 - tick.position)
-        parts.append(tag("line", x1="0", x2="100%", y1=y, y2=y, class_="grid" if tick.label else "grid fine"))
-        if tick.label:
-            parts.append(tag("text", tick.label, x="-8", y=y, dy="0.32em", text_anchor="end"))
-    parts.append(tag("text", chart.y.title, x="0", y="0", dx="-48", dy="-0.9em", class_="unit"))
-    base = tag("line", x1="0", x2="100%", y1="100%", y2="100%", class_="base")
-    return join(x_axis(chart.x), tag("g", *parts, class_="axis"), base)
-
-
-def _line(line: Line, chart: Chart) -> Markup:
+def _paths(line: Line, chart: Chart) -> tuple[list[str], str]:
+    """Return the areas below a line, where it is filled, and its outline."""
     runs = _runs(line, chart)
-    parts = []
-    if line.is_filled:
-        for run in runs:
-            closed = f"{_path(run, is_stepped=line.is_stepped)}V{RESOLUTION}H{run[0][0]}Z"
-            parts.append(tag("path", d=closed, class_="fill"))
-    outline = "".join(_path(run, is_stepped=line.is_stepped) for run in runs)
-    parts.append(tag("path", d=outline, class_="stroke"))
-    return tag("g", tag("title", line.label), *parts, class_=line.style)
+    paths = [_path(run, is_stepped=line.is_stepped) for run in runs]
+    closed = [f"{path}V{RESOLUTION}H{run[0][0]}Z" for path, run in zip(paths, runs, strict=True)]
+    return closed if line.is_filled else [], "".join(paths)
 
 
 def _runs(line: Line, chart: Chart) -> list[list[tuple[str, str]]]:
@@ -151,16 +121,3 @@ def _path(run: Sequence[tuple[str, str]], *, is_stepped: bool) -> str:
     if is_stepped:
         return f"M{left} {top}" + "".join(f"H{x}V{y}" for x, y in rest)
     return f"M{left} {top}L" + " ".join(f"{x} {y}" for x, y in rest)
-
-
-def _limit(limit: Limit, chart: Chart) -> Markup:
-    position = chart.y.scale.position(limit.y)
-    if not 0 < position < 1:
-        return Markup("")
-    y = percent_of(1 - position)
-    return tag(
-        "g",
-        tag("line", x1="0", x2="100%", y1=y, y2=y),
-        tag("text", limit.label, x="100%", y=y, dy="-0.4em", text_anchor="end"),
-        class_="limit",
-    )

@@ -1,4 +1,7 @@
-"""The flame graph of py-spy, drawn again without its script: boxes that stretch with the page. Pure."""
+"""The flame graph of py-spy, drawn again without its script: boxes that stretch with the page. Pure.
+
+docs/adr/0020 says why py-spy's own is not shown.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ from dataclasses import dataclass, replace
 from html import unescape
 from itertools import zip_longest
 
-from choirbook_perf.markup import Markup, tag
+from markupsafe import Markup
+
+from choirbook_perf.plots.chart import PLOTS
+from choirbook_perf.templating import call
 
 ROW_PX = 19
 MIN_SHARE = 0.002
@@ -38,6 +44,28 @@ class Frame:
     share: float
     """Of all samples, from 0 to 1."""
     samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlameGraph:
+    """What is said of a whole graph."""
+
+    name: str
+    """Unique on the page."""
+    title: str = "Flame graph"
+    summary: str = "Width is the share of samples; callers stand above what they call."
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """A frame as it is drawn."""
+
+    title: str
+    label: str
+    x: str
+    y: int
+    width: str
+    heat: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,35 +131,18 @@ def draw(frames: Sequence[Frame], name: str) -> Markup:
     """Draw the graph, callers above what they call."""
     shown = [frame for frame in condensed(frames) if frame.share >= MIN_SHARE]
     rows = 1 + max((frame.depth for frame in shown), default=0)
-    return tag(
-        "svg",
-        tag("title", "Flame graph", id=f"{name}-title"),
-        tag(
-            "desc", "Width is the share of samples; callers stand above what they call.", id=f"{name}-summary"
-        ),
-        *(_box(frame) for frame in shown),
-        class_="flame",
-        height=rows * ROW_PX,
-        role="img",
-        aria_labelledby=f"{name}-title {name}-summary",
-        data_plot=name,
-        data_points=len(shown),
-    )
+    boxes = [_box(frame) for frame in shown]
+    return call(PLOTS, "flame", FlameGraph(name), rows * ROW_PX, ROW_PX - 1, boxes)
 
 
-def _box(frame: Frame) -> Markup:
-    # A nested svg cuts its text off at its own edge, whatever width the page gives it.
-    label = tag("text", frame.function, x=4, y=13) if frame.share >= MIN_LABELLED_SHARE else Markup("")
-    return tag(
-        "svg",
-        tag("title", f"{frame.function}: {frame.share:.1%} of the samples ({frame.samples:,})"),
-        tag("rect", width="100%", height="100%"),
-        label,
+def _box(frame: Frame) -> _Box:
+    return _Box(
+        title=f"{frame.function}: {frame.share:.1%} of the samples ({frame.samples:,})",
+        label=frame.function if frame.share >= MIN_LABELLED_SHARE else "",
         x=f"{frame.start * 100:.3f}%",
         y=frame.depth * ROW_PX,
         width=f"{frame.share * 100:.3f}%",
-        height=ROW_PX - 1,
-        class_=f"heat{_heat(frame.function)}",
+        heat=_heat(frame.function),
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from choirbook_perf.markup import Markup, tag
-from choirbook_perf.plots.chart import Axis, percent_of, x_axis
+from markupsafe import Markup
+
+from choirbook_perf.plots.chart import PLOTS, Axis, percent_of, x_ticks
+from choirbook_perf.templating import call
 
 ROW_PX = 34
 LABEL_PX = 13
@@ -36,29 +38,13 @@ class RangeChart:
 
 def draw(chart: RangeChart) -> Markup:
     """Draw the rows, the first on top."""
-    return tag(
-        "svg",
-        tag("title", chart.title, id=f"{chart.name}-title"),
-        tag("desc", chart.summary, id=f"{chart.name}-summary"),
-        x_axis(chart.x),
-        *(_row(row, index, chart.x) for index, row in enumerate(chart.rows)),
-        class_="ranges",
-        height=len(chart.rows) * ROW_PX + 62,  # the padding of the style sheet is in it
-        role="img",
-        aria_labelledby=f"{chart.name}-title {chart.name}-summary",
-        data_plot=chart.name,
-        data_points=sum(len(row.marks) for row in chart.rows),
-    )
+    points = sum(len(row.marks) for row in chart.rows)
+    height = len(chart.rows) * ROW_PX + 62  # the padding of the style sheet is in it
+    rows = [_row(row, index * ROW_PX, chart.x) for index, row in enumerate(chart.rows)]
+    return call(PLOTS, "ranges", chart, points, x_ticks(chart.x), height, rows)
 
 
-def _row(row: Range, index: int, axis: Axis) -> Markup:
-    top = index * ROW_PX
-    y = top + LABEL_PX + 10
-    xs = [percent_of(axis.scale.position(value)) for _, value in row.marks]
-    shapes = [
-        tag("circle", tag("title", f"{row.label}, {name}"), cx=x, cy=y, r=5 - place, class_=f"mark{place}")
-        for place, (x, (name, _)) in enumerate(zip(xs, row.marks, strict=True))
-    ]
-    line = tag("line", x1=xs[0], x2=xs[-1], y1=y, y2=y, class_="stroke")
-    label = tag("text", row.label, x="4", y=top + LABEL_PX, class_="row")
-    return tag("g", label, line, *shapes, class_=row.style)
+def _row(row: Range, top: int, axis: Axis) -> tuple[Range, int, int, list[tuple[str, str]]]:
+    """Return a row, the heights of its label and its line, and (place, name) of its marks."""
+    marks = [(percent_of(axis.scale.position(value)), name) for name, value in row.marks]
+    return row, top + LABEL_PX, top + LABEL_PX + 10, marks

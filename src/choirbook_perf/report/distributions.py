@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from markupsafe import Markup
+
 from choirbook_perf import figures
 from choirbook_perf.histogram import LatencyHistogram
-from choirbook_perf.markup import Markup
 from choirbook_perf.plots import ranges
 from choirbook_perf.plots.chart import Axis, Chart, Line, Point, draw
 from choirbook_perf.plots.scales import Log, linear, log, nines
-from choirbook_perf.report.parts import columns, figure, legend, section, table
+from choirbook_perf.report.parts import Section, columns, figure, legend, section, table
 from choirbook_perf.report.subjects import Subject
 from choirbook_perf.report.tables import percentile_ms
 
@@ -23,7 +24,7 @@ CACHE_RESULTS = ("hit", "miss", "unknown")
 CACHE_NAMES = {"hit": "hits", "miss": "misses", "unknown": "cache result unknown"}
 
 
-def latency(subjects: Sequence[Subject]) -> Markup:
+def latency(subjects: Sequence[Subject]) -> Section:
     """Plot the latencies of all requests: distribution, CDF and tail."""
     named = [(one.name, one.style, one.result.histogram()) for one in subjects]
     shown = [(name, style, latencies) for name, style, latencies in named if len(latencies)]
@@ -165,12 +166,12 @@ def _tail(shown: Sequence[Named]) -> Markup:
     )
 
 
-def hits_and_misses(subjects: Sequence[Subject]) -> Markup:
+def hits_and_misses(subjects: Sequence[Subject]) -> Section | None:
     """Plot the latencies of hits against those of misses, by result, all on one axis."""
     grouped = [(one, _by_cache_result(one)) for one in subjects]
     shown = [(one, named) for one, named in grouped if named]
     if not shown:
-        return Markup("")
+        return None
     counts = (latencies.counts() for _, named in shown for *_, latencies in named)
     axis = log((us / 1000 for found in counts for us, _ in found), figures.latency)
     overall = [_distribution(f"cache-{one.index}", named, axis, one.name) for one, named in shown]

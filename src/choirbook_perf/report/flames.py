@@ -6,22 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+from markupsafe import Markup
 
 from choirbook_perf import figures
 from choirbook_perf.errors import BadInput
-from choirbook_perf.markup import Markup, tag
 from choirbook_perf.plots import flame
-from choirbook_perf.report.parts import section, table
+from choirbook_perf.report.parts import Section, figure, note, section, table
 from choirbook_perf.report.subjects import Subject
 from choirbook_perf.results import Result
 
 TABLE_ROWS = 20
 
 
-def flames(subjects: Sequence[Subject]) -> Markup:
+def flames(subjects: Sequence[Subject]) -> Section | None:
     """Draw the flame graph of each result that has one."""
     panels = [_flame(one) for one in subjects if one.result.flame_graph_svg]
-    return section("flame", "Flame graph", *panels) if panels else Markup("")
+    return section("flame", "Flame graph", *panels) if panels else None
 
 
 def with_flame_graphs(results: Sequence[Result], paths: Sequence[Path]) -> list[Result]:
@@ -56,9 +56,7 @@ def _read(path: Path) -> str:
 def _flame(subject: Subject) -> Markup:
     frames = flame.parse(subject.result.flame_graph_svg)
     if not frames:
-        return tag(
-            "p", f"The flame graph of {subject.name} is not of the kind that py-spy writes.", class_="note"
-        )
+        return note(f"The flame graph of {subject.name} is not of the kind that py-spy writes.")
     rows = [
         (function.name, figures.percent(function.own), figures.percent(function.cumulative))
         for function in flame.functions(frames)[:TABLE_ROWS]
@@ -69,17 +67,7 @@ def _flame(subject: Subject) -> Markup:
         "Callers that only pass on are left out, as are frames "
         f"under {flame.MIN_SHARE:.1%}; point at a frame for its figures."
     )
-    return tag(
-        "figure",
-        tag("figcaption", tag("h3", subject.name), tag("p", words)),
-        flame.draw(frames, f"flame-{subject.index}"),
-        tag(
-            "details",
-            tag("summary", "The figures of this plot"),
-            table(
-                f"The {len(rows)} functions with most time of their own",
-                ("Function", "Own", "Cumulative"),
-                rows,
-            ),
-        ),
+    numbers = table(
+        f"The {len(rows)} functions with most time of their own", ("Function", "Own", "Cumulative"), rows
     )
+    return figure(subject.name, words, flame.draw(frames, f"flame-{subject.index}"), numbers)

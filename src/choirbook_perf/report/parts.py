@@ -3,10 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from choirbook_perf.markup import Markup, join, tag
+from markupsafe import Markup
+
+from choirbook_perf.templating import call
 
 Cell = str
+NOTHING = Markup()
+
+_PARTS = "parts.html"
+
+
+class Section(NamedTuple):
+    """A section of the page, which its contents link to."""
+
+    name: str
+    """Its id."""
+    title: str
+    parts: Sequence[str]
+    """A plain `str` is text."""
+
+
+def section(name: str, title: str, *parts: str) -> Section:
+    """Make a section of what it holds."""
+    return Section(name, title, parts)
 
 
 def table(caption: str, head: Sequence[Cell], rows: Sequence[Sequence[Cell]], *, texts: int = 1) -> Markup:
@@ -18,61 +39,27 @@ def table(caption: str, head: Sequence[Cell], rows: Sequence[Sequence[Cell]], *,
         rows: Cells; the first one is the row's name.
         texts: How many columns hold text, from the left; the others hold figures.
     """
-    header = tag(
-        "tr", *(tag("th", cell, scope="col", class_=_kind(at, texts)) for at, cell in enumerate(head))
-    )
-    body = [
-        tag(
-            "tr",
-            tag("th", row[0], scope="row"),
-            *(tag("td", cell, class_=_kind(at, texts)) for at, cell in enumerate(row[1:], start=1)),
-        )
-        for row in rows
-    ]
-    # Focus lets the keyboard scroll it.
-    return tag(
-        "div",
-        tag("table", tag("caption", caption), tag("thead", header), tag("tbody", *body)),
-        class_="table",
-        tabindex=0,
-        role="region",
-        aria_label=caption,
-    )
+    return call(_PARTS, "table", caption, head, rows, texts)
 
 
-def _kind(at: int, texts: int) -> str | None:
-    return None if at < texts else "figure"
-
-
-def figure(title: str, explanation: str, plot: Markup, numbers: Markup, legend: str = "") -> Markup:
+def figure(title: str, explanation: str, plot: Markup, numbers: Markup, legend: Markup = NOTHING) -> Markup:
     """Put a plot together with its words and, folded away, its numbers."""
-    return tag(
-        "figure",
-        tag("figcaption", tag("h3", title), tag("p", explanation)),
-        legend,
-        plot,
-        tag("details", tag("summary", "The figures of this plot"), numbers),
-    )
+    return call(_PARTS, "figure", title, explanation, plot, numbers, legend)
 
 
 def legend(entries: Sequence[tuple[str, str]]) -> Markup:
     """Make a legend of (name, CSS class of a line)."""
-    return tag("ul", *(tag("li", _swatch(style), name) for name, style in entries), class_="legend")
+    return call(_PARTS, "legend", entries)
 
 
-def _swatch(style: str) -> Markup:
-    line = tag("line", x1=1, x2=25, y1=6, y2=6, class_="stroke")
-    return tag("svg", tag("g", line, class_=style), width=26, height=12, class_="swatch", aria_hidden="true")
-
-
-def section(name: str, title: str, *children: str) -> Markup:
-    """Make a section that the page's contents link to."""
-    return tag("section", tag("h2", title, id=name), *children, aria_labelledby=name)
-
-
-def columns(*children: Markup) -> Markup:
+def columns(*panels: Markup) -> Markup:
     """Put panels side by side, below each other where the page is narrow."""
-    return tag("div", *children, class_="columns") if len(children) > 1 else join(*children)
+    return call(_PARTS, "columns", panels)
+
+
+def note(text: str) -> Markup:
+    """Make a paragraph that stands out."""
+    return call(_PARTS, "note", text)
 
 
 OUTCOMES = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusive"}
@@ -81,4 +68,4 @@ OUTCOMES = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclus
 def badge(outcome: str) -> Markup:
     """Show an outcome by word, sign and colour."""
     known = outcome if outcome in OUTCOMES else "inconclusive"
-    return tag("span", OUTCOMES.get(outcome, outcome), class_=f"badge {known}")
+    return call(_PARTS, "badge", known, OUTCOMES.get(outcome, outcome))

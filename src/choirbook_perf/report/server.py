@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from choirbook_perf import figures
 from choirbook_perf.histogram import LatencyHistogram
-from choirbook_perf.markup import Markup
-from choirbook_perf.report.parts import section, table
+from choirbook_perf.report.parts import Section, section, table
 from choirbook_perf.report.subjects import Subject
 from choirbook_perf.report.tables import percentile_ms
 from choirbook_perf.results import Result
@@ -27,7 +26,7 @@ Buckets = list[tuple[float, float]]
 """(upper bound in seconds, how many up to it), in order; the last bound is infinite."""
 
 
-def server(subjects: Sequence[Subject]) -> Markup:
+def server(subjects: Sequence[Subject]) -> Section | None:
     """Show the server's latencies beside the client's; nothing when no server told any."""
     rows = [
         (name, subject.name, figures.whole(buckets[-1][1]), *_pairs(subject.result, labels, buckets))
@@ -35,7 +34,7 @@ def server(subjects: Sequence[Subject]) -> Markup:
         for name, labels, buckets in gains(subject.result)
     ]
     if not rows:
-        return Markup("")
+        return None
     head = [f"{side} p{quantile * 100:g}" for quantile in QUANTILES for side in ("Server", "Client")]
     return section(
         "server",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from markupsafe import Markup
+
 from choirbook_perf import figures
 from choirbook_perf.histogram import LatencyHistogram
-from choirbook_perf.markup import Markup, tag
-from choirbook_perf.report.parts import section, table
+from choirbook_perf.report.parts import Section, note, section, table
 from choirbook_perf.report.subjects import Subject
 from choirbook_perf.results import Result, Row
 
@@ -36,7 +37,7 @@ def hit_ratio(result: Result) -> float | None:
     return hits / known if known else None
 
 
-def percentiles(subjects: Sequence[Subject]) -> Markup:
+def percentiles(subjects: Sequence[Subject]) -> Section:
     """Show percentiles overall, by cache result, type, resource and project."""
     if len(subjects) == 1:
         return section("percentiles", "Percentiles", _percentiles(subjects[0]))
@@ -102,7 +103,7 @@ def _natural(text: str) -> tuple[str, int, str]:
     return stem, int(text[len(stem) :] or 0), text
 
 
-def failures(subjects: Sequence[Subject]) -> Markup:
+def failures(subjects: Sequence[Subject]) -> Section | None:
     """Show what failed; nothing when nothing did."""
     rows = [
         (failure.name, failure.reason, subject.name, figures.whole(failure.count))
@@ -110,7 +111,7 @@ def failures(subjects: Sequence[Subject]) -> Markup:
         for failure in sorted(subject.result.failures, key=lambda failure: -failure.count)
     ]
     if not rows:
-        return Markup("")
+        return None
     return section(
         "failures",
         "Failures",
@@ -123,21 +124,19 @@ def limit_of(rows: Sequence[Row], metric: str) -> float | None:
     return next((row.limit for row in rows if row.metric == metric), None)
 
 
-def environment(subjects: Sequence[Subject]) -> Markup:
+def environment(subjects: Sequence[Subject]) -> Section:
     """Show all that the figures depend on, one column a result."""
     described = [_environment(subject.result) for subject in subjects]
     keys = list(dict.fromkeys(key for one in described for key in one))
     rows = [(key, *(one.get(key) or figures.MISSING for one in described)) for key in keys]
     machines = {subject.result.environment.machine for subject in subjects}
-    warning = tag("p", "These runs are from different machines: do not compare their figures.", class_="note")
-    return section(
-        "environment",
-        "Environment",
-        warning if len(machines) > 1 else Markup(""),
-        table(
-            "What the figures depend on", ("", *(one.name for one in subjects)), rows, texts=1 + len(subjects)
-        ),
+    depended_on = table(
+        "What the figures depend on", ("", *(one.name for one in subjects)), rows, texts=1 + len(subjects)
     )
+    if len(machines) <= 1:
+        return section("environment", "Environment", depended_on)
+    warning = note("These runs are from different machines: do not compare their figures.")
+    return section("environment", "Environment", warning, depended_on)
 
 
 def _environment(result: Result) -> dict[str, str]:

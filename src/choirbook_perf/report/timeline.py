@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from markupsafe import Markup
+
 from choirbook_perf import figures
-from choirbook_perf.markup import Markup, join
 from choirbook_perf.plots.chart import Axis, Chart, Limit, Line, Point, draw
 from choirbook_perf.plots.scales import Linear, Log, linear, log, seconds
-from choirbook_perf.report.parts import columns, figure, legend, section, table
+from choirbook_perf.report.parts import Section, columns, figure, legend, section, table
 from choirbook_perf.report.subjects import Subject
 from choirbook_perf.report.tables import limit_of
 from choirbook_perf.results import Tick
@@ -22,11 +23,11 @@ TABLE_ROWS = 60
 """More seconds than this are gathered into rows of several: a table of 300 rows is read by nobody."""
 
 
-def timeline(subjects: Sequence[Subject]) -> Markup:
+def timeline(subjects: Sequence[Subject]) -> Section | None:
     """Plot each result over time, all with the same axes."""
     shown = [one for one in subjects if one.result.timeline]
     if not shown:
-        return Markup("")
+        return None
     ticks = [tick for one in shown for tick in one.result.timeline]
     time = seconds(max(tick.second for tick in ticks), figures.clock)
     latencies = log(
@@ -106,7 +107,7 @@ def _numbers(ticks: Sequence[Tick]) -> Markup:
     rows = [_gathered(ticks[at : at + every]) for at in range(0, len(ticks), every)]
     note = f"; one row is {every} s, with the highest percentile of any second in it" if every > 1 else ""
     head = ("Time", "Users", "Requests/s", "Failed", *(f"{name}, ms" for name, _ in PERCENTILES))
-    return join(table(f"Second by second{note}", head, rows))
+    return table(f"Second by second{note}", head, rows)
 
 
 def _gathered(ticks: Sequence[Tick]) -> list[str]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from markupsafe import Markup
+
 from choirbook_perf import figures
-from choirbook_perf.markup import Markup, join, tag
-from choirbook_perf.report.parts import badge, section, table
+from choirbook_perf.report.parts import Section, badge, section, table
 from choirbook_perf.report.subjects import Subject
 from choirbook_perf.report.tables import summary
 from choirbook_perf.report.where import where
 from choirbook_perf.results import Result
+from choirbook_perf.templating import call
 
 OUTCOME_ORDER = ("fail", "inconclusive", "pass")
 
@@ -21,7 +23,7 @@ def outcome(result: Result) -> str:
     return next((kind for kind in OUTCOME_ORDER if kind in found), "inconclusive")
 
 
-def verdict(subjects: Sequence[Subject]) -> Markup:
+def verdict(subjects: Sequence[Subject]) -> Section:
     """Show for each result what was asked and what was measured."""
     return section("verdict", "Verdict", *(_verdict(subject) for subject in subjects))
 
@@ -39,18 +41,14 @@ def _verdict(subject: Subject) -> Markup:
         )
         for row in result.verdict
     ]
-    reasons = [tag("li", f"{row.metric}: {row.reason}") for row in result.verdict if row.reason]
-    partial = tag("p", "The run was interrupted: this is what was measured until then.", class_="note")
-    return join(
-        tag("h3", subject.name, " ", badge(outcome(result))),
-        tag("p", summary(result)),
-        partial if result.is_partial else Markup(""),
-        table(
-            f"Thresholds of {subject.name}",
-            ("Metric", "Outcome", "Measured", "Limit", "Unit", "Requests"),
-            rows,
-            texts=2,
-        ),
-        tag("ul", *reasons, class_="reasons") if reasons else Markup(""),
-        tag("p", where(result), class_="note") if outcome(result) == "fail" else Markup(""),
+    thresholds = table(
+        f"Thresholds of {subject.name}",
+        ("Metric", "Outcome", "Measured", "Limit", "Unit", "Requests"),
+        rows,
+        texts=2,
     )
+    reasons = [f"{row.metric}: {row.reason}" for row in result.verdict if row.reason]
+    worst = outcome(result)
+    slowest = where(result) if worst == "fail" else None
+    about = (subject.name, badge(worst), summary(result), result.is_partial)
+    return call("parts.html", "verdict", *about, thresholds, reasons, slowest)

@@ -12,6 +12,7 @@ import pytest
 from choirbook.errors import Overloaded
 from choirbook.mcp.sessions.registry import Registry
 from choirbook.mcp.sessions.store import Ledger
+from tests.sources.test_exhaustion import descriptors_left
 from tests.support.waiting import eventually
 
 
@@ -87,3 +88,15 @@ async def test_a_ledger_that_cannot_be_used_is_told_as_an_overload(
         with pytest.raises(Overloaded, match="go on without one"):
             await one.run(lambda ledger: ledger.count())
     assert "the sessions' ledger cannot be used" in caplog.text
+
+
+async def test_a_ledger_without_a_descriptor_is_told_in_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with registry(tmp_path, Heard()) as one:
+        with descriptors_left(0), pytest.raises(Overloaded):
+            await one.run(lambda ledger: ledger.begin("a", monotonic()))
+        assert await one.run(lambda ledger: ledger.begin("a", monotonic())) == []
+    (told,) = caplog.records
+    assert "until there is a file descriptor" in told.getMessage()
+    assert told.exc_info is None

@@ -15,6 +15,7 @@ from typing import TypeVar
 from choirbook.errors import Overloaded
 from choirbook.mcp.sessions.store import IN_MEMORY, Ledger
 from choirbook.mcp.subscriptions import MAX_URIS
+from choirbook.runtime.exhaustion import is_short
 from choirbook.runtime.threads import Threads
 from choirbook.workers.mailbox import Bell
 
@@ -101,7 +102,11 @@ class Registry:
         try:
             found, self.count = await self._thread.run(self._use, use)
         except (sqlite3.Error, OSError) as error:
-            log.exception("the sessions' ledger cannot be used")
+            # SQLite names no errno.
+            if is_short():
+                log.warning("no session is kept until there is a file descriptor for the ledger: %s", error)
+            else:
+                log.exception("the sessions' ledger cannot be used")
             raise Overloaded("Sessions cannot be kept at the moment; go on without one.") from error
         self._on_count()
         return found
