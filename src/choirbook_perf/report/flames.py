@@ -78,7 +78,7 @@ def _flame(subject: Subject) -> Markup:
             tag("summary", "The figures of this plot"),
             table(
                 f"The {len(rows)} functions with most time of their own",
-                ("Function", "Own", "Cumulative"),
+                ("FunctionTotal", "Own", "Cumulative"),
                 rows,
             ),
         ),

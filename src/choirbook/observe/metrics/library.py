@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from choirbook.errors import Era
 from choirbook.mcp.stream import Ending
-from choirbook.observe.metrics.metric import Kind, Label, Metric, Whole
+from choirbook.observe.metrics.metric import Label, Metric, MetricKind, Whole
 from choirbook.redis.errors import COMMANDS, Reason
 from choirbook.redis.rejections import KINDS
 from choirbook.redis.store import LOOKUPS
@@ -40,14 +40,14 @@ _WITH_REDIS = "Only with `--redis`. "
 
 LIBRARY = {
     CATALOG_SIZE: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Resources that the library serves.",
         "Of all workers the fewest, so that one that lags behind shows.",
         "0: the directory is empty, or not mounted. Fewer than there should be: run `choirbook check`.",
         whole=Whole.LEAST,
     ),
     GENERATION: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "How often the catalog has changed since the worker began, of all workers the fewest.",
         "Moves when documents come, go or change: `changes()` of it shows when the library was edited.",
         "Still, though files change: see `choirbook_watch_up` and `choirbook_failed_surveys_total`. Moving all "
@@ -55,48 +55,48 @@ LIBRARY = {
         whole=Whole.LEAST,
     ),
     WATCHING: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Whether the system tells of changes to the library (1) or surveys find them (0).",
         "With 0 an edit shows after `CHOIRBOOK_RESCAN_S` and not at once.",
         "Raise `fs.inotify.max_user_watches`; network file systems have no such news.",
         whole=Whole.LEAST,
     ),
     WATCH_WANTED: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Whether the system was asked to report changes to the library (1) or not (0).",
         "0 with `CHOIRBOOK_WATCH=false`; then `choirbook_watch_up` is 0 too, and nothing is wrong.",
         "Nothing: it reports a setting.",
         whole=Whole.GREATEST,
     ),
     READY: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Whether the first survey of the library is done (1) or not (0), in all workers.",
         "While it is 0, /readyz of some worker responds with 503.",
         "0 for longer than a start takes: /readyz and the log give the reason.",
         whole=Whole.LEAST,
     ),
     RULES_UP: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Whether `choirbook.toml` and `.choirbookignore` are used as they are (1) or have errors (0).",
         "With 0 the rules from before the change stay in force, in at least one worker.",
         "/readyz and the log name the file and the line; `choirbook check` does so as well.",
         whole=Whole.LEAST,
     ),
     FAILED_SURVEYS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Surveys of the library that failed.",
         "Until one works again no change is seen; what was known is still served.",
         "Look at the library's disk and rights.",
     ),
     SHARED_UP: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Whether Redis is used (1) or left alone because it fails (0).",
         _WITH_REDIS + "0 as soon as the breaker of one worker is open. Reads go on without it.",
         "`choirbook_redis_errors_total` says why.",
         whole=Whole.LEAST,
     ),
     SHARED_LOOKUPS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Look-ups in the shared level by what they came to.",
         _WITH_REDIS
         + "Made by misses, of a library on a local disk only with `CHOIRBOOK_SHARED_READS=always`.",
@@ -104,26 +104,26 @@ LIBRARY = {
         (Label("result", LOOKUPS),),
     ),
     SHARED_WRITES: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Values for the shared level, written or dropped.",
         _WITH_REDIS + "A dropped one is loaded from the source by the next process.",
         "Drops: Redis is slow, full, or read-only.",
         (Label("result", WRITES),),
     ),
     OPEN_BREAKERS: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Workers whose breaker is open, so that they leave Redis alone.",
         _WITH_REDIS + "Each worker has a breaker; one failure opens it, a probe in the background closes it.",
         "Some of the workers: the network, or the limit of connections. All: Redis itself.",
     ),
     BREAKER_OPENINGS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "How often a worker's breaker opened.",
         _WITH_REDIS + "Shows a Redis that comes and goes, which a gauge misses between scrapes.",
         "Look at the latency of Redis: a call that takes 50 ms counts as failed.",
     ),
     REDIS_ERRORS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Calls of Redis that failed, by reason.",
         _WITH_REDIS + "What an open breaker refuses is not counted.",
         "`auth`: the password. `permission`: see `choirbook_redis_denied_commands_total`. `full`, `read_only`: "
@@ -132,14 +132,14 @@ LIBRARY = {
         (Label("reason", tuple(reason.value for reason in Reason)),),
     ),
     REDIS_DENIED: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Calls that the user of Redis has no right to, by command.",
         _WITH_REDIS + "Each goes on failing until the right is given; the log names it once.",
         "Give the user the commands that docs/deploying.md lists, on the keys and channels `choirbook:*`.",
         (Label("command", COMMANDS),),
     ),
     REDIS_UNVERIFIED: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "What was found in Redis and not used, as its seal or its content is wrong, by kind.",
         _WITH_REDIS + "A `value` is loaded from the source instead, a `message` is passed over, a `state` is "
         "replaced; a `replay` is a genuine message that came again.",
@@ -148,7 +148,7 @@ LIBRARY = {
         (Label("kind", KINDS),),
     ),
     FEED_UP: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Whether changes that workers and hosts see reach each other (1) or not (0).",
         _WITH_REDIS
         + "0 also where the user of Redis may not publish. With 0 hits older than four seconds are "
@@ -157,34 +157,34 @@ LIBRARY = {
         whole=Whole.LEAST,
     ),
     FEED_LOSSES: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "How often messages of other workers were lost, and all was re-checked.",
         _WITH_REDIS + "Some with every interruption of Redis.",
         "Without interruptions: the output buffer of Redis for subscribers is too small.",
     ),
     OPEN_STREAMS: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Streams of notifications that are open, by era of the protocol.",
         "Clients that are told of changes.",
         "Near `CHOIRBOOK_MAX_STREAMS` for each worker: raise it and `ulimit -n`.",
         (Label("era", tuple(era.value for era in Era)),),
     ),
     ENDED_STREAMS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Streams that ended, by the reason.",
         "`client`: it hung up. `session`: its session ended. `shutdown`: the server ended.",
         "`slow`: clients that do not take what is sent, or a proxy that holds it back.",
         (Label("reason", tuple(why.value for why in Ending)),),
     ),
     SESSIONS: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Sessions of the handshake era, of all workers together.",
         "Each is kept until it ends or was idle for `CHOIRBOOK_SESSION_IDLE_S`.",
         "Near `CHOIRBOOK_MAX_SESSIONS`: clients begin sessions and do not end them; shorten the idle time.",
         whole=Whole.GREATEST,
     ),
     SHARE_REFUSALS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "How often a client address wanted more than `CHOIRBOOK_PEER_SHARE` allows, by what it wanted.",
         "`sessions`: it began one too many, and the one that it used longest ago ended. `connections`, "
         "`unread`: one of its connections was closed. All others were refused with 429.",
@@ -193,7 +193,7 @@ LIBRARY = {
         (Label("share", tuple(kind.value for kind in Shared)),),
     ),
     PEERS_AT_SHARE: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Client addresses that hold as much as one may, by what they hold.",
         "Counted by each worker for itself, but for `sessions`.",
         "As for `choirbook_share_refusals_total`.",
@@ -201,7 +201,7 @@ LIBRARY = {
         whole=Whole.GREATEST,
     ),
     NOTIFICATIONS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Notifications sent to clients.",
         "One for each change and client that is told of it.",
         "None though documents change: see `choirbook_open_streams` and `choirbook_watch_up`.",

@@ -6,7 +6,7 @@ dashboards made for it fit.
 
 from __future__ import annotations
 
-from choirbook.observe.metrics.metric import Kind, Label, Metric, Whole
+from choirbook.observe.metrics.metric import Label, Metric, MetricKind, Whole
 
 WORKERS = "choirbook_workers"
 WANTED_WORKERS = "choirbook_workers_wanted"
@@ -48,26 +48,26 @@ _GC_REMEDY = (
 
 PROCESS = {
     WORKERS: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Worker processes that are alive.",
         "More than are wanted for the seconds of a rolling restart.",
         "Fewer than `choirbook_workers_wanted` for longer than a second: workers die of their start; see the "
         "log.",
     ),
     WANTED_WORKERS: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Worker processes that there should be.",
         "As `--workers` says.",
         "Nothing: it tells, and is neither good nor bad.",
     ),
     RESPAWNS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Workers that took the place of others, after a death or in a rolling restart.",
         "0 on a well server that is not restarted.",
         "Look for the kernel's out-of-memory killer, and at the log around the time.",
     ),
     DESCRIPTORS_SHORT: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Workers that have few file descriptors left, or none.",
         "Each worker looks once a second whether less than a twentieth of its limit is free. With none left "
         "it serves from memory; new connections wait, and what needs a file gets 503.",
@@ -75,7 +75,7 @@ PROCESS = {
         "`process_max_fds` say how many are open.",
     ),
     LOOP_LAG: Metric(
-        Kind.HISTOGRAM,
+        MetricKind.HISTOGRAM,
         "How late the event loop was with what was due.",
         "Ten times a second each worker notes how late it is. While it is late, no request is answered. "
         "Below a millisecond it is the grain of the timer.",
@@ -86,7 +86,7 @@ PROCESS = {
         bounds=_LOOP_BOUNDS_S,
     ),
     CPU: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Total user and system CPU time of all workers, in seconds.",
         "Since each began to serve; what a dead worker used stays in it, up to its last second.",
         "Near one second a second for each worker: add workers.",
@@ -94,7 +94,7 @@ PROCESS = {
         "seconds",
     ),
     RESIDENT: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Resident memory of all workers, in bytes.",
         "What workers share counts for each of them.",
         "Growing without end, with `mcp_resource_cache_bytes` still: report it.",
@@ -102,7 +102,7 @@ PROCESS = {
         "bytes",
     ),
     VIRTUAL: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Virtual memory of all workers, in bytes.",
         "Address space, not memory in use; threads reserve much of it.",
         "Nothing to do, unless `ulimit -v` is set.",
@@ -110,21 +110,21 @@ PROCESS = {
         "bytes",
     ),
     OPEN_FDS: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Open file descriptors of all workers.",
         "Connections for the most part. The limit of one worker when the one that answers has none left to "
         "look with.",
         "Near `process_max_fds` for each worker: raise `ulimit -n`.",
     ),
     MAX_FDS: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "File descriptors that a worker may have open.",
         "Of all workers the least.",
         "Raise `ulimit -n` where the server starts.",
         whole=Whole.LEAST,
     ),
     START: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "When the oldest worker started, in seconds of Unix time.",
         "`time() -` it is for how long the server has been up.",
         "Nothing: it tells, and is neither good nor bad.",
@@ -133,28 +133,28 @@ PROCESS = {
         Whole.LEAST,
     ),
     GC_COLLECTIONS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Runs of the garbage collector by generation.",
         "Since each worker began to serve. A cached read makes no cyclic garbage.",
         _GC_REMEDY,
         (_GENERATION,),
     ),
     GC_COLLECTED: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Objects that the garbage collector freed, by generation.",
         "As `python_gc_collections_total`.",
         _GC_REMEDY,
         (_GENERATION,),
     ),
     GC_UNCOLLECTABLE: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Objects that the garbage collector found and could not free, by generation.",
         "0 always, on a well server.",
         "Report it: memory is lost.",
         (_GENERATION,),
     ),
     PYTHON: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "The interpreter that runs the server; always 1.",
         "For comparing servers.",
         "Nothing: it tells, and is neither good nor bad.",

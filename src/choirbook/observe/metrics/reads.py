@@ -6,7 +6,7 @@ from choirbook.cache.memory import Bound
 from choirbook.errors import TABLE
 from choirbook.mcp.operations import NOTIFICATIONS, OTHER, TOOL_ERROR
 from choirbook.model import Form
-from choirbook.observe.metrics.metric import Kind, Label, Metric
+from choirbook.observe.metrics.metric import Label, Metric, MetricKind
 
 LOADING = "mcp_resource_loading_latency_seconds"
 LOOKUP = "mcp_resource_cache_latency_seconds"
@@ -40,7 +40,7 @@ _CODES = tuple(sorted({str(code) for row in TABLE.values() for _, code in (row.h
 
 READS = {
     LOADING: Metric(
-        Kind.HISTOGRAM,
+        MetricKind.HISTOGRAM,
         "Time from a request to its response, reads of resources only.",
         "How fast reads are, of both surfaces: from the moment the whole request was there until its "
         "response was handed over. A `hit` came from memory or Redis, or ended in 304; all else is a "
@@ -52,7 +52,7 @@ READS = {
         has_exemplars=True,
     ),
     LOOKUP: Metric(
-        Kind.HISTOGRAM,
+        MetricKind.HISTOGRAM,
         "Time of the look-up in the in-process cache.",
         "What the cache itself takes of a read: microseconds. The load after a miss is not part of it.",
         "When it grows, the process was interrupted: look for other work on the same cores.",
@@ -60,14 +60,14 @@ READS = {
         "seconds",
     ),
     HITS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Reads answered from a cache, revalidations included.",
         "With the misses it makes the hit rate.",
         "A low rate: see `mcp_resource_cache_misses_total`.",
         (_TYPE,),
     ),
     MISSES: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Reads that went to the source.",
         "A document is read once after a start, a change, and `CACHE_TTL`; those are the misses of a well "
         "server.",
@@ -76,14 +76,14 @@ READS = {
         (_TYPE,),
     ),
     STALE: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Reads answered with the last good content because the source failed.",
         "Clients still get a document, but the source could not give the newest. 0 on a well server.",
         "Look at the library's disk or mount; the log on stderr has the reason of each.",
         (_TYPE,),
     ),
     FAILED: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Reads that ended in an error.",
         "By the name of the error. `ResourceNotFound` and those that begin with `Invalid` are the "
         "client's doing.",
@@ -93,14 +93,14 @@ READS = {
         (Label("reason", tuple(sorted(error.__name__ for error in TABLE))),),
     ),
     CACHE_SIZE: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Resources held by a level of the cache, over all workers.",
         "Each worker has a cache of its own, so a document that all hold counts once for each.",
         "At `CACHE_MAX_SIZE` for each worker, and evictions rise: raise it.",
         (_LEVEL,),
     ),
     CACHE_BYTES: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Bytes held by a level of the cache, keys counted, over all workers.",
         "What the budget `CHOIRBOOK_CACHE_MAX_BYTES` of each worker is held against.",
         "At the budget, and evictions rise: raise it, or have fewer workers.",
@@ -108,7 +108,7 @@ READS = {
         "bytes",
     ),
     FORM_BYTES: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Bytes held in memory by form, keys counted, over all workers.",
         "Which shapes of documents fill the cache: a form is made when the first client asks for it.",
         "A form that nobody should ask for: find the client by its `Accept` and `Accept-Encoding`.",
@@ -116,14 +116,14 @@ READS = {
         "bytes",
     ),
     EVICTIONS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Resources put out of a level of the cache to keep its bounds.",
         "By the bound that was met: the number of `resources`, or their `bytes`. Next to 0 on a well server.",
         "By `resources`: raise `CACHE_MAX_SIZE`. By `bytes`: raise `CHOIRBOOK_CACHE_MAX_BYTES`.",
         (_LEVEL, Label("reason", tuple(bound.value for bound in Bound))),
     ),
     SEARCH: Metric(
-        Kind.HISTOGRAM,
+        MetricKind.HISTOGRAM,
         "Time of a search, the wait for its turn and for the index included.",
         "The first search of a process builds the index, so it takes longer.",
         "Slow ones: searches take turns; add workers, or look who searches so often.",
@@ -131,20 +131,20 @@ READS = {
         "seconds",
     ),
     RESPONSES: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "HTTP responses by class of status.",
         "All routes. MCP errors mostly travel with 2xx, see `mcp_server_operation_duration_seconds`.",
         "5xx: no input causes one on a well server; the log on stderr has the reason.",
         (Label("status", tuple(f"{digit}xx" for digit in STATUS_CLASSES)),),
     ),
     DASHBOARD_RESPONSES: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Responses to requests of open dashboards: the page, its files, its stream and what it asks for.",
         "Part of `choirbook_http_responses_total`; the rate on the dashboard leaves them out.",
         "Much for few people: a page that is left open, or a program that polls what is made for the page.",
     ),
     SENT_BYTES: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Bytes of the bodies of HTTP responses.",
         "What clients are sent, compressed where they take it; heads and streams are not counted.",
         "Much for few reads: clients that neither revalidate nor take a coding.",
@@ -152,7 +152,7 @@ READS = {
         "bytes",
     ),
     OPERATIONS: Metric(
-        Kind.HISTOGRAM,
+        MetricKind.HISTOGRAM,
         "MCP request or notification duration, from when it was received until the result was sent.",
         "`mcp.server.operation.duration` of the OpenTelemetry conventions for MCP, with their attributes "
         "as labels. One that went well has no `error_type`; a failed one has its JSON-RPC code there and "
@@ -176,7 +176,7 @@ READS = {
         has_exemplars=True,
     ),
     DROPPED_LINES: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Access log lines dropped because stderr did not take them.",
         "Reads do not wait for the log, so a slow reader of stderr loses lines.",
         "Have stderr read faster, or the log switched off with `CHOIRBOOK_ACCESS_LOG=off`.",

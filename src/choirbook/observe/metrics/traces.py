@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from choirbook.observe.metrics.metric import Kind, Label, Metric
+from choirbook.observe.metrics.metric import Label, Metric, MetricKind
 
 SPANS_EXPORTED = "choirbook_trace_spans_exported_total"
 SPANS_DROPPED = "choirbook_trace_spans_dropped_total"
@@ -14,14 +14,14 @@ _EXPORTER = Label("exporter", ("console", "otlp"))
 
 TRACES = {
     SPANS_EXPORTED: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Spans that a collector took.",
         _WITH_TRACES + "A traced hit has four spans.",
         "None, though requests are sampled: see `choirbook_trace_failing_exporters`.",
         (_EXPORTER,),
     ),
     SPANS_DROPPED: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Spans that were lost, by the reason.",
         _WITH_TRACES + "No request waits for its spans, so those that a collector does not take in time are "
         "lost: `queue_full` where too many waited for it, `export_failed` where it refused them or did not "
@@ -31,13 +31,13 @@ TRACES = {
         (_EXPORTER, Label("reason", ("queue_full", "export_failed"))),
     ),
     TRACES_DROPPED: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Requests that were to be traced and were not, as too many waited for their spans to be made.",
         _WITH_TRACES + "Spans are made when the event loop has time for it.",
         "Sample fewer (`OTEL_TRACES_SAMPLER_ARG`), or add workers.",
     ),
     FAILING_EXPORTERS: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Exporters of spans whose last delivery failed, of all workers together.",
         _WITH_TRACES + "Each worker has one for each place that its spans go to. It counts, too, where "
         "what it needs is not installed.",
