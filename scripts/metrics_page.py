@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from choirbook.observe.metrics import LIBRARY, PROCESS, READS, TRACES, Kind, Label, Metric, Whole
+from choirbook.observe.metrics import LIBRARY, PROCESS, READS, TRACES, Label, Metric, MetricKind, Whole
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "metrics.md"
 
@@ -53,7 +53,7 @@ def _section(name: str, metric: Metric) -> Iterator[str]:
     yield f"{metric.help} {metric.about}\n"
     yield f"- {_kind(metric)}; {_WHOLE[metric.whole]}"
     yield from (f"- label `{label.name}`: {_values(label)}" for label in metric.labels)
-    if metric.kind is Kind.HISTOGRAM:
+    if metric.kind is MetricKind.HISTOGRAM:
         yield f"- buckets: {', '.join(f'{bound:g}' for bound in metric.bounds)}"
     if metric.has_exemplars:
         yield "- exemplars in OpenMetrics: [the last trace of each bucket](tracing.md#exemplars)"

@@ -16,7 +16,7 @@ from benchmarks.peers.servers import CASES, Peer, Place
 from benchmarks.processes import free_port, running
 from benchmarks.requests import Case, plant
 from benchmarks.sampler import SERVER_CORE, Load, check, machine, sample
-from choirbook_perf.peers import Comparison, Missing, Sample, Series
+from choirbook_perf.peers import Comparison, Missing, PeerSeries, Sample
 
 WARM_UP_S = 1
 
@@ -73,7 +73,7 @@ class Measuring:
             seconds=self._options.seconds,
             connections=self._options.connections,
             is_partial=is_partial,
-            series=[Series(peer, case, samples) for (case, peer), samples in self._samples.items()],
+            series=[PeerSeries(peer, case, samples) for (case, peer), samples in self._samples.items()],
             missing=self._missing,
         )
 

@@ -44,6 +44,7 @@ from choirbook.servers.shutdown import StopWatch
 from choirbook.settings import Settings
 from choirbook.usage.schema import require_place
 from choirbook.workers.cache_control import Caretaker
+from choirbook.workers.rpc import Neighbours
 
 __all__ = ["IO_THREADS", "Application", "FeatureMaker", "ToolMaker", "create_app"]
 
@@ -51,7 +52,7 @@ IO_THREADS = 4
 """Reads of a cold library are bound by the disk or, from the page cache, by one core."""
 
 NEIGHBOURS = "neighbours"
-"""Where in the directory of a server's workers they ask each other about their caches."""
+"""Where in the directory of a server's workers they call each other."""
 
 
 class Application:
@@ -102,7 +103,7 @@ class Application:
         observer = telemetry.observer
         self.search = Search(library, source, observer.record_search, self.usage.note_empty_search)
         self._preloading = Preloading(library, observer.flush)
-        neighbours = None if shared is None else shared / NEIGHBOURS
+        self._neighbours = neighbours = Neighbours(None if shared is None else shared / NEIGHBOURS)
         self.caretaker = Caretaker(library, self._preloading, neighbours, observer.flush)
         self._admin = make_admin_server(settings, self.caretaker, telemetry.count, admin)
 
@@ -113,12 +114,14 @@ class Application:
         self.dispatcher = Dispatcher(spoken.features, settings.max_batch_bytes)
         self._operations = spoken.operations + self.dispatcher.operations
         self.sessions = make_sessions(
-            settings, library, self.streams, self.dispatcher, shared, observer.refresh_soon, peers
+            settings, library, self.streams, self.dispatcher, shared, neighbours, observer.refresh_soon, peers
         )
         telemetry.watch_clients(self.streams, self.sessions, shares)
 
         watched = (library, self.streams, self.search, self.usage)
-        self._dashboard = make_dashboard(settings, __version__, *watched, threads, cells, observer, shared)
+        self._dashboard = make_dashboard(
+            settings, __version__, *watched, threads, cells, observer, neighbours
+        )
         preloading = self._preloading if settings.preload else None
         self._router = make_router(
             settings,
@@ -153,8 +156,9 @@ class Application:
         self.usage.start()
         self.library.start()
         self.streams.start()
-        await self.sessions.start()
-        await self.caretaker.start()
+        self.sessions.start()
+        # After all that registered what it hears and answers.
+        await self._neighbours.start()
         if self._admin is not None:
             self._admin.start()
         self._stop_watch.start()
@@ -176,6 +180,9 @@ class Application:
         if self._admin is not None:
             await self._admin.stop()
         await self.caretaker.stop()
+        # Before what it might be asked to start again.
+        await self._neighbours.stop()
+        await self._preloading.stop()
         await self.search.stop()
         if self.sharing is not None:
             await self.sharing.stop()

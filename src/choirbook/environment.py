@@ -11,7 +11,7 @@ from pathlib import Path
 
 from choirbook.errors import InvalidSettings
 from choirbook.text.former_name import former
-from choirbook.text.suggestions import closest
+from choirbook.text.suggestions import similar_name
 
 PREFIX = "CHOIRBOOK_"
 """Variables with this prefix are settings of this product, so an unknown one is a mistake."""
@@ -117,26 +117,8 @@ def _is_service_link(name: str, value: str) -> bool:
     return not name.endswith("_PORT") or "_SERVICE_" in name or _LINKED_ADDRESS.match(value) is not None
 
 
-def nearest(name: str, known: Collection[str]) -> str | None:
-    """Return the known name that was probably meant by a name, if one is close.
-
-    That is a name spelt nearly alike, in any case; otherwise one that has the same words and more at its end,
-    or fewer: `redis` for `redis_url`, `metrics_port` for `metrics`.
-    """
-    folded, ordered = name.lower(), sorted(known)
-    lowered = [each.lower() for each in ordered]
-    for index in closest(folded, lowered, 1):
-        return ordered[index]
-    related = [
-        (abs(len(each) - len(folded)), index)
-        for index, each in enumerate(lowered)
-        if each.startswith(f"{folded}_") or folded.startswith(f"{each}_")
-    ]
-    return ordered[min(related)[1]] if related else None
-
-
 def _suggestion(name: str, known: Collection[str]) -> str:
     # Without the prefix, which would make any two names alike.
     whole = {each.removeprefix(PREFIX): each for each in sorted(known)}
-    found = nearest(name.removeprefix(PREFIX), whole)
+    found = similar_name(name.removeprefix(PREFIX), whole)
     return "" if found is None else f"Did you mean {whole[found]}? "

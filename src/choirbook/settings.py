@@ -19,10 +19,12 @@ from typing import Any
 
 import msgspec
 
-from choirbook.environment import PREFIX, explain, nearest, read_env_file, refuse_former, refuse_unknown
+from choirbook.environment import PREFIX, explain, read_env_file, refuse_former, refuse_unknown
 from choirbook.errors import InvalidSettings
 from choirbook.redis.url import RedisUrl, parse_redis_url
 from choirbook.runtime.admin_address import AdminAddress, LoopbackAddress, parse_admin_address
+from choirbook.text.loopback import is_loopback
+from choirbook.text.suggestions import similar_name
 
 STARTER_LIBRARY = Path(__file__).parent / "starter"
 
@@ -294,12 +296,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def is_loopback(self) -> bool:
         """Tell whether the host can be reached from this machine only."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(self.host)
 
 
 def parse_networks(entries: tuple[str, ...]) -> tuple[Network, ...]:
@@ -436,7 +433,7 @@ def _from_file(config: Path) -> dict[str, Any]:
         raise InvalidSettings(f"The settings file {config} is not valid TOML: {error}.") from error
     unknown = sorted(set(values) - set(Settings.__struct_fields__))
     if unknown:
-        close = nearest(unknown[0], Settings.__struct_fields__)
+        close = similar_name(unknown[0], Settings.__struct_fields__)
         raise InvalidSettings(
             f"The settings file {config} has the unknown key '{unknown[0]}'. "
             f"{'' if close is None else f'Did you mean {close!r}? '}"

@@ -1,7 +1,8 @@
 """A plain closed-loop load, in a process of its own: each connection asks anew when it was answered.
 
-Run as `python -m choirbook_perf.closedloop`, with a `Plan` as JSON on stdin. Ends with SIGTERM and says how many
-requests were answered. It is there to keep a server busy while it is profiled, not to measure it.
+Run as `python -m choirbook_perf.closedloop`, with a `ClosedLoopPlan` as JSON on stdin. Ends with SIGTERM and
+says how many requests were answered. It is there to keep a server busy while it is profiled, not to measure
+it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ MAX_HEADER_BYTES = 64 * 1024
 _STOP_S = 10.0
 
 
-class Plan(msgspec.Struct, frozen=True):
+class ClosedLoopPlan(msgspec.Struct, frozen=True):
     """What is asked, by turns."""
 
     requests: list[Request]
@@ -54,7 +55,7 @@ def loading(requests: list[Request], connections: int) -> Iterator[list[Count]]:
     with child(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(msgspec.json.encode(Plan(requests, connections)))
+        process.stdin.write(msgspec.json.encode(ClosedLoopPlan(requests, connections)))
         process.stdin.close()
         process.stdin = None
         process.stdout.readline()  # the first answer, or the end
@@ -83,7 +84,7 @@ def _decoded(out: bytes) -> Count:
         return Count()
 
 
-async def run(plan: Plan) -> Count:
+async def run(plan: ClosedLoopPlan) -> Count:
     """Ask until a signal, or until the server hangs up."""
     count = Count()
     loop = asyncio.get_running_loop()
@@ -144,5 +145,5 @@ async def _skip_body(reader: asyncio.StreamReader, head: bytes) -> None:
 
 
 if __name__ == "__main__":
-    asked = msgspec.json.decode(sys.stdin.buffer.read(), type=Plan)
+    asked = msgspec.json.decode(sys.stdin.buffer.read(), type=ClosedLoopPlan)
     sys.stdout.buffer.write(msgspec.json.encode(asyncio.run(run(asked))))

@@ -93,7 +93,7 @@ class Cold(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
 
 
-class Row(msgspec.Struct, frozen=True):
+class ColdRow(msgspec.Struct, frozen=True):
     """One row of the table for people."""
 
     what: str
@@ -136,7 +136,7 @@ def judge(reads: list[FirstRead], limit_ms: float, method: str) -> Verdict:
     )
 
 
-def rows_of(cold: Cold) -> list[Row]:
+def rows_of(cold: Cold) -> list[ColdRow]:
     """Return the table: starts, first reads by form, steady reads, and the same with preloading."""
     rows = [
         row_of(
@@ -151,7 +151,7 @@ def rows_of(cold: Cold) -> list[Row]:
     return rows
 
 
-def _first_rows(what: str, reads: list[FirstRead]) -> list[Row]:
+def _first_rows(what: str, reads: list[FirstRead]) -> list[ColdRow]:
     rows = []
     for form in dict.fromkeys(read.form for read in reads):
         of_form = [read for read in reads if read.form == form]
@@ -162,13 +162,13 @@ def _first_rows(what: str, reads: list[FirstRead]) -> list[Row]:
     return rows
 
 
-def row_of(what: str, samples_ms: list[float], note: str = "") -> Row:
+def row_of(what: str, samples_ms: list[float], note: str = "") -> ColdRow:
     """Make a row of samples."""
     histogram = LatencyHistogram()
     for sample_ms in samples_ms:
         histogram.record(sample_ms / 1000)
     figures = (histogram.percentile_ms(50), histogram.percentile_ms(95), histogram.max_ms())
-    return Row(what, len(samples_ms), *figures, note)
+    return ColdRow(what, len(samples_ms), *figures, note)
 
 
 def table_of(cold: Cold) -> str:

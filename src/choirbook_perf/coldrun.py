@@ -30,7 +30,7 @@ _AT_ONCE = {"CACHE_TTL": "0.000001", "CHOIRBOOK_CACHE_GRACE_S": "0"}
 _PRELOAD_DEADLINE_S = 120.0
 
 
-class Options(NamedTuple):
+class ColdOptions(NamedTuple):
     """What to measure."""
 
     library: Path
@@ -50,11 +50,11 @@ class ColdRun:
     """One run. Whenever it is interrupted, `result` is what was measured so far.
 
     Args:
-        options: See `Options`.
+        options: See `ColdOptions`.
         say: Told what is done next.
     """
 
-    def __init__(self, options: Options, say: Callable[[str], None]) -> None:
+    def __init__(self, options: ColdOptions, say: Callable[[str], None]) -> None:
         self._options = options
         self._say = say
         self._documents = documents_of(options.library)

@@ -24,7 +24,7 @@ class Sample(NamedTuple):
     requests: int
 
 
-class Series(msgspec.Struct, frozen=True):
+class PeerSeries(msgspec.Struct, frozen=True):
     """The samples of one server at one kind of request, a round each."""
 
     peer: str
@@ -55,11 +55,11 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     seconds: int
     connections: int
     is_partial: bool = False
-    series: list[Series]
+    series: list[PeerSeries]
     missing: list[Missing]
 
 
-class Row(msgspec.Struct, frozen=True):
+class PeerRow(msgspec.Struct, frozen=True):
     """One row of a table."""
 
     case: str
@@ -77,19 +77,19 @@ class Row(msgspec.Struct, frozen=True):
     """All rounds together."""
 
 
-def rows_of(series: Sequence[Series]) -> list[Row]:
+def rows_of(series: Sequence[PeerSeries]) -> list[PeerRow]:
     """Return the table, the cheapest server of each kind of request first."""
     rows = [_row(each, series) for each in series if each.samples]
     order = {case: position for position, case in enumerate(dict.fromkeys(each.case for each in series))}
     return sorted(rows, key=lambda row: (order[row.case], row.cpu_us))
 
 
-def _row(one: Series, all_: Sequence[Series]) -> Row:
+def _row(one: PeerSeries, all_: Sequence[PeerSeries]) -> PeerRow:
     def median(field: str) -> float:
         middle: float = statistics.median(getattr(sample, field) for sample in one.samples)
         return middle
 
-    return Row(
+    return PeerRow(
         one.case,
         one.peer,
         median("cpu_us"),
@@ -103,11 +103,11 @@ def _row(one: Series, all_: Sequence[Series]) -> Row:
     )
 
 
-def _beside(one: Series, peer: str, all_: Sequence[Series]) -> Series | None:
+def _beside(one: PeerSeries, peer: str, all_: Sequence[PeerSeries]) -> PeerSeries | None:
     return next((each for each in all_ if each.peer == peer and each.case == one.case), None)
 
 
-def ratio(one: Series, other: Series | None) -> float | None:
+def ratio(one: PeerSeries, other: PeerSeries | None) -> float | None:
     """Return the median of the ratios of CPU per request, round by round.
 
     The rounds of a pair lie seconds apart, so what else the machine does hits both. A round that only one of

@@ -12,7 +12,7 @@ from benchmarks.peers.servers import CASES, GET, PEERS, Peer, Place
 from benchmarks.peers.table import table_of
 from benchmarks.requests import get_json
 from benchmarks.sampler import missing, text_of
-from choirbook_perf.peers import Comparison, Missing, Sample, Series, rows_of
+from choirbook_perf.peers import Comparison, Missing, PeerSeries, Sample, rows_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 TINY = Options(rounds=1, seconds=1, connections=10)
@@ -170,8 +170,8 @@ def test_the_table_says_what_is_not_measured_and_leaves_out_unknown_ratios() -> 
         connections=2,
         is_partial=True,
         series=[
-            Series("nginx", "GET raw", [Sample(10.0, 1000.0, 1.0, 2.0, 3.0, 500)]),
-            Series("x", "GET raw", []),
+            PeerSeries("nginx", "GET raw", [Sample(10.0, 1000.0, 1.0, 2.0, 3.0, 500)]),
+            PeerSeries("x", "GET raw", []),
         ],
         missing=[Missing("fastmcp", "", "not here"), Missing("x", "GET raw", "status 500")],
     )

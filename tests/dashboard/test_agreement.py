@@ -3,13 +3,14 @@
 import pytest
 
 from choirbook.cli.top.figures import figures
-from choirbook.cli.top.scraper import Scraper, Snapshot
-from choirbook.dashboard.figures import Sample, sample_of
+from choirbook.cli.top.scraper import Scraper
 from choirbook.observe import states
 from choirbook.observe.cells import Cells
 from choirbook.observe.exposition import exposition, series_totals
+from choirbook.observe.figures import Quantiles, Sample, between, rows, sample_of
 from choirbook.observe.metrics import (
     CATALOG_SIZE,
+    DASHBOARD_RESPONSES,
     DESCRIPTORS_SHORT,
     DROPPED_LINES,
     EVICTIONS,
@@ -28,7 +29,7 @@ from choirbook.observe.metrics import (
     TRACES_DROPPED,
     WATCH_WANTED,
     WATCHING,
-    Kind,
+    MetricKind,
 )
 from choirbook.observe.processes import worker_counts
 from choirbook.observe.recorder import Recorder
@@ -68,7 +69,7 @@ def write(recorder: Recorder, values: dict[str, float]) -> None:
         labels = {label.name: (label.values or ("a",))[-1] for label in METRICS[metric].labels}
         if metric == RESPONSES:
             labels = {"status": "5xx"}
-        if METRICS[metric].kind is Kind.GAUGE:
+        if METRICS[metric].kind is MetricKind.GAUGE:
             recorder.gauge(metric, value, **labels)
         else:
             recorder.counter(metric, value, **labels)
@@ -78,8 +79,8 @@ def by_dashboard(cells: Cells, at_s: float) -> Sample:
     return sample_of(series_totals(cells) | worker_counts(cells), at_s)
 
 
-def by_top(cells: Cells, at_s: float) -> Snapshot:
-    return Snapshot(at_s, Scraper("http://127.0.0.1")._parse(exposition(cells).decode()))  # noqa: SLF001
+def by_top(cells: Cells, at_s: float) -> Sample:
+    return sample_of(Scraper("http://127.0.0.1")._totals(exposition(cells).decode()), at_s)  # noqa: SLF001
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -94,6 +95,36 @@ def test_a_state_is_the_same_on_both(name: str) -> None:
     top = figures(begun[1], by_top(cells, 60.0)).states
     assert top == dashboard
     assert [state.id for state in dashboard] == ids
+
+
+def test_figures_are_the_same_on_both() -> None:
+    cells = Cells()
+    recorder = Recorder(cells.claim(), ("a", "b"))
+    write(recorder, WELL)
+
+    def count(times: int) -> None:
+        recorder.reads("a", [0.0003] * 7 * times, is_hit=True)
+        recorder.reads("a", [0.03, 20.0] * times, is_hit=False, is_stale=True)
+        recorder.reads("b", [0.0001] * times, is_hit=True)
+        recorder.responses({2: 30 * times, 5: times}, 100)
+        recorder.failures("ReadTimeout", 2 * times)
+        recorder.counter(DASHBOARD_RESPONSES, 5.0 * times)
+
+    count(1)
+    old = by_dashboard(cells, 0.0), by_top(cells, 0.0)
+    count(3)
+    new = by_dashboard(cells, 60.0), by_top(cells, 60.0)
+    dashboard, top = between(old[0], new[0]), figures(old[1], new[1])
+    assert (top.reads_per_s, top.hit_rate) == (dashboard.reads_per_s, dashboard.hit_rate) == (0.5, 0.8)
+    assert top.requests_per_s == dashboard.requests_per_s == (93 - 10) / 60
+    assert top.failed_reads_per_s == dashboard.failed / dashboard.seconds == 0.1
+    assert top.reads == 40
+    told = {(each.resource_type, each.cache_result): each for each in top.latencies}
+    shown = {(row.type, row.result): row for row in rows(old[0], new[0])}
+    assert told.keys() == shown.keys() == {("a", "hit"), ("a", "miss"), ("b", "hit")}
+    for kind, row in shown.items():
+        assert Quantiles(told[kind].p50_ms, told[kind].p95_ms, told[kind].p99_ms) == row.quantiles
+        assert told[kind].reads_per_s == row.reads / dashboard.seconds
 
 
 def test_missing_workers_show_on_both() -> None:

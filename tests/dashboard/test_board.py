@@ -1,76 +1,96 @@
-import os
-import subprocess
-import sys
-import time
+"""What workers tell each other for the dashboard; between processes: test_serving.py."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
-from choirbook.dashboard.board import STALE_AFTER_S, Board, Held, Report
-from choirbook.dashboard.slowest import SlowRead, Stage
+import pytest
 
-REPORT = Report(
-    (SlowRead(1.0, 2.0, "mcp://resources/a", "miss", 200, (Stage("render", 0.5, 1.0),)),),
-    {"mcp://resources/a": 3},
-    (Held("mcp://resources/a", 2, 100),),
-)
+from choirbook.dashboard.board import Board
+from choirbook.dashboard.slowest import Slowest
+from choirbook.dashboard.worker import DocumentUse, Held, Worker
+from choirbook.workers.rpc import Neighbours
+from tests.support.apps import Served, serving
+from tests.support.mcp import handshake
+from tests.support.reading import read
+from tests.support.trees import CORE_URI
 
-OTHER = """
-import sys
-from pathlib import Path
-from choirbook.dashboard.board import Board, Report
-Board(Path(sys.argv[1])).publish(Report(watched={"mcp://resources/b": 1}))
-"""
+PATTERN = "mcp://resources/patterns/python/core"
 
 
-def publish_as_another(directory: Path) -> None:
-    subprocess.run([sys.executable, "-c", OTHER, str(directory)], check=True, timeout=60)
+@pytest.fixture
+async def workers(library: Path, tmp_path: Path) -> AsyncIterator[list[Served]]:
+    """Three apps that share a directory, as the workers of one server do."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(serving(library, shared=shared, dashboard=True, workers=3))
+            for _ in range(3)
+        ]
 
 
-def test_workers_see_each_others_reports_and_not_their_own(tmp_path: Path) -> None:
-    publish_as_another(tmp_path)
-    board = Board(tmp_path)
-    board.publish(REPORT)
-    assert board.others() == [Report(watched={"mcp://resources/b": 1})]
+async def test_all_that_workers_tell_each_other_goes_over_one_socket_each(
+    workers: list[Served], tmp_path: Path
+) -> None:
+    response = await handshake(workers[0], "initialize", protocolVersion="2025-11-25", capabilities={})
+    session = response.headers["mcp-session-id"]
+    assert (await workers[1].client.delete("/mcp", headers={"mcp-session-id": session})).status_code == 204
+    for worker in workers:
+        assert (await worker.get("/dashboard/cache")).status_code == 200
+    found = await asyncio.to_thread(lambda: sorted((tmp_path / "shared").rglob("*")))
+    sockets = [path for path in found if path.is_socket()]
+    assert len(sockets) == len(workers)
+    assert {path.parent.name for path in sockets} == {"neighbours"}
+    files = {path.name for path in found if path.is_file()}
+    assert files <= {"sessions.sqlite", "sessions.sqlite-wal", "sessions.sqlite-shm"}
 
 
-def test_a_report_arrives_as_it_was(tmp_path: Path) -> None:
-    board = Board(tmp_path)
-    board.publish(REPORT)
-    (file,) = tmp_path.glob("dashboard-report-*")
-    file.rename(tmp_path / "dashboard-report-1")
-    assert board.others() == [REPORT]
+async def test_any_worker_tells_what_all_hold(workers: list[Served]) -> None:
+    for worker in workers[:2]:
+        await read(worker.library, CORE_URI)
+    await read(workers[2].library, PATTERN)
+    for worker in workers:
+        told = (await worker.get("/dashboard/cache")).json()
+        assert {each["uri"]: each["forms"] for each in told} == {CORE_URI: 2, PATTERN: 1}
+        assert sum(each["bytes"] for each in told) == sum(each.library.memory.size_bytes for each in workers)
+        document = (await worker.get(f"/dashboard/document?uri={CORE_URI}")).json()
+        assert (document["cachedBy"], document["cachedForms"], document["streams"]) == (2, 2, 0)
 
 
-def test_the_report_of_a_worker_that_is_gone_does_not_count(tmp_path: Path) -> None:
-    publish_as_another(tmp_path)
-    (file,) = tmp_path.glob("dashboard-report-*")
-    then_s = time.time() - STALE_AFTER_S - 1
-    os.utime(file, (then_s, then_s))
-    assert Board(tmp_path).others() == []
+async def board(served: Served, directory: Path | None) -> tuple[Board, Neighbours]:
+    neighbours = Neighbours(directory)
+    worker = Worker(served.library, served.app.streams, Slowest())
+    made = Board(worker, neighbours)
+    await neighbours.start()
+    return made, neighbours
 
 
-def test_a_report_that_is_none_does_not_count(tmp_path: Path) -> None:
-    (tmp_path / "dashboard-report-1").write_bytes(b"\xff nonsense")
-    assert Board(tmp_path).others() == []
+async def test_who_is_asked_learns_that_somebody_looks(served: Served, tmp_path: Path) -> None:
+    one, calls = await board(served, tmp_path / "neighbours")
+    other, other_calls = await board(served, tmp_path / "neighbours")
+    assert other.looked_s is None
+    heard = await one.slowest_elsewhere()
+    assert (heard.reads, heard.is_complete) == ([], True)
+    assert (one.looked_s, other.looked_s is not None) == (None, True)
+    for each in (calls, other_calls):
+        await each.stop()
 
 
-def test_all_workers_hear_that_somebody_looks(tmp_path: Path) -> None:
-    board = Board(tmp_path)
-    assert board.looked_s_ago() is None
-    Board(tmp_path).note_look()
-    ago_s = board.looked_s_ago()
-    assert ago_s is not None
-    assert ago_s < 60
+async def test_a_worker_that_does_not_answer_is_told_of(served: Served, tmp_path: Path) -> None:
+    one, calls = await board(served, tmp_path / "neighbours")
+    silent = Neighbours(tmp_path / "neighbours")
+    await silent.start()
+    assert not (await one.slowest_elsewhere()).is_complete
+    for each in (calls, silent):
+        await each.stop()
 
 
-def test_one_worker_alone_has_nobody_to_tell() -> None:
-    board = Board(None)
-    board.note_look()
-    board.publish(REPORT)
-    assert (board.is_shared, board.others(), board.looked_s_ago()) == (False, [], None)
-
-
-def test_a_directory_that_is_gone_is_borne(tmp_path: Path) -> None:
-    board = Board(tmp_path / "gone")
-    board.note_look()
-    board.publish(REPORT)
-    assert board.others() == []
+async def test_one_worker_alone_knows_what_it_holds(served: Served) -> None:
+    await read(served.library, CORE_URI)
+    one, _ = await board(served, None)
+    assert await one.held() == [Held(CORE_URI, 1, served.library.memory.size_bytes)]
+    assert await one.use(CORE_URI) == DocumentUse(0, 1, 1)
+    assert await one.use(PATTERN) == DocumentUse(0, 0, 0)
+    assert (await one.slowest_elsewhere()).reads == []

@@ -1,5 +1,5 @@
-from choirbook.dashboard.figures import Sample
 from choirbook.dashboard.history import NOW_S, STEP_S, WINDOW_S, History
+from choirbook.observe.figures import Sample
 from choirbook.observe.metrics import RESPONSES
 
 START_S = 1_000_000.0

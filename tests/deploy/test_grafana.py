@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from benchmarks.processes import free_port
-from choirbook.observe.metrics import METRICS, Kind
+from choirbook.observe.metrics import METRICS, MetricKind
 from choirbook_perf.own_server import Launched, launched, starter_library
 from scripts.grafana_dashboard import DASHBOARD, dashboard
 from tests.support.mcp import ACCEPT, handshake_message, modern_headers, modern_message
@@ -85,7 +85,10 @@ def test_every_panel_says_what_it_shows_and_asks_for_metrics_that_there_are() ->
         asked = set(re.findall(r"\b(?:mcp|choirbook|process|python)_\w+(?=\{)", query))
         assert asked, title
         for name in asked:
-            assert name in METRICS or METRICS[SUFFIXES.sub("", name)].kind is Kind.HISTOGRAM, (title, name)
+            assert name in METRICS or METRICS[SUFFIXES.sub("", name)].kind is MetricKind.HISTOGRAM, (
+                title,
+                name,
+            )
 
 
 def test_panels_of_latency_show_the_traces_that_buckets_name() -> None:

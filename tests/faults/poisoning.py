@@ -13,7 +13,7 @@ import msgspec
 import redis
 
 from choirbook.model import Invalidation
-from choirbook.redis.messages import Dropped, Edit, Message, State, Wire
+from choirbook.redis.messages import Dropped, Edit, FeedMessage, FeedState, Wire
 from choirbook.redis.signatures import SEAL_BYTES, Purpose, Sealing
 from tests.support.redis import RedisServer
 
@@ -99,11 +99,11 @@ class Poisoner:
         number, now_s = int(time.time() * 1000) + self.messages, int(time.time())
         sender = f"forger-{self.messages}"
         forged = (
-            Message(sender, number, 0, now_s, Dropped(Invalidation())),
-            Message(
+            FeedMessage(sender, number, 0, now_s, Dropped(Invalidation())),
+            FeedMessage(
                 sender, 0, 1, now_s, Edit({f"mcp://resources/{number}/{each}": "1" for each in range(50)})
             ),
-            Message(sender, number + 1, 0, now_s, Dropped(Invalidation(type=f"type-{number}"))),
+            FeedMessage(sender, number + 1, 0, now_s, Dropped(Invalidation(type=f"type-{number}"))),
         )
         for message in (*map(self._wire.write, forged), bytes(FLOOD_BYTES), *self._recorded[:3]):
             self._client.publish(CHANNEL, message)
@@ -114,7 +114,7 @@ class Poisoner:
         self._state = self._state or self._bytes(FEED)
         match self._random.randrange(4):
             case 0:
-                self._client.set(FEED, self._wire.write_state(State(2**50, 0, {"": 2**50})))
+                self._client.set(FEED, self._wire.write_state(FeedState(2**50, 0, {"": 2**50})))
             case 1:
                 self._client.set(FEED, self._state)
             case 2:

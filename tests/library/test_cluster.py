@@ -13,7 +13,7 @@ from choirbook.catalog.changeset import Document
 from choirbook.errors import InvalidParams, ResourceNotFound
 from choirbook.library.cluster import MAX_NAMED, MAX_REMEMBERED, MAX_WAITING, TRIES
 from choirbook.model import Form, Invalidation, ServedFrom, SourceEntry, Version
-from choirbook.redis.messages import Edit, State, Wire
+from choirbook.redis.messages import Edit, FeedState, Wire
 from choirbook.redis.signatures import Sealing
 from tests.support.apps import Served, serving
 from tests.support.metering import value
@@ -88,7 +88,7 @@ async def test_an_edit_is_told_once_and_not_back(library: Path, redis_server: Re
 FEED, CHANNEL = "choirbook:library:feed", "choirbook:library:changes"
 
 
-def _state(redis: RedisServer, sealing: Sealing = UNSIGNED) -> State:
+def _state(redis: RedisServer, sealing: Sealing = UNSIGNED) -> FeedState:
     with redis.client() as client:
         return Wire(sealing, FEED, CHANNEL).read_state(client.get(FEED))
 
@@ -193,7 +193,7 @@ async def test_a_lost_message_is_noticed_and_made_good(library: Path, redis_serv
         await cached(served)
         replace(library / "sdlc-core.md", "# Edited\n")
         state = _state(redis_server)
-        further = State(state.number + 1, state.announced_s, state.epochs)
+        further = FeedState(state.number + 1, state.announced_s, state.epochs)
         with redis_server.client() as client:
             client.set(FEED, Wire(UNSIGNED, FEED, CHANNEL).write_state(further))
         await eventually(lambda: served.library.find(CORE_URI).size == 9, deadline_s=STALE_AT_MOST_S)

@@ -45,7 +45,7 @@ async def test_what_is_watched_by_nobody_is_not_kept(shelf: Shelf, streams: Stre
     stream.unwatch(uri("a"))
     assert streams.watched == 1
     other.end(Ending.SESSION)
-    assert (streams.watched, streams.watching(10)) == (0, {})
+    assert (streams.watched, streams.watching(uri("a"))) == (0, 0)
 
 
 async def test_a_watch_twice_is_one(streams: Streams) -> None:

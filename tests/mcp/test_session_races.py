@@ -17,6 +17,7 @@ from choirbook.mcp.sessions.registry import Registry
 from choirbook.mcp.sessions.streams import HttpSession, SessionStreams
 from choirbook.mcp.stream import Ending
 from choirbook.mcp.streams import Streams
+from choirbook.workers.rpc import Neighbours
 from tests.support.apps import Served
 from tests.support.shelves import Client
 from tests.support.waiting import eventually
@@ -32,7 +33,7 @@ class Worker(NamedTuple):
 
 @pytest.fixture
 async def worker(served: Served) -> AsyncIterator[Worker]:
-    registry = Registry(None, 10, lambda: None)
+    registry = Registry(None, Neighbours(None), 10, lambda: None)
     streams = Streams(served.library.catalog, 10, 3600.0, lambda: None)
 
     def end(id_: str) -> None:

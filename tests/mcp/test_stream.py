@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from choirbook.errors import Era
 from choirbook.http.exchange import Loss
-from choirbook.mcp.stream import BATCH, Ending, Stream
+from choirbook.mcp.stream import BATCH, ClientStream, Ending
 from choirbook.mcp.streams import Streams
 from tests.support.shelves import Client, Shelf, opened, settled, uri
 
@@ -78,7 +78,7 @@ async def test_the_opening_comes_first_and_the_closing_last(shelf: Shelf, stream
 
 async def test_a_stream_that_ended_before_it_was_opened_ends_at_once(streams: Streams) -> None:
     ends: list[int] = []
-    stream, client = Stream(streams, Era.HANDSHAKE, None, wants_list=True), Client()
+    stream, client = ClientStream(streams, Era.HANDSHAKE, None, wants_list=True), Client()
     stream.on_end = lambda: ends.append(1)
     stream.end(Ending.SESSION)
     stream.open(client)

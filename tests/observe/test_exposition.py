@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from choirbook.http.negotiation import Exposition
 from choirbook.observe.cells import Cells
 from choirbook.observe.exposition import exposition
-from choirbook.observe.metrics import METRICS, Kind
+from choirbook.observe.metrics import METRICS, MetricKind
 from choirbook.observe.recorder import Recorder
 from tests.support.apps import Served
 
@@ -37,7 +37,7 @@ def spelled(format_: Exposition) -> str:
     recorder.reads("sdlc", [0.0003, 0.002], is_hit=True)
     recorder.lookups([0.00001], is_hit=True)
     for metric, about in METRICS.items():
-        if about.kind is Kind.GAUGE:
+        if about.kind is MetricKind.GAUGE:
             recorder.gauge(metric, 3)
     return exposition(cells, format_).decode()
 
@@ -76,7 +76,7 @@ def test_counters_and_histograms_say_since_when_they_count_and_gauges_do_not() -
     created = re.findall(r"^(\w+)_created(\{.*\})? (\S+)$", spelled(Exposition.OPENMETRICS), re.MULTILINE)
     own = [each for each in created if each[0].startswith(("mcp_", "choirbook_"))]
     kinds = {(METRICS.get(name) or METRICS[f"{name}_total"]).kind for name, _, _ in own}
-    assert kinds == {Kind.COUNTER, Kind.HISTOGRAM}
+    assert kinds == {MetricKind.COUNTER, MetricKind.HISTOGRAM}
     assert len({moment for _, _, moment in own}) == 1
 
 
@@ -92,7 +92,7 @@ def test_promtool_has_nothing_to_say_about_the_text() -> None:
 def test_a_unit_is_what_the_name_ends_with() -> None:
     for metric, about in METRICS.items():
         assert metric.removesuffix("_total").endswith(f"_{about.unit}" if about.unit else ""), metric
-        assert metric.endswith("_total") == (about.kind is Kind.COUNTER), metric
+        assert metric.endswith("_total") == (about.kind is MetricKind.COUNTER), metric
 
 
 @pytest.mark.parametrize(

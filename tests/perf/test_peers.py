@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from choirbook_perf.peers import Sample, Series, ratio, rows_of
+from choirbook_perf.peers import PeerSeries, Sample, ratio, rows_of
 
 figures = st.floats(0.1, 1e5)
 samples = st.builds(Sample, figures, figures, figures, figures, figures, st.integers(1, 1000))
@@ -13,19 +13,19 @@ rounds = st.lists(samples, min_size=1, max_size=7)
 
 @given(rounds)
 def test_a_server_costs_once_itself(taken: list[Sample]) -> None:
-    one = Series("choirbook", "GET", taken)
+    one = PeerSeries("choirbook", "GET", taken)
     assert ratio(one, one) == 1.0
 
 
 @given(rounds, st.floats(0.01, 100))
 def test_a_server_that_costs_so_many_times_more_has_that_ratio(taken: list[Sample], factor: float) -> None:
-    slow = Series("slow", "GET", [each._replace(cpu_us=each.cpu_us * factor) for each in taken])
-    assert ratio(slow, Series("choirbook", "GET", taken)) == pytest.approx(factor)
+    slow = PeerSeries("slow", "GET", [each._replace(cpu_us=each.cpu_us * factor) for each in taken])
+    assert ratio(slow, PeerSeries("choirbook", "GET", taken)) == pytest.approx(factor)
 
 
 @given(rounds, rounds)
 def test_a_ratio_lies_between_those_of_the_rounds(mine: list[Sample], theirs: list[Sample]) -> None:
-    found = ratio(Series("a", "GET", mine), Series("b", "GET", theirs))
+    found = ratio(PeerSeries("a", "GET", mine), PeerSeries("b", "GET", theirs))
     each = [a.cpu_us / b.cpu_us for a, b in zip(mine, theirs, strict=False)]
     assert found is not None
     assert min(each) <= found <= max(each)
@@ -35,7 +35,7 @@ def test_a_ratio_lies_between_those_of_the_rounds(mine: list[Sample], theirs: li
 def test_the_table_has_a_row_for_every_series_cheapest_first(
     by_name: dict[tuple[str, str], list[Sample]],
 ) -> None:
-    series = [Series(peer, case, taken) for (peer, case), taken in by_name.items()]
+    series = [PeerSeries(peer, case, taken) for (peer, case), taken in by_name.items()]
     rows = rows_of(series)
     assert {(row.peer, row.case) for row in rows} == set(by_name)
     for case in "xy":
@@ -48,5 +48,5 @@ def test_the_table_has_a_row_for_every_series_cheapest_first(
 
 
 def test_without_a_reference_there_is_no_ratio() -> None:
-    assert ratio(Series("a", "x", [Sample(1, 1, 1, 1, 1, 1)]), None) is None
-    assert ratio(Series("a", "x", []), Series("b", "x", [])) is None
+    assert ratio(PeerSeries("a", "x", [Sample(1, 1, 1, 1, 1, 1)]), None) is None
+    assert ratio(PeerSeries("a", "x", []), PeerSeries("b", "x", [])) is None

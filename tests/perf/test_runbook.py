@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from choirbook_perf.cold import Cold, FirstRead, Start, judge
 from choirbook_perf.commands import runbook as command
 from choirbook_perf.errors import BadInput, GateFailed
-from choirbook_perf.peers import Comparison, Missing, Sample, Series
+from choirbook_perf.peers import Comparison, Missing, PeerSeries, Sample
 from choirbook_perf.results import save
 from choirbook_perf.runbook import measured, render
 from choirbook_perf.runbook.directives import DIRECTIVES
@@ -32,14 +32,14 @@ PEERS = Comparison(
     connections=100,
     is_partial=True,
     series=[
-        Series("sdk", "GET raw", [Sample(500.0, 1_900.0, 45.0, 90.0, 300.0, 3_800)] * 3),
-        Series(
+        PeerSeries("sdk", "GET raw", [Sample(500.0, 1_900.0, 45.0, 90.0, 300.0, 3_800)] * 3),
+        PeerSeries(
             "choirbook", "GET raw", [Sample(us, 40_000.0, 1.8, 2.5, 3.0, 80_000) for us in (24.0, 25.0, 30.0)]
         ),
-        Series(
+        PeerSeries(
             "floor", "GET raw", [Sample(us, 49_000.0, 1.7, 2.2, 2.9, 98_000) for us in (20.0, 25.0, 20.0)]
         ),
-        Series("nginx", "GET raw", []),
+        PeerSeries("nginx", "GET raw", []),
     ],
     missing=[Missing("nginx", "", "it is not installed")],
 )

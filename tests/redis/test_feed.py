@@ -15,7 +15,7 @@ from choirbook.redis import feed as feeds
 from choirbook.redis.feed import Feed
 from choirbook.redis.keys import Keys
 from choirbook.redis.link import RedisLink
-from choirbook.redis.messages import Dropped, Edit, Message, News, State, Wire
+from choirbook.redis.messages import Dropped, Edit, FeedMessage, FeedState, News, Wire
 from choirbook.redis.signatures import Sealing
 from choirbook.redis.url import parse_redis_url
 from tests.support.redis import RedisServer
@@ -142,7 +142,7 @@ async def test_message_that_is_not_signed_is_passed_over_and_told_once(
     async with feed(redis_server) as (hearer, listener):
         known = hearer.epoch("any")
         for number in range(100):
-            message = Message("forger", known + number, 0, int(time.time()), ALL)
+            message = FeedMessage("forger", known + number, 0, int(time.time()), ALL)
             publish(redis_server, forger.write(message), elsewhere.write(message), b"hello")
         await eventually(lambda: hearer.suspicion.counts["message"] == 300)
         assert (hearer.epoch("any"), hearer.losses) == (known, 0)
@@ -205,7 +205,7 @@ async def test_forged_state_moves_no_epoch(redis_server: RedisServer) -> None:
     async with feed(redis_server) as (hearer, listener):
         known = hearer.epoch("any")
         with redis_server.client() as client:
-            client.set(KEYS.feed, forger.write_state(State(2**52, int(time.time()), {"": 2**52})))
+            client.set(KEYS.feed, forger.write_state(FeedState(2**52, int(time.time()), {"": 2**52})))
             await eventually(lambda: hearer.suspicion.counts["state"] > 0)
             await never(lambda: hearer.epoch("any") != known or listener.missed_s, for_s=0.5)
         async with feed(redis_server) as (late, _):

@@ -1,7 +1,7 @@
 import pytest
 
 from choirbook.model import Invalidation
-from choirbook.redis.feed_state import Progress
+from choirbook.redis.feed_state import FeedProgress
 from choirbook.redis.messages import (
     FRESH_S,
     MAX_EPOCHS,
@@ -11,10 +11,10 @@ from choirbook.redis.messages import (
     MAX_TYPE_CHARACTERS,
     Dropped,
     Edit,
+    FeedMessage,
+    FeedState,
     Heard,
     Hello,
-    Message,
-    State,
     Wire,
     fitting,
     joined,
@@ -29,8 +29,8 @@ OTHERS = Wire(Sealing(), "key", "channel")
 NOW_S = 1_800_000_000
 
 
-def uncounted(sender: str, sequence: int, sent_s: int = NOW_S) -> Message:
-    return Message(sender, 0, sequence, sent_s, Hello())
+def uncounted(sender: str, sequence: int, sent_s: int = NOW_S) -> FeedMessage:
+    return FeedMessage(sender, 0, sequence, sent_s, Hello())
 
 
 def test_uncounted_message_is_heard_once() -> None:
@@ -57,7 +57,7 @@ def test_senders_that_are_remembered_are_bounded() -> None:
 
 
 def test_types_with_an_epoch_of_their_own_are_bounded() -> None:
-    progress = Progress(WIRE, Suspicion())
+    progress = FeedProgress(WIRE, Suspicion())
     for number in range(1, 1000):
         progress.hear(number, Dropped(Invalidation(type=f"{number}".zfill(MAX_TYPE_CHARACTERS))), NOW_S)
         assert progress.epoch(f"{number}".zfill(MAX_TYPE_CHARACTERS)) == number
@@ -73,8 +73,8 @@ def test_epochs_never_go_back_when_they_are_put_together() -> None:
 
 
 def test_epoch_does_not_go_back_when_a_message_overtakes_the_look_at_the_state() -> None:
-    progress = Progress(WIRE, Suspicion())
-    before = State(7, NOW_S, {"": 3})
+    progress = FeedProgress(WIRE, Suspicion())
+    before = FeedState(7, NOW_S, {"": 3})
     progress.see(WIRE.write_state(before))
     progress.hear(8, Dropped(Invalidation(type="sdlc")), NOW_S)
     progress.hear(9, Dropped(Invalidation()), NOW_S)
@@ -89,13 +89,13 @@ def test_epoch_does_not_go_back_when_a_message_overtakes_the_look_at_the_state()
 
 def test_a_state_that_does_not_verify_is_none_and_counted() -> None:
     suspicion = Suspicion()
-    progress = Progress(WIRE, suspicion)
-    assert progress.see(OTHERS.write_state(State(7, NOW_S, {"": 2**52}))) is None
+    progress = FeedProgress(WIRE, suspicion)
+    assert progress.see(OTHERS.write_state(FeedState(7, NOW_S, {"": 2**52}))) is None
     assert (progress.state, suspicion.counts) == (None, {"state": 1})
 
 
 def test_feed_that_is_lost_goes_on_above_its_old_numbers() -> None:
-    progress = Progress(WIRE, Suspicion())
+    progress = FeedProgress(WIRE, Suspicion())
     first = progress.after(Edit(None), NOW_S)
     assert first.number == NOW_S * 1000 + 1
     # What was shared before is out of reach, as nobody knows what was invalidated.
@@ -105,23 +105,25 @@ def test_feed_that_is_lost_goes_on_above_its_old_numbers() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        Message("a", -1, 0, NOW_S, Hello()),
-        Message("a", 2**60, 0, NOW_S, Hello()),
-        Message("a", 0, -1, NOW_S, Hello()),
-        Message("a", 1, 0, NOW_S, Dropped(Invalidation(type="x" * (MAX_TYPE_CHARACTERS + 1)))),
-        Message("a", 1, 0, NOW_S, Edit({"u": "x" * MAX_MESSAGE_BYTES})),
+        FeedMessage("a", -1, 0, NOW_S, Hello()),
+        FeedMessage("a", 2**60, 0, NOW_S, Hello()),
+        FeedMessage("a", 0, -1, NOW_S, Hello()),
+        FeedMessage("a", 1, 0, NOW_S, Dropped(Invalidation(type="x" * (MAX_TYPE_CHARACTERS + 1)))),
+        FeedMessage("a", 1, 0, NOW_S, Edit({"u": "x" * MAX_MESSAGE_BYTES})),
     ],
 )
-def test_message_out_of_bounds_is_refused_though_it_is_signed(message: Message) -> None:
+def test_message_out_of_bounds_is_refused_though_it_is_signed(message: FeedMessage) -> None:
     with pytest.raises(Corrupt):
         WIRE.read(WIRE.write(message))
 
 
-@pytest.mark.parametrize("state", [State(0, 0, {}), State(2**53, 0, {}), State(1, 0, dict.fromkeys("x", 1))])
-def test_state_out_of_bounds_is_refused(state: State) -> None:
+@pytest.mark.parametrize(
+    "state", [FeedState(0, 0, {}), FeedState(2**53, 0, {}), FeedState(1, 0, dict.fromkeys("x", 1))]
+)
+def test_state_out_of_bounds_is_refused(state: FeedState) -> None:
     epochs = {f"{number}": 1 for number in range(MAX_EPOCHS + 1)} if state.epochs else {}
     with pytest.raises(Corrupt):
-        WIRE.read_state(WIRE.write_state(State(state.number, 0, epochs)))
+        WIRE.read_state(WIRE.write_state(FeedState(state.number, 0, epochs)))
 
 
 def test_edit_too_long_to_tell_is_told_as_of_anything() -> None:

@@ -16,7 +16,7 @@ from choirbook.redis.feed import Feed
 from choirbook.redis.keys import Keys
 from choirbook.redis.link import RedisLink
 from choirbook.redis.signatures import Sealing
-from choirbook.redis.store import MAX_BODY_BYTES, MAX_QUEUED_BYTES, SharedLevel, Slot, Turn
+from choirbook.redis.store import MAX_BODY_BYTES, MAX_QUEUED_BYTES, SharedLevel, SharedSlot, Turn
 from choirbook.redis.url import parse_redis_url
 from tests.support.redis import RedisServer
 from tests.support.waiting import eventually
@@ -40,11 +40,11 @@ BYTES = render(INFO, CONTENT, Form.RAW, STAMP)
 SECRET = "0123456789abcdef" * 2
 
 
-def slot(shared: SharedLevel, portable: str = "4.1.1", **changes: Any) -> Slot:
+def slot(shared: SharedLevel, portable: str = "4.1.1", **changes: Any) -> SharedSlot:
     return shared.slot(msgspec.structs.replace(INFO, **changes), Form.RAW, portable)
 
 
-def long(shared: SharedLevel, size: int, portable: str = "4.1.1") -> tuple[Slot, Representation]:
+def long(shared: SharedLevel, size: int, portable: str = "4.1.1") -> tuple[SharedSlot, Representation]:
     """Return a slot for a document of a size, and what belongs there."""
     info = msgspec.structs.replace(INFO, size=size)
     content = Content(b"x" * size, CONTENT.entry)
@@ -66,7 +66,7 @@ async def level(
         await shared.stop()
 
 
-async def write(shared: SharedLevel, place: Slot, representation: Representation = BYTES) -> None:
+async def write(shared: SharedLevel, place: SharedSlot, representation: Representation = BYTES) -> None:
     written = shared.writes
     shared.offer(Turn(place.key), representation)
     await eventually(lambda: shared.writes > written)

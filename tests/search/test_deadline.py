@@ -9,7 +9,7 @@ import pytest
 
 from choirbook.model import ResourceInfo, Version
 from choirbook.search.index import DEADLINE_S, Index
-from choirbook.search.passages import Part
+from choirbook.search.passages import SearchPart
 from choirbook.search.query import parse_query
 from tests.support.waiting import eventually_sync
 
@@ -29,7 +29,7 @@ def info(uri: str) -> ResourceInfo:
 
 
 def test_a_search_whose_time_is_over_does_not_interrupt_the_next_removal(index: Index) -> None:
-    index.put(info("mcp://resources/large"), [Part(None, (), "zebra", 5)] * MANY)
+    index.put(info("mcp://resources/large"), [SearchPart(None, (), "zebra", 5)] * MANY)
     assert index.find(parse_query("zebra"), None, 1)
     over_s = monotonic() + DEADLINE_S
     eventually_sync(lambda: monotonic() > over_s)

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from choirbook.model import ResourceInfo, Version
-from choirbook.search.index import Found, Index
-from choirbook.search.passages import MAX_PIECE, Part, parts_of
+from choirbook.search.index import Index, MatchedSection
+from choirbook.search.passages import MAX_PIECE, SearchPart, parts_of
 from choirbook.search.query import parse_query
 
 
@@ -27,11 +27,11 @@ def put(index: Index, uri: str, text: str, **members: str) -> None:
     index.put(described, parts_of(described, text.encode()))
 
 
-def find(index: Index, query: str, type_: str | None = None, limit: int = 10) -> list[Found]:
+def find(index: Index, query: str, type_: str | None = None, limit: int = 10) -> list[MatchedSection]:
     return index.find(parse_query(query), type_, limit)
 
 
-def names(found: list[Found]) -> list[tuple[str, str | None]]:
+def names(found: list[MatchedSection]) -> list[tuple[str, str | None]]:
     return [(each.uri, each.slug) for each in found]
 
 
@@ -141,7 +141,7 @@ def test_there_are_no_more_hits_than_asked_for(index: Index) -> None:
 
 
 def test_a_document_without_text_is_found_by_its_title_and_name(index: Index) -> None:
-    index.put(info("u:logo.png", title="The logo"), [Part(None, (), "", 9)])
+    index.put(info("u:logo.png", title="The logo"), [SearchPart(None, (), "", 9)])
     assert names(find(index, "logo png")) == [("u:logo.png", None)]
 
 

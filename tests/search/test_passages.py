@@ -3,10 +3,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from choirbook.model import ResourceInfo, Version
-from choirbook.search.passages import MAX_PIECE, Part, parts_of
+from choirbook.search.passages import MAX_PIECE, SearchPart, parts_of
 
 
-def parts(data: bytes, media_type: str = "text/markdown") -> list[Part]:
+def parts(data: bytes, media_type: str = "text/markdown") -> list[SearchPart]:
     info = ResourceInfo("u:a", "u:a", "a", "a", "A", "", "file", media_type, len(data), 0, Version("v"))
     return parts_of(info, data)
 
@@ -14,9 +14,9 @@ def parts(data: bytes, media_type: str = "text/markdown") -> list[Part]:
 def test_each_section_has_its_own_text_and_its_whole_size() -> None:
     text = b"---\nowner: us\n---\nIntro.\n# A\na\n## B\nb\n"
     assert parts(text) == [
-        Part(None, (), "---\nowner: us\n---\nIntro.\n", len(text)),
-        Part("a", ("A",), "# A\na\n", 13),
-        Part("b", ("A", "B"), "## B\nb\n", 7),
+        SearchPart(None, (), "---\nowner: us\n---\nIntro.\n", len(text)),
+        SearchPart("a", ("A",), "# A\na\n", 13),
+        SearchPart("b", ("A", "B"), "## B\nb\n", 7),
     ]
 
 
@@ -33,7 +33,7 @@ def test_what_an_element_holds_behind_a_named_one_is_the_documents() -> None:
     ("data", "media_type"), [(b"\xff# A\n", "text/markdown"), (b"text", "image/png"), (b"\xff", "text/plain")]
 )
 def test_what_is_not_text_is_found_by_its_title_alone(data: bytes, media_type: str) -> None:
-    assert parts(data, media_type) == [Part(None, (), "", len(data))]
+    assert parts(data, media_type) == [SearchPart(None, (), "", len(data))]
 
 
 def test_a_long_text_is_cut_between_words() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from choirbook.errors import InvalidParams
 from choirbook.model import ResourceInfo, Version
 from choirbook.search.index import Index
-from choirbook.search.passages import Part
+from choirbook.search.passages import SearchPart
 from choirbook.search.query import COMMON, MAX_CHARACTERS, MAX_WORDS, Query, of_kind, parse_query
 
 
@@ -67,7 +67,7 @@ def test_expressions_ask_for_all_words_then_for_any() -> None:
 def index() -> Iterator[Index]:
     made = Index()
     info = ResourceInfo("u:a", "u:a", "a", "a", "A", "", "file", "text/plain", 1, 0, Version("v"))
-    made.put(info, [Part(None, (), "some text and NOT more", 22)])
+    made.put(info, [SearchPart(None, (), "some text and NOT more", 22)])
     yield made
     made.close()
 

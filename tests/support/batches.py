@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from choirbook.http.exchange import Response
-from choirbook.observe.batch import Batch, Notes, Sent
+from choirbook.observe.batch import Notes, ResponseBatch, Sent
 
 
-def batch_of(sent: Iterable[Sent]) -> Batch:
+def batch_of(sent: Iterable[Sent]) -> ResponseBatch:
     """Have responses noted at the times they were sent at."""
     ends_s: list[float] = []
     notes = Notes(_pass, _pass, 1_000_000, lambda: ends_s[-1])

@@ -9,7 +9,7 @@ from typing import Any
 from choirbook.catalog.catalog import Catalog
 from choirbook.catalog.changeset import Document
 from choirbook.errors import Era
-from choirbook.mcp.stream import Stream
+from choirbook.mcp.stream import ClientStream
 from choirbook.mcp.streams import Streams
 from choirbook.model import SourceEntry, Version
 from tests.support.waiting import eventually
@@ -64,9 +64,11 @@ def uri(name: str) -> str:
     return f"mcp://resources/files/{name}.txt"
 
 
-def opened(streams: Streams, *names: str, wants_list: bool = False, **more: Any) -> tuple[Stream, Client]:
+def opened(
+    streams: Streams, *names: str, wants_list: bool = False, **more: Any
+) -> tuple[ClientStream, Client]:
     """Open a stream that watches documents."""
-    stream, client = Stream(streams, Era.HANDSHAKE, None, wants_list=wants_list, **more), Client()
+    stream, client = ClientStream(streams, Era.HANDSHAKE, None, wants_list=wants_list, **more), Client()
     for name in names:
         stream.watch(uri(name), uri(name))
     stream.open(client)

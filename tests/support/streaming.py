@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from choirbook.http.exchange import Request, Response, Streaming
-from choirbook.mcp.stream import Stream
+from choirbook.mcp.stream import ClientStream
 from choirbook.servers.asgi.server import AsgiHeaders
 from tests.support.apps import Served
 from tests.support.mcp import ACCEPT
@@ -29,13 +29,13 @@ async def answered(
 
 async def stream_of(
     served: Served, method: str, value: Any = None, **headers: str | None
-) -> tuple[Stream, Client]:
+) -> tuple[ClientStream, Client]:
     """Open the stream that a request asks for."""
     answer = await answered(served, method, value, **headers)
     assert isinstance(answer, Streaming), answer
     assert answer.status == 200
     assert dict(answer.headers)["content-type"] == "text/event-stream"
-    assert isinstance(answer.stream, Stream)
+    assert isinstance(answer.stream, ClientStream)
     client = Client()
     answer.stream.open(client)
     return answer.stream, client

@@ -2,7 +2,7 @@ from time import process_time
 
 import pytest
 
-from choirbook.text.suggestions import MAX_COMPARED, closest, nearest, without_suggestions
+from choirbook.text.suggestions import MAX_COMPARED, closest, similar_name, similar_uris, without_suggestions
 
 FILES = "mcp://resources/files/"
 
@@ -27,7 +27,7 @@ def among(*names: str) -> list[str]:
 )
 def test_what_was_meant_is_suggested_first(asked: str, meant: str) -> None:
     names = among("dup.md", "h7.md", "guide/install.md", "guide/usage.md", "Za%C5%BC%C3%B3%C5%82%C4%86.md")
-    assert nearest(FILES + asked, names)[0] == FILES + meant
+    assert similar_uris(FILES + asked, names)[0] == FILES + meant
 
 
 @pytest.mark.parametrize(
@@ -45,12 +45,12 @@ def test_what_was_meant_is_suggested_first(asked: str, meant: str) -> None:
     ],
 )
 def test_nothing_is_suggested_where_nothing_is_close(asked: str) -> None:
-    assert nearest(FILES + asked, among("dup.md", "h7.md", "guide/install.md", "guide/usage.md")) == ()
+    assert similar_uris(FILES + asked, among("dup.md", "h7.md", "guide/install.md", "guide/usage.md")) == ()
 
 
 def test_the_closest_comes_first_and_only_so_many_come() -> None:
     names = among("pattern.md", "patterns.md", "pattens.md", "battens.md", "zzz.md")
-    assert nearest(FILES + "patterns.mdx", names, 2) == (FILES + "patterns.md", FILES + "pattens.md")
+    assert similar_uris(FILES + "patterns.mdx", names, 2) == (FILES + "patterns.md", FILES + "pattens.md")
 
 
 LARGE = among(
@@ -77,12 +77,12 @@ LARGE = among(
     ],
 )
 def test_in_a_large_library_what_was_meant_is_suggested(asked: str, meant: str) -> None:
-    assert FILES + meant in nearest(FILES + asked, LARGE)
+    assert FILES + meant in similar_uris(FILES + asked, LARGE)
 
 
 def test_in_a_large_library_nothing_is_suggested_where_nothing_is_close() -> None:
-    assert nearest(FILES + "flat/nothing-of-that-kind.txt", LARGE) == ()
-    assert nearest("other://a", LARGE) == ()
+    assert similar_uris(FILES + "flat/nothing-of-that-kind.txt", LARGE) == ()
+    assert similar_uris("other://a", LARGE) == ()
 
 
 @pytest.mark.parametrize(
@@ -95,11 +95,11 @@ def test_a_suggestion_takes_a_bounded_time(asked: str) -> None:
         least = float("inf")
         for _ in range(5):
             start_s = process_time()
-            nearest(FILES + asked, names)
+            similar_uris(FILES + asked, names)
             least = min(least, process_time() - start_s)
         return least
 
-    nearest(FILES, LARGE)
+    similar_uris(FILES, LARGE)
     huge = sorted({f"{uri}/{number}" for uri in LARGE[:20_000] for number in range(10)})
     assert cost_s(huge) < 0.05
     assert cost_s(LARGE) < 0.05
@@ -109,11 +109,26 @@ def test_a_suggestion_takes_a_bounded_time(asked: str) -> None:
 def test_none_is_made_where_none_is_wanted() -> None:
     names = among("dup.md")
     with without_suggestions():
-        assert nearest(FILES + "dup", names) == ()
-    assert nearest(FILES + "dup", names) == (FILES + "dup.md",)
+        assert similar_uris(FILES + "dup", names) == ()
+    assert similar_uris(FILES + "dup", names) == (FILES + "dup.md",)
 
 
 def test_words_are_close_by_their_length() -> None:
     assert closest("pyhton", ["cobol", "python", "pythons"], 9) == [1, 2]
     assert closest("go", ["to", "no"], 9) == []
     assert closest("", ["a"], 9) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("redis_ulr", "redis_url"),
+        ("REDIS_URL", "redis_url"),
+        ("redis", "redis_url"),
+        ("metrics_port", "metrics"),
+        ("met", None),
+        ("", None),
+    ],
+)
+def test_a_name_of_a_few_is_suggested(asked: str, meant: str | None) -> None:
+    assert similar_name(asked, ("redis_url", "redis_secret", "metrics", "port")) == meant

@@ -1,12 +1,12 @@
 from choirbook.usage.clients import MAX_CLIENTS, OTHER, Client
-from choirbook.usage.pending import MAX_SEARCHES, Pending
+from choirbook.usage.pending import MAX_SEARCHES, PendingUsage
 
 URI, OTHER_URI = "mcp://resources/a", "mcp://resources/b"
 CURL = Client("curl", "8")
 
 
 def test_notes_of_one_document_add_up_and_the_last_time_stays() -> None:
-    pending = Pending()
+    pending = PendingUsage()
     pending.note(URI, 2, 20.0, CURL)
     pending.note(URI, 3, 10.0, CURL)
     tally = pending.resources[URI]
@@ -15,14 +15,14 @@ def test_notes_of_one_document_add_up_and_the_last_time_stays() -> None:
 
 
 def test_without_a_client_only_documents_are_counted() -> None:
-    pending = Pending()
+    pending = PendingUsage()
     pending.note(URI, 1, 1.0, None)
     assert pending.resources
     assert not pending.loaded
 
 
 def test_invented_clients_end_as_others_and_no_read_is_lost() -> None:
-    pending = Pending()
+    pending = PendingUsage()
     for number in range(MAX_CLIENTS + 50):
         pending.note(URI, 1, 1.0, Client(f"invented-{number}"))
     assert pending.loaded[OTHER, URI].count == 50
@@ -31,7 +31,7 @@ def test_invented_clients_end_as_others_and_no_read_is_lost() -> None:
 
 
 def test_invented_searches_are_bounded() -> None:
-    pending = Pending()
+    pending = PendingUsage()
     for number in range(MAX_SEARCHES + 50):
         pending.note_search(f"word-{number}", 1, 1.0)
     pending.note_search("word-0", 1, 2.0)
@@ -40,7 +40,7 @@ def test_invented_searches_are_bounded() -> None:
 
 
 def test_what_was_noted_later_is_added() -> None:
-    first, later = Pending(), Pending()
+    first, later = PendingUsage(), PendingUsage()
     first.note(URI, 1, 1.0, CURL)
     first.note_library((URI,))
     later.note(URI, 2, 2.0, CURL)
@@ -56,7 +56,7 @@ def test_what_was_noted_later_is_added() -> None:
 
 
 def test_the_whole_library_outdates_the_changes_before_it() -> None:
-    first, later = Pending(), Pending()
+    first, later = PendingUsage(), PendingUsage()
     first.note_change((URI,), ())
     later.note_library((OTHER_URI,))
     first.add(later)
@@ -65,7 +65,7 @@ def test_the_whole_library_outdates_the_changes_before_it() -> None:
 
 
 def test_nothing_noted_is_nothing_to_write() -> None:
-    pending = Pending()
+    pending = PendingUsage()
     assert not pending
     pending.note_library(())
     assert pending

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from choirbook.usage.pending import Pending
+from choirbook.usage.pending import PendingUsage
 from choirbook.usage.records import ResourceUsage
 from choirbook.usage.reports import open_to_read
 from choirbook.usage.schema import NotAUsageFile
@@ -11,8 +11,8 @@ from choirbook.usage.store import UsageStore
 A = "mcp://resources/a"
 
 
-def noted(at_s: float) -> Pending:
-    pending = Pending()
+def noted(at_s: float) -> PendingUsage:
+    pending = PendingUsage()
     pending.note(A, 1, at_s, None)
     return pending
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from choirbook.usage.clients import MAX_CLIENTS, Client
-from choirbook.usage.pending import MAX_SEARCHES, Pending
+from choirbook.usage.pending import MAX_SEARCHES, PendingUsage
 from choirbook.usage.records import ClientUsage, EmptySearch, Loaded, ResourceUsage
 from choirbook.usage.schema import IN_MEMORY
 from choirbook.usage.store import UsageStore
@@ -24,8 +24,8 @@ def store(request: pytest.FixtureRequest, path: Path) -> Iterator[UsageStore]:
     store.close()
 
 
-def noted(*reads: tuple[str, int, float, Client | None]) -> Pending:
-    pending = Pending()
+def noted(*reads: tuple[str, int, float, Client | None]) -> PendingUsage:
+    pending = PendingUsage()
     for read in reads:
         pending.note(*read)
     return pending
@@ -55,7 +55,7 @@ def test_documents_nobody_read_are_told_as_long_as_they_are_served(store: UsageS
         ResourceUsage(B, 0, None, is_served=True),
     ]
 
-    change = Pending()
+    change = PendingUsage()
     change.note_change(("mcp://resources/c",), (A, B))
     store.write(change)
     assert store.resources() == [
@@ -63,7 +63,7 @@ def test_documents_nobody_read_are_told_as_long_as_they_are_served(store: UsageS
         ResourceUsage("mcp://resources/c", 0, None, is_served=True),
     ]
 
-    again = Pending()
+    again = PendingUsage()
     again.note_library((A,))
     store.write(again)
     assert store.resources() == [ResourceUsage(A, 1, 1.0, is_served=True)]
@@ -92,11 +92,11 @@ def test_pairs_beyond_the_bound_still_count_for_client_and_document() -> None:
 
 
 def test_searches_without_a_result_are_counted_and_the_oldest_go_first(store: UsageStore) -> None:
-    first = Pending()
+    first = PendingUsage()
     first.note_search("old", 9, 1.0)
     store.write(first)
     for start in range(0, MAX_SEARCHES, MAX_SEARCHES // 2):
-        more = Pending()
+        more = PendingUsage()
         for number in range(start, start + MAX_SEARCHES // 2):
             more.note_search(f"word {number}", 1, 2.0)
         more.note_search("often", 1, 3.0)

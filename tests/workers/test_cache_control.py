@@ -6,7 +6,7 @@ import pytest
 
 from choirbook.errors import InvalidParams, InvalidUri, ResourceNotFound
 from choirbook.model import Form, Invalidation, ServedFrom
-from choirbook.workers.status import Link
+from choirbook.workers.status import LinkState
 from tests.support.apps import Served, serving
 from tests.support.reading import read
 from tests.support.trees import CORE_URI
@@ -110,4 +110,4 @@ async def test_every_worker_tells_what_it_holds(workers: list[Served]) -> None:
     crew = await workers[0].app.caretaker.look()
     assert sorted(worker.entries for worker in crew.workers) == [0, 0, 1]
     for state in crew.workers:
-        assert (state.redis, state.feed, state.ready) == (Link.OFF, Link.OFF, True)
+        assert (state.redis, state.feed, state.ready) == (LinkState.OFF, LinkState.OFF, True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from choirbook.workers.status import Link, WorkerState
+from choirbook.workers.status import LinkState, WorkerState
 
 INVALIDATE = "/admin/cache/invalidate"
 WARM = "/admin/cache/warm"
@@ -28,7 +28,7 @@ class InvalidateAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """Those that are alive and did not answer in time; they are told."""
     forgotten: int
     """URIs, added up over the workers."""
-    feed: Link
+    feed: LinkState
     """Whether other hosts hear of it now (up), once Redis can be used (down), or there are none (off)."""
     uri: str | None = None
     type: str | None = None

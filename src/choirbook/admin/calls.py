@@ -51,19 +51,19 @@ class Surface:
         self._caretaker = caretaker
         self._count = count
         self._token = token.encode()
-        self.routes: dict[str, Callable[[Call, bytes], Coroutine[Any, Any, Response]]] = {
+        self.routes: dict[str, Callable[[AdminCall, bytes], Coroutine[Any, Any, Response]]] = {
             INVALIDATE: self._invalidate,
             WARM: self._warm,
             STATS: self._stats,
         }
 
-    def begin(self, peer: str) -> Call:
+    def begin(self, peer: str) -> AdminCall:
         """Begin a call.
 
         Args:
             peer: Where it comes from.
         """
-        return Call(self, peer)
+        return AdminCall(self, peer)
 
     def check_token(self, headers: Headers) -> None:
         """Let pass who brings the token (RFC 6750, section 2.1).
@@ -83,7 +83,7 @@ class Surface:
                 "'choirbook cache' takes it from CHOIRBOOK_ADMIN_TOKEN or --admin-token-file."
             )
 
-    async def _invalidate(self, call: Call, body: bytes) -> Response:
+    async def _invalidate(self, call: AdminCall, body: bytes) -> Response:
         scope = scope_of(body)
         call.scope = _spell(scope)
         crew = await self._caretaker.invalidate(scope)
@@ -99,7 +99,7 @@ class Surface:
         )
         return Response(200, _HEADERS, msgspec.json.encode(answer))
 
-    async def _warm(self, call: Call, body: bytes) -> Response:
+    async def _warm(self, call: AdminCall, body: bytes) -> Response:
         wait_s = decode(body, WarmBody).wait_seconds
         crew = await self._caretaker.warm(wait_s)
         loaded = sum(worker.warming.loaded for worker in crew.workers)
@@ -108,7 +108,7 @@ class Surface:
         # RFC 9110, section 15.3.3: accepted, and not done yet.
         return await self._told(202 if crew.is_warming else 200, crew)
 
-    async def _stats(self, call: Call, body: bytes) -> Response:
+    async def _stats(self, call: AdminCall, body: bytes) -> Response:
         decode(body, StatsBody)
         crew = await self._caretaker.look()
         call.outcome = f"told of {_spell_crew(crew)}"
@@ -126,7 +126,7 @@ class Surface:
         return Response(status, _HEADERS, msgspec.json.encode(answer))
 
 
-class Call:
+class AdminCall:
     """One call, from its first byte to the line in the log.
 
     Args:

@@ -57,7 +57,7 @@ _MAX_REASON = 200
 _CREDENTIALS = struct.Struct("3i")
 
 
-class Call(Protocol):
+class PlainCall(Protocol):
     """One call, as the surface sees it."""
 
     def admit(self, request: Request) -> Response | None:
@@ -81,7 +81,7 @@ class PlainServer:
         begin: Begins a call, told where it comes from.
     """
 
-    def __init__(self, listener: socket.socket, begin: Callable[[str], Call]) -> None:
+    def __init__(self, listener: socket.socket, begin: Callable[[str], PlainCall]) -> None:
         self._listener = listener
         self._begin = begin
         self._room = asyncio.Semaphore(MAX_CALLS)
@@ -147,7 +147,7 @@ class PlainServer:
             except Exception:
                 log.exception("an admin call ended in an error that nothing expected")
 
-    async def _answered(self, call: Call, wire: _Wire) -> Response | None:
+    async def _answered(self, call: PlainCall, wire: _Wire) -> Response | None:
         """Return the response to what comes over a connection; None when nothing does."""
         try:
             async with asyncio.timeout(REQUEST_S):

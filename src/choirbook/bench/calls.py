@@ -40,7 +40,7 @@ class CountedDrive(msgspec.Struct, frozen=True):
     """The most expensive first."""
 
 
-class Calls(msgspec.Struct, frozen=True):
+class CallCounts(msgspec.Struct, frozen=True):
     """What was counted."""
 
     format: int
@@ -48,13 +48,13 @@ class Calls(msgspec.Struct, frozen=True):
     drives: tuple[CountedDrive, ...]
 
 
-def count_calls(requests: int, document_bytes: int) -> Calls:
+def count_calls(requests: int, document_bytes: int) -> CallCounts:
     """Drive each kind of request `requests` times, all of them hits, and count the calls."""
     with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(_count(requests, document_bytes))
 
 
-async def _count(requests: int, document_bytes: int) -> Calls:
+async def _count(requests: int, document_bytes: int) -> CallCounts:
     counted = []
     async with driven_app(document_bytes) as driven:
         for what in driven.drives:
@@ -65,7 +65,7 @@ async def _count(requests: int, document_bytes: int) -> Calls:
                 call()
             profile.disable()
             counted.append(CountedDrive(what.name, requests, _functions(profile, requests)))
-    return Calls(FORMAT, document_bytes, tuple(counted))
+    return CallCounts(FORMAT, document_bytes, tuple(counted))
 
 
 def _functions(profile: cProfile.Profile, requests: int) -> tuple[Counted, ...]:

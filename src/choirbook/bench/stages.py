@@ -31,7 +31,7 @@ from choirbook.mcp.messages import Message, decode
 from choirbook.mcp.protocol import accept_posted, reply
 from choirbook.model import Form, Reading
 from choirbook.observe.access_log import AccessLog
-from choirbook.observe.batch import Batch, Notes
+from choirbook.observe.batch import Notes, ResponseBatch
 from choirbook.observe.cells import Cells
 from choirbook.observe.log_writer import LineWriter
 from choirbook.observe.observer import Observer
@@ -52,7 +52,7 @@ _BATCH_NS = 1_000_000
 Call = Callable[[], object]
 
 
-class Stage(msgspec.Struct, frozen=True):
+class MeasuredStage(msgspec.Struct, frozen=True):
     """One stage of a read."""
 
     stage: str
@@ -75,7 +75,7 @@ class Stages(msgspec.Struct, frozen=True):
     python: str
     document_bytes: int
     batches: int
-    stages: tuple[Stage, ...]
+    stages: tuple[MeasuredStage, ...]
 
 
 def measure(batches: int = DEFAULT_BATCHES, document_bytes: int = DEFAULT_DOCUMENT_BYTES) -> Stages:
@@ -104,7 +104,7 @@ class _Clock:
 
     def time(
         self, stage: str, path: str, measures: str, call: Call, *, less_us: float = 0.0, each: int = 1
-    ) -> Stage:
+    ) -> MeasuredStage:
         """Time one stage.
 
         Args:
@@ -125,12 +125,12 @@ class _Clock:
         return [_time_ns(call, rounds) / rounds / 1000 - self._empty_us for _ in range(self._batches)]
 
 
-def stage_of(stage: str, path: str, measures: str, taken_us: list[float]) -> Stage:
+def stage_of(stage: str, path: str, measures: str, taken_us: list[float]) -> MeasuredStage:
     """Make a row of at least one sample."""
     low, middle, high = (
         statistics.quantiles(taken_us, n=4, method="inclusive") if len(taken_us) > 1 else taken_us * 3
     )
-    return Stage(stage, path, round(middle, 3), round(low, 3), round(high, 3), measures)
+    return MeasuredStage(stage, path, round(middle, 3), round(low, 3), round(high, 3), measures)
 
 
 def _time_ns(call: Call, rounds: int) -> int:
@@ -140,7 +140,7 @@ def _time_ns(call: Call, rounds: int) -> int:
     return perf_counter_ns() - start_ns
 
 
-async def _measure(batches: int, document_bytes: int) -> list[Stage]:
+async def _measure(batches: int, document_bytes: int) -> list[MeasuredStage]:
     clock = _Clock(batches)
     async with driven_app(document_bytes) as driven:
         stages = [*_protocol(clock, driven), *_reading(clock, driven), *_observing(clock, driven)]
@@ -150,7 +150,7 @@ async def _measure(batches: int, document_bytes: int) -> list[Stage]:
     return stages
 
 
-def _protocol(clock: _Clock, driven: Driven) -> list[Stage]:
+def _protocol(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
     """Time what belongs to MCP: decoding, checks, the reply."""
     modern = driven.drives[2]
     headers = modern.scope.headers
@@ -166,7 +166,7 @@ def _protocol(clock: _Clock, driven: Driven) -> list[Stage]:
     ]
 
 
-def _reading(clock: _Clock, driven: Driven) -> list[Stage]:
+def _reading(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
     """Time the way of a hit: route, negotiate, look-up."""
     raw = driven.drives[0]
     library, uri, media_type = driven.app.library, driven.info.uri, driven.info.media_type
@@ -182,7 +182,7 @@ def _reading(clock: _Clock, driven: Driven) -> list[Stage]:
     ]
 
 
-def _observing(clock: _Clock, driven: Driven) -> list[Stage]:
+def _observing(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
     """Time metrics and access log; the log with its writing, in batches, to a device that takes all."""
     library = driven.app.library
     reading = library.read(driven.info, Form.RAW)
@@ -209,14 +209,14 @@ def _observing(clock: _Clock, driven: Driven) -> list[Stage]:
     return stages
 
 
-def _batch(response: Response) -> Batch:
+def _batch(response: Response) -> ResponseBatch:
     notes = Notes(lambda: None, lambda: None, LOG_BATCH)
     for _ in range(LOG_BATCH):
         notes.note(response, monotonic())
     return notes.take()
 
 
-def _loading(clock: _Clock, driven: Driven) -> list[Stage]:
+def _loading(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
     """Time a miss: open, read, digest, render."""
     settings, info, stamp = driven.settings, driven.info, driven.app.library.stamp
     directory = Directory(str(settings.root))
@@ -242,7 +242,7 @@ def _loading(clock: _Clock, driven: Driven) -> list[Stage]:
     return stages
 
 
-def _compressing(clock: _Clock, driven: Driven) -> list[Stage]:
+def _compressing(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
     data = (driven.settings.root / driven.info.path).read_bytes()
     return [
         clock.time(f"compress {coding}", "miss", "encodings.compress", _bound(compress, data, coding))
@@ -250,7 +250,7 @@ def _compressing(clock: _Clock, driven: Driven) -> list[Stage]:
     ]
 
 
-def _whole(clock: _Clock, driven: Driven) -> list[Stage]:
+def _whole(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
     """Time each kind of request from end to end, without a server: every stage of a hit but sending."""
     return [
         clock.time(drive.name, "whole", "Application.begin, a hit", hitting(driven.app, drive))

@@ -20,7 +20,7 @@ from choirbook.catalog.changeset import Document, Draft, Step, Tables, draft, dr
 from choirbook.catalog.rules import Rules
 from choirbook.errors import ResourceNotFound
 from choirbook.model import Change, ResourceInfo, SourceProblem
-from choirbook.text.suggestions import nearest
+from choirbook.text.suggestions import similar_uris
 from choirbook.uri import canonical_uri
 
 STEP_ROWS = 1000
@@ -127,7 +127,7 @@ class Catalog:
 
     def nearest(self, uri: str, limit: int = 3) -> tuple[str, ...]:
         """Return the URIs that one which is not there was probably meant to be."""
-        return nearest(uri, self._tables.ordered[None], limit)
+        return similar_uris(uri, self._tables.ordered[None], limit)
 
     def collisions(self) -> list[Collision]:
         """Return the URIs that several files claim."""

@@ -51,7 +51,7 @@ class Tables(msgspec.Struct):
     """The URIs to list, of each type and of all, in order. A list is replaced, never changed."""
 
 
-class Edit(msgspec.Struct, Generic[Row]):
+class TableEdit(msgspec.Struct, Generic[Row]):
     """What becomes of one table."""
 
     written: dict[str, Row]
@@ -89,10 +89,10 @@ class Draft(msgspec.Struct, frozen=True):
     """What becomes of the tables, and what that changes for readers."""
 
     rules: Rules
-    documents: Edit[Document]
-    by_uri: Edit[ResourceInfo]
-    rivals: Edit[tuple[ResourceInfo, ...]]
-    names: Edit[str]
+    documents: TableEdit[Document]
+    by_uri: TableEdit[ResourceInfo]
+    rivals: TableEdit[tuple[ResourceInfo, ...]]
+    names: TableEdit[str]
     ordered: dict[str | None, list[str]]
     """The lists that are replaced."""
     added: tuple[str, ...]
@@ -144,7 +144,7 @@ def draft(tables: Tables, rules: Rules, files: Mapping[str, Document | None]) ->
         files: What each path is now, None where the file is gone.
     """
     documents = {path: document for path, document in files.items() if document is not None}
-    edit = Edit(documents, files.keys() - documents.keys())
+    edit = TableEdit(documents, files.keys() - documents.keys())
     unnamed = {path for path in files if path in tables.names}
     return _draft(tables, rules, files, edit, {}, unnamed)
 
@@ -157,7 +157,7 @@ def draft_afresh(tables: Tables, rules: Rules) -> Draft:
         rules: The new ones.
     """
     claims: _Claims = dict.fromkeys(tables.by_uri, ())
-    return _draft(tables, rules, tables.documents, Edit({}, set()), claims, set(tables.names))
+    return _draft(tables, rules, tables.documents, TableEdit({}, set()), claims, set(tables.names))
 
 
 _Claims = dict[str, tuple[ResourceInfo, ...]]
@@ -169,7 +169,7 @@ def _draft(
     tables: Tables,
     rules: Rules,
     files: Mapping[str, Document | None],
-    documents: Edit[Document],
+    documents: TableEdit[Document],
     claims: _Claims,
     unnamed: set[str],
 ) -> Draft:
@@ -190,7 +190,7 @@ def _draft(
         documents,
         by_uri,
         rivals,
-        Edit(names, unnamed),
+        TableEdit(names, unnamed),
         _reorder(tables, by_uri),
         added=tuple(new),
         updated=tuple(uri for uri in by_uri.written if uri in tables.by_uri),
@@ -228,10 +228,12 @@ def _info(uri: str, claim: Claim, path: str, document: Document) -> ResourceInfo
     )
 
 
-def _settle(tables: Tables, claims: _Claims) -> tuple[Edit[ResourceInfo], Edit[tuple[ResourceInfo, ...]]]:
+def _settle(
+    tables: Tables, claims: _Claims
+) -> tuple[TableEdit[ResourceInfo], TableEdit[tuple[ResourceInfo, ...]]]:
     """Give each URI that is claimed anew to the best claim."""
-    by_uri: Edit[ResourceInfo] = Edit({}, set())
-    rivals: Edit[tuple[ResourceInfo, ...]] = Edit({}, set())
+    by_uri: TableEdit[ResourceInfo] = TableEdit({}, set())
+    rivals: TableEdit[tuple[ResourceInfo, ...]] = TableEdit({}, set())
     for uri, unsettled in claims.items():
         # Nearly all are claimed once, and there is nothing to sort.
         on_uri = tuple(sorted(unsettled, key=_precedence)) if len(unsettled) > 1 else unsettled
@@ -253,7 +255,7 @@ def _precedence(info: ResourceInfo) -> tuple[bool, str]:
     return info.uri != info.canonical_uri, info.path
 
 
-def _reorder(tables: Tables, by_uri: Edit[ResourceInfo]) -> dict[str | None, list[str]]:
+def _reorder(tables: Tables, by_uri: TableEdit[ResourceInfo]) -> dict[str | None, list[str]]:
     """Make the lists anew that lose or win URIs."""
     moves: defaultdict[str | None, dict[str, bool]] = defaultdict(dict)
     for uri in by_uri.gone:

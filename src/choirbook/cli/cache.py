@@ -13,14 +13,14 @@ from choirbook.admin.socket import with_token
 from choirbook.cli.output import console, say, say_json
 from choirbook.errors import CrewIncomplete
 from choirbook.settings import Settings
-from choirbook.workers.status import Link, WorkerState
+from choirbook.workers.status import LinkState, WorkerState
 
 _LOOK_S = 0.25
 """Between looks at workers that load ahead."""
 
 _HOSTS = {
-    Link.UP: "Other hosts are told through Redis.",
-    Link.DOWN: "Redis cannot be used at the moment: other hosts are told once it can.",
+    LinkState.UP: "Other hosts are told through Redis.",
+    LinkState.DOWN: "Redis cannot be used at the moment: other hosts are told once it can.",
 }
 
 
@@ -37,7 +37,7 @@ def invalidate(settings: Settings, uri: str | None, type_: str | None, *, as_jso
         say_json(answer)
     else:
         say(f"Forgotten: {_count(answer.forgotten, 'URI')}, by {_count(answer.workers, 'worker')}.")
-        if answer.feed is not Link.OFF:
+        if answer.feed is not LinkState.OFF:
             say(_HOSTS[answer.feed])
     _refuse_silence(answer.silent)
 

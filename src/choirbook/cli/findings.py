@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 
-class Level(StrEnum):
+class FindingLevel(StrEnum):
     """How bad it is."""
 
     PROBLEM = "problem"
@@ -25,4 +25,4 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=False):
     path: str
     reason: str
     uri: str | None = None
-    level: Level = Level.PROBLEM
+    level: FindingLevel = FindingLevel.PROBLEM

@@ -8,7 +8,7 @@ import sys
 import msgspec
 
 from choirbook.catalog.catalog import Catalog
-from choirbook.cli.findings import Finding, Level
+from choirbook.cli.findings import Finding, FindingLevel
 from choirbook.cli.lint import review, review_names
 from choirbook.cli.output import console, say, say_document, say_json
 from choirbook.documents.media_types import is_textual
@@ -106,14 +106,14 @@ def check_library(settings: Settings, *, as_json: bool) -> bool:
         msgspec.structs.replace(each, path=_printable(each.path), reason=_printable(each.reason))
         for each in found
     ]
-    problem = [finding for finding in findings if finding.level is Level.PROBLEM]
-    warning = [finding for finding in findings if finding.level is Level.WARNING]
+    problem = [finding for finding in findings if finding.level is FindingLevel.PROBLEM]
+    warning = [finding for finding in findings if finding.level is FindingLevel.WARNING]
     if as_json:
         say_json({"resources": len(catalog), "problems": problem, "warnings": warning})
         return not problem
     for finding in problem + warning:
         where = f" ({finding.uri})" if finding.uri else ""
-        level = "warning: " if finding.level is Level.WARNING else ""
+        level = "warning: " if finding.level is FindingLevel.WARNING else ""
         say(f"{level}{finding.path}: {finding.reason}{where}")
     count = f"{len(problem)} problem(s)" if problem else "no problems"
     count += f", {len(warning)} warning(s)" if warning else ""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from choirbook.catalog.rules import RULES_FILE, Collection, Rules, collection_line
-from choirbook.cli.findings import Finding, Level
+from choirbook.cli.findings import Finding, FindingLevel
 from choirbook.errors import InvalidUri
 from choirbook.sources.ignore import IGNORE_FILE, is_hidden
 
@@ -88,11 +88,13 @@ def _of_collection(collection: Collection, where: str, matched: int, owned: int)
 def _of_default(collection: Collection, where: str, variable: str) -> Finding:
     default = collection.defaults[variable]
     reason = f"{where}: no document has the default {variable} = '{default}', so it makes no alias"
-    return Finding("default", RULES_FILE, reason, level=Level.WARNING)
+    return Finding("default", RULES_FILE, reason, level=FindingLevel.WARNING)
 
 
 def _of_unmatched(paths: list[str]) -> Finding:
     files = "1 file matches" if len(paths) == 1 else f"{len(paths)} files match"
     shown = ", ".join(paths[:SHOWN_FILES])
     more = f" and {len(paths) - SHOWN_FILES} more" if len(paths) > SHOWN_FILES else ""
-    return Finding("unmatched", RULES_FILE, f"{files} no collection: {shown}{more}", level=Level.WARNING)
+    return Finding(
+        "unmatched", RULES_FILE, f"{files} no collection: {shown}{more}", level=FindingLevel.WARNING
+    )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from time import time
 
 from choirbook.dashboard.board import Board
-from choirbook.dashboard.figures import Sample, sample_of
 from choirbook.dashboard.live import Live
 from choirbook.dashboard.readership import Readership
 from choirbook.dashboard.routes import About, Dashboard
@@ -17,6 +15,7 @@ from choirbook.library.library import Library
 from choirbook.mcp.streams import Streams
 from choirbook.observe.cells import Cells
 from choirbook.observe.exposition import series_totals
+from choirbook.observe.figures import Sample, sample_of
 from choirbook.observe.metrics import BUCKETS_S, DASHBOARD_RESPONSES
 from choirbook.observe.observer import Observer
 from choirbook.observe.processes import worker_counts
@@ -24,6 +23,7 @@ from choirbook.runtime.threads import Threads
 from choirbook.search.service import Search
 from choirbook.settings import Settings
 from choirbook.usage.ledger import UsageLedger
+from choirbook.workers.rpc import Neighbours
 
 
 def make_dashboard(
@@ -36,7 +36,7 @@ def make_dashboard(
     threads: Threads,
     cells: Cells,
     observer: Observer,
-    shared: Path | None,
+    neighbours: Neighbours,
 ) -> Dashboard | None:
     """Make the page for people; None where none is wanted.
 
@@ -50,7 +50,7 @@ def make_dashboard(
         threads: Where blocking calls run.
         cells: The figures of all workers.
         observer: Of this one, whose slowest reads are shown.
-        shared: The directory of this server's workers; None where there is one process.
+        neighbours: The way to the other workers.
     """
     if not settings.dashboard:
         return None
@@ -61,9 +61,8 @@ def make_dashboard(
         return sample_of(series_totals(cells) | worker_counts(cells), time())
 
     workers = settings.workers
-    worker = Worker(library, streams, slowest)
-    board = Board(shared if workers > 1 else None)
-    live = Live(sample, slowest, worker.report, lambda: library.is_ready, board, threads)
+    board = Board(Worker(library, streams, slowest), neighbours)
+    live = Live(sample, slowest, lambda: library.is_ready, board, threads)
     about = About(
         library.catalog.rules.name,
         version,
@@ -73,6 +72,7 @@ def make_dashboard(
         BUCKETS_S[-1] * 1000,
     )
     readership = Readership(usage, threads)
-    dashboard = Dashboard(library, live, threads, readership, SearchRoute(search, is_usage=False), about)
+    searching = SearchRoute(search, is_usage=False)
+    dashboard = Dashboard(library, live, board, threads, readership, searching, about)
     observer.also(lambda recorder: recorder.counter(DASHBOARD_RESPONSES, dashboard.answered))
     return dashboard

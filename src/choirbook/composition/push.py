@@ -13,6 +13,7 @@ from choirbook.mcp.sessions.http import Sessions
 from choirbook.mcp.streams import Streams
 from choirbook.runtime.quotas import Shares
 from choirbook.settings import Settings
+from choirbook.workers.rpc import Neighbours
 
 HEAD_START_S = 0.15
 """What other workers get to see a change in, before this one tells clients of it: all look at the same time,
@@ -40,6 +41,7 @@ def make_sessions(
     streams: Streams,
     dispatcher: Dispatcher,
     shared: Path | None,
+    neighbours: Neighbours,
     on_count: Callable[[], None],
     peers: Peers,
 ) -> Sessions:
@@ -51,6 +53,7 @@ def make_sessions(
         streams: Over which subscribers are told.
         dispatcher: What carries out their calls.
         shared: The directory of this server's workers, who have one ledger of them; None where there is one.
+        neighbours: The way to the other workers.
         on_count: Called when their number may have changed.
         peers: Tells whose share a session is part of.
     """
@@ -59,6 +62,7 @@ def make_sessions(
         streams,
         dispatcher,
         shared,
+        neighbours,
         settings.max_sessions,
         settings.session_idle_s,
         on_count,

@@ -1,96 +1,106 @@
-"""What the workers of one server tell each other for the dashboard, while somebody looks at it.
+"""Ask the workers of one server, for the dashboard, what each alone knows: slow reads, streams, its memory.
 
-Each worker pins up a report of its own: a file in the directory that they share, replaced as a whole. A file
-`looked` says when a page was open last, in any of them. All calls block: run them on a thread.
+Over the workers' calls (`neighbours`). Who is asked learns by it that somebody looks.
 """
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
-from pathlib import Path
-from time import time
+from time import monotonic
+from typing import assert_never
 
 import msgspec
 
 from choirbook.dashboard.slowest import SlowRead
+from choirbook.dashboard.worker import DocumentUse, Held, Worker
+from choirbook.workers.rpc import Neighbours
 
-STALE_AFTER_S = 20.0
-"""Age of a report from which its worker is taken for gone, or for one that has not seen the look yet."""
+TOPIC = "dashboard"
 
-_LOOKED = "dashboard-looked"
-_REPORT = "dashboard-report-"
+PATIENCE_S = 0.5
+"""How long other workers are waited for each few seconds, while the page stands still."""
 
 
-class Held(msgspec.Struct, frozen=True, array_like=True):
-    """A document that a worker has in memory."""
+class _SlowestQuestion(msgspec.Struct, frozen=True, tag="slowest"):
+    pass
 
+
+class _HeldQuestion(msgspec.Struct, frozen=True, tag="held"):
+    pass
+
+
+class _UseQuestion(msgspec.Struct, frozen=True, tag="use"):
     uri: str
-    forms: int
-    size_bytes: int
 
 
-class Report(msgspec.Struct, frozen=True):
-    """What one worker alone knows."""
+_AnyQuestion = _SlowestQuestion | _HeldQuestion | _UseQuestion
 
-    slowest: tuple[SlowRead, ...] = ()
-    watched: dict[str, int] = {}
-    """URI -> streams that watch it."""
-    held: tuple[Held, ...] = ()
-    """In memory, the last used first; the first ones only."""
+
+class SlowElsewhere(msgspec.Struct, frozen=True):
+    """The slowest reads of the other workers."""
+
+    reads: list[SlowRead]
+    is_complete: bool
+    """Whether all of them answered."""
 
 
 class Board:
-    """Where reports are pinned up.
+    """Where the workers' knowledge comes together.
 
     Args:
-        directory: Shared by this server's workers alone; None where there is one process only.
+        worker: What this one knows.
+        neighbours: The way to the others.
     """
 
-    def __init__(self, directory: Path | None) -> None:
-        self._directory = directory
-        self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder(Report).decode
+    def __init__(self, worker: Worker, neighbours: Neighbours) -> None:
+        self._worker = worker
+        self._neighbours = neighbours
+        self.looked_s: float | None = None
+        """Monotonic time at which the page of another worker asked last; None for never."""
+        neighbours.on_question(TOPIC, self._answer)
 
-    @property
-    def is_shared(self) -> bool:
-        """Whether there are other workers."""
-        return self._directory is not None
+    async def slowest_elsewhere(self) -> SlowElsewhere:
+        """Return the slowest reads of the other workers, and let them know that somebody looks."""
+        answers = await self._neighbours.ask(TOPIC, _encode(_SlowestQuestion()), PATIENCE_S)
+        reads = [read for body in answers.bodies for read in _decode_slowest(body)]
+        return SlowElsewhere(reads, answers.silent == 0)
 
-    def note_look(self) -> None:
-        """Say that somebody looks now."""
-        if self._directory is not None:
-            with suppress(OSError):
-                (self._directory / _LOOKED).touch()
+    async def held(self) -> list[Held]:
+        """Return the documents that workers have in memory, those of several added up."""
+        added: dict[str, Held] = {}
+        answers = await self._neighbours.ask(TOPIC, _encode(_HeldQuestion()))
+        for found in (self._worker.held(), *map(_decode_held, answers.bodies)):
+            for each in found:
+                before = added.get(each.uri, Held(each.uri, 0, 0))
+                added[each.uri] = Held(
+                    each.uri, before.forms + each.forms, before.size_bytes + each.size_bytes
+                )
+        return list(added.values())
 
-    def looked_s_ago(self) -> float | None:
-        """Return how long ago somebody looked, in seconds; None for never."""
-        if self._directory is None:
-            return None
-        try:
-            return abs(time() - (self._directory / _LOOKED).stat().st_mtime)
-        except OSError:
-            return None
+    async def use(self, uri: str) -> DocumentUse:
+        """Return what all workers together do with a document."""
+        answers = await self._neighbours.ask(TOPIC, _encode(_UseQuestion(uri)))
+        found = [self._worker.use(uri), *map(_decode_use, answers.bodies)]
+        return DocumentUse(
+            sum(each.streams for each in found),
+            sum(each.workers for each in found),
+            sum(each.forms for each in found),
+        )
 
-    def publish(self, report: Report) -> None:
-        """Pin up this worker's report in place of its last one."""
-        if self._directory is None:
-            return
-        name = f"{_REPORT}{os.getpid()}"
-        unfinished = self._directory / f".{name}"
-        with suppress(OSError):
-            unfinished.write_bytes(self._encode(report))
-            unfinished.replace(self._directory / name)
+    async def _answer(self, question: bytes) -> bytes:
+        match _decode_question(question):
+            case _SlowestQuestion():
+                self.looked_s = monotonic()
+                return _encode(self._worker.slowest())
+            case _HeldQuestion():
+                return _encode(self._worker.held())
+            case _UseQuestion(uri=uri):
+                return _encode(self._worker.use(uri))
+            case _ as unknown:
+                assert_never(unknown)
 
-    def others(self) -> list[Report]:
-        """Return the reports of the other workers."""
-        if self._directory is None:
-            return []
-        own = f"{_REPORT}{os.getpid()}"
-        found = []
-        for path in sorted(self._directory.glob(f"{_REPORT}*")):
-            # A worker that was replaced leaves its report behind.
-            with suppress(OSError, msgspec.DecodeError):
-                if path.name != own and abs(time() - path.stat().st_mtime) < STALE_AFTER_S:
-                    found.append(self._decode(path.read_bytes()))
-        return found
+
+_encode = msgspec.json.encode
+_decode_question = msgspec.json.Decoder(_AnyQuestion).decode
+_decode_slowest = msgspec.json.Decoder(list[SlowRead]).decode
+_decode_held = msgspec.json.Decoder(list[Held]).decode
+_decode_use = msgspec.json.Decoder(DocumentUse).decode

@@ -9,7 +9,7 @@ from collections import deque
 
 import msgspec
 
-from choirbook.dashboard.figures import Between, Sample, between
+from choirbook.observe.figures import Between, Sample, between
 
 STEP_S = 5.0
 """From one kept sample to the next: three pixels of a plot."""

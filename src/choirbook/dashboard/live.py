@@ -2,7 +2,8 @@
 
 One task a worker. While a page is open it takes a sample each second; for a quarter of an hour after
 that, and while pages are open in other workers only, one each five seconds: the plots are whole for the next
-who looks. Before anybody ever looked it does no more than see whether somebody does.
+who looks. Before anybody ever looked it does no more than see whether somebody does. A worker with open pages
+asks the others each five seconds (`board`), by which they learn of it.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from time import monotonic
+from time import monotonic, time
 
 import msgspec
 
-from choirbook.dashboard.board import Board, Report
-from choirbook.dashboard.figures import Between, Row, Sample, rows
+from choirbook.dashboard.board import Board
 from choirbook.dashboard.history import STEP_S, WINDOW_S, History, Point
-from choirbook.dashboard.slowest import Slowest, SlowRead
+from choirbook.dashboard.slowest import MAX_AGE_S, Slowest, SlowRead
 from choirbook.dashboard.viewers import Viewer, Viewers
+from choirbook.observe.figures import Between, Row, Sample, rows
 from choirbook.observe.metrics import CACHE_BYTES, CACHE_SIZE, CATALOG_SIZE, EVICTIONS, OPEN_STREAMS, SESSIONS
 from choirbook.observe.states import State, states
 from choirbook.runtime.threads import Threads
@@ -66,9 +67,8 @@ class Live:
     Args:
         sample: Takes a sample of all workers.
         slowest: This worker's slowest reads.
-        report: Tells what this worker alone knows.
         is_ready: Tells whether this worker's first survey is done.
-        board: Where the other workers' reports are.
+        board: What the other workers know.
         threads: Where blocking calls run.
     """
 
@@ -76,7 +76,6 @@ class Live:
         self,
         sample: Callable[[], Sample],
         slowest: Slowest,
-        report: Callable[[], Report],
         is_ready: Callable[[], bool],
         board: Board,
         threads: Threads,
@@ -84,15 +83,14 @@ class Live:
         self.viewers = Viewers(self._welcome)
         self._sample = sample
         self._slowest = slowest
-        self._report = report
         self._is_ready = is_ready
         self._board = board
         self._threads = threads
         self._history = History()
-        self._others: list[Report] = []
+        self._others: list[SlowRead] = []
         self._looked_s: float | None = None
         self._was_ready = False
-        self._shared_s = 0.0
+        self._asked_s: float | None = None
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._last = b""
@@ -112,10 +110,6 @@ class Live:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-
-    async def reports(self) -> list[Report]:
-        """Return what each worker knows, this one's first; the others' as of a few seconds ago."""
-        return [self._report(), *await self._threads.run(self._board.others)]
 
     def _welcome(self, viewer: Viewer) -> None:
         viewer.send(self._encode(Beginning(list(self._history.points))))
@@ -139,23 +133,24 @@ class Live:
         now_s = monotonic()
         if self.viewers:
             self._looked_s = now_s
-        if self._board.is_shared and (now_s - self._shared_s >= STEP_S or not self._shared_s):
-            self._shared_s = now_s
-            await self._threads.run(self._exchange, self._report(), is_looking=bool(self.viewers))
-        if self._looked_s is not None and now_s - self._looked_s < WINDOW_S:
+            if self._asked_s is None or now_s - self._asked_s >= STEP_S:
+                self._asked_s = now_s
+                await self._ask_others()
+        else:
+            self._others = []
+        looks_s = [each for each in (self._looked_s, self._board.looked_s) if each is not None]
+        if looks_s and now_s - max(looks_s) < WINDOW_S:
             self._take_in(await self._threads.run(self._sample))
 
-    def _exchange(self, report: Report, *, is_looking: bool) -> None:
-        """Tell the other workers, and hear from them; on a thread."""
-        if is_looking:
-            self._board.note_look()
-        ago_s = self._board.looked_s_ago()
-        if ago_s is None:
-            return
-        self._looked_s = monotonic() - ago_s
-        if ago_s < 3 * STEP_S:
-            self._board.publish(report)
-            self._others = self._board.others() if is_looking else []
+    async def _ask_others(self) -> None:
+        heard = await self._board.slowest_elsewhere()
+        found = heard.reads
+        if not heard.is_complete:
+            # One that is too busy to answer is likely the one with slow reads: what it told before stands.
+            oldest_s = time() - MAX_AGE_S
+            found += [read for read in self._others if read.at_s >= oldest_s and read not in found]
+        found.sort(key=lambda read: -read.taken_ms)
+        self._others = found[:SHOWN_SLOWEST]
 
     def _take_in(self, sample: Sample) -> None:
         if not self._was_ready and self._is_ready():
@@ -169,7 +164,7 @@ class Live:
 
     def _snapshot(self, sample: Sample, point: Point | None) -> Snapshot:
         oldest = self._history.oldest
-        slowest = self._slowest.reads() + [read for report in self._others for read in report.slowest]
+        slowest = self._slowest.reads() + self._others
         slowest.sort(key=lambda read: -read.taken_ms)
         return Snapshot(
             round(sample.at_s, 1),

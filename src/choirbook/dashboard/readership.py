@@ -25,7 +25,7 @@ _SHARE = 0.02
 """Of the time that reading the ledger may take."""
 
 
-class Client(msgspec.Struct, frozen=True, rename="camel"):
+class ClientReads(msgspec.Struct, frozen=True, rename="camel"):
     """One client, and what it read most."""
 
     name: str
@@ -45,11 +45,11 @@ class Summary(msgspec.Struct, frozen=True, rename="camel"):
     documents: int
     counts_clients: bool
     """Whether it is kept who reads, and what is sought; if not, the last two are empty."""
-    clients: list[Client]
+    clients: list[ClientReads]
     empty_searches: list[EmptySearch]
 
 
-class _Known(msgspec.Struct, frozen=True):
+class _KnownUsage(msgspec.Struct, frozen=True):
     by_uri: dict[str, ResourceUsage]
     summary: Summary
     until_s: float
@@ -66,7 +66,7 @@ class Readership:
     def __init__(self, ledger: UsageLedger, threads: Threads) -> None:
         self._ledger = ledger
         self._threads = threads
-        self._known: _Known | None = None
+        self._known: _KnownUsage | None = None
 
     async def summary(self) -> Summary:
         """Return the lists of the page."""
@@ -80,12 +80,12 @@ class Readership:
         """
         return (await self._look()).by_uri.get(uri)
 
-    async def _look(self) -> _Known:
+    async def _look(self) -> _KnownUsage:
         if self._known is None or monotonic() >= self._known.until_s:
             self._known = await self._threads.run(self._read)
         return self._known
 
-    def _read(self) -> _Known:
+    def _read(self) -> _KnownUsage:
         start_s = monotonic()
         ledger = self._ledger
         resources = ledger.resources()
@@ -95,12 +95,12 @@ class Readership:
         made = summary_of(resources, clients, searches, counts_clients=counts_clients)
         end_s = monotonic()
         good_for_s = max(_GOOD_FOR_S, (end_s - start_s) / _SHARE)
-        return _Known({each.uri: each for each in resources}, made, end_s + good_for_s)
+        return _KnownUsage({each.uri: each for each in resources}, made, end_s + good_for_s)
 
 
 def summary_of(
     resources: list[ResourceUsage],
-    clients: list[Client],
+    clients: list[ClientReads],
     searches: list[EmptySearch],
     *,
     counts_clients: bool,
@@ -113,7 +113,7 @@ def summary_of(
     return Summary(*lists, counts_clients, clients, searches)
 
 
-def _clients(clients: list[ClientUsage], loaded: list[Loaded]) -> list[Client]:
+def _clients(clients: list[ClientUsage], loaded: list[Loaded]) -> list[ClientReads]:
     by_client: defaultdict[tuple[str, str], list[Loaded]] = defaultdict(list)
     for each in loaded:
         by_client[each.name, each.version].append(each)
@@ -122,5 +122,5 @@ def _clients(clients: list[ClientUsage], loaded: list[Loaded]) -> list[Client]:
         of_client = sorted(by_client[client.name, client.version], key=lambda each: (-each.reads, each.uri))
         most = [(each.uri, each.reads) for each in of_client[:SHOWN_OF_CLIENT]]
         told = (client.name, client.version, client.reads, client.last_read_s)
-        made.append(Client(*told, len(of_client), most))
+        made.append(ClientReads(*told, len(of_client), most))
     return made

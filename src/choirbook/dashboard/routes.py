@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from choirbook.dashboard.assets import PAGE, Asset, load_assets
-from choirbook.dashboard.board import Held
+from choirbook.dashboard.board import Board
 from choirbook.dashboard.live import Live
 from choirbook.dashboard.preview import POLICY, preview
 from choirbook.dashboard.readership import Readership
@@ -68,6 +68,7 @@ class Dashboard:
     Args:
         library: What is browsed.
         live: What the page is told each second.
+        board: What all workers know.
         threads: Where blocking calls run.
         readership: What was read.
         search: Finds sections, and does not count it as a search of those who are served.
@@ -78,6 +79,7 @@ class Dashboard:
         self,
         library: Library,
         live: Live,
+        board: Board,
         threads: Threads,
         readership: Readership,
         search: SearchRoute,
@@ -86,6 +88,7 @@ class Dashboard:
         self._library = library
         self._readership = readership
         self.live = live
+        self._board = board
         self._threads = threads
         self._about = msgspec.json.encode(about)
         self.answered = 0
@@ -162,10 +165,9 @@ class Dashboard:
 
     async def _document(self, request: Request) -> Response:
         info = await self._named(request)
-        reports = await self.live.reports()
+        workers = await self._board.use(info.uri)
         document = info.document if isinstance(info, SectionInfo) else info
         usage = await self._readership.of(document.canonical_uri)
-        held = [each for report in reports for each in report.held if each.uri == info.uri]
         return _json(
             {
                 **_listed(info),
@@ -176,11 +178,11 @@ class Dashboard:
                 "tokens": info.tokens,
                 "version": info.version,
                 "modified": info.modified_ns / 1e9,
-                "streams": sum(report.watched.get(info.uri, 0) for report in reports),
+                "streams": workers.streams,
                 "reads": usage.reads if usage is not None else 0,
                 "lastRead": usage.last_read_s if usage is not None else None,
-                "cachedBy": len(held),
-                "cachedForms": sum(each.forms for each in held),
+                "cachedBy": workers.workers,
+                "cachedForms": workers.forms,
             }
         )
 
@@ -203,14 +205,8 @@ class Dashboard:
         return _json(await self._readership.summary())
 
     async def _cache(self, _: Request) -> Response:
-        added: dict[str, Held] = {}
-        for report in await self.live.reports():
-            for each in report.held:
-                before = added.get(each.uri, Held(each.uri, 0, 0))
-                added[each.uri] = Held(
-                    each.uri, before.forms + each.forms, before.size_bytes + each.size_bytes
-                )
-        largest = sorted(added.values(), key=lambda held: (-held.size_bytes, held.uri))[:MAX_LISTED]
+        found = await self._board.held()
+        largest = sorted(found, key=lambda held: (-held.size_bytes, held.uri))[:MAX_LISTED]
         return _json([{"uri": held.uri, "forms": held.forms, "bytes": held.size_bytes} for held in largest])
 
     async def _named(self, request: Request) -> ResourceInfo:

@@ -9,13 +9,13 @@ import msgspec
 from choirbook.http.exchange import FailedRead
 from choirbook.model import Reading
 from choirbook.observe.access_log import whole_us
-from choirbook.observe.batch import Batch, Sent
+from choirbook.observe.batch import ResponseBatch, Sent
 
 KEPT = 20
 MAX_AGE_S = 900.0
 
 
-class Stage(msgspec.Struct, frozen=True):
+class SlowStage(msgspec.Struct, frozen=True):
     """A part of a slow read."""
 
     name: str
@@ -34,7 +34,7 @@ class SlowRead(msgspec.Struct, frozen=True):
     result: str
     """`hit`, `shared`, `miss`, `stale`, or an error's name."""
     status: int
-    stages: tuple[Stage, ...] = ()
+    stages: tuple[SlowStage, ...] = ()
 
 
 class Slowest:
@@ -44,7 +44,7 @@ class Slowest:
         self._kept: list[SlowRead] = []
         self._floor_s = 0.0
 
-    def take(self, batch: Batch) -> None:
+    def take(self, batch: ResponseBatch) -> None:
         """Look through a batch, where any of it is slow enough."""
         self._drop_old()
         floor_s = self._floor_s
@@ -86,7 +86,7 @@ def _described(sent: Sent, latency_s: float) -> SlowRead:
     if not isinstance(read, Reading):
         return SlowRead(at_s, taken_ms, read.info.uri, "hit", sent.status)
     stages = tuple(
-        Stage(stage.name, (stage.start_s - sent.start_s) * 1000, stage.duration_s * 1000)
+        SlowStage(stage.name, (stage.start_s - sent.start_s) * 1000, stage.duration_s * 1000)
         for stage in read.stages
     )
     return SlowRead(at_s, taken_ms, read.info.uri, read.served_from.value, sent.status, stages)

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from choirbook.dashboard.board import Held, Report
-from choirbook.dashboard.slowest import Slowest
+import msgspec
+
+from choirbook.dashboard.slowest import Slowest, SlowRead
 from choirbook.library.library import Library
 from choirbook.mcp.streams import Streams
 
 MAX_HELD = 500
 """Documents in memory that are told of; a page shows fewer."""
 
-MAX_WATCHED = 5000
-"""URIs for which is told how many streams watch them."""
+
+class Held(msgspec.Struct, frozen=True, array_like=True):
+    """A document that workers have in memory."""
+
+    uri: str
+    forms: int
+    size_bytes: int
+
+
+class DocumentUse(msgspec.Struct, frozen=True, array_like=True):
+    """What workers do with a document."""
+
+    streams: int
+    """That watch it."""
+    workers: int
+    """That have it in memory."""
+    forms: int
+    """In memory, of all these workers."""
 
 
 class Worker:
@@ -28,8 +45,15 @@ class Worker:
         self._streams = streams
         self._slowest = slowest
 
-    def report(self) -> Report:
-        """Tell what the others cannot know."""
-        held = [Held(*each) for each in self._library.memory.holdings(MAX_HELD)]
-        watched = self._streams.watching(MAX_WATCHED)
-        return Report(tuple(self._slowest.reads()), watched, tuple(held))
+    def slowest(self) -> list[SlowRead]:
+        """Return its slowest reads, the slowest first."""
+        return self._slowest.reads()
+
+    def held(self) -> list[Held]:
+        """Return what it has in memory, the last used first; the first ones only."""
+        return [Held(*each) for each in self._library.memory.holdings(MAX_HELD)]
+
+    def use(self, uri: str) -> DocumentUse:
+        """Return what it does with a document."""
+        forms = sum(each.forms for each in self.held() if each.uri == uri)
+        return DocumentUse(self._streams.watching(uri), int(forms > 0), forms)

@@ -22,7 +22,7 @@ RECOVERABLE = frozenset(Form) - {Form.OUTLINE, Form.TOOL_HANDSHAKE, Form.TOOL_MO
 _CHEAPEST = tuple(sorted(RECOVERABLE, key=lambda form: (form in CODED_FORMS, form is not Form.RAW)))
 
 
-class _Envelope(msgspec.Struct):
+class _JsonEnvelope(msgspec.Struct):
     content: str
     encoding: str
 
@@ -36,7 +36,7 @@ class _Result(msgspec.Struct):
     contents: list[_Item]
 
 
-_envelope = msgspec.json.Decoder(_Envelope)
+_envelope = msgspec.json.Decoder(_JsonEnvelope)
 _result = msgspec.json.Decoder(_Result)
 
 

@@ -7,13 +7,16 @@ itself.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 
+from choirbook.http.answers import then
 from choirbook.http.exchange import Answer, Request, Response, Streaming
 from choirbook.model import Header
+
+_Sent = TypeVar("_Sent", bound=Response | Streaming)
 
 _METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
 
@@ -77,20 +80,16 @@ def shared(answer: Answer, origin: str) -> Answer:
         answer: To the request.
         origin: Which may use the server.
     """
-    return shared_response(answer, origin) if isinstance(answer, Response) else _await_shared(answer, origin)
+    # A cached read is shared at once, without the cost of `then`.
+    if isinstance(answer, Response):
+        return shared_response(answer, origin)
+    return then(answer, partial(shared_response, origin=origin))
 
 
-def shared_response(response: Response, origin: str) -> Response:
+def shared_response(response: _Sent, origin: str) -> _Sent:
     """Return a response that pages of an origin may read."""
     # The list of headers may be that of every hit.
     return msgspec.structs.replace(response, headers=_with_cors(response.headers, origin))
-
-
-async def _await_shared(
-    answer: Coroutine[Any, Any, Response | Streaming], origin: str
-) -> Response | Streaming:
-    outcome = await answer
-    return msgspec.structs.replace(outcome, headers=_with_cors(outcome.headers, origin))
 
 
 def _with_cors(headers: list[Header], origin: str) -> list[Header]:

@@ -7,6 +7,7 @@ decided by the pure modules beside it.
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -22,6 +23,7 @@ from choirbook.errors import (
     RequestError,
     ResourceNotFound,
 )
+from choirbook.http.answers import then
 from choirbook.http.base_path import placed_below
 from choirbook.http.conditional import (
     NO_CONDITIONS,
@@ -37,7 +39,6 @@ from choirbook.http.exchange import (
     Request,
     Response,
     Revalidation,
-    Streaming,
     failed_read,
     mount_of,
 )
@@ -91,7 +92,7 @@ class Rest:
     def list(self, request: Request) -> Answer:
         """Answer `GET` of the listing."""
         if not self._library.is_ready:
-            return self._list_when_ready(request)
+            return then(self._library.wait_ready(), lambda _: self._list(request), problem)
         try:
             return self._list(request)
         except RequestError as error:
@@ -117,10 +118,11 @@ class Rest:
         known_tag, known_date, wanted_range = get("if-none-match"), get("if-modified-since"), get("range")
         if known_tag is None and known_date is None and wanted_range is None and request.method == "GET":
             reading = self._library.read(info, form)
+            # Here a cached read goes: whatever is called in between, it pays for.
             if isinstance(reading, Reading):
                 representation = reading.representation
                 return Response(200, representation.hit_headers, representation.body, (reading,))
-            return self._await_reading(request, info, reading, form, NO_CONDITIONS)
+            return self._respond_later(request, info, reading, form, NO_CONDITIONS)
         return self._read_on_conditions(request, info, form, Conditions(known_tag, known_date, wanted_range))
 
     def _read_below(self, request: Request, info: ResourceInfo, prefix: str) -> Answer:
@@ -130,8 +132,8 @@ class Rest:
         reading = self._library.read(info, Form.OUTLINE)
         if isinstance(reading, Reading):
             return self._respond(request, placed_below(reading, prefix), Form.OUTLINE, conditions)
-        loading = _await_placed(reading, prefix)
-        return self._await_reading(request, info, loading, Form.OUTLINE, conditions)
+        placed = then(reading, lambda read: placed_below(read, prefix))
+        return self._respond_later(request, info, placed, Form.OUTLINE, conditions)
 
     def _read_on_conditions(
         self, request: Request, info: ResourceInfo, form: Form, conditions: Conditions
@@ -150,28 +152,26 @@ class Rest:
         reading = self._library.read(info, form)
         if isinstance(reading, Reading):
             return self._respond(request, reading, form, conditions)
-        return self._await_reading(request, info, reading, form, conditions)
+        return self._respond_later(request, info, reading, form, conditions)
 
-    async def _read_when_ready(self, request: Request) -> Response | Streaming:
-        try:
-            await self._library.wait_ready()
-            answer = self._read(request)
-            return answer if isinstance(answer, Response) else await answer
-        except RequestError as error:
-            return self._failed(request, error)
+    def _read_when_ready(self, request: Request) -> Answer:
+        # Apart from `read`: what a closure there captures would cost every read a cell.
+        ready = self._library.wait_ready()
+        return then(ready, lambda _: self._read(request), partial(self._failed, request))
 
-    async def _await_reading(
+    def _respond_later(
         self,
         request: Request,
         info: ResourceInfo,
         loading: Coroutine[Any, Any, Reading],
         form: Form,
         conditions: Conditions,
-    ) -> Response:
-        try:
-            return self._respond(request, await loading, form, conditions)
-        except RequestError as error:
-            return problem(error, (failed_read(info.uri, error),))
+    ) -> Answer:
+        return then(
+            loading,
+            lambda reading: self._respond(request, reading, form, conditions),
+            lambda error: problem(error, (failed_read(info.uri, error),)),
+        )
 
     def _respond(self, request: Request, reading: Reading, form: Form, conditions: Conditions) -> Response:
         representation = reading.representation
@@ -207,13 +207,6 @@ class Rest:
         if format_ == Form.OUTLINE:
             raise InvalidParams("An outline is of a whole document. Leave out the query's section.")
         return self._library.section(info, wanted), format_
-
-    async def _list_when_ready(self, request: Request) -> Response:
-        try:
-            await self._library.wait_ready()
-            return self._list(request)
-        except RequestError as error:
-            return problem(error)
 
     def _list(self, request: Request) -> Response:
         query = fields_of(request)
@@ -251,10 +244,6 @@ def _respond_with_range(request: Request, reading: Reading, headers: list[Header
     start, end = part
     headers.append(("content-range", f"bytes {start}-{end - 1}/{len(body)}"))
     return Response(206, headers, body[start:end], (reading,))
-
-
-async def _await_placed(loading: Coroutine[Any, Any, Reading], prefix: str) -> Reading:
-    return placed_below(await loading, prefix)
 
 
 def _uri_of(path: str) -> str:

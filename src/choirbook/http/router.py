@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from choirbook.errors import HostMisdirected, MethodNotAllowed, MethodNotFound
 from choirbook.http import cors
+from choirbook.http.answers import then
 from choirbook.http.edge import Edge
 from choirbook.http.exchange import Answer, Handler, Headers, Request, Response, Streaming
 from choirbook.http.problems import problem
@@ -101,7 +102,7 @@ def get_only(handler: Handler) -> Handler:
             return handler(request)
         if request.method == "HEAD":
             answer = handler(request)
-            return _without_body(answer) if isinstance(answer, Response) else _await_without_body(answer)
+            return _without_body(answer) if isinstance(answer, Response) else then(answer, _without_body)
         return problem(
             MethodNotAllowed(f"{request.method[:16]} is not possible here. Use GET.", {"allow": "GET, HEAD"})
         )
@@ -109,12 +110,7 @@ def get_only(handler: Handler) -> Handler:
     return guarded
 
 
-def _without_body(response: Response) -> Response:
+def _without_body(response: Response | Streaming) -> Response:
+    assert isinstance(response, Response), "no route with HEAD streams"
     length = ("content-length", str(len(response.body)))
     return Response(response.status, [*response.headers, length], b"", response.reads)
-
-
-async def _await_without_body(answer: Coroutine[Any, Any, Response | Streaming]) -> Response:
-    response = await answer
-    assert isinstance(response, Response), "no route with HEAD streams"
-    return _without_body(response)

@@ -15,8 +15,8 @@ from time import monotonic
 from choirbook.errors import RequestError
 from choirbook.library.library import Library
 from choirbook.model import Form, Reading, ResourceInfo, ServedFrom
-from choirbook.runtime.tasks import end_tasks
 from choirbook.runtime.progress import Progress
+from choirbook.runtime.tasks import end_tasks
 
 log = logging.getLogger("choirbook.preload")
 

@@ -24,20 +24,20 @@ class _Info(msgspec.Struct, frozen=True, gc=False):
     version: str = ""
 
 
-class _Meta(msgspec.Struct, frozen=True, gc=False):
+class _IntroducingMeta(msgspec.Struct, frozen=True, gc=False):
     info: _Info | None = msgspec.field(default=None, name=CLIENT_INFO)
 
 
-class _Params(msgspec.Struct, frozen=True, gc=False):
+class _IntroducingParams(msgspec.Struct, frozen=True, gc=False):
     info: _Info | None = msgspec.field(default=None, name="clientInfo")
-    meta: _Meta = msgspec.field(default=_Meta(), name="_meta")
+    meta: _IntroducingMeta = msgspec.field(default=_IntroducingMeta(), name="_meta")
 
 
-class _Message(msgspec.Struct, frozen=True, gc=False):
-    params: _Params = _Params()
+class _IntroducingMessage(msgspec.Struct, frozen=True, gc=False):
+    params: _IntroducingParams = _IntroducingParams()
 
 
-_decoder = msgspec.json.Decoder(_Message)
+_decoder = msgspec.json.Decoder(_IntroducingMessage)
 
 
 def introduced(message: bytes) -> Introduction | None:

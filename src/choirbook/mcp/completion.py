@@ -22,6 +22,7 @@ from msgspec import UNSET, UnsetType
 from choirbook.catalog.rules import Collection, Rules
 from choirbook.catalog.template_values import Candidates, Matches, Values
 from choirbook.errors import Era, InvalidParams
+from choirbook.http.answers import then
 from choirbook.library.library import Library
 from choirbook.mcp.messages import parameters
 from choirbook.mcp.prompts import Prompts
@@ -61,7 +62,7 @@ class Argument(msgspec.Struct, frozen=True):
     value: str
 
 
-class Context(msgspec.Struct, frozen=True):
+class CompletionContext(msgspec.Struct, frozen=True):
     """What was settled before."""
 
     arguments: dict[str, str] = {}
@@ -72,7 +73,7 @@ class CompleteParams(msgspec.Struct, frozen=True):
 
     ref: ResourceReference | PromptReference
     argument: Argument
-    context: Context | UnsetType = UNSET
+    context: CompletionContext | UnsetType = UNSET
 
 
 _Narrowing = tuple[str, str, frozenset[tuple[str, str]]]
@@ -115,13 +116,8 @@ class Completion:
         if isinstance(params.ref, PromptReference):
             return self._complete_argument(call.era, params.ref.name, params.argument)
         if not self._library.is_ready:
-            return self._complete_when_ready(call)
+            return then(self._library.wait_ready(), lambda _: self._complete(call))
         return self._complete_variable(call.era, params.ref.uri, params.argument, settled)
-
-    async def _complete_when_ready(self, call: Call) -> Result:
-        await self._library.wait_ready()
-        outcome = self._complete(call)
-        return outcome if isinstance(outcome, Result) else await outcome
 
     async def _complete_argument(self, era: Era, prompt: str, argument: Argument) -> Result:
         """Answer for an argument of a prompt: free text, of which nothing is known in advance."""

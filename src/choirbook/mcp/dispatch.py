@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from choirbook.errors import (
@@ -16,6 +17,7 @@ from choirbook.errors import (
     mcp_outcome,
 )
 from choirbook.http import sse
+from choirbook.http.answers import then
 from choirbook.http.exchange import Answer, Operation, Read, Response, Streaming, failed_read
 from choirbook.http.problems import NO_SNIFF, headers_for
 from choirbook.mcp.batches import Replies
@@ -37,7 +39,7 @@ ACCEPTED = Response(202, [])
 _NOTED = {name: Response(202, [], operations=succeeded(name)) for name in (*NOTIFICATIONS, OTHER)}
 
 
-class _Known(NamedTuple):
+class _KnownMethod(NamedTuple):
     """A method that there is."""
 
     carry_out: Method
@@ -67,12 +69,12 @@ class Dispatcher:
 
     def __init__(self, features: Iterable[Feature], max_batch_bytes: int = MAX_BATCH_BYTES) -> None:
         self._max_batch_bytes = max_batch_bytes
-        self._tables: dict[Era, dict[str, _Known]] = {era: {} for era in Era}
+        self._tables: dict[Era, dict[str, _KnownMethod]] = {era: {} for era in Era}
         told: dict[str, Operations] = {}
         for feature in features:
             for era, table in self._tables.items():
                 for name, method in feature.methods(era).items():
-                    table[name] = _Known(method, told.setdefault(name, succeeded(name)))
+                    table[name] = _KnownMethod(method, told.setdefault(name, succeeded(name)))
         self.operations = (
             *(operations for (operations,) in told.values()),
             *(Operation(name) for name in NOTIFICATIONS),
@@ -90,9 +92,10 @@ class Dispatcher:
             outcome = known.carry_out(call)
         except RequestError as error:
             return _failed_call(call, error)
+        # Here a cached read goes: whatever is called in between, it pays for.
         if isinstance(outcome, Result):
             return _succeeded(call.id, outcome, known.succeeded)
-        return self._await(call, call.id, outcome, known.succeeded)
+        return self._answer_later(call, call.id, outcome, known.succeeded)
 
     async def carry_out_batch(
         self, batch: Batch, refuse: Callable[[Malformed], Fault], session: Session | None = None
@@ -147,16 +150,11 @@ class Dispatcher:
         known = ", ".join(self._tables[call.era])
         return MethodNotFound(f"There is no method {call.method[:64]!r} here. The methods are: {known}.")
 
-    async def _await(
+    def _answer_later(
         self, call: Call, id_: bytes, outcome: Coroutine[Any, Any, Result], told: Operations
-    ) -> Response | Streaming:
-        try:
-            result = await outcome
-            if result.stream is not None:
-                return Streaming(200, sse.HEADERS, result.stream, told)
-            return _succeeded(id_, result, told)
-        except RequestError as error:
-            return _failed_call(call, error)
+    ) -> Answer:
+        # Apart from `carry_out`: what a closure there captures would cost every call a cell.
+        return then(outcome, lambda result: _answered(id_, result, told), partial(_failed_call, call))
 
     def _answer_item(
         self,
@@ -190,6 +188,12 @@ def failed(fault: Fault, reads: tuple[Read, ...] = (), method: str = OTHER) -> R
     status, body = error_reply(fault)
     told = failed_with(method, mcp_outcome(fault.error, fault.era)[1])
     return Response(status, [*_HEADERS, *headers_for(fault.error)], body, reads, told)
+
+
+def _answered(id_: bytes, result: Result, told: Operations) -> Response | Streaming:
+    if result.stream is not None:
+        return Streaming(200, sse.HEADERS, result.stream, told)
+    return _succeeded(id_, result, told)
 
 
 def _succeeded(id_: bytes, result: Result, told: Operations) -> Response:

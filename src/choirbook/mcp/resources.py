@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,10 +11,11 @@ from msgspec import UNSET
 from choirbook.catalog.cursors import decode_cursor, encode_cursor
 from choirbook.documents.rendering import META_PREFIX, iso8601
 from choirbook.errors import Era, InvalidParams, ResourceNotFound
+from choirbook.http.answers import then
 from choirbook.library.library import Library
 from choirbook.mcp.listings import ReadyPages
 from choirbook.mcp.protocol import Call
-from choirbook.mcp.results import Method, Outcome, Result, finish
+from choirbook.mcp.results import Method, Outcome, Result, finish, result_of
 from choirbook.model import Form, Reading, ResourceInfo
 
 _FORMS = {Era.HANDSHAKE: Form.MCP_HANDSHAKE, Era.MODERN: Form.MCP_MODERN}
@@ -58,18 +59,14 @@ class Resources:
                 raise
             return self._when_ready(call, self._read)
         reading = self._library.read(info, _FORMS[call.era])
+        # Here a cached read goes: `then` and `result_of` would cost it two calls.
         if isinstance(reading, Reading):
             return Result(reading.representation.body, reading)
-        return self._await_reading(reading)
+        return then(reading, result_of)
 
-    async def _await_reading(self, loading: Coroutine[Any, Any, Reading]) -> Result:
-        reading = await loading
-        return Result(reading.representation.body, reading)
-
-    async def _when_ready(self, call: Call, method: Method) -> Result:
-        await self._library.wait_ready()
-        outcome = method(call)
-        return outcome if isinstance(outcome, Result) else await outcome
+    def _when_ready(self, call: Call, method: Method) -> Outcome:
+        # Apart from `_read`: what a closure there captures would cost every read a cell.
+        return then(self._library.wait_ready(), lambda _: method(call))
 
     def _list(self, call: Call) -> Outcome:
         if not self._library.is_ready:

@@ -28,6 +28,11 @@ class Result(msgspec.Struct, frozen=True, gc=False):
     """What observers are told of the call; where there is nothing, that its method went well."""
 
 
+def result_of(reading: Reading) -> Result:
+    """Return the result that a read in a form of MCP is."""
+    return Result(reading.representation.body, reading)
+
+
 Outcome = Result | Coroutine[Any, Any, Result]
 """What is ready is a `Result`; what has to wait is a coroutine of one."""
 

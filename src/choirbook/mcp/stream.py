@@ -40,23 +40,23 @@ class Ending(StrEnum):
 class Keeper(Protocol):
     """Where open streams are kept; see `choirbook.mcp.streams.Streams`."""
 
-    def add(self, stream: Stream) -> None:
+    def add(self, stream: ClientStream) -> None:
         """Take in a stream that was opened."""
 
-    def discard(self, stream: Stream) -> None:
+    def discard(self, stream: ClientStream) -> None:
         """Let go of a stream that has ended."""
 
-    def index(self, stream: Stream, key: str) -> None:
+    def index(self, stream: ClientStream, key: str) -> None:
         """Note that a stream watches a URI of the catalog."""
 
-    def unindex(self, stream: Stream, key: str) -> None:
+    def unindex(self, stream: ClientStream, key: str) -> None:
         """Take an `index` back."""
 
-    def note_sent(self, stream: Stream, count: int) -> None:
+    def note_sent(self, stream: ClientStream, count: int) -> None:
         """Note that notifications are sent over a stream."""
 
 
-class Stream:
+class ClientStream:
     """One client's stream.
 
     Args:

@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable
-from itertools import islice
 
 from choirbook.catalog.catalog import Catalog
 from choirbook.errors import Era, Overloaded, ShareTaken
-from choirbook.mcp.stream import BATCH, LISTING, Ending, Stream
+from choirbook.mcp.stream import BATCH, LISTING, ClientStream, Ending
 from choirbook.model import Change
 from choirbook.runtime.quotas import EVERYONE, Kind, Shares
 
@@ -57,8 +56,8 @@ class Streams:
         self._keep_alive_s = keep_alive_s
         self._on_count = on_count
         self._head_start_s = head_start_s
-        self._open: OrderedDict[Stream, None] = OrderedDict()
-        self._by_uri: dict[str, set[Stream]] = {}
+        self._open: OrderedDict[ClientStream, None] = OrderedDict()
+        self._by_uri: dict[str, set[ClientStream]] = {}
         self.watched = 0
         """URIs that streams watch, each counted for each stream."""
         self.watched_bytes = 0
@@ -113,7 +112,7 @@ class Streams:
                 "resourcesListChanged."
             )
 
-    def add(self, stream: Stream) -> None:
+    def add(self, stream: ClientStream) -> None:
         """Take in a stream that was opened."""
         stream.sent_s = asyncio.get_running_loop().time()
         self._open[stream] = None
@@ -127,7 +126,7 @@ class Streams:
             self._tending = asyncio.create_task(self._tend(), name="choirbook-keep-alive")
         self._on_count()
 
-    def discard(self, stream: Stream) -> None:
+    def discard(self, stream: ClientStream) -> None:
         """Let go of a stream that has ended."""
         assert stream.ended is not None, "only a stream that has ended is let go"
         del self._open[stream]
@@ -140,14 +139,14 @@ class Streams:
             self.unindex(stream, key)
         self._on_count()
 
-    def index(self, stream: Stream, key: str) -> None:
+    def index(self, stream: ClientStream, key: str) -> None:
         """Note that a stream watches a URI of the catalog."""
         watchers = self._by_uri.setdefault(key, set())
         if stream not in watchers:
             watchers.add(stream)
             self.watched += 1
 
-    def unindex(self, stream: Stream, key: str) -> None:
+    def unindex(self, stream: ClientStream, key: str) -> None:
         """Take an `index` back."""
         watchers = self._by_uri.get(key)
         if watchers is not None and stream in watchers:
@@ -156,14 +155,14 @@ class Streams:
             if not watchers:
                 del self._by_uri[key]
 
-    def note_sent(self, stream: Stream, count: int) -> None:
+    def note_sent(self, stream: ClientStream, count: int) -> None:
         """Note that notifications are sent over a stream."""
         self.sent += count
         self._postpone(stream)
 
-    def watching(self, limit: int) -> dict[str, int]:
-        """Return how many streams watch each URI, for some URIs at most."""
-        return {uri: len(watchers) for uri, watchers in islice(self._by_uri.items(), limit)}
+    def watching(self, uri: str) -> int:
+        """Return how many streams watch a URI."""
+        return len(self._by_uri.get(uri, ()))
 
     def start(self) -> None:
         """Let streams be opened, after a `close` too."""
@@ -178,7 +177,7 @@ class Streams:
             if task is not None:
                 task.cancel()
 
-    def _postpone(self, stream: Stream) -> None:
+    def _postpone(self, stream: ClientStream) -> None:
         stream.sent_s = asyncio.get_running_loop().time()
         self._open.move_to_end(stream)
 
@@ -199,7 +198,7 @@ class Streams:
             self._telling = None
 
     async def _tell_one(self, change: Change) -> None:
-        concerned: dict[Stream, None] = {}
+        concerned: dict[ClientStream, None] = {}
         pairs = 0
         for key in _keys(change):
             for stream in self._watchers(key):
@@ -213,7 +212,7 @@ class Streams:
             if count % SLICE == 0:
                 await asyncio.sleep(PAUSE_S)
 
-    def _watchers(self, key: str) -> Iterable[Stream]:
+    def _watchers(self, key: str) -> Iterable[ClientStream]:
         """Return those to be told, as a copy: streams come and go while they are."""
         if key == LISTING:
             return [stream for stream in self._open if stream.wants_list]

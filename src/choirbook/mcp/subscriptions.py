@@ -20,7 +20,7 @@ from choirbook.mcp.messages import parameters
 from choirbook.mcp.notifications import acknowledged, completed
 from choirbook.mcp.protocol import Call, Session
 from choirbook.mcp.results import Method, Outcome, Result
-from choirbook.mcp.stream import Stream
+from choirbook.mcp.stream import ClientStream
 from choirbook.mcp.streams import Streams
 
 MAX_URIS = 1000
@@ -88,7 +88,7 @@ class Subscriptions:
             honoured["resourcesListChanged"] = True
         if wanted.resource_subscriptions is not None:
             honoured["resourceSubscriptions"] = list(known)
-        stream = Stream(
+        stream = ClientStream(
             self._streams,
             Era.MODERN,
             call.id,

@@ -16,7 +16,7 @@ from msgspec import UNSET, UnsetType
 from choirbook.http.exchange import FailedRead, Read, Request
 from choirbook.http.request_ids import RequestIds, request_id_of, trace_id_of
 from choirbook.model import ServedFrom
-from choirbook.observe.batch import Batch, Kind, served_from
+from choirbook.observe.batch import ResponseBatch, ResponseKind, served_from
 from choirbook.observe.log_writer import LineWriter
 from choirbook.text.escapes import escaped
 
@@ -80,7 +80,7 @@ class AccessLog:
         self._milliseconds = _Milliseconds()
         self._ids = RequestIds()
 
-    def write(self, batch: Batch, unix_s: float) -> None:
+    def write(self, batch: ResponseBatch, unix_s: float) -> None:
         """Write the lines of a batch.
 
         Args:
@@ -97,7 +97,7 @@ class AccessLog:
         if block:
             self._writer.write(block)
 
-    def _lines_alike(self, batch: Batch, unix_s: float) -> bytes:
+    def _lines_alike(self, batch: ResponseBatch, unix_s: float) -> bytes:
         """Make lines of which each has its own numbers, and the text of its kind around these."""
         kinds, ends_s, latencies_s = batch.kind_of_each, batch.ends_s, batch.latencies_s
         if not all(kind.reads for kind in batch.kinds):
@@ -116,7 +116,7 @@ class AccessLog:
         pieces[4::4] = [kind.behind for kind in kinds]
         return b"".join(pieces).removesuffix(_FIRST)
 
-    def _around_numbers(self, kind: Kind) -> tuple[bytes, bytes]:
+    def _around_numbers(self, kind: ResponseKind) -> tuple[bytes, bytes]:
         """Return the text of a kind's lines between the numbers, and that from there to the next line's."""
         number = msgspec.Raw(_NUMBER)
         line = self._encoder.encode(_line(kind.reads[0], kind.status, number, number))
@@ -127,7 +127,7 @@ class AccessLog:
         """Return the text of each number, all of them written at once."""
         return self._encoder.encode(values)[1:-1].split(b",") if values else []
 
-    def _lines(self, batch: Batch, unix_s: float) -> Iterator[ReadLine]:
+    def _lines(self, batch: ResponseBatch, unix_s: float) -> Iterator[ReadLine]:
         """Yield lines that have more to tell, or of which some are left out."""
         columns = zip(batch.kind_of_each, batch.ends_s, batch.latencies_s, strict=True)
         for place, (kind, end_s, latency_s) in enumerate(columns):

@@ -7,17 +7,17 @@ be known, no request comes along, and a read costs what it did.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Coroutine
+from functools import partial
 from time import monotonic, time
-from typing import Any
 
 import msgspec
 
+from choirbook.http.answers import then
 from choirbook.http.exchange import Answer, FailedRead, Handler, Read, Request, Response, Streaming
 from choirbook.mcp.client_info import Introduction, introduced
 from choirbook.mcp.sessions.http import HEADER, Sessions
 from choirbook.model import ResourceInfo, SectionInfo
-from choirbook.observe.batch import Batch
+from choirbook.observe.batch import ResponseBatch
 from choirbook.usage.clients import UNKNOWN, Client, named, of_user_agent
 from choirbook.usage.ledger import UsageLedger
 
@@ -41,7 +41,7 @@ class Attribution:
         self._sessions = sessions
         self._remembered: dict[Introduction | str, Client] = {}
 
-    def take(self, batch: Batch) -> None:
+    def take(self, batch: ResponseBatch) -> None:
         """Note what a batch of responses read, and who did; see `Observer.also_batches`."""
         last_s = time() - monotonic() + batch.ends_s[-1]
         counts = Counter(
@@ -52,7 +52,7 @@ class Attribution:
         for (client, read), count in counts.items():
             self._note(read, count, last_s, client)
 
-    def take_reads(self, batch: Batch) -> None:
+    def take_reads(self, batch: ResponseBatch) -> None:
         """Note what a batch of responses read, where it is not to be known who did."""
         last_s = time() - monotonic() + batch.ends_s[-1]
         for kind in batch.kinds:
@@ -94,7 +94,8 @@ def stating(respond: Handler) -> Handler:
     def respond_stating(request: Request) -> Answer:
         answer = respond(request)
         if not isinstance(answer, Response):
-            return _await_stating(answer, request)
+            return then(answer, partial(_stated, request))
+        # As `_stated` does, without the cost of a call: cached reads pass here.
         if answer.reads:
             answer.stated = _short(request)
         return answer
@@ -102,13 +103,10 @@ def stating(respond: Handler) -> Handler:
     return respond_stating
 
 
-async def _await_stating(
-    answer: Coroutine[Any, Any, Response | Streaming], request: Request
-) -> Response | Streaming:
-    response = await answer
-    if isinstance(response, Response) and response.reads:
-        response.stated = _short(request)
-    return response
+def _stated(request: Request, outcome: Response | Streaming) -> Response | Streaming:
+    if isinstance(outcome, Response) and outcome.reads:
+        outcome.stated = _short(request)
+    return outcome
 
 
 def _short(request: Request) -> Request:

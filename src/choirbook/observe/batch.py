@@ -37,7 +37,7 @@ class Sent(msgspec.Struct, frozen=True, gc=False):
     """When the response was handed over."""
 
 
-class Kind:
+class ResponseKind:
     """Responses of a batch that differ in nothing but their numbers."""
 
     __slots__ = ("behind", "between", "latencies_s", "operations", "reads", "status")
@@ -52,15 +52,15 @@ class Kind:
         """What the access log has between the numbers of a line, and from there to the next line."""
 
 
-class Batch:
+class ResponseBatch:
     """Responses in the order in which they were sent: a column for each thing that is noted."""
 
     __slots__ = ("ends_s", "kind_of_each", "kinds", "latencies_s", "marks", "sizes", "stated")
 
     def __init__(self) -> None:
-        self.kinds: list[Kind] = []
+        self.kinds: list[ResponseKind] = []
         """All there are, in the order of their first."""
-        self.kind_of_each: list[Kind] = []
+        self.kind_of_each: list[ResponseKind] = []
         self.latencies_s: list[float] = []
         """From when the request was whole to when the response was handed over."""
         self.ends_s: list[float] = []
@@ -103,8 +103,8 @@ class Notes:
         self._on_full = on_full
         self._size = size
         self._clock = clock
-        self._batch = Batch()
-        self._known: dict[object, Kind] = {}
+        self._batch = ResponseBatch()
+        self._known: dict[object, ResponseKind] = {}
 
     def note(self, response: Response, start_s: float) -> None:
         """Take note of a response that was just sent. This is what every read pays for, so it is one call.
@@ -141,13 +141,13 @@ class Notes:
         elif count >= self._size:
             self._on_full()
 
-    def take(self) -> Batch:
+    def take(self) -> ResponseBatch:
         """Return what was noted, and begin anew."""
-        batch, self._batch, self._known = self._batch, Batch(), {}
+        batch, self._batch, self._known = self._batch, ResponseBatch(), {}
         return batch
 
-    def _begin(self, key: object, response: Response) -> Kind:
-        kind = self._known[key] = Kind(response)
+    def _begin(self, key: object, response: Response) -> ResponseKind:
+        kind = self._known[key] = ResponseKind(response)
         self._batch.kinds.append(kind)
         return kind
 

@@ -16,7 +16,7 @@ from math import inf
 from choirbook.http.negotiation import Exposition
 from choirbook.observe.cells import Cells
 from choirbook.observe.exemplars import Exemplar
-from choirbook.observe.metrics import METRICS, Kind, Metric, Whole
+from choirbook.observe.metrics import METRICS, Metric, MetricKind, Whole
 from choirbook.observe.processes import figures
 
 TOTAL = "_total"
@@ -47,7 +47,7 @@ def exposition(cells: Cells, format_: Exposition = Exposition.TEXT) -> bytes:
             lines += _head(metric, about) if is_open else _plain_head(metric, about)
         lines += _samples(metric, about, labels, values, exemplars.get((metric, labels), ()))
         # What a dead worker counted stays, so every series began with the server.
-        if is_open and about.kind is not Kind.GAUGE:
+        if is_open and about.kind is not MetricKind.GAUGE:
             lines.append(f"{_family(metric)}_created{_spell(labels)} {_number(cells.started_s)}")
     if is_open:
         lines.append("# EOF")
@@ -75,7 +75,7 @@ def _family(metric: str) -> str:
 def _samples(
     metric: str, about: Metric, labels: _Labels, values: list[float], exemplars: _Exemplars
 ) -> Iterator[str]:
-    if about.kind is not Kind.HISTOGRAM:
+    if about.kind is not MetricKind.HISTOGRAM:
         yield f"{metric}{_spell(labels)} {_number(values[0])}"
         return
     cumulative = 0.0
@@ -110,7 +110,7 @@ def series_totals(cells: Cells) -> dict[tuple[str, _Labels], list[float]]:
         for series in found:
             metric, labels = _split(series.name)
             about = METRICS[metric]
-            if about.kind is Kind.GAUGE and not is_alive:
+            if about.kind is MetricKind.GAUGE and not is_alive:
                 continue
             total = added.get((metric, labels))
             if total is None:

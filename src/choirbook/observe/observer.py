@@ -16,7 +16,7 @@ from choirbook.http.exchange import FailedRead, Operation
 from choirbook.library.library import Library
 from choirbook.model import Form, ServedFrom
 from choirbook.observe.access_log import AccessLog
-from choirbook.observe.batch import FROM_A_CACHE, Batch, Notes, served_from
+from choirbook.observe.batch import FROM_A_CACHE, Notes, ResponseBatch, served_from
 from choirbook.observe.log_writer import LineWriter
 from choirbook.observe.metrics import (
     BREAKER_OPENINGS,
@@ -72,7 +72,7 @@ class Observer:
         self.record = self._notes.note
         """Take note of a response that was just sent, see `Notes.note`; call it on the event loop."""
         self._further: list[Callable[[Recorder], None]] = []
-        self._takers: list[Callable[[Batch], None]] = []
+        self._takers: list[Callable[[ResponseBatch], None]] = []
         self._flushing: asyncio.TimerHandle | None = None
         self._refreshing: asyncio.TimerHandle | None = None
         library.catalog.listen(lambda _: self.refresh_gauges())
@@ -127,7 +127,7 @@ class Observer:
         for take in self._takers:
             take(batch)
 
-    def also_batches(self, take: Callable[[Batch], None]) -> None:
+    def also_batches(self, take: Callable[[ResponseBatch], None]) -> None:
         """Have a function take every batch of responses too, on the event loop."""
         self._takers.append(take)
 
@@ -194,7 +194,7 @@ def _refresh_shared(shared: SharedLevel, recorder: Recorder) -> None:
         recorder.counter(REDIS_UNVERIFIED, shared.feed.suspicion.counts[kind], kind=kind)
 
 
-def _count(batch: Batch, recorder: Recorder) -> None:
+def _count(batch: ResponseBatch, recorder: Recorder) -> None:
     by_class: Counter[int] = Counter()
     durations_s: defaultdict[tuple[Operation, ...], list[float]] = defaultdict(list)
     latencies_s: defaultdict[tuple[str, ServedFrom], list[float]] = defaultdict(list)

@@ -214,7 +214,7 @@ def _count(number: float, noun: str) -> str:
     return f"{number:,.0f} {noun}{'' if number == 1 else 's'}"
 
 
-class _Counted(NamedTuple):
+class _CountedState(NamedTuple):
     """What is told of when it happened in the time that is looked at."""
 
     metric: str
@@ -233,7 +233,7 @@ class _Counted(NamedTuple):
 
 
 COUNTED = (
-    _Counted(
+    _CountedState(
         STALE,
         "stale-reads",
         "read",
@@ -241,7 +241,7 @@ COUNTED = (
         "Documents could not be read, so what was in memory was served; after a while such reads will fail.",
         "See whether the library's disk or mount is well; the log on stderr names the documents.",
     ),
-    _Counted(
+    _CountedState(
         FAILED_SURVEYS,
         "failed-surveys",
         "survey",
@@ -249,7 +249,7 @@ COUNTED = (
         "What changed on disk may be missed until one succeeds. What is served is the last known state.",
         "See whether the library's directory can be read by the user that Choirbook runs as.",
     ),
-    _Counted(
+    _CountedState(
         DROPPED_LINES,
         "dropped-lines",
         "log line",
@@ -258,7 +258,7 @@ COUNTED = (
         "whole.",
         "Give the log a faster reader, or do without it: --no-access-log.",
     ),
-    _Counted(
+    _CountedState(
         SPANS_DROPPED,
         "dropped-spans",
         "span",
@@ -267,7 +267,7 @@ COUNTED = (
         "choirbook_trace_spans_dropped_total says why, by reason: see to the collector, or sample fewer "
         "requests (OTEL_TRACES_SAMPLER_ARG).",
     ),
-    _Counted(
+    _CountedState(
         TRACES_DROPPED,
         "dropped-traces",
         "request",
@@ -275,7 +275,7 @@ COUNTED = (
         "More requests were sampled than the server had time to make spans for. No request waited for it.",
         "Sample fewer of them (OTEL_TRACES_SAMPLER_ARG), or add workers.",
     ),
-    _Counted(
+    _CountedState(
         FEED_LOSSES,
         "feed-losses",
         "time",
@@ -283,7 +283,7 @@ COUNTED = (
         "Each time, everything in memory was compared with the library again; answers stayed fresh.",
         "Redis restarted, or is short of memory for its clients' buffers: see its log.",
     ),
-    _Counted(
+    _CountedState(
         REDIS_UNVERIFIED,
         "redis-unverified",
         "item",
@@ -291,7 +291,7 @@ COUNTED = (
         "They were not used: documents were loaded from the library instead, and changes found by surveys.",
         "Give every host the same CHOIRBOOK_REDIS_SECRET; if they have it, see who else writes to this Redis.",
     ),
-    _Counted(
+    _CountedState(
         EVICTIONS,
         "evictions",
         "document",

@@ -16,18 +16,18 @@ from time import monotonic
 from typing import Any, Protocol
 
 from choirbook.redis.errors import LinkError, Reason
-from choirbook.redis.feed_state import Progress
+from choirbook.redis.feed_state import FeedProgress
 from choirbook.redis.generations import Generations, Place
 from choirbook.redis.keys import Keys
 from choirbook.redis.link import RedisLink
 from choirbook.redis.messages import (
     MAX_STATE_BYTES,
     Edit,
+    FeedMessage,
+    FeedState,
     Heard,
     Hello,
-    Message,
     News,
-    State,
     Wire,
     fitting,
     seconds_of,
@@ -95,7 +95,7 @@ class Feed:
         self.suspicion = Suspicion()
         """What was not believed, of values too."""
         self._wire = Wire(sealing, keys.feed, keys.channel)
-        self._progress = Progress(self._wire, self.suspicion)
+        self._progress = FeedProgress(self._wire, self.suspicion)
         self._generations = Generations()
         self._uncounted = Heard()
         self._listener: Listener | None = None
@@ -148,7 +148,9 @@ class Feed:
         try:
             for _ in range(PUBLISH_TRIES):
                 state = self._progress.after(news, self._now_s())
-                message = self._wire.write(Message(self._sender, state.number, 0, state.announced_s, news))
+                message = self._wire.write(
+                    FeedMessage(self._sender, state.number, 0, state.announced_s, news)
+                )
                 if await self._replace(state, message):
                     return
         except LinkError as error:
@@ -168,11 +170,11 @@ class Feed:
             LinkError: They were not told.
         """
         self._sequence += 1
-        message = Message(self._sender, 0, self._sequence, int(self._now_s()), news)
+        message = FeedMessage(self._sender, 0, self._sequence, int(self._now_s()), news)
         raw = self._wire.write(message)
         await self.link.call("PUBLISH", self._keys.channel, raw, parse=_receivers, is_patient=True)
 
-    async def _replace(self, state: State | None, message: bytes = b"") -> bool:
+    async def _replace(self, state: FeedState | None, message: bytes = b"") -> bool:
         """Replace the state that was seen last, and return whether it was still there.
 
         Raises:
@@ -234,7 +236,7 @@ class Feed:
                 continue
             await self._take(message)
 
-    async def _take(self, message: Message) -> None:
+    async def _take(self, message: FeedMessage) -> None:
         if message.number:
             place = self._generations.hear(message.number)
             if place is Place.AFTER_A_GAP:
@@ -269,7 +271,7 @@ class Feed:
                 await self._miss()
             await self._make_good()
 
-    async def _look(self) -> State | None:
+    async def _look(self) -> FeedState | None:
         try:
             raw = await self.link.call(
                 "GETRANGE", self._keys.feed, 0, MAX_STATE_BYTES - 1, parse=_bytes_of, is_patient=True

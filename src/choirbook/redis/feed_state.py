@@ -7,12 +7,12 @@ was lost or put back, and is replaced by what the worker knows.
 from __future__ import annotations
 
 from choirbook.model import Invalidation
-from choirbook.redis.messages import Dropped, News, State, Wire, joined
+from choirbook.redis.messages import Dropped, FeedState, News, Wire, joined
 from choirbook.redis.rejections import Suspicion
 from choirbook.redis.signatures import Corrupt, Purpose
 
 
-class Progress:
+class FeedProgress:
     """The latest state that one worker knows.
 
     Args:
@@ -23,7 +23,7 @@ class Progress:
     def __init__(self, wire: Wire, suspicion: Suspicion) -> None:
         self._wire = wire
         self._suspicion = suspicion
-        self.state: State | None = None
+        self.state: FeedState | None = None
         """None until anything is known."""
         self.raw = b""
         """What Redis held when it was looked at last: what replaces it must find it unchanged."""
@@ -33,7 +33,7 @@ class Progress:
         epochs = {} if self.state is None else self.state.epochs
         return max(epochs.get("", 0), epochs.get(type_, 0))
 
-    def see(self, raw: bytes) -> State | None:
+    def see(self, raw: bytes) -> FeedState | None:
         """Take note of what Redis holds.
 
         Returns:
@@ -52,9 +52,9 @@ class Progress:
 
     def hear(self, number: int, news: News, now_s: float) -> None:
         """Take note of a counted message that was verified."""
-        self._advance(State(number, int(now_s), _epochs_of(news, number)))
+        self._advance(FeedState(number, int(now_s), _epochs_of(news, number)))
 
-    def after(self, news: News, now_s: float) -> State:
+    def after(self, news: News, now_s: float) -> FeedState:
         """Return the state after the next message.
 
         Args:
@@ -63,27 +63,27 @@ class Progress:
         """
         state = self.created(now_s) if self.state is None else self.state
         number = state.number + 1
-        return State(number, int(now_s), joined(state.epochs, _epochs_of(news, number)))
+        return FeedState(number, int(now_s), joined(state.epochs, _epochs_of(news, number)))
 
-    def created(self, now_s: float) -> State:
+    def created(self, now_s: float) -> FeedState:
         """Return the state of a feed of which nothing is known.
 
         No invalidation may be forgotten with it, so all that was shared before is out of reach.
         """
         base = int(now_s * 1000)
-        return State(base, 0, {"": base})
+        return FeedState(base, 0, {"": base})
 
-    def put(self, state: State, raw: bytes) -> None:
+    def put(self, state: FeedState, raw: bytes) -> None:
         """Take note of what this worker has written."""
         self._advance(state)
         self.raw = raw
 
-    def _advance(self, found: State) -> None:
+    def _advance(self, found: FeedState) -> None:
         known = self.state
         if known is None:
             self.state = found
         else:
-            self.state = State(
+            self.state = FeedState(
                 max(known.number, found.number),
                 max(known.announced_s, found.announced_s),
                 joined(known.epochs, found.epochs),

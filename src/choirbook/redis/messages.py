@@ -50,7 +50,7 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
 News = Edit | Dropped | Hello
 
 
-class Message(msgspec.Struct, frozen=True):
+class FeedMessage(msgspec.Struct, frozen=True):
     """One message of the feed."""
 
     sender: str
@@ -64,7 +64,7 @@ class Message(msgspec.Struct, frozen=True):
     news: News
 
 
-class State(msgspec.Struct, frozen=True):
+class FeedState(msgspec.Struct, frozen=True):
     """What Redis holds of the feed."""
 
     number: int
@@ -110,11 +110,11 @@ class Wire:
         self._key = key
         self._channel = channel
 
-    def write(self, message: Message) -> bytes:
+    def write(self, message: FeedMessage) -> bytes:
         """Return the bytes of a message."""
         return self._sealing.seal(Purpose.MESSAGE, self._channel, msgspec.json.encode(message))
 
-    def read(self, raw: bytes) -> Message:
+    def read(self, raw: bytes) -> FeedMessage:
         """Return the message in some bytes.
 
         Raises:
@@ -130,11 +130,11 @@ class Wire:
                 raise Corrupt("it names no type")
         return found
 
-    def write_state(self, state: State) -> bytes:
+    def write_state(self, state: FeedState) -> bytes:
         """Return the bytes of the state."""
         return self._sealing.seal(Purpose.STATE, self._key, msgspec.json.encode(state))
 
-    def read_state(self, raw: bytes) -> State:
+    def read_state(self, raw: bytes) -> FeedState:
         """Return the state in some bytes.
 
         Raises:
@@ -156,7 +156,7 @@ class Heard:
         """Return the number of senders remembered."""
         return len(self._sequences)
 
-    def is_new(self, message: Message, now_s: float) -> bool:
+    def is_new(self, message: FeedMessage, now_s: float) -> bool:
         """Take note of an uncounted message, and return whether it is one that was not heard before.
 
         Args:
@@ -179,8 +179,8 @@ Decoded = TypeVar("Decoded")
 _MAX_NUMBER = 2**53
 """Far above any time in milliseconds, and below what would not fit the next time."""
 
-_message = msgspec.json.Decoder(Message)
-_state = msgspec.json.Decoder(State)
+_message = msgspec.json.Decoder(FeedMessage)
+_state = msgspec.json.Decoder(FeedState)
 
 
 def _decoded(body: bytes, decoder: msgspec.json.Decoder[Decoded]) -> Decoded:

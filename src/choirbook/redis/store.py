@@ -54,7 +54,7 @@ return 0
 """
 
 
-class Slot(NamedTuple):
+class SharedSlot(NamedTuple):
     """A place for one form of a resource."""
 
     key: str
@@ -71,7 +71,7 @@ class Turn(NamedTuple):
     """Of the lease; "" where there is none, and every process loads for itself."""
 
 
-class _Task(NamedTuple):
+class _RedisTask(NamedTuple):
     """Something to be done in Redis in the background."""
 
     turn: Turn
@@ -102,7 +102,7 @@ class SharedLevel:
         self._framing = framing
         self._ttl_ms = max(1, int(ttl_s * 1000))
         self._token = secrets.token_hex(8)
-        self._tasks: deque[_Task] = deque()
+        self._tasks: deque[_RedisTask] = deque()
         self._queued_bytes = 0
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -125,16 +125,16 @@ class SharedLevel:
         await self.feed.stop()
         await self.link.stop()
 
-    def slot(self, info: ResourceInfo, form: Form, portable: str) -> Slot:
+    def slot(self, info: ResourceInfo, form: Form, portable: str) -> SharedSlot:
         """Return where one form is; see `Keys.resource`."""
-        return Slot(self._keys.resource(info, form, portable, self.feed.epoch(info.type)), info, form)
+        return SharedSlot(self._keys.resource(info, form, portable, self.feed.epoch(info.type)), info, form)
 
     @property
     def is_usable(self) -> bool:
         """Whether there is any use in asking."""
         return self.link.is_up and self.feed.is_up
 
-    async def get(self, slot: Slot) -> Representation | None:
+    async def get(self, slot: SharedSlot) -> Representation | None:
         """Return the value of a slot, or None when there is none that can be had in time and believed."""
         if not self.is_usable:
             self.lookups["error"] += 1
@@ -149,7 +149,7 @@ class SharedLevel:
         self.lookups["miss" if found is None else "hit"] += 1
         return found
 
-    async def take_turn(self, slot: Slot) -> Representation | Turn:
+    async def take_turn(self, slot: SharedSlot) -> Representation | Turn:
         """Wait until another process has loaded a form, or until it is for this one to load it.
 
         Whoever takes the turn calls `offer` or `give_back`. Where Redis fails it is everybody's turn.
@@ -183,30 +183,30 @@ class SharedLevel:
         if not fits or size_bytes > MAX_BODY_BYTES:
             self.give_back(turn)
             return
-        self._do_soon(_Task(turn, representation))
+        self._do_soon(_RedisTask(turn, representation))
 
     def give_back(self, turn: Turn) -> None:
         """Leave the loading of a key to others."""
         if turn.token:
-            self._do_soon(_Task(turn))
+            self._do_soon(_RedisTask(turn))
 
     def forget(self, keys: Sequence[str]) -> None:
         """Have values removed, after all that was offered before has been written."""
-        self._do_soon(_Task(Turn(""), removed=tuple(keys)))
+        self._do_soon(_RedisTask(Turn(""), removed=tuple(keys)))
 
-    def _do_soon(self, task: _Task) -> None:
+    def _do_soon(self, task: _RedisTask) -> None:
         if self.is_usable:
             self._tasks.append(task)
             self._queued_bytes += task.size_bytes
             self._wake.set()
 
-    async def _fetch(self, slot: Slot) -> Representation | None:
+    async def _fetch(self, slot: SharedSlot) -> Representation | None:
         # A range, so that a foreign value of any length costs no more than one of ours.
         return await self.link.call(
             "GETRANGE", slot.key, 0, MAX_VALUE_BYTES, parse=lambda reply: self._value_of(slot, reply)
         )
 
-    def _value_of(self, slot: Slot, reply: object) -> Representation | None:
+    def _value_of(self, slot: SharedSlot, reply: object) -> Representation | None:
         if reply == b"":
             return None
         if not isinstance(reply, bytes):
@@ -230,7 +230,7 @@ class SharedLevel:
                     self._give_up(task)
                     await asyncio.sleep(WRITE_PAUSE_S)
 
-    async def _do(self, task: _Task) -> None:
+    async def _do(self, task: _RedisTask) -> None:
         if task.removed:
             await self.link.call("UNLINK", *task.removed, parse=_ignore, is_patient=True)
         key, token = task.turn
@@ -243,7 +243,7 @@ class SharedLevel:
                 "EVAL", _GIVE_BACK, 1, self._keys.lease(key), token, parse=_ignore, is_patient=True
             )
 
-    def _give_up(self, task: _Task) -> None:
+    def _give_up(self, task: _RedisTask) -> None:
         self.dropped += sum(each.representation is not None for each in (task, *self._tasks))
         self._tasks.clear()
         self._queued_bytes = 0

@@ -7,13 +7,13 @@ password.
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 import msgspec
 
 from choirbook.errors import InvalidSettings
+from choirbook.text.loopback import is_loopback
 
 DEFAULT_PORT = 6379
 
@@ -46,12 +46,7 @@ class RedisUrl(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_local(self) -> bool:
         """Whether it is on this machine: a Unix socket, or a host that names or is a loopback address."""
-        if self.socket or self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return bool(self.socket) or is_loopback(self.host)
 
     def __repr__(self) -> str:
         return f"RedisUrl({self.place})"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 
 import msgspec
 
 from choirbook.errors import InvalidSettings
+from choirbook.text.loopback import is_loopback
 
 MAX_PATH_BYTES = 107
 """Of a socket (`sockaddr_un`, unix(7)), the zero at its end left out."""
@@ -54,7 +54,7 @@ def parse_admin_address(text: str) -> AdminAddress:
             f"The admin address {text[:100]!r} cannot be read. Write unix:PATH or 127.0.0.1:PORT."
         )
     host, port = found["host"].strip("[]"), int(found["port"])
-    if not _is_loopback(host):
+    if not is_loopback(host):
         raise InvalidSettings(
             f"The admin address {text[:100]!r} could be reached from other machines. "
             "Write 127.0.0.1:PORT, or unix:PATH."
@@ -75,12 +75,3 @@ def _unix(path: str) -> UnixAddress:
             "which the system does not allow for a socket. Choose a shorter one."
         )
     return UnixAddress(path)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

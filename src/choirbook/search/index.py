@@ -13,7 +13,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from choirbook.model import ResourceInfo
-from choirbook.search.passages import Part
+from choirbook.search.passages import SearchPart
 from choirbook.search.query import Query, kind_word, of_kind
 
 CACHE_KIB = 16 * 1024
@@ -60,7 +60,7 @@ INSERT INTO parts (parts, rank) VALUES ('rank', 'bm25(8.0, 6.0, 1.0, 0.0)');
 """
 
 
-class Found(NamedTuple):
+class MatchedSection(NamedTuple):
     """A section that a query finds."""
 
     uri: str
@@ -116,7 +116,7 @@ class Index:
         if self._database.in_transaction:
             self._database.execute("COMMIT")
 
-    def put(self, info: ResourceInfo, parts: list[Part]) -> None:
+    def put(self, info: ResourceInfo, parts: list[SearchPart]) -> None:
         """Take a document in, in the place of what its URI had before."""
         self.remove(info.uri)
         number, self._next = self._next, self._next + 1
@@ -150,7 +150,7 @@ class Index:
                 "DELETE FROM parts WHERE rowid BETWEEN ? AND ?", (first, first + MAX_PARTS - 1)
             )
 
-    def find(self, query: Query, type_: str | None, limit: int) -> list[Found]:
+    def find(self, query: Query, type_: str | None, limit: int) -> list[MatchedSection]:
         """Return the sections that fit best.
 
         Args:
@@ -160,7 +160,7 @@ class Index:
         """
         until_s = monotonic() + DEADLINE_S
         self._database.set_progress_handler(lambda: monotonic() > until_s, _STEPS)
-        found: dict[tuple[str, str | None], Found] = {}
+        found: dict[tuple[str, str | None], MatchedSection] = {}
         try:
             # Headings first: they say what a text is about, and words of many texts are in few of them.
             steps = (
@@ -189,7 +189,7 @@ class Index:
         self._database.close()
 
     def _collect(
-        self, found: dict[tuple[str, str | None], Found], expression: str, step: _Step, limit: int
+        self, found: dict[tuple[str, str | None], MatchedSection], expression: str, step: _Step, limit: int
     ) -> None:
         for row, rank in self._ranked(expression, limit + len(found), step.max_ranked):
             # Quoting reads the text again: only of what is part of the answer.
@@ -201,7 +201,7 @@ class Index:
                 path = tuple(heading.split(_BETWEEN)) if heading else ()
                 score = round(step.base + rank / (1 + rank), 4)
                 snippet = self._quote(expression, row, size)
-                found[uri, slug] = Found(uri, slug, path, " ".join(snippet.split()), size, score)
+                found[uri, slug] = MatchedSection(uri, slug, path, " ".join(snippet.split()), size, score)
 
     def _quote(self, expression: str, row: int, size_bytes: int) -> str:
         """Return what a part says around the words, in time linear in its length."""

@@ -27,11 +27,11 @@ from choirbook.model import (
     SourceGone,
 )
 from choirbook.runtime.exhaustion import is_exhaustion, is_short
-from choirbook.search.passages import Part, parts_of
+from choirbook.search.passages import SearchPart, parts_of
 from choirbook.search.query import Query
 
 if TYPE_CHECKING:
-    from choirbook.search.index import Found, Index
+    from choirbook.search.index import Index, MatchedSection
 
 log = logging.getLogger("choirbook.search")
 
@@ -62,7 +62,7 @@ _NO_ENGINE = "There is no search at the moment. The server's log says why; list 
 class Answer(NamedTuple):
     """What was found."""
 
-    found: list[Found]
+    found: list[MatchedSection]
     complete: bool
     """Whether all documents were looked at."""
 
@@ -256,7 +256,7 @@ class Indexing:
             self._gathered = 0
             index.commit()
 
-    def _read(self, info: ResourceInfo) -> list[Part] | None:
+    def _read(self, info: ResourceInfo) -> list[SearchPart] | None:
         """Return a document's parts; None when it has changed, which the catalog will tell of."""
         try:
             return parts_of(info, self._source.read(info.path, info.version).data)
@@ -270,7 +270,7 @@ class Indexing:
         except Exception:
             # One document that the parser fails on must not end the search in all others.
             log.exception("%s is found by its title only", info.uri)
-        return [Part(None, (), "", info.size)]
+        return [SearchPart(None, (), "", info.size)]
 
     def _refuse_all(self) -> None:
         with self._changed:

@@ -13,7 +13,7 @@ MAX_PIECE = 64 * 1024
 """Characters of a part; a longer text becomes several of one section, so that each is quick to quote from."""
 
 
-class Part(NamedTuple):
+class SearchPart(NamedTuple):
     """A piece of text that is found as one."""
 
     slug: str | None
@@ -24,7 +24,7 @@ class Part(NamedTuple):
     """Of the whole section or document."""
 
 
-def parts_of(info: ResourceInfo, data: bytes) -> list[Part]:
+def parts_of(info: ResourceInfo, data: bytes) -> list[SearchPart]:
     """Cut a document into parts, each byte of text in one: the innermost section that it is in.
 
     Args:
@@ -33,11 +33,11 @@ def parts_of(info: ResourceInfo, data: bytes) -> list[Part]:
     """
     text = text_of(info, data)
     if text is None:
-        return [Part(None, (), "", len(data))]
+        return [SearchPart(None, (), "", len(data))]
     sections = outline_of(info.media_type, data).sections
     if not sections:
-        return [Part(None, (), piece, len(data)) for piece in _pieces(text)]
-    found: list[Part] = []
+        return [SearchPart(None, (), piece, len(data)) for piece in _pieces(text)]
+    found: list[SearchPart] = []
     outside: list[bytes] = []
     cursor = 0
     for section, following in zip(sections, [*sections[1:], None], strict=True):
@@ -45,11 +45,12 @@ def parts_of(info: ResourceInfo, data: bytes) -> list[Part]:
         cursor = section.end if following is None else min(section.end, following.start)
         own = data[section.start : cursor].decode("utf-8", "ignore")
         found += [
-            Part(section.slug, section.heading_path, piece, section.size_bytes) for piece in _pieces(own)
+            SearchPart(section.slug, section.heading_path, piece, section.size_bytes)
+            for piece in _pieces(own)
         ]
     outside.append(data[cursor:])
     rest = b"\n".join(piece for piece in outside if piece.strip()).decode("utf-8", "ignore")
-    return [*(Part(None, (), piece, len(data)) for piece in _pieces(rest)), *found]
+    return [*(SearchPart(None, (), piece, len(data)) for piece in _pieces(rest)), *found]
 
 
 def _pieces(text: str) -> Iterator[str]:

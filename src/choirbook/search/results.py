@@ -24,7 +24,7 @@ class Hit(msgspec.Struct, frozen=True):
     size: int
     """Bytes of what `uri` reads."""
     score: float
-    """Higher is better; see `Found`."""
+    """Higher is better; see `MatchedSection`."""
 
     @property
     def uri(self) -> str:

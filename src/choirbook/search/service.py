@@ -15,7 +15,7 @@ from choirbook.search.query import parse_query
 from choirbook.search.results import Hit, Results
 
 if TYPE_CHECKING:
-    from choirbook.search.index import Found
+    from choirbook.search.index import MatchedSection
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 50
@@ -121,7 +121,7 @@ class Search:
         except TimeoutError:
             pass
 
-    def _hit(self, found: Found) -> Hit | None:
+    def _hit(self, found: MatchedSection) -> Hit | None:
         """Make a hit of what was found, unless its document has gone meanwhile."""
         info = self._catalog.find(found.uri)
         if info is None:

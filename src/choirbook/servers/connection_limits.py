@@ -58,7 +58,7 @@ class Link(NamedTuple):
     remote: Address
 
 
-class Found(NamedTuple):
+class CrowdingCounts(NamedTuple):
     """What a look came to."""
 
     closed: int
@@ -110,7 +110,7 @@ class Crowding:
             await asyncio.sleep(LOOK_S)
             count = descriptors_open()
             if count <= min(self._connections.most, self._unread.most):
-                self._note(Found(0, 0, 0, 0), 0.0)
+                self._note(CrowdingCounts(0, 0, 0, 0), 0.0)
             elif monotonic() >= due_s or self._is_urgent(count, seen):
                 seen = count
                 try:
@@ -124,19 +124,19 @@ class Crowding:
         part = self._total // _RESERVED
         return count > self._total - part or count > seen + part
 
-    def _timed_look(self) -> tuple[Found, float]:
+    def _timed_look(self) -> tuple[CrowdingCounts, float]:
         began_s = thread_time()
         found = self.look()
         return found, thread_time() - began_s
 
-    def _note(self, found: Found, cost_s: float) -> None:
+    def _note(self, found: CrowdingCounts, cost_s: float) -> None:
         self._cost_s = cost_s
         self._connections.refused += found.closed
         self._connections.full = found.full
         self._unread.refused += found.closed_unread
         self._unread.full = found.full_unread
 
-    def look(self) -> Found:
+    def look(self) -> CrowdingCounts:
         """Close what is too much; blocking."""
         by_peer: defaultdict[str, list[Link]] = defaultdict(list)
         for link in connections(self._port):
@@ -153,7 +153,7 @@ class Crowding:
                 full_unread += len(unread) >= self._unread.most
                 closed_unread += close_silent(unread, len(unread) - self._unread.most)
         closed += self._make_room(by_peer, closed + closed_unread)
-        return Found(closed, full, closed_unread, full_unread)
+        return CrowdingCounts(closed, full, closed_unread, full_unread)
 
     def _make_room(self, by_peer: dict[str, list[Link]], closed: int) -> int:
         """Close connections of the peer that has most when nearly all places are taken."""

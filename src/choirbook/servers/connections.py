@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from choirbook.runtime.exhaustion import is_exhaustion
 from choirbook.servers import descriptors
 from choirbook.servers.descriptors import Address, Descriptor
-from choirbook.servers.socket_diag import Found, SocketDiag, local_host
+from choirbook.servers.socket_diag import SocketDiag, SocketEntry, local_host
 
 MAX_KNOWN_HOSTS = 8
 """Addresses of this machine that are tried at once for a server that listens on a wildcard."""
@@ -26,7 +26,7 @@ class Ends(NamedTuple):
     """What the server listens on; its host may be a wildcard such as `0.0.0.0`."""
 
 
-class Connection(Protocol):
+class TcpConnection(Protocol):
     """One connection; a later one with the same addresses or the same descriptor is another."""
 
     @property
@@ -49,7 +49,7 @@ class Connections:
         self._diag: SocketDiag | None = None
         self._known_hosts: list[str] = []
 
-    def recognize(self, ends: Ends) -> Connection | None:
+    def recognize(self, ends: Ends) -> TcpConnection | None:
         """Return a connection that can be found without a search; on the event loop."""
         diag = self._open()
         if diag is None:
@@ -57,10 +57,10 @@ class Connections:
         for host in dict.fromkeys((ends.server[0], *self._known_hosts)):
             found = diag.find(ends.peer, host, ends.server[1])
             if found is not None:
-                return _Asked(self, found)
+                return _AskedConnection(self, found)
         return None
 
-    def search(self, wanted: Collection[Ends]) -> dict[Ends, Connection]:
+    def search(self, wanted: Collection[Ends]) -> dict[Ends, TcpConnection]:
         """Return those connections that are found by a search for all of them; on a thread."""
         if self._asks_kernel:
             try:
@@ -76,7 +76,7 @@ class Connections:
         if diag is not None:
             diag.close()
 
-    def ask(self, found: Found) -> int | None:
+    def ask(self, found: SocketEntry) -> int | None:
         """Return how many bytes the other end of a connection has acknowledged by now."""
         diag = self._open()
         again = None if diag is None else diag.look_again(found)
@@ -95,16 +95,16 @@ class Connections:
         if not is_exhaustion(error):
             self._asks_kernel = False
 
-    def _search_kernel(self, wanted: Collection[Ends]) -> dict[Ends, Connection]:
+    def _search_kernel(self, wanted: Collection[Ends]) -> dict[Ends, TcpConnection]:
         # A socket of its own: the event loop may close the other one meanwhile.
         diag = SocketDiag()
-        found: dict[Ends, Connection] = {}
+        found: dict[Ends, TcpConnection] = {}
         try:
             for server in {ends.server for ends in wanted}:
                 listed = diag.list_connections(server)
                 for ends in wanted:
                     if ends.server == server and ends.peer in listed:
-                        found[ends] = _Asked(self, listed[ends.peer])
+                        found[ends] = _AskedConnection(self, listed[ends.peer])
                         self._learn(local_host(listed[ends.peer]))
         finally:
             diag.close()
@@ -115,12 +115,12 @@ class Connections:
         self._known_hosts = [host, *others][:MAX_KNOWN_HOSTS]
 
 
-class _Asked:
+class _AskedConnection:
     """A connection that the kernel was asked for."""
 
     __slots__ = ("_connections", "_found")
 
-    def __init__(self, connections: Connections, found: Found) -> None:
+    def __init__(self, connections: Connections, found: SocketEntry) -> None:
         self._connections = connections
         self._found = found
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from choirbook.servers.descriptors import ACKED, Address
 
 
-class Found(NamedTuple):
+class SocketEntry(NamedTuple):
     """What the kernel says of a connection."""
 
     family: int
@@ -72,7 +72,7 @@ class SocketDiag:
         """Close the socket."""
         self._socket.close()
 
-    def find(self, peer: Address, local_host: str, local_port: int) -> Found | None:
+    def find(self, peer: Address, local_host: str, local_port: int) -> SocketEntry | None:
         """Find an open connection by its exact addresses.
 
         Args:
@@ -93,11 +93,11 @@ class SocketDiag:
         # Asked about a wildcard, the kernel finds the socket that listens, which has no other end.
         return found if found is not None and _PORTS.unpack_from(found.id)[1] == peer[1] else None
 
-    def look_again(self, found: Found) -> Found | None:
+    def look_again(self, found: SocketEntry) -> SocketEntry | None:
         """Ask about a connection found before; None once it is closed, even if its addresses are in use."""
         return self._ask(found.family, found.id)
 
-    def list_connections(self, server: Address) -> dict[Address, Found]:
+    def list_connections(self, server: Address) -> dict[Address, SocketEntry]:
         """List the open connections of a listening port by their peer; blocking.
 
         The kernel looks at its whole table.
@@ -116,7 +116,7 @@ class SocketDiag:
             for found in self._replies()
         }
 
-    def _ask(self, family: int, id_: bytes) -> Found | None:
+    def _ask(self, family: int, id_: bytes) -> SocketEntry | None:
         request = _REQUEST_HEAD.pack(family, socket.IPPROTO_TCP, _INFO_EXTENSION, _ANY_STATE)
         try:
             self._send(request + id_, 0)
@@ -130,7 +130,7 @@ class SocketDiag:
         header = _HEADER.pack(_HEADER.size + len(payload), _BY_FAMILY, _REQUEST | flags, 0, 0)
         self._socket.send(header + payload)
 
-    def _replies(self) -> Iterator[Found]:
+    def _replies(self) -> Iterator[SocketEntry]:
         while True:
             data = self._socket.recv(RECEIVE_BYTES)
             at = 0
@@ -145,15 +145,15 @@ class SocketDiag:
                 at += _aligned(length)
 
 
-def local_host(found: Found) -> str:
+def local_host(found: SocketEntry) -> str:
     """Return the address of this end of a connection."""
     return _unpacked(found.family, found.id[4:20])
 
 
-def _read(reply: bytes) -> Found:
+def _read(reply: bytes) -> SocketEntry:
     id_ = reply[_REPLY_HEAD.size : _REPLY_HEAD.size + _ID_BYTES]
     inode: int = _REPLY_TAIL.unpack_from(reply, _REPLY_HEAD.size + _ID_BYTES)[4]
-    return Found(reply[0], id_, inode, _acked(reply))
+    return SocketEntry(reply[0], id_, inode, _acked(reply))
 
 
 def _acked(reply: bytes) -> int | None:

@@ -1,14 +1,15 @@
 """Suggest what was probably meant by a name that does not exist ("Did you mean"). Pure.
 
-Used for URIs of the catalog and for values of completion. Names are compared without regard to case, and URIs
-by the segments in which they differ: a common beginning says nothing. The cost of a suggestion is bounded,
-whatever the number of names: of a long list only those parts are searched in which a misspelt name would be.
+Used for URIs of the catalog, for values of completion and for names of settings. Names are compared without
+regard to case, and URIs by the segments in which they differ: a common beginning says nothing. The cost of a
+suggestion is bounded, whatever the number of names: of a long list only those parts are searched in which a
+misspelt name would be.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
@@ -69,7 +70,25 @@ def closest(name: str, candidates: Sequence[str], limit: int) -> list[int]:
     return [index for _, index in sorted(near)[:limit]]
 
 
-def nearest(uri: str, ordered: Sequence[str], limit: int = 3) -> tuple[str, ...]:
+def similar_name(name: str, known: Collection[str]) -> str | None:
+    """Return the name of a few that was probably meant, or None where none is close.
+
+    That is a name spelt nearly alike, in any case; otherwise one that has the same words and more at its end,
+    or fewer: `redis` for `redis_url`, `metrics_port` for `metrics`.
+    """
+    folded, ordered = name.lower(), sorted(known)
+    lowered = [each.lower() for each in ordered]
+    for index in closest(folded, lowered, 1):
+        return ordered[index]
+    related = [
+        (abs(len(each) - len(folded)), index)
+        for index, each in enumerate(lowered)
+        if each.startswith(f"{folded}_") or folded.startswith(f"{each}_")
+    ]
+    return ordered[min(related)[1]] if related else None
+
+
+def similar_uris(uri: str, ordered: Sequence[str], limit: int = 3) -> tuple[str, ...]:
     """Return the URIs that one was probably meant to be, the likeliest first; none where none is close.
 
     Args:

@@ -15,7 +15,7 @@ from time import time
 from typing import TypeVar
 
 from choirbook.usage.clients import Client, printable
-from choirbook.usage.pending import Pending
+from choirbook.usage.pending import PendingUsage
 from choirbook.usage.records import ClientUsage, EmptySearch, Loaded, ResourceUsage
 from choirbook.usage.schema import IN_MEMORY
 from choirbook.usage.store import UsageStore
@@ -51,11 +51,11 @@ class UsageLedger:
         self._is_kept = is_kept
         # Held by the loop for as long as a few dictionaries take, never while something is written.
         self._noting = threading.Lock()
-        self._pending = Pending()
+        self._pending = PendingUsage()
         # Held by whoever uses the file.
         self._using = threading.Lock()
         self._store: UsageStore | None = None
-        self._unwritten = Pending()
+        self._unwritten = PendingUsage()
         self._has_failed = False
         self._noted = threading.Event()
         self._ending = threading.Event()
@@ -150,7 +150,7 @@ class UsageLedger:
     def _write(self) -> None:
         """Write what waits; the lock of the file is held."""
         with self._noting:
-            noted, self._pending = self._pending, Pending()
+            noted, self._pending = self._pending, PendingUsage()
         if self._unwritten:
             self._unwritten.add(noted)
         else:
@@ -162,7 +162,7 @@ class UsageLedger:
         except (sqlite3.Error, OSError) as error:
             self._fail(error)
         else:
-            self._unwritten = Pending()
+            self._unwritten = PendingUsage()
             self._recover()
 
     def _read(self, ask: Callable[[UsageStore], list[Row]]) -> list[Row]:

@@ -25,7 +25,7 @@ class Tally(msgspec.Struct):
         self.last_s = max(self.last_s, last_s)
 
 
-class Pending:
+class PendingUsage:
     """What waits to be written."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Pending:
         self.served.update(dict.fromkeys(removed, False))
         self.served.update(dict.fromkeys(added, True))
 
-    def add(self, later: Pending) -> None:
+    def add(self, later: PendingUsage) -> None:
         """Take in what was noted after this."""
         for uri, tally in later.resources.items():
             self.resources.setdefault(uri, Tally()).add(tally.count, tally.last_s)

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from choirbook.usage.clients import MAX_CLIENTS, OTHER, Client
-from choirbook.usage.pending import MAX_SEARCHES, Pending
+from choirbook.usage.pending import MAX_SEARCHES, PendingUsage
 from choirbook.usage.reports import UsageReader
 from choirbook.usage.schema import BUSY_S, IN_MEMORY, set_up
 
@@ -121,7 +121,7 @@ class UsageStore(UsageReader):
             return (0, 0)
         return stat.st_dev, stat.st_ino
 
-    def write(self, pending: Pending) -> None:
+    def write(self, pending: PendingUsage) -> None:
         """Add what was counted, in one transaction."""
         execute = self._connection.execute
         execute("begin immediate")
@@ -140,7 +140,7 @@ class UsageStore(UsageReader):
                 execute("rollback")
             raise
 
-    def _write_library(self, pending: Pending) -> None:
+    def _write_library(self, pending: PendingUsage) -> None:
         execute = self._connection.execute
         if pending.library is not None:
             uris = _rows(pending.library)
@@ -153,7 +153,7 @@ class UsageStore(UsageReader):
         if pending.library is not None or pending.served:
             execute(_FORGET_GONE)
 
-    def _write_clients(self, pending: Pending) -> None:
+    def _write_clients(self, pending: PendingUsage) -> None:
         rows = []
         by_client: dict[Client, list[tuple[str, int, float]]] = {}
         for (client, uri), tally in pending.loaded.items():

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from pathlib import Path
 from time import monotonic
 
 import msgspec
@@ -20,7 +19,9 @@ from choirbook.library.preload import Preloading
 from choirbook.model import Invalidation
 from choirbook.runtime.tasks import end_tasks
 from choirbook.workers.rpc import Neighbours
-from choirbook.workers.status import Crew, Link, WorkerState
+from choirbook.workers.status import Crew, LinkState, WorkerState
+
+_TOPIC = "caches"
 
 _LOOK_S = 0.1
 """Between looks at a pass that is waited for."""
@@ -34,7 +35,7 @@ class _Warm(msgspec.Struct, frozen=True, tag="warm"):
     pass
 
 
-class _Look(msgspec.Struct, frozen=True, tag="look"):
+class _LookQuestion(msgspec.Struct, frozen=True, tag="look"):
     pass
 
 
@@ -44,30 +45,25 @@ class Caretaker:
     Args:
         library: Its library. What is invalidated there, the other workers forget too.
         preloading: Loads ahead.
-        directory: What the workers of this server share; None where there is one process only.
+        neighbours: The way to the other workers.
         flush: Has counters written that wait to be.
     """
 
     def __init__(
-        self, library: Library, preloading: Preloading, directory: Path | None, flush: Callable[[], None]
+        self, library: Library, preloading: Preloading, neighbours: Neighbours, flush: Callable[[], None]
     ) -> None:
         self._library = library
         self._preloading = preloading
         self._flush = flush
-        self._neighbours = Neighbours(directory, self._answer)
+        self._neighbours = neighbours
         self._telling: asyncio.Task[Crew] | None = None
         self._tasks: set[asyncio.Task[Crew]] = set()
+        neighbours.on_question(_TOPIC, self._answer)
         library.on_invalidation(self._on_invalidation)
 
-    async def start(self) -> None:
-        """Begin to hear of the other workers, on the running event loop."""
-        await self._neighbours.start()
-
     async def stop(self) -> None:
-        """Hear of them no longer."""
+        """Stop asking other workers. They are answered until `Neighbours.stop`."""
         await end_tasks(*self._tasks)
-        await self._preloading.stop()
-        await self._neighbours.stop()
 
     async def invalidate(self, scope: Invalidation) -> Crew:
         """Have content read from the source again by every worker, and wait until all know.
@@ -99,33 +95,33 @@ class Caretaker:
 
     async def look(self) -> Crew:
         """Ask every worker what it holds."""
-        return await self._ask(_Look())
+        return await self._ask(_LookQuestion())
 
     def _on_invalidation(self, scope: Invalidation) -> None:
         self._telling = asyncio.create_task(self._ask_others(_Forget(scope)), name="choirbook-invalidation")
         self._tasks.add(self._telling)
         self._telling.add_done_callback(self._tasks.discard)
 
-    async def _ask(self, question: _Warm | _Look) -> Crew:
+    async def _ask(self, question: _Warm | _LookQuestion) -> Crew:
         own = await self._do(question)
         others = await self._ask_others(question)
         return Crew((own, *others.workers), others.silent)
 
-    async def _ask_others(self, question: _Forget | _Warm | _Look) -> Crew:
-        answers = await self._neighbours.ask(msgspec.json.encode(question))
+    async def _ask_others(self, question: _Forget | _Warm | _LookQuestion) -> Crew:
+        answers = await self._neighbours.ask(_TOPIC, msgspec.json.encode(question))
         return Crew(tuple(_decode_state(body) for body in answers.bodies), answers.silent)
 
     async def _answer(self, question: bytes) -> bytes:
         return msgspec.json.encode(await self._do(_decode_question(question)))
 
-    async def _do(self, question: _Forget | _Warm | _Look) -> WorkerState:
+    async def _do(self, question: _Forget | _Warm | _LookQuestion) -> WorkerState:
         forgotten: int | UnsetType = UNSET
         match question:
             case _Forget(scope=scope):
                 forgotten = await self._library.forget(scope)
             case _Warm():
                 self._preloading.start()
-            case _Look():
+            case _LookQuestion():
                 self._flush()
         return self._state(forgotten)
 
@@ -143,17 +139,17 @@ class Caretaker:
             generation=library.catalog.generation,
             ready=library.is_ready,
             watching=library.freshness.watching,
-            redis=Link.OFF if shared is None else _link(is_up=shared.link.is_up),
-            feed=Link.OFF if shared is None else _link(is_up=shared.feed.is_up),
+            redis=LinkState.OFF if shared is None else _link(is_up=shared.link.is_up),
+            feed=LinkState.OFF if shared is None else _link(is_up=shared.feed.is_up),
             feed_losses=0 if shared is None else shared.feed.losses,
             forgotten=forgotten,
             warming=self._preloading.progress,
         )
 
 
-def _link(*, is_up: bool) -> Link:
-    return Link.UP if is_up else Link.DOWN
+def _link(*, is_up: bool) -> LinkState:
+    return LinkState.UP if is_up else LinkState.DOWN
 
 
 _decode_state = msgspec.json.Decoder(WorkerState).decode
-_decode_question = msgspec.json.Decoder(_Forget | _Warm | _Look).decode
+_decode_question = msgspec.json.Decoder(_Forget | _Warm | _LookQuestion).decode

@@ -50,18 +50,19 @@ class Bell:
         """Have a function called on the running event loop with each message."""
         asyncio.get_running_loop().add_reader(self._socket, self._receive, heard)
 
-    def ring(self, name: str, message: bytes) -> bool:
-        """Send a message to one worker.
+    def ring(self, name: str, *messages: bytes) -> bool:
+        """Send messages to one worker; those after one that it does not take are not sent.
 
         Args:
             name: The worker's.
-            message: At most `MAX_MESSAGE_BYTES`.
+            *messages: Of at most `MAX_MESSAGE_BYTES` each.
 
         Returns:
             Whether that worker is alive.
         """
         try:
-            self._sender.sendto(message, self._path(name))
+            for message in messages:
+                self._sender.sendto(message, self._path(name))
         except (ConnectionRefusedError, FileNotFoundError):
             self._clear(name)
             return False

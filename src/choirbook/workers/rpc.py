@@ -1,7 +1,7 @@
-"""The workers of one server, as one of them sees them: it asks all others, and answers them.
+"""Calls between the workers of one server: questions that all others answer, and notes that nobody answers.
 
-Bytes in, bytes out: what they mean is told by who asks and who answers. A worker deals with one question at a
-time, in the order in which they were asked.
+Each has a topic; whoever uses a topic gives bytes a meaning. A worker deals with one question at a time, in
+the order in which they were asked. A note is passed on at once, also while a question is being dealt with.
 """
 
 from __future__ import annotations
@@ -19,12 +19,18 @@ import msgspec
 
 from choirbook.runtime.tasks import end_tasks
 from choirbook.runtime.threads import Threads
-from choirbook.workers.mailbox import Bell
+from choirbook.workers.mailbox import MAX_MESSAGE_BYTES, Bell
 
 log = logging.getLogger("choirbook.workers")
 
 ANSWER_S = 1.0
 """How long a worker that is alive is waited for. One that takes longer is stuck, and counts as silent."""
+
+MAX_PART_BYTES = MAX_MESSAGE_BYTES - 128
+"""Of an answer in one message; the rest of the message says whose it is. Longer answers go in parts."""
+
+_ALONE = "only"
+"""Name of a worker that has no others."""
 
 _LOOK_S = 0.05
 """Between looks whether those that have not answered are alive."""
@@ -38,16 +44,26 @@ class Answers(NamedTuple):
     """Workers that are alive and did not answer in time. The question waits for them, if it reached them."""
 
 
-class _Question(msgspec.Struct, frozen=True, tag="question"):
+class _Question(msgspec.Struct, frozen=True, tag="question", array_like=True):
     sender: str
     number: int
-    body: msgspec.Raw
+    topic: str
+    body: bytes
 
 
-class _Answer(msgspec.Struct, frozen=True, tag="answer"):
+class _Answer(msgspec.Struct, frozen=True, tag="answer", array_like=True):
+    """An answer, or a part of one."""
+
     sender: str
     number: int
-    body: msgspec.Raw
+    part: int
+    parts: int
+    body: bytes
+
+
+class _Note(msgspec.Struct, frozen=True, tag="note", array_like=True):
+    topic: str
+    body: bytes
 
 
 class _Inquiry:
@@ -56,25 +72,48 @@ class _Inquiry:
     def __init__(self) -> None:
         self.answers: dict[str, bytes] = {}
         self.news = asyncio.Event()
+        self._parts: dict[str, dict[int, bytes]] = {}
+
+    def take(self, answer: _Answer) -> None:
+        """Take in a part of an answer."""
+        parts = self._parts.setdefault(answer.sender, {})
+        parts[answer.part] = answer.body
+        if len(parts) == answer.parts:
+            self.answers[answer.sender] = b"".join(parts[number] for number in sorted(parts))
+            self.news.set()
 
 
 class Neighbours:
     """One worker's side.
 
     Args:
-        directory: The one that all workers share; None where there is one process only. It is made here.
-        answer: Takes a question of another worker, a JSON text, and returns the answer, another one.
+        directory: Of this channel alone, the same for all workers; None where there is one process only. It
+            is made here.
     """
 
-    def __init__(self, directory: Path | None, answer: Callable[[bytes], Awaitable[bytes]]) -> None:
+    def __init__(self, directory: Path | None) -> None:
         self._directory = directory
-        self._answer = answer
+        self._answerers: dict[str, Callable[[bytes], Awaitable[bytes]]] = {}
+        self._hearers: dict[str, Callable[[bytes], None]] = {}
         self._thread = Threads(1)
         self._bell: Bell | None = None
         self._numbers = count()
         self._inquiries: dict[int, _Inquiry] = {}
         self._questions: asyncio.Queue[_Question] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of this worker, by which others can send it notes."""
+        return _ALONE if self._bell is None else self._bell.name
+
+    def on_question(self, topic: str, answer: Callable[[bytes], Awaitable[bytes]]) -> None:
+        """Register what answers the questions of a topic. Without it, this worker is silent on the topic."""
+        self._answerers[topic] = answer
+
+    def on_note(self, topic: str, hear: Callable[[bytes], None]) -> None:
+        """Register what is called with the notes of a topic, on the event loop."""
+        self._hearers[topic] = hear
 
     async def start(self) -> None:
         """Begin to answer, on the running event loop."""
@@ -93,11 +132,37 @@ class Neighbours:
             await self._thread.run(bell.close)
         self._thread.close()
 
-    async def ask(self, question: bytes, deadline_s: float = ANSWER_S) -> Answers:
+    def stop_hearing(self, *topics: str) -> None:
+        """Pass on no more notes of some topics."""
+        for topic in topics:
+            self._hearers.pop(topic, None)
+
+    def is_alive(self, worker: str) -> bool:
+        """Tell whether another worker runs. Blocking."""
+        return self._bell is not None and self._bell.is_alive(worker)
+
+    def tell(self, worker: str, topic: str, note: bytes) -> None:
+        """Send a note to one worker. Blocking.
+
+        Args:
+            worker: Its `name`.
+            topic: Of the note.
+            note: Shorter than `MAX_PART_BYTES`.
+        """
+        if self._bell is not None:
+            self._bell.ring(worker, _encode(_Note(topic, note)))
+
+    def tell_others(self, topic: str, note: bytes) -> None:
+        """Send a note to all other workers. Blocking; see `tell`."""
+        if self._bell is not None:
+            self._bell.ring_others(_encode(_Note(topic, note)))
+
+    async def ask(self, topic: str, question: bytes, deadline_s: float = ANSWER_S) -> Answers:
         """Ask all other workers, and wait for those that are alive.
 
         Args:
-            question: A JSON text, a good deal shorter than `bell.MAX_MESSAGE_BYTES`.
+            topic: Of the question.
+            question: Shorter than `MAX_PART_BYTES`.
             deadline_s: How long they are waited for.
         """
         bell = self._bell
@@ -106,7 +171,7 @@ class Neighbours:
         number = next(self._numbers)
         inquiry = self._inquiries[number] = _Inquiry()
         try:
-            message = _encode(_Question(bell.name, number, msgspec.Raw(question)))
+            message = _encode(_Question(bell.name, number, topic, question))
             asked = await self._thread.run(bell.ring_others, message)
             end_s = monotonic() + deadline_s
             while (missing := asked - inquiry.answers.keys()) and monotonic() < end_s:
@@ -127,24 +192,37 @@ class Neighbours:
         except msgspec.DecodeError as error:
             log.warning("another worker said what cannot be understood: %s", error)
             return
-        if isinstance(message, _Question):
-            self._questions.put_nowait(message)
-            return
-        inquiry = self._inquiries.get(message.number)
-        if inquiry is not None:
-            inquiry.answers[message.sender] = bytes(message.body)
-            inquiry.news.set()
+        match message:
+            case _Question():
+                self._questions.put_nowait(message)
+            case _Answer(number=number):
+                inquiry = self._inquiries.get(number)
+                if inquiry is not None:
+                    inquiry.take(message)
+            case _Note(topic=topic, body=body):
+                hear = self._hearers.get(topic)
+                if hear is not None:
+                    hear(body)
 
     async def _work(self, bell: Bell) -> None:
         while True:
             question = await self._questions.get()
+            answer = self._answerers.get(question.topic)
+            if answer is None:
+                continue
             try:
-                body = await self._answer(bytes(question.body))
-                answer = _encode(_Answer(bell.name, question.number, msgspec.Raw(body)))
-                await self._thread.run(bell.ring, question.sender, answer)
+                body = await answer(question.body)
+                await self._thread.run(bell.ring, question.sender, *_in_parts(bell.name, question, body))
             except Exception:
                 # The outermost edge of this task: who asked counts this worker as silent.
                 log.exception("a question of another worker ended in an error that nothing expected")
+
+
+def _in_parts(sender: str, question: _Question, body: bytes) -> list[bytes]:
+    parts = [body[at : at + MAX_PART_BYTES] for at in range(0, len(body), MAX_PART_BYTES)] or [b""]
+    return [
+        _encode(_Answer(sender, question.number, part, len(parts), each)) for part, each in enumerate(parts)
+    ]
 
 
 def _hang(directory: Path) -> Bell:
@@ -152,5 +230,5 @@ def _hang(directory: Path) -> Bell:
     return Bell(directory)
 
 
-_decoder = msgspec.json.Decoder(_Question | _Answer)
-_encode = msgspec.json.encode
+_decoder = msgspec.msgpack.Decoder(_Question | _Answer | _Note)
+_encode = msgspec.msgpack.encode

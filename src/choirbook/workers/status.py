@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from choirbook.runtime.progress import Progress
 
 
-class Link(StrEnum):
+class LinkState(StrEnum):
     """How it is with something that may be switched off."""
 
     OFF = "off"
@@ -38,8 +38,8 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Whether its first survey is done."""
     watching: bool
     """Whether the system tells it of changes, or surveys find them."""
-    redis: Link
-    feed: Link
+    redis: LinkState
+    feed: LinkState
     feed_losses: int
     """How often messages of other hosts were lost, since the worker's start."""
     warming: Progress

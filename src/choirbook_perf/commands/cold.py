@@ -29,11 +29,11 @@ def cold(
 ) -> None:
     """Measure starts, first reads on a cold cache and steady misses: must a library be preloaded?"""
     from choirbook_perf.cold import table_of
-    from choirbook_perf.coldrun import ColdRun, Options
+    from choirbook_perf.coldrun import ColdOptions, ColdRun
     from choirbook_perf.output import to_json, write_text
     from choirbook_perf.own_server import starter_library
 
-    options = Options(library or starter_library(), rounds, resources, limit_ms)
+    options = ColdOptions(library or starter_library(), rounds, resources, limit_ms)
     result = ColdRun(options, lambda text: typer.echo(text, err=True)).run()
     if out is not None:
         write_text(out, to_json(result))

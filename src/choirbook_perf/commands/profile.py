@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 
-class Protocol(StrEnum):
+class ProfiledProtocol(StrEnum):
     """What the load speaks."""
 
     HTTP = "http"
@@ -28,7 +28,7 @@ def profile(
     library: Annotated[
         Path | None, typer.Option(metavar="DIR", help="What the own Choirbook serves.")
     ] = None,
-    protocol: Annotated[Protocol, typer.Option(help="What the load speaks.")] = Protocol.ALL,
+    protocol: Annotated[ProfiledProtocol, typer.Option(help="What the load speaks.")] = ProfiledProtocol.ALL,
     duration: Annotated[int, typer.Option(min=1, metavar="S", help="Seconds of each recording.")] = 10,
     rate: Annotated[int, typer.Option(min=1, max=1000, help="Samples a second.")] = 200,
     connections: Annotated[int, typer.Option(min=1, max=1000, help="Of the load, without think time.")] = 16,

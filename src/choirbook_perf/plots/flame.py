@@ -34,7 +34,7 @@ _FRAME = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class FlameBox:
     """One box of a flame graph."""
 
     function: str
@@ -69,7 +69,7 @@ class _Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class FunctionTotal:
     """What a function took over the whole graph."""
 
     name: str
@@ -79,12 +79,12 @@ class Function:
     """Share of the samples in the function and what it called, each stack counted once."""
 
 
-def parse(svg: str) -> list[Frame]:
+def parse(svg: str) -> list[FlameBox]:
     """Read the frames out of a flame graph; empty when it is not of the known kind."""
     found = list(_FRAME.finditer(svg))
     rows = {top: depth for depth, top in enumerate(sorted({float(frame["y"]) for frame in found}))}
     return [
-        Frame(
+        FlameBox(
             function=unescape(frame["title"]),
             depth=rows[float(frame["y"])],
             start=float(frame["x"]) / 100,
@@ -95,11 +95,11 @@ def parse(svg: str) -> list[Frame]:
     ]
 
 
-def functions(frames: Sequence[Frame]) -> list[Function]:
+def functions(frames: Sequence[FlameBox]) -> list[FunctionTotal]:
     """Add up the frames by function, the root left out, most own time first."""
     own: dict[str, float] = defaultdict(float)
     cumulative: dict[str, float] = defaultdict(float)
-    ancestors: list[Frame] = []
+    ancestors: list[FlameBox] = []
     for frame in sorted(frames, key=lambda frame: (frame.start, frame.depth)):
         del ancestors[frame.depth :]
         own[frame.function] += frame.share
@@ -108,14 +108,16 @@ def functions(frames: Sequence[Frame]) -> list[Function]:
         if all(above.function != frame.function for above in ancestors):
             cumulative[frame.function] += frame.share
         ancestors.append(frame)
-    named = [Function(name, max(0.0, own[name]), cumulative[name]) for name in cumulative if name != "all"]
+    named = [
+        FunctionTotal(name, max(0.0, own[name]), cumulative[name]) for name in cumulative if name != "all"
+    ]
     return sorted(named, key=lambda function: (-function.own, -function.cumulative, function.name))
 
 
-def condensed(frames: Sequence[Frame]) -> list[Frame]:
+def condensed(frames: Sequence[FlameBox]) -> list[FlameBox]:
     """Leave out frames that hold nothing but one other: the way from the interpreter's start to the work."""
-    found: list[Frame] = []
-    ancestors: list[Frame] = []
+    found: list[FlameBox] = []
+    ancestors: list[FlameBox] = []
     ordered = sorted(frames, key=lambda frame: (frame.start, frame.depth))
     for frame, below in zip_longest(ordered, ordered[1:]):
         while ancestors and frame.start >= ancestors[-1].start + ancestors[-1].share - SAME:
@@ -127,7 +129,7 @@ def condensed(frames: Sequence[Frame]) -> list[Frame]:
     return found
 
 
-def draw(frames: Sequence[Frame], name: str) -> Markup:
+def draw(frames: Sequence[FlameBox], name: str) -> Markup:
     """Draw the graph, callers above what they call."""
     shown = [frame for frame in condensed(frames) if frame.share >= MIN_SHARE]
     rows = 1 + max((frame.depth for frame in shown), default=0)
@@ -135,7 +137,7 @@ def draw(frames: Sequence[Frame], name: str) -> Markup:
     return call(PLOTS, "flame", FlameGraph(name), rows * ROW_PX, ROW_PX - 1, boxes)
 
 
-def _box(frame: Frame) -> _Box:
+def _box(frame: FlameBox) -> _Box:
     return _Box(
         title=f"{frame.function}: {frame.share:.1%} of the samples ({frame.samples:,})",
         label=frame.function if frame.share >= MIN_LABELLED_SHARE else "",

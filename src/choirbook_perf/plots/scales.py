@@ -17,7 +17,7 @@ LABEL_GAP = 0.14
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
+class AxisTick:
     """A mark on an axis."""
 
     position: float
@@ -33,7 +33,7 @@ class Scale(Protocol):
         """Return where a figure lies: 0 at the axis's beginning, 1 at its end."""
         ...
 
-    def ticks(self) -> list[Tick]:
+    def ticks(self) -> list[AxisTick]:
         """Return the marks, in order."""
         ...
 
@@ -50,11 +50,11 @@ class Linear:
         """Return where a figure lies."""
         return min(1.0, max(0.0, value / self.high))
 
-    def ticks(self) -> list[Tick]:
+    def ticks(self) -> list[AxisTick]:
         """Return marks at round figures."""
         count = math.floor(self.high / self.step + 1e-9)
         return [
-            Tick(self.position(self.step * number), self.spell(self.step * number))
+            AxisTick(self.position(self.step * number), self.spell(self.step * number))
             for number in range(count + 1)
         ]
 
@@ -92,7 +92,7 @@ class Log:
             return 0.0
         return min(1.0, math.log(value / self.low) / math.log(self.high / self.low))
 
-    def ticks(self) -> list[Tick]:
+    def ticks(self) -> list[AxisTick]:
         """Return marks at 1, 2, 5 times the powers of ten, labelled where there is room."""
         decades = math.log10(self.high / self.low)
         found = []
@@ -101,16 +101,16 @@ class Log:
                 value = step * 10.0**power
                 if self.low * 0.999 <= value <= self.high * 1.001:
                     has_label = step == 1 or decades <= MAX_LABELLED_DECADES
-                    found.append(Tick(self.position(value), self.spell(value) if has_label else ""))
+                    found.append(AxisTick(self.position(value), self.spell(value) if has_label else ""))
         return self._with_labelled_ends(found)
 
-    def _with_labelled_ends(self, ticks: list[Tick]) -> list[Tick]:
+    def _with_labelled_ends(self, ticks: list[AxisTick]) -> list[AxisTick]:
         """Label the first and last mark too, where that does not crowd the next label."""
         places = [tick.position for tick in ticks if tick.label]
         for at, value in ((0, self.low), (-1, self.high)):
             tick = ticks[at]
             if all(abs(tick.position - place) >= LABEL_GAP for place in places):
-                ticks[at] = Tick(tick.position, self.spell(value))
+                ticks[at] = AxisTick(tick.position, self.spell(value))
         return ticks
 
 
@@ -144,10 +144,10 @@ class Nines:
         rest = max(1 - percent / 100, 10.0**-self.nines)
         return min(1.0, -math.log10(rest) / self.nines)
 
-    def ticks(self) -> list[Tick]:
+    def ticks(self) -> list[AxisTick]:
         """Return a mark for the median and one for each nine."""
         percents = [0, 50, *(round(100 - 10.0 ** (2 - nine), 6) for nine in range(1, self.nines + 1))]
-        return [Tick(self.position(percent), f"{percent:g}%") for percent in percents]
+        return [AxisTick(self.position(percent), f"{percent:g}%") for percent in percents]
 
 
 def nines(samples: int) -> Nines:

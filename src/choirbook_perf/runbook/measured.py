@@ -60,7 +60,7 @@ class Function(msgspec.Struct, frozen=True):
     cumulative: float
 
 
-class Stage(msgspec.Struct, frozen=True):
+class ProfiledStage(msgspec.Struct, frozen=True):
     """One stage of a read."""
 
     stage: str
@@ -79,8 +79,8 @@ class _Profile(msgspec.Struct, frozen=True):
     """None where calls were counted instead."""
 
 
-class _Stages(msgspec.Struct, frozen=True):
-    stages: list[Stage]
+class _ProfiledStages(msgspec.Struct, frozen=True):
+    stages: list[ProfiledStage]
 
 
 def functions(directory: Path, name: str) -> list[Function]:
@@ -91,9 +91,9 @@ def functions(directory: Path, name: str) -> list[Function]:
     return sorted(sampling.slowest, key=lambda one: -one.own)
 
 
-def stages(directory: Path, name: str) -> list[Stage]:
+def stages(directory: Path, name: str) -> list[ProfiledStage]:
     """Read a stage table."""
-    return _convert(directory / name, _Stages).stages
+    return _convert(directory / name, _ProfiledStages).stages
 
 
 def peers(directory: Path, name: str) -> Comparison:

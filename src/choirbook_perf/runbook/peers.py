@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from choirbook_perf import figures
-from choirbook_perf.peers import Comparison, Missing, Row, rows_of
+from choirbook_perf.peers import Comparison, Missing, PeerRow, rows_of
 from choirbook_perf.runbook.markdown import table
 
 HEADS = (
@@ -35,7 +35,7 @@ def _missing(one: Missing) -> str:
     return f"> **Not measured:** {one.peer}{one.case and f', {one.case}'}: {one.reason}"
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: PeerRow) -> list[str]:
     costs = (row.cpu_us, row.to_choirbook, row.to_floor)
     latencies_ms = (row.p50_ms, row.p95_ms, row.p99_ms)
     return [row.case, row.peer, *map(figures.significant, (*costs, *latencies_ms, row.requests_per_s))]

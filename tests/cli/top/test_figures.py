@@ -1,80 +1,77 @@
 import math
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from choirbook.cli.top.figures import Figures, figures
-from choirbook.cli.top.scraper import Snapshot
+from choirbook.cli.top.scraper import Scraper
+from choirbook.observe.figures import Sample, sample_of
 from choirbook.observe.metrics import BUCKETS_S
 
-HITS = "mcp_resource_cache_hits_total"
-MISSES = "mcp_resource_cache_misses_total"
 BUCKET = "mcp_resource_loading_latency_seconds_bucket"
 BOUNDS = [*map(repr, BUCKETS_S), "+Inf"]
+Samples = list[tuple[str, dict[str, str], float]]
 
 
-def snapshot(at_s: float, *samples: tuple[str, dict[str, str], float]) -> Snapshot:
-    values: dict[str, dict[Any, float]] = {}
-    for name, labels, value in samples:
-        values.setdefault(name, {})[tuple(sorted(labels.items()))] = value
-    return Snapshot(at_s, values)
+def sample(at_s: float, *samples: tuple[str, dict[str, str], float]) -> Sample:
+    """What is made of a page of metrics with these samples."""
+    page = ["# TYPE mcp_resource_loading_latency_seconds histogram"]
+    for name, labels, value in (("choirbook_catalog_resources", {}, 1.0), *samples):
+        told = ",".join(f'{label}="{text}"' for label, text in labels.items())
+        page.append(f"{name}{{{told}}} {value}")
+    totals = Scraper("http://127.0.0.1")._totals("\n".join(page) + "\n")  # noqa: SLF001
+    return sample_of(totals, at_s)
 
 
-def histogram(*counts: float, result: str = "hit") -> list[tuple[str, dict[str, str], float]]:
+def histogram(*counts: float, result: str = "hit", type_: str = "sdlc") -> Samples:
     """Samples of a histogram with so many values in each bucket."""
     padded = [*counts, *[0.0] * (len(BOUNDS) - len(counts))]
-    labels = {"resource_type": "sdlc", "cache_result": result}
+    labels = {"resource_type": type_, "cache_result": result}
     return [(BUCKET, {**labels, "le": le}, sum(padded[: n + 1])) for n, le in enumerate(BOUNDS)]
 
 
 def states(*now: tuple[str, dict[str, str], float]) -> list[str]:
-    return [state.title for state in figures(snapshot(0.0), snapshot(1.0, *now)).states]
+    return [state.title for state in figures(sample(0.0), sample(1.0, *now)).states]
 
 
 def test_rates_are_of_the_time_between() -> None:
-    before = snapshot(10.0, (HITS, {"resource_type": "a"}, 100.0), (MISSES, {"resource_type": "a"}, 10.0))
-    now = snapshot(
-        15.0,
-        (HITS, {"resource_type": "a"}, 130.0),
-        (HITS, {"resource_type": "b"}, 60.0),
-        (MISSES, {"resource_type": "a"}, 20.0),
-    )
+    before = sample(10.0, *histogram(100), *histogram(10, result="miss"))
+    now = sample(15.0, *histogram(130), *histogram(60, type_="other"), *histogram(20, result="miss"))
     found = figures(before, now)
     assert (found.over_s, found.reads_per_s, found.hit_rate, found.reads) == (5.0, 20.0, 0.9, 210)
 
 
 def test_without_reads_there_is_no_rate_of_hits() -> None:
-    found = figures(snapshot(0.0), snapshot(1.0))
+    found = figures(sample(0.0), sample(1.0))
     assert isinstance(found, Figures)
     assert (found.reads_per_s, found.hit_rate, found.latencies, found.states) == (0.0, None, [], [])
     assert found.workers is None
 
 
 def test_a_server_that_was_started_anew_counts_from_nothing() -> None:
-    before = snapshot(0.0, (HITS, {"resource_type": "a"}, 1000.0))
-    now = snapshot(1.0, (HITS, {"resource_type": "a"}, 5.0))
+    before = sample(0.0, *histogram(0, 1000))
+    now = sample(1.0, *histogram(5))
     assert figures(before, now).reads_per_s == 5.0
 
 
 def test_quantiles_are_of_the_reads_between() -> None:
-    before = snapshot(0.0, *histogram(1000))
-    now = snapshot(2.0, *histogram(1000, 0, 80, 20))
+    before = sample(0.0, *histogram(1000))
+    now = sample(2.0, *histogram(1000, 0, 80, 20))
     (row,) = figures(before, now).latencies
     assert (row.resource_type, row.cache_result, row.reads_per_s) == ("sdlc", "hit", 50.0)
-    assert row.p50_ms == pytest.approx(0.25 + 0.25 * 50 / 80)
-    assert row.p95_ms == pytest.approx(0.5 + 0.5 * 15 / 20)
+    assert row.p50_ms == pytest.approx(0.25 + 0.25 * 50 / 80, abs=1e-4)
+    assert row.p95_ms == pytest.approx(0.5 + 0.5 * 15 / 20, abs=1e-4)
 
 
 def test_beyond_the_last_bound_the_bound_is_all_that_is_known() -> None:
-    (row,) = figures(snapshot(0.0), snapshot(1.0, *histogram(*[0] * (len(BOUNDS) - 1), 3))).latencies
+    (row,) = figures(sample(0.0), sample(1.0, *histogram(*[0] * (len(BOUNDS) - 1), 3))).latencies
     assert (row.p50_ms, row.p99_ms) == (1000 * BUCKETS_S[-1], 1000 * BUCKETS_S[-1])
 
 
 @given(st.lists(st.integers(0, 1000), min_size=len(BOUNDS), max_size=len(BOUNDS)).filter(any))
 def test_quantiles_rise_and_stay_within_the_bounds(counts: list[int]) -> None:
-    (row,) = figures(snapshot(0.0), snapshot(1.0, *histogram(*counts))).latencies
+    (row,) = figures(sample(0.0), sample(1.0, *histogram(*counts))).latencies
     found = [row.p50_ms, row.p95_ms, row.p99_ms]
     assert all(value is not None and math.isfinite(value) for value in found)
     assert 0 <= (row.p50_ms or 0) <= (row.p95_ms or 0) <= (row.p99_ms or 0) <= 1000 * BUCKETS_S[-1]

@@ -244,11 +244,12 @@ def test_what_speaks_another_protocol_is_told_apart() -> None:
 
 
 def test_names_of_a_strange_server_cannot_harm_the_terminal() -> None:
-    hostile = b'mcp_resource_cache_size{level="\x1b[2J[red]"} 5\n'
+    name = b"mcp_resource_loading_latency_seconds"
+    labels = b'{resource_type="\x1b[2J[red]",cache_result="hit",le="+Inf"}'
+    hostile = b"# TYPE " + name + b" histogram\n" + name + b"_bucket" + labels + b" 5\n"
     with answering(b"choirbook_catalog_resources 1\n" + hostile) as url:
         seen = Scraper(url).scrape()
-    (labels,) = seen.values["mcp_resource_cache_size"]
-    assert labels == (("level", "\\x1b[2J[red]"),)
+    assert [kind.type for kind in seen.reads] == ["\\x1b[2J[red]"]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from choirbook.documents.sections.outline import MAX_SECTIONS, Mark, Outline, assemble, slug_of
+from choirbook.documents.sections.outline import MAX_SECTIONS, Outline, SectionMark, assemble, slug_of
 from choirbook.documents.sections.parser import MAX_OUTLINED_BYTES, outline_of
 from choirbook.settings import STARTER_LIBRARY
 from choirbook.uri import canonical_uri
@@ -168,4 +168,4 @@ def test_every_document_of_the_starter_library_has_an_outline() -> None:
 
 def test_assembling_nothing_gives_an_empty_outline() -> None:
     assert assemble([]).sections == ()
-    assert assemble([Mark("A", 1, 0, 3)]).sections[0].slug == "a"
+    assert assemble([SectionMark("A", 1, 0, 3)]).sections[0].slug == "a"

@@ -12,6 +12,7 @@ import pytest
 from choirbook.errors import Overloaded
 from choirbook.mcp.sessions.registry import Registry
 from choirbook.mcp.sessions.store import Ledger
+from choirbook.workers.rpc import Neighbours
 from tests.sources.test_exhaustion import descriptors_left
 from tests.support.waiting import eventually
 
@@ -30,12 +31,15 @@ class Heard:
 
 @asynccontextmanager
 async def registry(directory: Path | None, heard: Heard, max_sessions: int = 10) -> AsyncIterator[Registry]:
-    registry = Registry(directory, max_sessions, heard.count)
-    await registry.start(heard.ended.append, heard.subscribed.append)
+    neighbours = Neighbours(None if directory is None else directory / "neighbours")
+    registry = Registry(directory, neighbours, max_sessions, heard.count)
+    registry.start(heard.ended.append, heard.subscribed.append)
+    await neighbours.start()
     try:
         yield registry
     finally:
         await registry.stop()
+        await neighbours.stop()
 
 
 async def test_a_worker_finds_what_another_one_has_begun(tmp_path: Path) -> None:

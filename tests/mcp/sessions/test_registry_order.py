@@ -10,6 +10,7 @@ import pytest
 from choirbook.errors import InvalidParams
 from choirbook.mcp.sessions.registry import Registry
 from choirbook.mcp.sessions.store import Ledger
+from choirbook.workers.rpc import Neighbours
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def counts() -> list[int]:
 
 
 async def test_no_two_calls_are_in_the_ledger_at_once(counts: list[int]) -> None:
-    registry = Registry(None, 10, lambda: counts.append(registry.count))
+    registry = Registry(None, Neighbours(None), 10, lambda: counts.append(registry.count))
     both_inside = threading.Barrier(2, timeout=0.3)
     met: list[bool] = []
 
@@ -35,7 +36,7 @@ async def test_no_two_calls_are_in_the_ledger_at_once(counts: list[int]) -> None
 
 
 async def test_calls_are_carried_out_in_their_order(counts: list[int]) -> None:
-    registry = Registry(None, 10, lambda: counts.append(registry.count))
+    registry = Registry(None, Neighbours(None), 10, lambda: counts.append(registry.count))
     assert registry.count == 0
     await asyncio.gather(*(registry.run(lambda ledger, id_=str(n): ledger.begin(id_, 0.0)) for n in range(5)))  # type: ignore[misc]
     assert counts == [1, 2, 3, 4, 5]
@@ -43,7 +44,7 @@ async def test_calls_are_carried_out_in_their_order(counts: list[int]) -> None:
 
 
 async def test_a_call_that_fails_leaves_the_ledger_usable(counts: list[int]) -> None:
-    registry = Registry(None, 10, lambda: counts.append(registry.count))
+    registry = Registry(None, Neighbours(None), 10, lambda: counts.append(registry.count))
 
     def refuse(ledger: Ledger) -> None:
         ledger.begin("a", 0.0)
@@ -58,10 +59,10 @@ async def test_a_call_that_fails_leaves_the_ledger_usable(counts: list[int]) -> 
 
 
 async def test_a_registry_that_was_stopped_begins_with_an_empty_ledger(counts: list[int]) -> None:
-    registry = Registry(None, 10, lambda: counts.append(registry.count))
+    registry = Registry(None, Neighbours(None), 10, lambda: counts.append(registry.count))
     await registry.run(lambda ledger: ledger.begin("a", 0.0))
     await registry.stop()
-    again = Registry(None, 10, lambda: None)
+    again = Registry(None, Neighbours(None), 10, lambda: None)
     assert await again.run(lambda ledger: ledger.client("a")) is None
     assert again.count == 0
     await again.stop()

@@ -15,6 +15,7 @@ from choirbook.mcp.sessions.registry import Registry
 from choirbook.mcp.sessions.streams import HttpSession, SessionStreams
 from choirbook.mcp.stream import Ending
 from choirbook.mcp.streams import Streams
+from choirbook.workers.rpc import Neighbours
 from tests.support.apps import Served
 from tests.support.waiting import eventually
 
@@ -40,7 +41,8 @@ class Worker:
 
 @asynccontextmanager
 async def working(served: Served, shared: Path | None = None) -> AsyncIterator[Worker]:
-    registry, gone = Registry(shared, 10, lambda: None), list[str]()
+    neighbours = Neighbours(None if shared is None else shared / "neighbours")
+    registry, gone = Registry(shared, neighbours, 10, lambda: None), list[str]()
     streams = Streams(served.library.catalog, 10, 3600.0, lambda: None)
 
     def forget(id_: str) -> None:
@@ -48,13 +50,15 @@ async def working(served: Served, shared: Path | None = None) -> AsyncIterator[W
         held.end(id_)
 
     held = SessionStreams(served.library, streams, registry, forget)
-    await registry.start(forget, held.hear_of_subscriptions)
+    registry.start(forget, held.hear_of_subscriptions)
+    await neighbours.start()
     try:
         yield Worker(registry, held, gone)
     finally:
         streams.close()
         held.stop()
         await registry.stop()
+        await neighbours.stop()
 
 
 async def test_a_stream_watches_what_its_session_subscribed_to_before_and_since(served: Served) -> None:

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from choirbook.servers.connections import Connection, Connections, Ends
+from choirbook.servers.connections import Connections, Ends, TcpConnection
 from choirbook.servers.rsgi.backpressure import QUANTUM_BYTES, Pressure
 from tests.servers.rsgi.test_backpressure import STALL_S, WAYS, Counted, Pair, pair
 from tests.support.waiting import eventually
@@ -59,7 +59,7 @@ class Searched(Connections):
 
     searches = 0
 
-    def search(self, wanted: Collection[Ends]) -> dict[Ends, Connection]:
+    def search(self, wanted: Collection[Ends]) -> dict[Ends, TcpConnection]:
         self.searches += 1
         return super().search(wanted)
 

@@ -1,30 +1,23 @@
-"""From what a server counted at two moments to what an operator wants to know. Pure."""
+"""The figures of `choirbook top`, made of two samples of a server. Pure.
+
+All of them come from `observe.figures`, as those of the dashboard do.
+"""
 
 from __future__ import annotations
 
-import math
-
 import msgspec
 
-from choirbook.cli.top.scraper import Labels, Snapshot
+from choirbook.observe.figures import Row, Sample, between, increase, rows
 from choirbook.observe.metrics import (
     CACHE_BYTES,
     CACHE_SIZE,
     CATALOG_SIZE,
     EVICTIONS,
-    FAILED,
-    HITS,
-    LOADING,
-    MISSES,
     OPEN_STREAMS,
-    RESPONSES,
     SESSIONS,
     WORKERS,
 )
-from choirbook.observe.quantiles import quantile_s
-from choirbook.observe.states import METRICS, Moment, State, increase, states
-
-_QUANTILES = (0.5, 0.95, 0.99)
+from choirbook.observe.states import State, states
 
 
 class Latencies(msgspec.Struct, frozen=True, rename="camel"):
@@ -44,6 +37,7 @@ class Figures(msgspec.Struct, frozen=True, rename="camel"):
     over_s: float
     reads_per_s: float
     requests_per_s: float
+    """Without those of open dashboards, which show the same number."""
     hit_rate: float | None
     """Of the reads, from 0 to 1; None where there were none."""
     failed_reads_per_s: float
@@ -61,68 +55,35 @@ class Figures(msgspec.Struct, frozen=True, rename="camel"):
     """What is wrong, the worst first: as the dashboard says it."""
 
 
-def figures(before: Snapshot, now: Snapshot) -> Figures:
-    """Work out the figures between two moments."""
-    over_s = max(now.at_s - before.at_s, 1e-3)
-    hits, misses = _grown(before, now, HITS), _grown(before, now, MISSES)
-    reads = hits + misses
+def figures(before: Sample, now: Sample) -> Figures:
+    """Compute the figures between two moments."""
+    found = between(before, now)
+    workers = now.plain.get(WORKERS)
     return Figures(
-        over_s=over_s,
-        reads_per_s=reads / over_s,
-        requests_per_s=_grown(before, now, RESPONSES) / over_s,
-        hit_rate=hits / reads if reads else None,
-        failed_reads_per_s=_grown(before, now, FAILED) / over_s,
-        reads=int(now.total(HITS) + now.total(MISSES)),
-        latencies=_latencies(before, now, over_s),
-        cache_resources=int(now.total(CACHE_SIZE)),
-        cache_bytes=int(now.total(CACHE_BYTES)),
-        evictions_per_s=_grown(before, now, EVICTIONS) / over_s,
-        resources=int(now.total(CATALOG_SIZE)),
-        streams=int(now.total(OPEN_STREAMS)),
-        sessions=int(now.total(SESSIONS)),
-        workers=None if WORKERS not in now.values else int(now.total(WORKERS)),
-        states=states(_moment(before), _moment(now)),
+        over_s=found.seconds,
+        reads_per_s=found.reads_per_s,
+        requests_per_s=found.requests_per_s,
+        hit_rate=found.hit_rate,
+        failed_reads_per_s=found.failed / found.seconds,
+        reads=int(sum(map(sum, now.reads.values()))),
+        latencies=[_latencies(row, found.seconds) for row in sorted(rows(before, now), key=_name)],
+        cache_resources=int(now.value(CACHE_SIZE)),
+        cache_bytes=int(now.value(CACHE_BYTES)),
+        evictions_per_s=increase(before, now, EVICTIONS) / found.seconds,
+        resources=int(now.value(CATALOG_SIZE)),
+        streams=int(now.value(OPEN_STREAMS)),
+        sessions=int(now.value(SESSIONS)),
+        workers=None if workers is None else int(workers),
+        states=states(before.moment, now.moment),
     )
 
 
-def _grown(before: Snapshot, now: Snapshot, name: str) -> float:
-    return sum(_increase(before, name, labels, value) for labels, value in now.values.get(name, {}).items())
+def _name(row: Row) -> tuple[str, str]:
+    return row.type, row.result
 
 
-def _increase(before: Snapshot, name: str, labels: Labels, value: float) -> float:
-    earlier = before.values.get(name, {}).get(labels, 0.0)
-    return increase(earlier, value)
-
-
-def _latencies(before: Snapshot, now: Snapshot, over_s: float) -> list[Latencies]:
-    buckets: dict[tuple[str, str], dict[float, float]] = {}
-    name = f"{LOADING}_bucket"
-    for labels, value in now.values.get(name, {}).items():
-        named = dict(labels)
-        kind = named.get("resource_type", ""), named.get("cache_result", "")
-        grown = _increase(before, name, labels, value)
-        buckets.setdefault(kind, {})[_bound(named.get("le", ""))] = grown
-    found = []
-    for (type_, result), cumulative in sorted(buckets.items()):
-        count = max(cumulative.values(), default=0.0)
-        if count:
-            by_bound = sorted(cumulative.items())
-            p50, p95, p99 = (_milliseconds(quantile_s(by_bound, q)) for q in _QUANTILES)
-            found.append(Latencies(type_, result, count / over_s, p50, p95, p99))
-    return found
-
-
-def _bound(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.inf
-
-
-def _milliseconds(value_s: float | None) -> float | None:
-    return None if value_s is None else 1000 * value_s
-
-
-def _moment(of: Snapshot) -> Moment:
-    plain = {name: of.total(name) for name in METRICS if name in of.values}
-    return Moment(plain, of.value(RESPONSES, status="5xx") or 0.0)
+def _latencies(row: Row, over_s: float) -> Latencies:
+    quantiles = row.quantiles
+    return Latencies(
+        row.type, row.result, row.reads / over_s, quantiles.p50_ms, quantiles.p95_ms, quantiles.p99_ms
+    )

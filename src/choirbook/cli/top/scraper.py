@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import http.client
 import ssl
+from math import inf
 from time import monotonic
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from choirbook.errors import InvalidSettings, NotChoirbook, ServerUnreachable
-from choirbook.observe.metrics import CATALOG_SIZE
+from choirbook.observe.figures import Labels, Sample, sample_of
+from choirbook.observe.metrics import BUCKETS_S, CATALOG_SIZE, LOADING
 from choirbook.text.escapes import escaped
 
 PATIENCE_S = 5.0
@@ -22,24 +23,9 @@ MAX_PAGE_BYTES = 8 * 1024 * 1024
 
 _OK, _NOT_FOUND = 200, 404
 
-Labels = tuple[tuple[str, str], ...]
-
-
-class Snapshot(NamedTuple):
-    """The samples of one moment."""
-
-    at_s: float
-    """Of the monotonic clock."""
-    values: dict[str, dict[Labels, float]]
-    """By name, and by labels in the order of their names."""
-
-    def value(self, name: str, **labels: str) -> float | None:
-        """Return one sample; None where there is none."""
-        return self.values.get(name, {}).get(tuple(sorted(labels.items())))
-
-    def total(self, name: str) -> float:
-        """Return the sum of all samples of a name."""
-        return sum(self.values.get(name, {}).values())
+_BUCKET = f"{LOADING}_bucket"
+_BOUNDS_S = (*BUCKETS_S, inf)
+_KIND_LABELS = {"cache_result", "resource_type"}
 
 
 class Scraper:
@@ -64,15 +50,15 @@ class Scraper:
         self._host, self._is_secure = parts.hostname, parts.scheme == "https"
         self._path = f"{parts.path}/metrics"
 
-    def scrape(self) -> Snapshot:
-        """Return the metrics as they are now.
+    def scrape(self) -> Sample:
+        """Return the metrics as they are now, by the monotonic clock.
 
         Raises:
             ServerUnreachable: Nobody answers.
             NotChoirbook: What answers has no metrics of Choirbook.
         """
         at_s = monotonic()
-        return Snapshot(at_s, self._parse(self._fetch()))
+        return sample_of(self._totals(self._fetch()), at_s)
 
     def _fetch(self) -> str:
         connection = self._connect()
@@ -107,18 +93,41 @@ class Scraper:
             return http.client.HTTPSConnection(self._host, self._port, timeout=PATIENCE_S, context=context)
         return http.client.HTTPConnection(self._host, self._port, timeout=PATIENCE_S)
 
-    def _parse(self, page: str) -> dict[str, dict[Labels, float]]:
-        values: dict[str, dict[Labels, float]] = {}
+    def _totals(self, page: str) -> dict[tuple[str, Labels], list[float]]:
+        """Return the cells of each series of a page."""
+        totals: dict[tuple[str, Labels], list[float]] = {}
+        cumulative: dict[Labels, dict[float, float]] = {}
         try:
             for family in text_string_to_metric_families(page):
                 for sample in family.samples:
-                    labels = tuple(sorted((name, escaped(value)) for name, value in sample.labels.items()))
-                    values.setdefault(sample.name, {})[labels] = sample.value
+                    labels = {name: escaped(value) for name, value in sample.labels.items()}
+                    if sample.name == _BUCKET:
+                        bound_s = float(labels.pop("le"))
+                        cumulative.setdefault(_key(labels), {})[bound_s] = sample.value
+                    else:
+                        totals[sample.name, _key(labels)] = [sample.value]
         except (ValueError, KeyError, IndexError) as error:
             raise NotChoirbook(f"What {self.url} shows are no metrics. Give Choirbook's --url.") from error
-        if CATALOG_SIZE not in values:
+        if not any(name == CATALOG_SIZE for name, _ in totals):
             raise NotChoirbook(f"The metrics at {self.url} are not Choirbook's. Give Choirbook's --url.")
-        return values
+        for key, up_to in cumulative.items():
+            if {name for name, _ in key} == _KIND_LABELS:
+                totals[LOADING, key] = _by_bucket(up_to)
+        return totals
+
+
+def _key(labels: dict[str, str]) -> Labels:
+    return tuple(sorted(labels.items()))
+
+
+def _by_bucket(up_to: dict[float, float]) -> list[float]:
+    """Return the counts by bucket; one that the page does not have counts in the next that it has."""
+    counts, below = [], 0.0
+    for bound_s in _BOUNDS_S:
+        at_most = up_to.get(bound_s, below)
+        counts.append(at_most - below)
+        below = at_most
+    return counts
 
 
 def _no_url(url: str) -> InvalidSettings:

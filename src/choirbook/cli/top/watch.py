@@ -15,9 +15,10 @@ from rich.live import Live
 
 from choirbook.cli.output import console, say_json_line
 from choirbook.cli.top.figures import Figures, figures
-from choirbook.cli.top.scraper import Scraper, Snapshot
+from choirbook.cli.top.scraper import Scraper
 from choirbook.cli.top.screen import screen
 from choirbook.errors import CommandError
+from choirbook.observe.figures import Sample
 
 WINDOW_S = 60.0
 """What quantiles and rates are made of: a few seconds of a quiet server have too few reads."""
@@ -42,18 +43,16 @@ def watch(url: str, interval_s: float, *, once: bool, as_json: bool) -> None:
     seen = deque([scraper.scrape()])
     with _terminable():
         if as_json:
-            for now in _snapshots(scraper, seen, interval_s, once=once):
+            for now in _samples(scraper, seen, interval_s, once=once):
                 say_json_line(figures(seen[0], now))
         elif once or not sys.stdout.isatty():
-            now = next(_snapshots(scraper, seen, interval_s, once=True))
+            now = next(_samples(scraper, seen, interval_s, once=True))
             console(pipe_width=_PIPE_WIDTH).print(screen(scraper.url, figures(seen[0], now)))
         else:
             _watch_live(scraper, seen, interval_s)
 
 
-def _snapshots(
-    scraper: Scraper, seen: deque[Snapshot], interval_s: float, *, once: bool
-) -> Iterator[Snapshot]:
+def _samples(scraper: Scraper, seen: deque[Sample], interval_s: float, *, once: bool) -> Iterator[Sample]:
     while True:
         time.sleep(interval_s)
         yield _look(scraper, seen)
@@ -61,7 +60,7 @@ def _snapshots(
             return
 
 
-def _look(scraper: Scraper, seen: deque[Snapshot]) -> Snapshot:
+def _look(scraper: Scraper, seen: deque[Sample]) -> Sample:
     """Look once more, and forget what is older than the window."""
     now = scraper.scrape()
     seen.append(now)
@@ -70,7 +69,7 @@ def _look(scraper: Scraper, seen: deque[Snapshot]) -> Snapshot:
     return now
 
 
-def _watch_live(scraper: Scraper, seen: deque[Snapshot], interval_s: float) -> None:
+def _watch_live(scraper: Scraper, seen: deque[Sample], interval_s: float) -> None:
     shown: Figures = figures(seen[0], seen[0])
     live = Live(screen(scraper.url, shown), console=console(), screen=True, auto_refresh=False)
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NoReturn
 from xml.parsers import expat
 
-from choirbook.documents.sections.outline import MAX_SECTIONS, Mark, flat
+from choirbook.documents.sections.outline import MAX_SECTIONS, SectionMark, flat
 
 MAX_DEPTH = 4
 """A template's sections are children of children of its root; one level more is near the top still."""
@@ -31,7 +31,7 @@ class _Open:
         self.has_elements = False
 
 
-def named_elements(data: bytes) -> list[Mark]:
+def named_elements(data: bytes) -> list[SectionMark]:
     """Find the elements with a `name` or an `id`.
 
     Args:
@@ -51,7 +51,7 @@ def named_elements(data: bytes) -> list[Mark]:
 class _Finder:
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self._found: list[Mark] = []
+        self._found: list[SectionMark] = []
         self._open: list[_Open] = []
         self._depth = 0
         self._parser = expat.ParserCreate()
@@ -64,7 +64,7 @@ class _Finder:
             self._parser.Parse(self._data[start : start + _PIECE_BYTES])
         self._parser.Parse(b"", True)  # noqa: FBT003 - the parser takes no keyword
 
-    def marks(self) -> list[Mark]:
+    def marks(self) -> list[SectionMark]:
         return self._found
 
     def _start(self, _: str, attributes: dict[str, str]) -> None:
@@ -79,7 +79,7 @@ class _Finder:
         if name and len(self._found) < MAX_SECTIONS:
             place = len(self._found)
             title = flat(attributes.get("title") or name)
-            self._found.append(Mark(title, self._depth, start, start, name))
+            self._found.append(SectionMark(title, self._depth, start, start, name))
         self._open.append(_Open(place))
 
     def _end(self, _: str) -> None:

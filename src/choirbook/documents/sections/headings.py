@@ -11,7 +11,7 @@ from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from choirbook.documents.sections.outline import MAX_SECTIONS, Mark, flat
+from choirbook.documents.sections.outline import MAX_SECTIONS, SectionMark, flat
 from choirbook.documents.sections.plain_headings import plain_headings
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class _Parsers(NamedTuple):
     inline: MarkdownIt
 
 
-def headings(data: bytes) -> list[Mark]:
+def headings(data: bytes) -> list[SectionMark]:
     """Find the headings.
 
     Args:
@@ -80,7 +80,7 @@ def _parsed(data: bytes, body_start: int) -> list[_Found]:
     ]
 
 
-def _spanned(found: list[_Found], size: int) -> list[Mark]:
+def _spanned(found: list[_Found], size: int) -> list[SectionMark]:
     """Have each heading reach to the next one that is not below it."""
     ends = [size] * len(found)
     open_: list[int] = []
@@ -88,7 +88,7 @@ def _spanned(found: list[_Found], size: int) -> list[Mark]:
         while open_ and found[open_[-1]].level >= heading.level:
             ends[open_.pop()] = heading.start
         open_.append(index)
-    return [Mark(*heading, end) for heading, end in zip(found, ends, strict=True)]
+    return [SectionMark(*heading, end) for heading, end in zip(found, ends, strict=True)]
 
 
 def _title(content: str, env: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ _NO_TITLE = "section"
 _NO_ASCII_SLUG = re.compile(r"[^a-z0-9_-]+")
 
 
-class Mark(NamedTuple):
+class SectionMark(NamedTuple):
     """Where a section is in its document; offsets are in bytes."""
 
     title: str
@@ -68,7 +68,7 @@ class Outline:
         return self._by_key.get(key) if key else None
 
 
-def assemble(marks: Iterable[Mark]) -> Outline:
+def assemble(marks: Iterable[SectionMark]) -> Outline:
     """Give marks their slugs and heading paths.
 
     Args:
@@ -76,7 +76,7 @@ def assemble(marks: Iterable[Mark]) -> Outline:
     """
     kept = list(marks)[:MAX_SECTIONS]
     slugs = _slugs(kept)
-    path: list[Mark] = []
+    path: list[SectionMark] = []
     sections = []
     for mark, slug in zip(kept, slugs, strict=True):
         while path and path[-1].end <= mark.start:
@@ -107,7 +107,7 @@ def flat(title: str) -> str:
     return line if len(line) <= MAX_TITLE else line[: MAX_TITLE - 1].rstrip() + "…"
 
 
-def _slugs(marks: list[Mark]) -> list[str]:
+def _slugs(marks: list[SectionMark]) -> list[str]:
     """Return a slug for each mark; of marks that share one, the later ones end in -2, -3."""
     taken: dict[str, int] = {}
     slugs = [""] * len(marks)

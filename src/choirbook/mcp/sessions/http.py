@@ -2,7 +2,7 @@
 
 Whatever worker a request reaches, it finds the session in the ledger that all workers share. What a worker
 has found there it remembers for a few seconds, so that a read within a session costs it one look into a
-dictionary; a session's end rings through to all workers at once. A client that ignores its session goes on
+dictionary; all workers are told of a session's end at once. A client that ignores its session goes on
 without one.
 """
 
@@ -29,6 +29,7 @@ from choirbook.errors import (
     RequestError,
 )
 from choirbook.http import sse
+from choirbook.http.answers import then
 from choirbook.http.exchange import Answer, Headers, Request, Response, Streaming
 from choirbook.http.peers import Peers
 from choirbook.library.library import Library
@@ -41,6 +42,7 @@ from choirbook.mcp.sessions.store import Ledger, no_session
 from choirbook.mcp.sessions.streams import HttpSession, SessionStreams
 from choirbook.mcp.streams import Streams
 from choirbook.runtime.quotas import EVERYONE
+from choirbook.workers.rpc import Neighbours
 
 HEADER = "mcp-session-id"
 
@@ -57,7 +59,7 @@ _PEER_KEY = secrets.token_bytes(16)
 _Found = TypeVar("_Found")
 
 
-class _Known:
+class _KnownSession:
     """A session that this worker has found in the ledger."""
 
     __slots__ = ("introduction", "is_used")
@@ -75,6 +77,7 @@ class Sessions:
         streams: Where streams are kept.
         dispatcher: Carries out calls.
         directory: What all workers share; None where there is one process only.
+        neighbours: The way to the other workers.
         max_sessions: How many there may be; 0 gives out none.
         idle_s: For how long one may go unused.
         on_count: Called when their number may have changed.
@@ -89,6 +92,7 @@ class Sessions:
         streams: Streams,
         dispatcher: Dispatcher,
         directory: Path | None,
+        neighbours: Neighbours,
         max_sessions: int,
         idle_s: float,
         on_count: Callable[[], None],
@@ -103,9 +107,9 @@ class Sessions:
         self._dispatcher = dispatcher
         self._max_sessions = max_sessions
         self._idle_s = idle_s
-        self._registry = Registry(directory, max_sessions, on_count, fraction)
+        self._registry = Registry(directory, neighbours, max_sessions, on_count, fraction)
         self._held = SessionStreams(library, streams, self._registry, lambda id_: self._forget([id_]))
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, _KnownSession] = {}
         self._tending: asyncio.Task[None] | None = None
 
     @property
@@ -123,9 +127,9 @@ class Sessions:
         """Peers that hold as many sessions as one may, as of the last look."""
         return self._registry.peers_at_share
 
-    async def start(self) -> None:
-        """Begin to hear of other workers, on the running event loop."""
-        await self._registry.start(lambda id_: self._forget([id_]), self._held.hear_of_subscriptions)
+    def start(self) -> None:
+        """Begin to hear of what other workers did."""
+        self._registry.start(lambda id_: self._forget([id_]), self._held.hear_of_subscriptions)
 
     async def stop(self) -> None:
         """End all tasks, let go of the ledger."""
@@ -213,18 +217,17 @@ class Sessions:
             # The log has the reason. A client does without a session better than without a server.
             return _ready(self._dispatcher.carry_out(call))
         self._forget(put_out)
-        self._known[id_] = _Known(introduction)
+        self._known[id_] = _KnownSession(introduction)
         session = HttpSession(self._held, id_)
         response = _ready(self._dispatcher.carry_out(msgspec.structs.replace(call, session=session)))
         return msgspec.structs.replace(response, headers=[*response.headers, (HEADER, id_)])
 
-    async def _within(self, id_: str, call_id: bytes | None, proceed: Callable[[], Answer]) -> Any:
-        try:
-            await self._admit(id_)
-        except RequestError as error:
-            return failed(Fault(error, Era.HANDSHAKE, call_id))
-        answer = proceed()
-        return answer if isinstance(answer, Response) else await answer
+    def _within(self, id_: str, call_id: bytes | None, proceed: Callable[[], Answer]) -> Answer:
+        return then(
+            self._admit(id_),
+            lambda _: proceed(),
+            lambda error: failed(Fault(error, Era.HANDSHAKE, call_id)),
+        )
 
     async def _admit(self, id_: str) -> None:
         """Have this worker know a session.
@@ -237,7 +240,9 @@ class Sessions:
         ended, kept = await self._run(lambda ledger: (ledger.touch([id_], monotonic()), ledger.client(id_)))
         if ended:
             raise no_session()
-        self._known[id_] = _Known(None if kept is None else msgspec.json.decode(kept, type=Introduction))
+        self._known[id_] = _KnownSession(
+            None if kept is None else msgspec.json.decode(kept, type=Introduction)
+        )
 
     async def _told(self, answering: Coroutine[Any, Any, Response | Streaming]) -> Response | Streaming:
         try:

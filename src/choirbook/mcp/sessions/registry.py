@@ -1,7 +1,7 @@
 """One worker's way to the ledger of sessions, and to the other workers that use it.
 
 The ledger blocks, so it is used on a thread of its own, by one call at a time, in the order of the calls.
-What other workers have to know at once is rung through to them.
+What other workers have to know at once, notes tell them (`neighbours`).
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from choirbook.mcp.sessions.store import IN_MEMORY, Ledger
 from choirbook.mcp.subscriptions import MAX_URIS
 from choirbook.runtime.exhaustion import is_short
 from choirbook.runtime.threads import Threads
-from choirbook.workers.mailbox import Bell
+from choirbook.workers.rpc import Neighbours
 
 log = logging.getLogger("choirbook.mcp.sessions")
 
 _LEDGER = "sessions.sqlite"
-_ENDED, _SUBSCRIBED = b"e", b"s"
+_ENDED, _SUBSCRIBED = "session-ended", "session-subscribed"
+"""Topics of notes."""
 
 _Found = TypeVar("_Found")
 
@@ -32,6 +33,7 @@ class Registry:
 
     Args:
         directory: What all workers share; None where there is one process only.
+        neighbours: The way to the other workers.
         max_sessions: How many there may be; 0 for none.
         on_count: Called when their number may have changed.
         fraction: How much of them one peer may hold.
@@ -40,17 +42,18 @@ class Registry:
     def __init__(
         self,
         directory: Path | None,
+        neighbours: Neighbours,
         max_sessions: int,
         on_count: Callable[[], None],
         fraction: float = 1.0,
     ) -> None:
         self._fraction = fraction
         self._directory = directory
+        self._neighbours = neighbours
         self._max_sessions = max_sessions
         self._on_count = on_count
         self._thread = Threads(1)
         self._ledger: Ledger | None = None
-        self._bell: Bell | None = None
         self.count = 0
         """Sessions of all workers, as of the last look."""
         self.refused = 0
@@ -61,35 +64,25 @@ class Registry:
     @property
     def name(self) -> str:
         """This worker's, in the ledger."""
-        return self._bell.name if self._bell is not None else "only"
+        return self._neighbours.name
 
     def is_alive(self, worker: str) -> bool:
         """Tell whether another worker runs; blocking, so call it in a `run`."""
-        return self._bell is not None and self._bell.is_alive(worker)
+        return self._neighbours.is_alive(worker)
 
-    async def start(self, on_end: Callable[[str], None], on_subscribe: Callable[[str], None]) -> None:
-        """Begin to hear of other workers, on the running event loop.
+    def start(self, on_end: Callable[[str], None], on_subscribe: Callable[[str], None]) -> None:
+        """Begin to hear of what other workers did.
 
         Args:
             on_end: Called with the id of a session that one of them has ended.
             on_subscribe: Called with that of one whose subscriptions one of them has changed.
         """
-        if self._directory is None or not self._max_sessions:
-            return
-        calls = {_ENDED: on_end, _SUBSCRIBED: on_subscribe}
-
-        def hear(message: bytes) -> None:
-            call = calls.get(message[:1])
-            if call is not None:
-                call(message[1:].decode("ascii", "replace"))
-
-        self._bell = await self._thread.run(Bell, self._directory)
-        self._bell.listen(hear)
+        self._neighbours.on_note(_ENDED, lambda note: on_end(note.decode()))
+        self._neighbours.on_note(_SUBSCRIBED, lambda note: on_subscribe(note.decode()))
 
     async def stop(self) -> None:
         """Hear no more, and let go of the ledger."""
-        if self._bell is not None:
-            self._bell.deafen()
+        self._neighbours.stop_hearing(_ENDED, _SUBSCRIBED)
         await self._thread.run(self._close)
         self._thread.close()
 
@@ -113,14 +106,12 @@ class Registry:
 
     async def tell_of_subscriptions(self, worker: str, id_: str) -> None:
         """Have the worker that holds the stream of a session know that its subscriptions are others."""
-        if self._bell is not None:
-            await self._thread.run(self._bell.ring, worker, _SUBSCRIBED + id_.encode())
+        await self._thread.run(self._neighbours.tell, worker, _SUBSCRIBED, id_.encode())
 
     def ring_out(self, ended: Iterable[str]) -> None:
         """Have the other workers know of sessions that have ended; blocking, so call it in a `run`."""
-        if self._bell is not None:
-            for id_ in ended:
-                self._bell.ring_others(_ENDED + id_.encode())
+        for id_ in ended:
+            self._neighbours.tell_others(_ENDED, id_.encode())
 
     def _use(self, use: Callable[[Ledger], _Found]) -> tuple[_Found, int]:
         if self._ledger is None:
@@ -136,6 +127,3 @@ class Registry:
         if self._ledger is not None:
             self._ledger.close()
             self._ledger = None
-        if self._bell is not None:
-            self._bell.close()
-            self._bell = None

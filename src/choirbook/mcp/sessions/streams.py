@@ -1,7 +1,7 @@
 """The streams of sessions that this worker holds, each kept true to what its session subscribed to.
 
 A session has one stream at most, and any worker may be the one that holds it: the ledger says which. What is
-subscribed through another worker is in the ledger first, and rings through to the holder, who reads it there.
+subscribed through another worker is in the ledger first; a note tells the holder, who reads it there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from choirbook.errors import Era, RequestError
 from choirbook.library.library import Library
 from choirbook.mcp.sessions.registry import Registry
 from choirbook.mcp.sessions.store import Ledger, no_session, stream_taken
-from choirbook.mcp.stream import Ending, Stream
+from choirbook.mcp.stream import ClientStream, Ending
 from choirbook.mcp.streams import Streams
 from choirbook.runtime.quotas import EVERYONE
 
@@ -40,7 +40,7 @@ class SessionStreams:
         self._streams = streams
         self._registry = registry
         self._on_gone = on_gone
-        self._held: dict[str, Stream] = {}
+        self._held: dict[str, ClientStream] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -53,7 +53,7 @@ class SessionStreams:
         for task in self._tasks:
             task.cancel()
 
-    async def open(self, id_: str, peer: str = EVERYONE) -> Stream:
+    async def open(self, id_: str, peer: str = EVERYONE) -> ClientStream:
         """Make the stream of a session, and hold it until it has ended.
 
         Args:
@@ -69,7 +69,7 @@ class SessionStreams:
         await self._library.wait_ready()
         if id_ in self._held:
             raise stream_taken()
-        stream = Stream(self._streams, Era.HANDSHAKE, None, wants_list=True, peer=peer)
+        stream = ClientStream(self._streams, Era.HANDSHAKE, None, wants_list=True, peer=peer)
         stream.on_end = lambda: self._release(id_, stream)
         # Held from now on, so that a second GET is refused, and what is subscribed meanwhile gets here.
         self._held[id_] = stream
@@ -105,7 +105,7 @@ class SessionStreams:
         if id_ in self._held:
             self._spawn(partial(self._sync, id_))
 
-    def _release(self, id_: str, stream: Stream) -> None:
+    def _release(self, id_: str, stream: ClientStream) -> None:
         """Let go of the stream of a session, which has ended."""
         if self._held.get(id_) is stream:
             del self._held[id_]

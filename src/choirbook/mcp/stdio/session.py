@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from choirbook.errors import Era, InvalidParams
-from choirbook.http.exchange import Loss, Outlet
-from choirbook.http.exchange import Stream as StreamProtocol
+from choirbook.http.exchange import Loss, Outlet, Stream
 from choirbook.library.library import Library
 from choirbook.mcp.notifications import cancelled
-from choirbook.mcp.stream import Stream
+from choirbook.mcp.stream import ClientStream
 from choirbook.mcp.streams import Streams
 from choirbook.mcp.subscriptions import MAX_URIS
 
@@ -57,12 +56,12 @@ class PipeSession:
         self._library = library
         self._streams = streams
         self._put = put
-        self._stream: Stream | None = None
+        self._stream: ClientStream | None = None
 
     def open(self) -> None:
         """Begin to tell the client of changes; again does no harm."""
         if self._stream is None:
-            self._stream = stream = Stream(self._streams, Era.HANDSHAKE, None, wants_list=True)
+            self._stream = stream = ClientStream(self._streams, Era.HANDSHAKE, None, wants_list=True)
             stream.open(PipeOutlet(self._put, stream.resume, lambda: None))
 
     async def subscribe(self, uri: str) -> None:
@@ -91,13 +90,13 @@ class PipeStreams:
 
     def __init__(self, put: Put) -> None:
         self._put = put
-        self._streams: dict[bytes, StreamProtocol] = {}
+        self._streams: dict[bytes, Stream] = {}
 
     def __contains__(self, id_: bytes) -> bool:
         """Tell whether a stream of this id is open."""
         return id_ in self._streams
 
-    def open(self, id_: bytes, stream: StreamProtocol) -> None:
+    def open(self, id_: bytes, stream: Stream) -> None:
         """Begin to send a stream."""
         self._streams[id_] = stream
         outlet: Outlet = PipeOutlet(self._put, stream.resume, lambda: self._forget(id_))

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
 
 from choirbook.catalog.cursors import decode_cursor
 from choirbook.errors import (
@@ -28,6 +29,7 @@ from choirbook.errors import (
     SearchUnavailable,
     SectionNotFound,
 )
+from choirbook.http.answers import then
 from choirbook.http.exchange import Operation, failed_read
 from choirbook.library.library import Library
 from choirbook.mcp.messages import CLIENT_CAPABILITIES, parameters
@@ -52,13 +54,13 @@ _OF_THE_TOOL = (
 """Errors that a model can do something about."""
 
 
-class _Params(msgspec.Struct, frozen=True):
+class _CallParams(msgspec.Struct, frozen=True):
     name: str | UnsetType = UNSET
     arguments: msgspec.Raw | UnsetType = UNSET
 
 
 class _Request(msgspec.Struct, frozen=True):
-    params: _Params = _Params()
+    params: _CallParams = _CallParams()
 
 
 class _DeclaringMeta(msgspec.Struct, frozen=True):
@@ -69,7 +71,7 @@ class _Declaring(msgspec.Struct, frozen=True):
     meta: _DeclaringMeta = msgspec.field(default=_DeclaringMeta(), name="_meta")
 
 
-class _Known(msgspec.Struct, frozen=True):
+class _KnownTool(msgspec.Struct, frozen=True):
     tool: Tool
     decoder: msgspec.json.Decoder[Arguments]
     takes: str
@@ -94,7 +96,7 @@ class Tools:
     def __init__(self, tools: Iterable[Tool], library: Library, prepare: Callable[[], None] | None) -> None:
         self._prepare = prepare
         self._library = library
-        self._tools: dict[str, _Known] = {}
+        self._tools: dict[str, _KnownTool] = {}
         self._request = msgspec.json.Decoder(_Request)
         definitions = []
         for tool in tools:
@@ -103,7 +105,7 @@ class Tools:
                 raise ValueError(msg)
             defined = definition(tool)
             mirrors = mirrors_of(defined["inputSchema"])
-            self._tools[tool.name] = _Known(
+            self._tools[tool.name] = _KnownTool(
                 tool,
                 msgspec.json.Decoder(tool.arguments),
                 spell_arguments(defined["inputSchema"]),
@@ -150,7 +152,7 @@ class Tools:
             return self._carry_out_when_ready(known, arguments, call.era)
         return self._carry_out(known, arguments, call.era)
 
-    def _find(self, call: Call) -> tuple[_Known, msgspec.Raw | bytes]:
+    def _find(self, call: Call) -> tuple[_KnownTool, msgspec.Raw | bytes]:
         """Return the tool that is called, and its arguments as they were sent.
 
         Raises:
@@ -170,30 +172,31 @@ class Tools:
         given = params.arguments
         return known, b"{}" if given is UNSET or bytes(given) == b"null" else given
 
-    def _carry_out(self, known: _Known, arguments: Arguments, era: Era) -> Outcome:
+    def _carry_out(self, known: _KnownTool, arguments: Arguments, era: Era) -> Outcome:
         try:
             outcome = known.tool.call(arguments, era)
         except _OF_THE_TOOL as error:
             return self._failed(known, era, error, arguments)
+        # The result of a cached read is here at once, without the cost of `then`.
         if isinstance(outcome, Result):
-            return msgspec.structs.replace(outcome, operations=known.succeeded)
-        return self._await(known, arguments, era, outcome)
+            return replace(outcome, operations=known.succeeded)
+        return self._carry_out_later(known, arguments, era, outcome)
 
-    async def _carry_out_when_ready(self, known: _Known, arguments: Arguments, era: Era) -> Result:
-        await self._library.wait_ready()
-        outcome = self._carry_out(known, arguments, era)
-        return outcome if isinstance(outcome, Result) else await outcome
+    def _carry_out_when_ready(self, known: _KnownTool, arguments: Arguments, era: Era) -> Outcome:
+        return then(self._library.wait_ready(), lambda _: self._carry_out(known, arguments, era))
 
-    async def _await(
-        self, known: _Known, arguments: Arguments, era: Era, outcome: Coroutine[Any, Any, Result]
-    ) -> Result:
-        try:
-            return msgspec.structs.replace(await outcome, operations=known.succeeded)
-        except _OF_THE_TOOL as error:
-            return self._failed(known, era, error, arguments)
+    def _carry_out_later(
+        self, known: _KnownTool, arguments: Arguments, era: Era, outcome: Coroutine[Any, Any, Result]
+    ) -> Outcome:
+        def failed(error: RequestError) -> Result:
+            if isinstance(error, _OF_THE_TOOL):
+                return self._failed(known, era, error, arguments)
+            raise error
+
+        return then(outcome, lambda result: replace(result, operations=known.succeeded), failed)
 
     def _failed(
-        self, known: _Known, era: Era, error: RequestError, arguments: Arguments | None = None
+        self, known: _KnownTool, era: Era, error: RequestError, arguments: Arguments | None = None
     ) -> Result:
         body = finish(failure_members(error.message), era, self._library.stamp, cacheable=False).body
         reads = known.tool.reads
@@ -201,7 +204,7 @@ class Tools:
         return Result(body, failure=failure, operations=known.failed)
 
 
-def _fitting(known: _Known, given: msgspec.Raw | bytes) -> Arguments | InvalidParams:
+def _fitting(known: _KnownTool, given: msgspec.Raw | bytes) -> Arguments | InvalidParams:
     """Read the arguments of a call; return the error that says what would fit where these do not.
 
     Models write `3.0`, an integer by JSON Schema, and `"3"`; both are taken for 3.

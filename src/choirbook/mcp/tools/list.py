@@ -53,7 +53,7 @@ class ListedDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=
     description: str | UnsetType = UNSET
 
 
-class Listing(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class DocumentList(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """What the tool returns as structured content."""
 
     documents: list[ListedDocument]
@@ -86,7 +86,7 @@ class _Lister:
     def _render(self, type_: str | None, prefix: str, after: str | None, era: Era) -> Result:
         catalog = self._library.catalog
         page = catalog.page(after, PAGE_SIZE, type_, prefix)
-        listing = Listing(
+        listing = DocumentList(
             [_listed(info) for info in page.infos],
             catalog.count(type_, prefix),
             encode_cursor(page.last_uri) if page.last_uri is not None else UNSET,
@@ -106,7 +106,7 @@ def list_tool(library: Library) -> Tool:
             "document templates, with what each is about and how long it is."
         ),
         arguments=ListArguments,
-        output=Listing,
+        output=DocumentList,
         call=_Lister(library).call,
     )
 
@@ -134,7 +134,7 @@ def _listed(info: ResourceInfo) -> ListedDocument:
     )
 
 
-def _spell(listing: Listing, type_: str | None, prefix: str, rules: Rules) -> str:
+def _spell(listing: DocumentList, type_: str | None, prefix: str, rules: Rules) -> str:
     kind = f" of type {type_}" if type_ is not None else ""
     where = f" under {prefix}" if prefix else ""
     if not listing.total:

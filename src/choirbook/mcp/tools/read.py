@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Annotated, Any
+from typing import Annotated
 
 from choirbook.documents.excerpts import (
     MAX_PART_BYTES,
@@ -15,8 +14,9 @@ from choirbook.documents.excerpts import (
     part_members,
 )
 from choirbook.errors import Era, InvalidParams
+from choirbook.http.answers import then
 from choirbook.library.library import Library
-from choirbook.mcp.results import Outcome, Result, finish
+from choirbook.mcp.results import Outcome, Result, finish, result_of
 from choirbook.mcp.tools.tool import Arguments, Tool, Uri, described
 from choirbook.model import Form, Reading, ResourceInfo, SectionInfo
 from choirbook.text.tokens import BYTES_PER_TOKEN
@@ -62,8 +62,9 @@ class _Reader:
         if continuation is None and (max_bytes == MAX_PART_BYTES or info.size <= max_bytes):
             outcome = self._library.read(info, _FORMS[era])
             if isinstance(outcome, Reading):
+                # A cached read: `then` and `result_of` would cost it two calls.
                 return Result(outcome.representation.body, outcome)
-            return self._await(outcome)
+            return then(outcome, result_of)
         return self._read_part(info, continuation, max_bytes, era)
 
     async def _read_part(
@@ -76,10 +77,6 @@ class _Reader:
         start = 0 if continuation is None else check_continuation(continuation, uri, data, digest)
         members = part_members(reading.info, data, digest, start, max_bytes)
         return Result(finish(members, era, self._library.stamp, cacheable=False).body, reading)
-
-    async def _await(self, loading: Coroutine[Any, Any, Reading]) -> Result:
-        reading = await loading
-        return Result(reading.representation.body, reading)
 
 
 def read_tool(library: Library) -> Tool:

@@ -30,9 +30,9 @@ from choirbook.observe.metrics.library import (
 from choirbook.observe.metrics.metric import (
     BUCKETS_S,
     SUM_CELL,
-    Kind,
     Label,
     Metric,
+    MetricKind,
     Whole,
 )
 from choirbook.observe.metrics.process import (
@@ -154,8 +154,8 @@ __all__ = [
     "WATCH_WANTED",
     "WORKERS",
     "WRITES",
-    "Kind",
     "Label",
     "Metric",
+    "MetricKind",
     "Whole",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from choirbook.errors import Era
 from choirbook.mcp.stream import Ending
-from choirbook.observe.metrics.metric import Kind, Label, Metric, Whole
+from choirbook.observe.metrics.metric import Label, Metric, MetricKind, Whole
 from choirbook.redis.errors import COMMANDS, Reason
 from choirbook.redis.rejections import KINDS
 from choirbook.redis.store import LOOKUPS
@@ -40,14 +40,14 @@ _WITH_REDIS = "Only with `--redis`. "
 
 LIBRARY = {
     CATALOG_SIZE: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Resources that the library serves.",
         "Shows the worker with the fewest, so that a worker that lags behind is visible.",
         "0: the directory is empty, or not mounted. Fewer than expected: run `choirbook check`.",
         whole=Whole.LEAST,
     ),
     GENERATION: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Number of catalog changes since a worker started, of the worker with the fewest.",
         "Increases when documents are added, removed or changed: `changes()` of it shows when the library "
         "was edited.",
@@ -56,48 +56,48 @@ LIBRARY = {
         whole=Whole.LEAST,
     ),
     WATCHING: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Whether the system reports changes to the library (1) or only scans find them (0).",
         "With 0, an edit shows after `CHOIRBOOK_RESCAN_S` instead of at once.",
         "Raise `fs.inotify.max_user_watches`. Network file systems do not report changes.",
         whole=Whole.LEAST,
     ),
     WATCH_WANTED: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Whether the system was asked to report changes to the library (1) or not (0).",
         "With `CHOIRBOOK_WATCH=false` this and `choirbook_watch_up` are 0, and nothing is wrong.",
         "Nothing; it reports a setting.",
         whole=Whole.GREATEST,
     ),
     READY: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Whether all workers have completed the first scan of the library (1) or not (0).",
         "While it is 0, `/readyz` of some worker responds with 503.",
         "If it stays 0 after the start, `/readyz` and the log give the reason.",
         whole=Whole.LEAST,
     ),
     RULES_UP: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Whether the current `choirbook.toml` and `.choirbookignore` are in use (1) or have errors (0).",
         "With 0, the previous rules stay in force in at least one worker.",
         "Correct the file and line that `/readyz`, the log and `choirbook check` name.",
         whole=Whole.LEAST,
     ),
     FAILED_SURVEYS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Scans of the library that failed.",
         "Until a scan succeeds, Choirbook detects no changes, and serves the documents that it knows.",
         "Check the library's disk and permissions.",
     ),
     SHARED_UP: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Whether Redis is in use (1) or bypassed because it fails (0).",
         _WITH_REDIS + "0 as soon as the circuit breaker of one worker is open. Reads continue without Redis.",
         "See the reason in `choirbook_redis_errors_total`.",
         whole=Whole.LEAST,
     ),
     SHARED_LOOKUPS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Lookups in the shared level of the cache, by result.",
         _WITH_REDIS
         + "Misses look there; for a library on a local disk only with `CHOIRBOOK_SHARED_READS=always`.",
@@ -105,27 +105,27 @@ LIBRARY = {
         (Label("result", LOOKUPS),),
     ),
     SHARED_WRITES: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Values written to the shared level of the cache, or dropped.",
         _WITH_REDIS + "The next process that needs a dropped value loads it from the source.",
         "`dropped`: Redis is slow, full, or read-only.",
         (Label("result", WRITES),),
     ),
     OPEN_BREAKERS: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Workers that bypass Redis because their circuit breaker is open.",
         _WITH_REDIS
         + "One failure opens the breaker of a worker; a successful probe in the background closes it.",
         "If some workers are affected, check the network and the connection limit; if all are, check Redis.",
     ),
     BREAKER_OPENINGS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "How often a worker's circuit breaker opened.",
         _WITH_REDIS + "Shows short outages of Redis, which a gauge misses between scrapes.",
         "Check the latency of Redis: a call that takes 50 ms counts as failed.",
     ),
     REDIS_ERRORS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Redis calls that failed, by reason.",
         _WITH_REDIS + "Calls that an open circuit breaker prevents are not counted.",
         "`auth`: check the password. `permission`: see `choirbook_redis_denied_commands_total`. `full`, "
@@ -135,14 +135,14 @@ LIBRARY = {
         (Label("reason", tuple(reason.value for reason in Reason)),),
     ),
     REDIS_DENIED: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Commands that Redis denied to Choirbook's user, by command.",
         _WITH_REDIS + "A command keeps failing until the user may run it; the log names it once.",
         "Allow the user the commands that docs/deploying.md lists, on the keys and channels `choirbook:*`.",
         (Label("command", COMMANDS),),
     ),
     REDIS_UNVERIFIED: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Data in Redis that Choirbook did not use because its signature or content is wrong, by kind.",
         _WITH_REDIS
         + "Choirbook loads a `value` from the source instead, ignores a `message`, and replaces a "
@@ -152,7 +152,7 @@ LIBRARY = {
         (Label("kind", KINDS),),
     ),
     FEED_UP: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Whether workers and hosts can notify each other of changes (1) or not (0).",
         _WITH_REDIS
         + "Also 0 if the Redis user may not publish. With 0, Choirbook compares hits older than four seconds "
@@ -161,34 +161,34 @@ LIBRARY = {
         whole=Whole.LEAST,
     ),
     FEED_LOSSES: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "How often messages of other workers were lost and a worker compared its complete cache.",
         _WITH_REDIS + "Every interruption of Redis causes some.",
         "If Redis was not interrupted, its output buffer for subscribers is too small.",
     ),
     OPEN_STREAMS: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Open notification streams, by era of the protocol.",
         "Each stream notifies one client of changes.",
         "If it is near `CHOIRBOOK_MAX_STREAMS` times the number of workers, raise that setting and `ulimit -n`.",
         (Label("era", tuple(era.value for era in Era)),),
     ),
     ENDED_STREAMS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Notification streams that ended, by reason.",
         "`client`: the client disconnected. `session`: its session ended. `shutdown`: the server stopped.",
         "`slow`: a client does not read its stream, or a proxy buffers it.",
         (Label("reason", tuple(why.value for why in Ending)),),
     ),
     SESSIONS: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Sessions of the handshake era, over all workers.",
         "A session lasts until the client ends it, or until it was idle for `CHOIRBOOK_SESSION_IDLE_S`.",
         "Near `CHOIRBOOK_MAX_SESSIONS`: clients do not end their sessions; shorten the idle time.",
         whole=Whole.GREATEST,
     ),
     SHARE_REFUSALS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "How often a client address exceeded `CHOIRBOOK_PEER_SHARE`, by kind of share.",
         "`sessions`: Choirbook ended the address's least recently used session. `connections`, `unread`: Choirbook "
         "closed one of its connections. All other kinds: Choirbook refused the request with 429.",
@@ -197,7 +197,7 @@ LIBRARY = {
         (Label("share", tuple(kind.value for kind in Shared)),),
     ),
     PEERS_AT_SHARE: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Client addresses that have reached their share, by kind of share.",
         "Each worker counts on its own, except for `sessions`.",
         "See `choirbook_share_refusals_total`.",
@@ -205,7 +205,7 @@ LIBRARY = {
         whole=Whole.GREATEST,
     ),
     NOTIFICATIONS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Notifications sent to clients.",
         "Counts one for each change and each notified client.",
         "If it stays the same while documents change, check `choirbook_open_streams` and `choirbook_watch_up`.",

@@ -10,7 +10,7 @@ SUM_CELL = len(BUCKETS_S) + 1
 """Where a histogram with these bounds has its sum: behind the buckets, the last of which is unbounded."""
 
 
-class Kind(StrEnum):
+class MetricKind(StrEnum):
     """What a metric's figures are."""
 
     COUNTER = "counter"
@@ -41,7 +41,7 @@ class Label(NamedTuple):
 class Metric(NamedTuple):
     """One metric."""
 
-    kind: Kind
+    kind: MetricKind
     help: str
     """One line, shown beside the figures."""
     about: str

@@ -6,7 +6,7 @@ dashboards made for it fit.
 
 from __future__ import annotations
 
-from choirbook.observe.metrics.metric import Kind, Label, Metric, Whole
+from choirbook.observe.metrics.metric import Label, Metric, MetricKind, Whole
 
 WORKERS = "choirbook_workers"
 WANTED_WORKERS = "choirbook_workers_wanted"
@@ -48,25 +48,25 @@ _GC_REMEDY = (
 
 PROCESS = {
     WORKERS: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Worker processes that are alive.",
         "During a rolling restart there are more than configured, for seconds.",
         "Fewer than `choirbook_workers_wanted` for longer than a second: workers die at startup; see the log.",
     ),
     WANTED_WORKERS: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Configured number of worker processes.",
         "Set by `--workers`.",
         "Nothing; it is informational.",
     ),
     RESPAWNS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Workers that replaced others, after a death or in a rolling restart.",
         "0 on a healthy server that was not restarted.",
         "Check for the kernel's out-of-memory killer, and read the log around that time.",
     ),
     DESCRIPTORS_SHORT: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Workers that have few or no free file descriptors.",
         "Each worker checks once a second whether less than a twentieth of its limit is free. With none "
         "free, it serves from memory; new connections wait, and requests that need a file get 503.",
@@ -74,7 +74,7 @@ PROCESS = {
         "`process_max_fds` show how many are open.",
     ),
     LOOP_LAG: Metric(
-        Kind.HISTOGRAM,
+        MetricKind.HISTOGRAM,
         "Delay of the event loop.",
         "Each worker measures it ten times a second. During the delay, the worker answers no request. Values "
         "below a millisecond are the resolution of the timer.",
@@ -85,7 +85,7 @@ PROCESS = {
         bounds=_LOOP_BOUNDS_S,
     ),
     CPU: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Total user and system CPU time of all workers, in seconds.",
         "Counted since each worker started to serve; includes dead workers, up to their last second.",
         "Near one second per second and worker: add workers.",
@@ -93,7 +93,7 @@ PROCESS = {
         "seconds",
     ),
     RESIDENT: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Resident memory of all workers, in bytes.",
         "Memory that workers share counts once for each of them.",
         "If it keeps growing while `mcp_resource_cache_bytes` does not, report it.",
@@ -101,7 +101,7 @@ PROCESS = {
         "bytes",
     ),
     VIRTUAL: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Virtual memory of all workers, in bytes.",
         "Address space, not memory in use; threads reserve much of it.",
         "Nothing, unless `ulimit -v` is set.",
@@ -109,21 +109,21 @@ PROCESS = {
         "bytes",
     ),
     OPEN_FDS: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Open file descriptors of all workers.",
         "Most of them are connections. If the worker that responds has none free to count with, this is the "
         "limit of one worker.",
         "Near `process_max_fds` times the number of workers: raise `ulimit -n`.",
     ),
     MAX_FDS: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Maximum number of open file descriptors of a worker.",
         "The lowest limit of all workers.",
         "If it is too low, raise `ulimit -n` where the server starts.",
         whole=Whole.LEAST,
     ),
     START: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Start time of the oldest worker, in seconds of Unix time.",
         "`time()` minus this value is the uptime of the server.",
         "Nothing; it is informational.",
@@ -132,28 +132,28 @@ PROCESS = {
         Whole.LEAST,
     ),
     GC_COLLECTIONS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Runs of the garbage collector by generation.",
         "Counted since each worker started to serve. A cached read creates no cyclic garbage.",
         _GC_REMEDY,
         (_GENERATION,),
     ),
     GC_COLLECTED: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Objects that the garbage collector freed, by generation.",
         "Counted like `python_gc_collections_total`.",
         _GC_REMEDY,
         (_GENERATION,),
     ),
     GC_UNCOLLECTABLE: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Objects that the garbage collector found and could not free, by generation.",
         "Always 0 on a healthy server.",
         "Report it: memory is lost.",
         (_GENERATION,),
     ),
     PYTHON: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "The interpreter that runs the server; always 1.",
         "Helps to compare servers.",
         "Nothing; it is informational.",

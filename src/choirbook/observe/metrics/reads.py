@@ -6,7 +6,7 @@ from choirbook.cache.memory import Bound
 from choirbook.errors import TABLE
 from choirbook.mcp.operations import NOTIFICATIONS, OTHER, TOOL_ERROR
 from choirbook.model import Form
-from choirbook.observe.metrics.metric import Kind, Label, Metric
+from choirbook.observe.metrics.metric import Label, Metric, MetricKind
 
 LOADING = "mcp_resource_loading_latency_seconds"
 LOOKUP = "mcp_resource_cache_latency_seconds"
@@ -40,7 +40,7 @@ _CODES = tuple(sorted({str(code) for row in TABLE.values() for _, code in (row.h
 
 READS = {
     LOADING: Metric(
-        Kind.HISTOGRAM,
+        MetricKind.HISTOGRAM,
         "Time from a request to its response, for reads of resources.",
         "Measures reads over HTTP and MCP, from the arrival of the complete request until the response is "
         "handed to the server. A `hit` was served from memory or Redis, or ended in 304; every other read is "
@@ -52,7 +52,7 @@ READS = {
         has_exemplars=True,
     ),
     LOOKUP: Metric(
-        Kind.HISTOGRAM,
+        MetricKind.HISTOGRAM,
         "Time of a lookup in the memory cache.",
         "Usually microseconds. The load after a miss is not included.",
         "If it grows, the process was interrupted: look for other work on the same cores.",
@@ -60,14 +60,14 @@ READS = {
         "seconds",
     ),
     HITS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Reads answered from a cache, including revalidations.",
         "Hits and misses together give the hit rate.",
         "If the hit rate is low, see `mcp_resource_cache_misses_total`.",
         (_TYPE,),
     ),
     MISSES: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Reads that went to the source.",
         "A healthy server reads a document once after a start, after a change, and after `CACHE_TTL`.",
         "If there are more misses and the cache evicts, it is too small: raise `CACHE_MAX_SIZE` or "
@@ -75,14 +75,14 @@ READS = {
         (_TYPE,),
     ),
     STALE: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Reads answered with the last good content because the source failed.",
         "Clients still get a document, but it may be outdated. 0 on a healthy server.",
         "Check the library's disk or mount; the log on stderr has the reason for each.",
         (_TYPE,),
     ),
     FAILED: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Reads that ended in an error.",
         "Counted by the name of the error. Clients cause `ResourceNotFound` and the errors that begin with "
         "`Invalid`.",
@@ -92,14 +92,14 @@ READS = {
         (Label("reason", tuple(sorted(error.__name__ for error in TABLE))),),
     ),
     CACHE_SIZE: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Resources in a level of the cache, over all workers.",
         "Each worker has its own cache, so a document counts once for each worker that holds it.",
         "If it is near `CACHE_MAX_SIZE` times the number of workers and evictions rise, raise that setting.",
         (_LEVEL,),
     ),
     CACHE_BYTES: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Bytes in a level of the cache, including keys, over all workers.",
         "`CHOIRBOOK_CACHE_MAX_BYTES` limits it for each worker.",
         "If it is near the limit and evictions rise, raise the limit, or use fewer workers.",
@@ -107,7 +107,7 @@ READS = {
         "bytes",
     ),
     FORM_BYTES: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Bytes in memory by form of document, including keys, over all workers.",
         "Shows which forms fill the cache. Choirbook makes a form when the first client asks for it.",
         "If a form is unexpected, find the client by its `Accept` and `Accept-Encoding`.",
@@ -115,7 +115,7 @@ READS = {
         "bytes",
     ),
     EVICTIONS: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Resources evicted from a level of the cache.",
         "Counted by the limit that was reached: the number of `resources`, or their `bytes`. Near 0 on a "
         "healthy server.",
@@ -123,7 +123,7 @@ READS = {
         (_LEVEL, Label("reason", tuple(bound.value for bound in Bound))),
     ),
     SEARCH: Metric(
-        Kind.HISTOGRAM,
+        MetricKind.HISTOGRAM,
         "Time of a search, including the time spent queued and the wait for the index.",
         "The first search of a process builds the index, so it takes longer.",
         "Searches of a worker run one after the other. If they are slow, add workers, or find the client "
@@ -132,20 +132,20 @@ READS = {
         "seconds",
     ),
     RESPONSES: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "HTTP responses by status class.",
         "Includes all routes. Most MCP errors have status 2xx; see `mcp_server_operation_duration_seconds`.",
         "5xx: no client input causes one on a healthy server; the log on stderr has the reason.",
         (Label("status", tuple(f"{digit}xx" for digit in STATUS_CLASSES)),),
     ),
     DASHBOARD_RESPONSES: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Responses to open dashboards: the page, its files, its stream and its requests.",
         "Included in `choirbook_http_responses_total`, but not in the rate that the dashboard shows.",
         "Many responses for few people: somebody left a page open, or a program polls the page's routes.",
     ),
     SENT_BYTES: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Bytes of HTTP response bodies.",
         "Counts bodies as sent, after compression; headers and streams are not included.",
         "Many bytes for few reads: clients neither revalidate nor accept compression.",
@@ -153,7 +153,7 @@ READS = {
         "bytes",
     ),
     OPERATIONS: Metric(
-        Kind.HISTOGRAM,
+        MetricKind.HISTOGRAM,
         "Duration of an MCP request or notification, from its receipt until the result was sent.",
         "`mcp.server.operation.duration` of the OpenTelemetry conventions for MCP, with their attributes "
         "as labels. A successful operation has no `error_type`. A failed one has its JSON-RPC code there and "
@@ -177,7 +177,7 @@ READS = {
         has_exemplars=True,
     ),
     DROPPED_LINES: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Access log lines dropped because stderr did not accept them in time.",
         "Reads do not wait for the log, so Choirbook drops lines if the reader of stderr is slow.",
         "Use a faster reader of stderr, or switch the log off with `CHOIRBOOK_ACCESS_LOG=off`.",

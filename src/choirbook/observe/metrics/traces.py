@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from choirbook.observe.metrics.metric import Kind, Label, Metric
+from choirbook.observe.metrics.metric import Label, Metric, MetricKind
 
 SPANS_EXPORTED = "choirbook_trace_spans_exported_total"
 SPANS_DROPPED = "choirbook_trace_spans_dropped_total"
@@ -14,14 +14,14 @@ _EXPORTER = Label("exporter", ("console", "otlp"))
 
 TRACES = {
     SPANS_EXPORTED: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Spans that a collector accepted.",
         _WITH_TRACES + "A traced hit has four spans.",
         "If it stays 0 while requests are sampled, see `choirbook_trace_failing_exporters`.",
         (_EXPORTER,),
     ),
     SPANS_DROPPED: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Spans that were dropped, by reason.",
         _WITH_TRACES
         + "No request waits for its spans, so Choirbook drops those that a collector does not accept "
@@ -33,13 +33,13 @@ TRACES = {
         (_EXPORTER, Label("reason", ("queue_full", "export_failed"))),
     ),
     TRACES_DROPPED: Metric(
-        Kind.COUNTER,
+        MetricKind.COUNTER,
         "Sampled requests without a trace, because too many waited for their spans to be made.",
         _WITH_TRACES + "Choirbook makes spans when the event loop is idle.",
         "Sample fewer requests (`OTEL_TRACES_SAMPLER_ARG`), or add workers.",
     ),
     FAILING_EXPORTERS: Metric(
-        Kind.GAUGE,
+        MetricKind.GAUGE,
         "Span exporters whose last delivery failed, over all workers.",
         _WITH_TRACES + "Each worker has one exporter per destination. An exporter whose packages are not "
         "installed counts as failing.",

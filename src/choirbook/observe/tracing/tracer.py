@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from choirbook.http.exchange import FailedRead, Handler
 from choirbook.library.library import Library
 from choirbook.mcp.dispatch import Calls, Dispatcher
-from choirbook.observe.batch import FROM_A_CACHE, Batch, Sent, served_from
+from choirbook.observe.batch import FROM_A_CACHE, ResponseBatch, Sent, served_from
 from choirbook.observe.exemplars import Exemplar
 from choirbook.observe.metrics import TRACES_DROPPED
 from choirbook.observe.recorder import Recorder
@@ -132,7 +132,7 @@ class Tracing:
         for outflow in self._outflows:
             outflow.record(recorder)
 
-    def take(self, batch: Batch) -> None:
+    def take(self, batch: ResponseBatch) -> None:
         """Take what is to be traced of a batch; see `Observer.also_batches`."""
         slow_s = self._slow_s
         if self._exporting is None or not (batch.marks or max(batch.latencies_s) >= slow_s):

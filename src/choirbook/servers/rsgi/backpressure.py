@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from time import monotonic
 
 from choirbook.servers import descriptors
-from choirbook.servers.connections import Connection, Connections, Ends
+from choirbook.servers.connections import Connections, Ends, TcpConnection
 from choirbook.servers.descriptors import Address
 
 QUANTUM_BYTES = 64 * 1024
@@ -58,7 +58,7 @@ class Gauge(ABC):
 
     def __init__(self, ends: Ends) -> None:
         self.ends = ends
-        self.connection: Connection | None = None
+        self.connection: TcpConnection | None = None
         """Its connection, once it is found."""
         self.was_sought = False
         """Whether its connection was found, or not found by a search for it."""

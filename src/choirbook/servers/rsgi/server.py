@@ -7,18 +7,19 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
 from time import monotonic
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from msgspec.structs import replace
 
 from choirbook.errors import InvalidRequest, RequestError
+from choirbook.http.answers import then
 from choirbook.http.exchange import Answer, Headers, Request, Response, Share, Streaming, keep
 from choirbook.http.problems import problem
 from choirbook.http.request_ids import fields_of
 from choirbook.model import Header
 from choirbook.servers.admission import Admission
 from choirbook.servers.rsgi.backpressure import Pressure
-from choirbook.servers.rsgi.streams import Peer, Streams, open_stream
+from choirbook.servers.rsgi.streams import Peer, StreamingProtocol, open_stream
 from choirbook.servers.unexpected_errors import answer_unexpected
 from choirbook.servers.uploads import Uploads, Waiter, refuse_long_body, too_long
 
@@ -87,6 +88,7 @@ class RsgiExchange(Protocol):
 
 
 Waiting = Coroutine[Any, Any, Response | Streaming]
+_Sent = TypeVar("_Sent", bound=Response | Streaming)
 Finish = Callable[[RsgiExchange, Coroutine[Any, Any, None]], None]
 Begin = Callable[[RsgiExchange, Finish], None]
 
@@ -133,7 +135,7 @@ class RsgiServer:
 
         def respond_last(request: Request) -> Answer:
             answer = respond(request)
-            return _last(answer) if isinstance(answer, Response) else _last_awaited(answer)
+            return _last(answer) if isinstance(answer, Response) else then(answer, _last)
 
         self._respond = respond_last
 
@@ -215,7 +217,7 @@ class RsgiServer:
         try:
             outcome = await self._admission.admit(request, waiting)
             if isinstance(outcome, Streaming):
-                open_stream(outcome, cast("Peer", scope), cast("Streams", protocol), self._pressure)
+                open_stream(outcome, cast("Peer", scope), cast("StreamingProtocol", protocol), self._pressure)
                 opened = Response(outcome.status, outcome.headers, operations=outcome.operations)
                 self._record(opened, start_s)
                 return
@@ -262,10 +264,7 @@ class RsgiServer:
         return bytes(body)
 
 
-def _last(response: Response) -> Response:
-    return replace(response, headers=[*response.headers, _LAST])
-
-
-async def _last_awaited(coming: Waiting) -> Response | Streaming:
-    outcome = await coming
-    return _last(outcome) if isinstance(outcome, Response) else outcome
+def _last(outcome: _Sent) -> _Sent:
+    if isinstance(outcome, Streaming):
+        return outcome
+    return replace(outcome, headers=[*outcome.headers, _LAST])

@@ -41,7 +41,7 @@ class Peer(Protocol):
     """What the server listens on, such as `0.0.0.0:8000`."""
 
 
-class Streams(Protocol):
+class StreamingProtocol(Protocol):
     """The part of Granian's protocol that streams."""
 
     def response_stream(self, status: int, headers: list[Header]) -> Transport:
@@ -106,7 +106,7 @@ class RsgiOutlet(Gauge):
             self.unseen += len(data)
 
 
-def open_stream(streaming: Streaming, peer: Peer, protocol: Streams, pressure: Pressure) -> None:
+def open_stream(streaming: Streaming, peer: Peer, protocol: StreamingProtocol, pressure: Pressure) -> None:
     """Begin to stream; returns at once.
 
     Args:

@@ -1,6 +1,6 @@
-from choirbook.dashboard.figures import Kind, Sample, between, rows, sample_of
 from choirbook.observe.cells import Cells
 from choirbook.observe.exposition import series_totals
+from choirbook.observe.figures import ReadKind, Sample, between, rows, sample_of
 from choirbook.observe.metrics import BUCKETS_S, CATALOG_SIZE
 from choirbook.observe.recorder import Recorder
 
@@ -15,7 +15,7 @@ def counted(**buckets: float) -> tuple[float, ...]:
 
 
 def sample(at_s: float, **reads: tuple[float, ...]) -> Sample:
-    return Sample(at_s, {Kind("pattern", result): counts for result, counts in reads.items()}, {}, 0.0)
+    return Sample(at_s, {ReadKind("pattern", result): counts for result, counts in reads.items()}, {}, 0.0)
 
 
 def test_the_figures_between_two_samples_are_of_what_came_between() -> None:
@@ -48,8 +48,8 @@ def test_a_sample_adds_up_what_workers_recorded() -> None:
     recorder.responses({2: 3, 5: 1}, 100)
     recorder.gauge(CATALOG_SIZE, 7)
     found = sample_of(series_totals(cells), 5.0)
-    assert sum(found.reads[Kind("pattern", "hit")]) == 2
-    assert sum(found.reads[Kind("pattern", "miss")]) == 1
+    assert sum(found.reads[ReadKind("pattern", "hit")]) == 2
+    assert sum(found.reads[ReadKind("pattern", "miss")]) == 1
     assert found.value(CATALOG_SIZE) == 7
     assert found.server_errors == 1
     figures = between(sample(0.0), found)

@@ -1,7 +1,8 @@
-"""Samples of what all workers counted, and what became between two of them. Pure.
+"""Compute figures from two samples of what all workers counted. Pure.
 
 A sample is a sum over workers since their start, so two of them make the figures of the time between,
-quantiles included: the cells of a histogram are counts by bucket.
+quantiles included: the cells of a histogram are counts by bucket. The dashboard samples the cells of the
+workers, `choirbook top` a page of metrics; both compute their figures here, so that they show the same.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ _SERVER_ERRORS = "5xx"
 _BOUNDS_S = (*BUCKETS_S, inf)
 
 
-class Kind(NamedTuple):
+class ReadKind(NamedTuple):
     """Reads that are told apart."""
 
     type: str
@@ -58,8 +59,8 @@ class Sample(NamedTuple):
     """What was counted up to a moment."""
 
     at_s: float
-    """Unix time."""
-    reads: dict[Kind, tuple[float, ...]]
+    """Of one clock for all samples that are compared: Unix time, or the monotonic clock."""
+    reads: dict[ReadKind, tuple[float, ...]]
     """Reads by bucket of `BUCKETS_S`, the last one for all that took longer."""
     plain: dict[str, float]
     """Metric -> its sum; those that no worker has are missing."""
@@ -112,15 +113,15 @@ def sample_of(totals: Totals, at_s: float) -> Sample:
 
     Args:
         totals: Of all workers.
-        at_s: Now, as Unix time.
+        at_s: Now, see `Sample`.
     """
-    reads: dict[Kind, tuple[float, ...]] = {}
+    reads: dict[ReadKind, tuple[float, ...]] = {}
     plain: dict[str, float] = {}
     server_errors = 0.0
     for (metric, labels), cells in totals.items():
         if metric == LOADING:
             named = dict(labels)
-            kind = Kind(named["resource_type"], named["cache_result"])
+            kind = ReadKind(named["resource_type"], named["cache_result"])
             reads[kind] = tuple(cells[: len(BUCKETS_S) + 1])
         elif metric in _PLAIN:
             plain[metric] = plain.get(metric, 0.0) + cells[0]
@@ -171,10 +172,13 @@ def _milliseconds(value_s: float | None) -> float | None:
     return None if value_s is None else round(value_s * 1000, 4)
 
 
-def _grown(old: Sample, new: Sample, kind: Kind) -> list[float]:
+def _grown(old: Sample, new: Sample, kind: ReadKind) -> list[float]:
     before = old.reads.get(kind)
     now = new.reads[kind]
-    return list(now) if before is None else [max(0.0, b - a) for a, b in zip(before, now, strict=True)]
+    if before is None or sum(now) < sum(before):
+        # Counts that went back are of a server that was started meanwhile, see `states.increase`.
+        return list(now)
+    return [max(0.0, b - a) for a, b in zip(before, now, strict=True)]
 
 
 def _added(parts: Iterable[Sequence[float]]) -> list[float]:
