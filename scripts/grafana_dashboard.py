@@ -30,7 +30,7 @@ def dashboard() -> dict[str, Any]:
     return {
         "uid": "choirbook",
         "title": "Choirbook",
-        "description": "Reads, latency, cache, faults and processes; docs/metrics.md tells of each metric.",
+        "description": "Reads, latency, cache, faults and processes; docs/metrics.md describes each metric.",
         "tags": ["choirbook", "mcp"],
         "schemaVersion": SCHEMA_VERSION,
         "editable": True,

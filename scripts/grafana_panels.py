@@ -72,12 +72,12 @@ HIT_RATE = (
 QUANTILES = (0.5, 0.95, 0.99)
 
 TRAFFIC = (
-    stat("Reads", "Reads of resources a second, over HTTP and MCP.", "reqps", rate(f"{READ}_count")),
+    stat("Reads", "Reads of resources per second, over HTTP and MCP.", "reqps", rate(f"{READ}_count")),
     stat("Hit rate", "Share of reads answered from a cache.", "percentunit", HIT_RATE),
     stat("p95", "95 % of reads are answered within this time.", "s", quantile(0.95, READ)),
     stat(
         "Server errors",
-        "Responses with 5xx a second. No input causes one on a well server.",
+        "Responses with 5xx per second. No input causes one on a healthy server.",
         "reqps",
         rate("choirbook_http_responses_total", more='status="5xx"'),
     ),
@@ -95,25 +95,26 @@ TRAFFIC = (
     ),
     Panel(
         "Reads by type",
-        "Reads a second by type of resource.",
+        "Reads per second by type of resource.",
         "reqps",
         (Query(rate(f"{READ}_count", "resource_type"), "{{resource_type}}"),),
     ),
     Panel(
         "Responses by status",
-        "HTTP responses a second, all routes.",
+        "HTTP responses per second, all routes.",
         "reqps",
         (Query(rate("choirbook_http_responses_total", "status"), "{{status}}"),),
     ),
     Panel(
         "MCP by method",
-        "Messages of MCP a second, the ten busiest methods.",
+        "MCP messages per second, the ten busiest methods.",
         "reqps",
         (Query(f"topk(10, {rate(f'{OPERATION}_count', 'mcp_method_name')})", "{{mcp_method_name}}"),),
     ),
     Panel(
         "MCP errors",
-        "Messages a second that were answered with an error, by method and code; tool_error is a tool's own.",
+        "MCP messages per second answered with an error, by method and code; tool_error is an error that a "
+        "tool reported.",
         "reqps",
         (
             Query(
@@ -126,13 +127,13 @@ TRAFFIC = (
     ),
     Panel(
         "Sent",
-        "Bytes of the bodies of responses a second.",
+        "Bytes of response bodies per second.",
         "Bps",
         (Query(rate("choirbook_http_response_body_bytes_total"), "bodies"),),
     ),
     Panel(
         "Streams and notifications",
-        "Open streams by era, sessions, and notifications a second.",
+        "Open streams by era, sessions, and notifications per second.",
         "none",
         (
             Query(gauge("choirbook_open_streams", "era"), "streams, {{era}}"),
@@ -145,7 +146,7 @@ TRAFFIC = (
 LATENCY = (
     Panel(
         "All reads",
-        "From the whole request to its response. Promised: 50, 100 and 200 ms.",
+        "From the complete request to its response. Promised: 50, 100 and 200 ms.",
         "s",
         tuple(Query(quantile(share, READ), f"p{share * 100:g}") for share in QUANTILES),
     ),
@@ -157,26 +158,26 @@ LATENCY = (
     ),
     Panel(
         "p99 by type and cache result",
-        "The slowest one in a hundred.",
+        "The slowest one per cent of reads.",
         "s",
         (Query(quantile(0.99, READ, "resource_type, cache_result"), "{{resource_type}} {{cache_result}}"),),
     ),
     Panel(
         "Distribution",
-        "How many reads took how long.",
+        "Number of reads by latency.",
         "s",
         (Query(rate(f"{READ}_bucket", "le"), "{{le}}"),),
         "heatmap",
     ),
     Panel(
         "p95 of MCP by method",
-        "From the whole message to its result.",
+        "From the complete message to its result.",
         "s",
         (Query(quantile(0.95, OPERATION, "mcp_method_name"), "{{mcp_method_name}}"),),
     ),
     Panel(
         "Search",
-        "The wait for its turn and for the index included.",
+        "Including time spent queued and waiting for the index.",
         "s",
         tuple(
             Query(quantile(share, "choirbook_search_latency_seconds"), f"p{share * 100:g}")
@@ -201,31 +202,31 @@ CACHE = (
     ),
     Panel(
         "Reads by cache result",
-        "Hits and misses a second.",
+        "Hits and misses per second.",
         "reqps",
         (Query(rate(f"{READ}_count", "cache_result"), "{{cache_result}}"),),
     ),
     Panel(
         "Resources held",
-        "In memory, over all workers; each has a cache of its own.",
+        "In memory, on all workers; each has its own cache.",
         "none",
         (Query(gauge("mcp_resource_cache_size", "level"), "{{level}}"),),
     ),
     Panel(
         "Bytes held by form",
-        "Which shapes of documents fill the cache.",
+        "Which forms of documents fill the cache.",
         "bytes",
         (Query(gauge("mcp_resource_cache_form_bytes", "form"), "{{form}}"),),
     ),
     Panel(
         "Evictions",
-        "Resources put out a second, by the bound that was met. Next to none on a well server.",
+        "Resources evicted per second, by the limit that was reached. Close to none on a healthy server.",
         "ops",
         (Query(rate("mcp_resource_cache_evictions_total", "level, reason"), "{{level}}, {{reason}}"),),
     ),
     Panel(
         "Look-up",
-        "What the cache itself takes of a read.",
+        "Time that the cache lookup takes in a read.",
         "s",
         (
             Query(
@@ -235,14 +236,14 @@ CACHE = (
     ),
     Panel(
         "Redis look-ups",
-        f"{WITH_REDIS} Misses that asked Redis, by what came of it.",
+        f"{WITH_REDIS} Misses that asked Redis, by result.",
         "ops",
         (Query(rate("choirbook_shared_cache_lookups_total", "result"), "{{result}}"),),
         width=12,
     ),
     Panel(
         "Redis writes",
-        f"{WITH_REDIS} Values written, and those that were dropped.",
+        f"{WITH_REDIS} Values written, and values dropped.",
         "ops",
         (Query(rate("choirbook_shared_cache_writes_total", "result"), "{{result}}"),),
         width=12,
@@ -252,7 +253,7 @@ CACHE = (
 FAULTS = (
     Panel(
         "What works",
-        "1 is well. The watcher tells of edits; Redis and its feed are there only with --redis.",
+        "1 is healthy. The watcher reports edits; Redis and its feed are shown only with --redis.",
         "none",
         (
             Query(gauge("choirbook_watch_up", of="min"), "watcher"),
@@ -262,31 +263,31 @@ FAULTS = (
     ),
     Panel(
         "Catalog",
-        "Resources that are served, of all workers the fewest.",
+        "Resources served; the lowest number of any worker.",
         "none",
         (Query(gauge("choirbook_catalog_resources", "instance", "min"), "{{instance}}"),),
     ),
     Panel(
         "Changes of the catalog",
-        "How often it changed within the interval.",
+        "Number of changes within the interval.",
         "none",
         (Query(f"max(changes(choirbook_catalog_generation{{{OF_THESE}}}[$__rate_interval]))", "changes"),),
     ),
     Panel(
         "Failed reads",
-        "By reason, a second. ResourceNotFound and Invalid... are the client's doing.",
+        "Per second, by reason. ResourceNotFound and Invalid... are errors of clients.",
         "reqps",
         (Query(rate("mcp_resource_failed_reads_total", "reason"), "{{reason}}"),),
     ),
     Panel(
         "Stale reads",
-        "Reads a second answered with the last good content because the source failed.",
+        "Reads per second answered with the last good content because the source failed.",
         "reqps",
         (Query(rate("mcp_resource_stale_reads_total", "resource_type"), "{{resource_type}}"),),
     ),
     Panel(
         "Losses",
-        "Within the interval: surveys that failed, messages of the feed and lines of the log that were lost.",
+        "Within the interval: failed scans, lost messages of the feed, lost log lines.",
         "none",
         (
             Query(
@@ -301,13 +302,13 @@ FAULTS = (
     ),
     Panel(
         "Redis errors",
-        f"{WITH_REDIS} Calls a second that failed, by reason.",
+        f"{WITH_REDIS} Failed calls per second, by reason.",
         "ops",
         (Query(rate("choirbook_redis_errors_total", "reason"), "{{reason}}"),),
     ),
     Panel(
         "Breakers",
-        f"{WITH_REDIS} Workers that leave Redis alone, and how often one began to within the interval.",
+        f"{WITH_REDIS} Workers that bypass Redis, and how often one started to within the interval.",
         "none",
         (
             Query(gauge("choirbook_redis_open_breakers"), "open"),
@@ -319,19 +320,19 @@ FAULTS = (
     ),
     Panel(
         "Unverified in Redis",
-        f"{WITH_REDIS} Items a second whose signature or content was wrong, by kind. They were not used.",
+        f"{WITH_REDIS} Items per second whose signature or content was wrong, by kind. They were ignored.",
         "ops",
         (Query(rate("choirbook_redis_unverified_total", "kind"), "{{kind}}"),),
     ),
     Panel(
         "Refusals by share",
-        "How often a second a client address wanted more than its share, by what it wanted.",
+        "Refusals per second of requests beyond a client address's share, by what was requested.",
         "ops",
         (Query(rate("choirbook_share_refusals_total", "share"), "{{share}}"),),
     ),
     Panel(
         "Traces",
-        "Only where OTEL_* asks for them. Spans a second that arrived, and that were lost, by reason.",
+        "Only with OTEL_* settings. Spans per second that were delivered, and that were lost, by reason.",
         "ops",
         (
             Query(rate("choirbook_trace_spans_exported_total"), "arrived"),
@@ -341,7 +342,7 @@ FAULTS = (
     ),
     Panel(
         "Ended streams",
-        "A second, by reason. slow: clients that do not take what is sent.",
+        "Per second, by reason. slow: clients that do not read what is sent.",
         "ops",
         (Query(rate("choirbook_ended_streams_total", "reason"), "{{reason}}"),),
     ),
@@ -350,7 +351,7 @@ FAULTS = (
 PROCESS = (
     Panel(
         "Workers",
-        "Alive and wanted, and how many took the place of others since the start.",
+        "Running and wanted, and how many were replaced since the start.",
         "none",
         (
             Query(gauge("choirbook_workers"), "alive"),
@@ -360,22 +361,22 @@ PROCESS = (
     ),
     Panel(
         "CPU",
-        "Seconds of CPU a second; near 1 for each worker it is all they can have.",
+        "CPU seconds per second; near 1 per worker, CPU is exhausted.",
         "none",
         (Query(rate("process_cpu_seconds_total", "instance"), "{{instance}}"),),
     ),
     Panel(
         "Memory",
-        "Resident; what workers share counts for each.",
+        "Resident memory; memory that workers share counts for each.",
         "bytes",
         (
             Query(gauge("process_resident_memory_bytes", "instance"), "{{instance}}"),
-            Query(gauge("mcp_resource_cache_bytes"), "of which cached documents"),
+            Query(gauge("mcp_resource_cache_bytes"), "cached documents"),
         ),
     ),
     Panel(
         "Event loop",
-        "How late it is with what is due. While it is late, no request is answered.",
+        "Delay of scheduled work. While the loop is late, no request is answered.",
         "s",
         tuple(
             Query(quantile(share, "choirbook_event_loop_lag_seconds"), f"p{share * 100:g}")
@@ -384,17 +385,17 @@ PROCESS = (
     ),
     Panel(
         "File descriptors",
-        "Open ones of all workers, how many one may have, and how many workers have few left.",
+        "Open descriptors of all workers, the limit of one worker, and workers with few left.",
         "none",
         (
             Query(gauge("process_open_fds", "instance"), "{{instance}}"),
             Query(gauge("process_max_fds", of="min"), "limit of a worker"),
-            Query(gauge("choirbook_workers_short_of_descriptors"), "workers short of them"),
+            Query(gauge("choirbook_workers_short_of_descriptors"), "workers with few left"),
         ),
     ),
     Panel(
         "Garbage collector",
-        "Runs a second by generation.",
+        "Runs per second by generation.",
         "ops",
         (Query(rate("python_gc_collections_total", "generation"), "generation {{generation}}"),),
     ),

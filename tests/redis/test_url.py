@@ -30,11 +30,11 @@ def test_an_address_is_read(text: str, expected: RedisUrl) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "begins with none of"),
-        ("localhost:6379", "begins with none of"),
-        ("http://localhost", "begins with none of"),
-        ("redis://", "names no host"),
-        ("redis://:secret@", "names no host"),
+        ("", "must begin with"),
+        ("localhost:6379", "must begin with"),
+        ("http://localhost", "must begin with"),
+        ("redis://", "has no host"),
+        ("redis://:secret@", "has no host"),
         ("redis://host:port", "host or port"),
         ("redis://host:99999", "host or port"),
         ("redis://[::1", "host or port"),
@@ -43,10 +43,10 @@ def test_an_address_is_read(text: str, expected: RedisUrl) -> None:
         ("redis://host/99999999999999999999", "database is not a number"),
         ("redis://ho st", "percent-encode"),
         ("redis://host\n", "percent-encode"),
-        ("redis://host?socket_timeout=100", "query has more"),
-        ("redis://host?ca=/etc/ca.pem", "query has more"),
-        ("unix://run/redis.sock", "names no socket"),
-        ("unix:///", "names no socket"),
+        ("redis://host?socket_timeout=100", "query may have only"),
+        ("redis://host?ca=/etc/ca.pem", "query may have only"),
+        ("unix://run/redis.sock", "has no socket path"),
+        ("unix:///", "has no socket path"),
     ],
 )
 def test_what_is_wrong_with_an_address_is_told(text: str, why: str) -> None:

@@ -53,7 +53,10 @@ def page(results: Sequence[Result]) -> str:
         tag("main", *made),
         tag(
             "footer",
-            tag("p", "Made by choirbook perf report. This file is whole: it loads nothing from anywhere."),
+            tag(
+                "p",
+                "Made by choirbook perf report. This file is self-contained: it loads nothing from the network.",
+            ),
         ),
     )
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"

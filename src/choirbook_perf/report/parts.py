@@ -51,7 +51,7 @@ def figure(title: str, explanation: str, plot: Markup, numbers: Markup, legend: 
         tag("figcaption", tag("h3", title), tag("p", explanation)),
         legend,
         plot,
-        tag("details", tag("summary", "The figures of this plot"), numbers),
+        tag("details", tag("summary", "Figures of this plot"), numbers),
     )
 
 

@@ -25,7 +25,7 @@ def summary(result: Result) -> str:
     told = "" if hits is None else f", {figures.percent(hits)} of them hits"
     return (
         f"{figures.whole(requests)} requests in {figures.significant(result.duration_s)} s "
-        f"({figures.significant(rate)} a second){told}, {figures.whole(failed)} failed."
+        f"({figures.significant(rate)} per second){told}, {figures.whole(failed)} failed."
     )
 
 
@@ -134,9 +134,7 @@ def environment(subjects: Sequence[Subject]) -> Markup:
         "environment",
         "Environment",
         warning if len(machines) > 1 else Markup(""),
-        table(
-            "What the figures depend on", ("", *(one.name for one in subjects)), rows, texts=1 + len(subjects)
-        ),
+        table("Conditions of the runs", ("", *(one.name for one in subjects)), rows, texts=1 + len(subjects)),
     )
 
 

@@ -40,7 +40,7 @@ def _verdict(subject: Subject) -> Markup:
         for row in result.verdict
     ]
     reasons = [tag("li", f"{row.metric}: {row.reason}") for row in result.verdict if row.reason]
-    partial = tag("p", "The run was interrupted: this is what was measured until then.", class_="note")
+    partial = tag("p", "The run was interrupted: these are the results up to then.", class_="note")
     return join(
         tag("h3", subject.name, " ", badge(outcome(result))),
         tag("p", summary(result)),

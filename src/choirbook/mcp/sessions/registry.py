@@ -101,8 +101,8 @@ class Registry:
         try:
             found, self.count = await self._thread.run(self._use, use)
         except (sqlite3.Error, OSError) as error:
-            log.exception("the sessions' ledger cannot be used")
-            raise Overloaded("Sessions cannot be kept at the moment; go on without one.") from error
+            log.exception("cannot use the session store")
+            raise Overloaded("Sessions are unavailable at the moment; continue without one.") from error
         self._on_count()
         return found
 
