@@ -153,8 +153,8 @@ def _deploy(options: argparse.Namespace) -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--case", action="append", choices=CASES, help="only this one (more than once)")
-    parser.add_argument("--rounds", type=int, default=5, help="pairs a case (default 5)")
+    parser.add_argument("--case", action="append", choices=CASES, help="run only this case; may be repeated")
+    parser.add_argument("--rounds", type=int, default=5, help="pairs of runs per case (default 5)")
     parser.add_argument("--seconds", type=int, default=3, help="length of one run (default 3)")
     parser.add_argument("--connections", type=int, default=100, help="keep-alive connections (default 100)")
     parser.add_argument("--json", action="store_true", help="print every sample and the environment")
@@ -162,36 +162,36 @@ def _options() -> argparse.Namespace:
         "--max-ratio",
         type=float,
         metavar="R",
-        help="exit 1 when a case costs over R times its floor, 3 when the rounds scatter too much to say",
+        help="exit 1 if a case costs over R times its floor, 3 if the rounds scatter too much to decide",
     )
     parser.add_argument(
         "--observation",
         action="store_true",
-        help="compare Choirbook that is observed with Choirbook that is not, instead of with the floor",
+        help="compare Choirbook with and without observation, instead of with the floor",
     )
     parser.add_argument(
         "--max-cost",
         type=float,
         metavar="C",
-        help="with --observation: exit 1 when it takes more than this share of throughput, such as 0.10, "
-        "3 when the rounds scatter too much to say",
+        help="with --observation: exit 1 if it takes more than this share of throughput, such as 0.10, 3 if "
+        "the rounds scatter too much to decide",
     )
     parser.add_argument(
         "--deployment",
         action="store_true",
-        help="compare one worker with one that has Redis, and with two, instead of with the floor; "
-        f"from {gate.ROUNDS_NEEDED} rounds on exit as --max-ratio does",
+        help="compare one worker with one that has Redis, and with two, instead of with the floor; with "
+        f"{gate.ROUNDS_NEEDED} rounds or more, exit like --max-ratio",
     )
     options = parser.parse_args()
     if options.deployment and (options.observation or options.max_ratio is not None):
-        parser.error("--deployment has limits of its own: leave out the other comparisons")
+        parser.error("--deployment has its own limits: omit the other comparisons")
     if options.max_cost is not None and not options.observation:
-        parser.error("--max-cost is about observation: add --observation")
+        parser.error("--max-cost applies to observation: add --observation")
     if options.max_ratio is not None and options.observation:
-        parser.error("--max-ratio is about the floor: leave out --observation")
+        parser.error("--max-ratio compares with the floor: omit --observation")
     for flag, limit in (("--max-ratio", options.max_ratio), ("--max-cost", options.max_cost)):
         if limit is not None and options.rounds < gate.ROUNDS_NEEDED:
-            parser.error(f"{flag} needs at least {gate.ROUNDS_NEEDED} rounds: fewer cannot say")
+            parser.error(f"{flag} needs at least {gate.ROUNDS_NEEDED} rounds: fewer are inconclusive")
     return options
 
 

@@ -214,7 +214,7 @@ async def _turn(server: Server, pages: int, options: argparse.Namespace) -> Turn
             f"{reads_per_s:.0f} reads a second were sent instead of {options.rate}: lower --rate"
         )
     if min(ticks, default=options.seconds) < options.seconds / 2:
-        raise RuntimeError(f"the server was silent: in {options.seconds} s it told its pages {ticks} times")
+        raise RuntimeError(f"the server sent its pages too few updates: {ticks} in {options.seconds} s")
     return Turn(spent_s / taken_s, reads_per_s, sum(ticks))
 
 
@@ -230,12 +230,12 @@ async def _read(port: int, rate: int, count: int) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dashboards", description=__doc__)
-    parser.add_argument("--dashboards", type=int, default=10, help="how many are open (default 10)")
-    parser.add_argument("--chromium", action="store_true", help="have one of them open in a real Chromium")
+    parser.add_argument("--dashboards", type=int, default=10, help="number of open dashboards (default 10)")
+    parser.add_argument("--chromium", action="store_true", help="open one of them in a real Chromium")
     parser.add_argument("--rounds", type=int, default=6, help="pairs of turns (default 6)")
     parser.add_argument("--seconds", type=int, default=10, help="length of one turn (default 10)")
-    parser.add_argument("--rate", type=int, default=300, help="reads a second (default 300)")
-    parser.add_argument("--workers", type=int, default=1, help="of each server (default 1)")
+    parser.add_argument("--rate", type=int, default=300, help="reads per second (default 300)")
+    parser.add_argument("--workers", type=int, default=1, help="workers of each server (default 1)")
     parser.add_argument("--json", action="store_true", help="print every turn and the environment")
     parser.add_argument(
         "--keep", action="store_true", help="keep the result, and show it in docs/dashboard.md"
@@ -244,14 +244,14 @@ def _options() -> argparse.Namespace:
         "--max-cost",
         type=float,
         metavar="C",
-        help=f"exit 1 when they cost more of a core than this, such as {LIMIT}, 3 when the rounds scatter "
-        "too much to say",
+        help=f"exit 1 if they cost more of a core than this, such as {LIMIT}, 3 if the rounds scatter too "
+        "much to decide",
     )
     options = parser.parse_args()
     if min(options.dashboards, options.rounds, options.seconds, options.rate, options.workers) < 1:
-        parser.error("--dashboards, --rounds, --seconds, --rate and --workers are at least 1")
+        parser.error("--dashboards, --rounds, --seconds, --rate and --workers must be at least 1")
     if options.max_cost is not None and options.rounds < gate.ROUNDS_NEEDED:
-        parser.error(f"--max-cost needs at least {gate.ROUNDS_NEEDED} rounds: fewer cannot say")
+        parser.error(f"--max-cost needs at least {gate.ROUNDS_NEEDED} rounds: fewer are inconclusive")
     return options
 
 

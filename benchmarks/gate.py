@@ -66,4 +66,7 @@ def _told(row: Row, limit: float) -> str:
     found = f"{row.case}: {row.ratio:.2f} times its floor, between {row.low:.2f} and {row.high:.2f} at 95 %"
     if row.outcome == FAILED:
         return f"{found}, where {limit:g} is allowed. Find where the time goes with: choirbook perf profile"
-    return f"{found}: too noisy to say whether {limit:g} is kept. Run more rounds, or on a quieter machine."
+    return (
+        f"{found}: too noisy to decide whether it is within {limit:g}. Run more rounds, or on a quieter "
+        "machine."
+    )

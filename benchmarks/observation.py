@@ -154,4 +154,7 @@ def _told(row: gate.Row, limit: float) -> str:
     found = f"{row.case}: {row.ratio:.1%} of throughput, between {row.low:.1%} and {row.high:.1%} at 95 %"
     if row.outcome == gate.FAILED:
         return f"{found}, where {limit:.0%} is allowed. Find where the time goes with: choirbook perf profile"
-    return f"{found}: too noisy to say whether {limit:.0%} is kept. Run more rounds, or on a quieter machine."
+    return (
+        f"{found}: too noisy to decide whether it is within {limit:.0%}. Run more rounds, or on a quieter "
+        "machine."
+    )

@@ -250,12 +250,12 @@ def print_table(result: dict[str, Any]) -> None:
     print(f"start to ready, one file{result['floor']['ready_s']:8.2f} s")
     print(f"start to ready, all     {result['ready_s']:8.2f} s")
     for when, size in result["bytes_per_resource"].items():
-        print(f"memory after {when:<11}{size / 1024:8.2f} KiB a resource")
+        print(f"memory after {when:<11}{size / 1024:8.2f} KiB per resource")
     print(f"changes show after      {result['changed']['shown_s']:8.2f} s")
     print(f"{'requests':<34}{'count':>7}{'p50 ms':>9}{'p95 ms':>9}{'longest':>9}")
     rows = {
         "reads, one file": result["floor"]["reads"],
-        "reads while surveyed": result["surveyed"],
+        "reads during scans": result["surveyed"],
         f"reads while {result['changes']} files change": result["changed"]["reads"],
     }
     for surface, pages in result["listing"].items():
@@ -274,14 +274,18 @@ def as_json(value: Any) -> Any:
 def main() -> None:
     """Run the measurement."""
     parser = argparse.ArgumentParser(prog="scripts/scale", description=__doc__)
-    parser.add_argument("--files", type=int, default=100_000, help="documents there are (default 100000)")
-    parser.add_argument("--changes", type=int, default=10_000, help="files that change (default 10000)")
-    parser.add_argument("--seconds", type=int, default=10, help="of reading during surveys (default 10)")
+    parser.add_argument("--files", type=int, default=100_000, help="number of documents (default 100000)")
+    parser.add_argument(
+        "--changes", type=int, default=10_000, help="number of files that change (default 10000)"
+    )
+    parser.add_argument(
+        "--seconds", type=int, default=10, help="seconds of reading during scans (default 10)"
+    )
     parser.add_argument("--json", action="store_true", help="print all figures and the environment")
     parser.add_argument("--rewrite", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if not 0 < options.changes < options.files:
-        parser.error("--changes has to be at least 1 and less than --files")
+        parser.error("--changes must be at least 1 and less than --files")
     if options.rewrite is not None:
         rewrite(options.rewrite, options.changes)
         return

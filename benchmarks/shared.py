@@ -169,11 +169,11 @@ def _table(rows: list[Row]) -> str:
 def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.shared", description=__doc__)
     parser.add_argument("--rounds", type=int, default=1000, help="reads of each form in each way")
-    parser.add_argument("--bytes", type=int, default=20_000, help="about how long the document is")
+    parser.add_argument("--bytes", type=int, default=20_000, help="approximate size of the document")
     parser.add_argument("--json", action="store_true", help="print JSON")
     found = parser.parse_args(arguments)
     if found.rounds < 1 or not 1 <= found.bytes <= _MAX_BYTES // 2:
-        parser.error("--rounds is 1 or more, --bytes between 1 and 4194304")
+        parser.error("--rounds must be at least 1, --bytes between 1 and 4194304")
     return found
 
 

@@ -146,7 +146,7 @@ def _wait_for_all(selector: selectors.BaseSelector, count: int) -> list[float]:
     end_s = time.monotonic() + DEADLINE_S
     while len(told_s) < count:
         if time.monotonic() > end_s:
-            raise RuntimeError(f"{len(told_s)} of {count} streams were told within {DEADLINE_S:g} s")
+            raise RuntimeError(f"{len(told_s)} of {count} streams were notified within {DEADLINE_S:g} s")
         for key, _ in selector.select(1.0):
             data = key.fileobj.recv(65536)  # type: ignore[union-attr]
             if not data:
@@ -257,8 +257,8 @@ def _rss_bytes(pid: int) -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.streams", description=__doc__)
-    parser.add_argument("--streams", type=int, default=5000, help="how many to open (default 5000)")
-    parser.add_argument("--edits", type=int, default=5, help="how many to make (default 5)")
+    parser.add_argument("--streams", type=int, default=5000, help="number of streams to open (default 5000)")
+    parser.add_argument("--edits", type=int, default=5, help="number of edits to make (default 5)")
     parser.add_argument("--json", action="store_true", help="print every round and the environment")
     return parser.parse_args()
 

@@ -84,7 +84,7 @@ def shoot(shot: Shot, seconds: int, connections: int, core: int, scratch: Path) 
     done = subprocess.run([*pinned(core), *command], capture_output=True, text=True, check=True)
     match = _RESULT.search(done.stdout)
     if match is None:
-        raise RuntimeError(f"wrk said nothing that could be read: {done.stdout} {done.stderr}")
+        raise RuntimeError(f"wrk printed no readable result: {done.stdout} {done.stderr}")
     requests, duration_us, p50_us, p95_us, p99_us, errors = (int(figure) for figure in match.groups())
     if errors:
         raise RuntimeError(f"{errors} of {requests} responses failed")

@@ -35,7 +35,7 @@ def problems(name: str) -> Iterator[str]:
         lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:
         return
-    rules = [("a path of one machine", PLACE)]
+    rules = [("a machine-specific path", PLACE)]
     rules += [("a host or place to install from", HOST)] if PINS.search(name) else []
     rules += [("a tab or trailing space", SPACES)] if name.endswith(".py") else []
     for number, line in enumerate(lines, start=1):

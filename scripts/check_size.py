@@ -51,7 +51,9 @@ def main() -> int:
     sizes = [function_lines(function) for source in sources.values() for function in functions(source)]
     median = statistics.median(sizes or [0])
     if median >= MEDIAN_FUNCTION_LINES:
-        problems.append(f"src: the median function has {median:g} lines, not under {MEDIAN_FUNCTION_LINES}")
+        problems.append(
+            f"src: the median function has {median:g} lines, which must be under {MEDIAN_FUNCTION_LINES}"
+        )
     print(*problems, f"Sizes: {len(sizes)} functions, median {median:g} lines", sep="\n")
     return 1 if problems else 0
 

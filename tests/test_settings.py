@@ -121,13 +121,13 @@ def test_a_variable_of_an_environment_file_that_cannot_be_read_is_named(tmp_path
         ("CHOIRBOOK_ADMIN_TOKENFILE", "Did you mean CHOIRBOOK_ADMIN_TOKEN_FILE?"),
         ("CHOIRBOOK_REDIS", "Did you mean REDIS_URL?"),
         ("CHOIRBOOK_METRICS_PORT", "Did you mean CHOIRBOOK_METRICS?"),
-        ("CHOIRBOOK_ZZZZZZ", "Variables whose names begin with CHOIRBOOK_ are settings"),
+        ("CHOIRBOOK_ZZZZZZ", "Every variable that begins with CHOIRBOOK_ must be a setting"),
     ],
 )
 def test_an_unknown_variable_of_this_product_stops_the_start(
     tmp_path: Path, name: str, suggestion: str
 ) -> None:
-    with pytest.raises(InvalidSettings, match=f"{name} in the environment is no setting") as caught:
+    with pytest.raises(InvalidSettings, match=f"{name} in the environment is not a setting") as caught:
         loaded(environment={name: "1", "OTHER_PROT": "1"})
     assert suggestion in caught.value.message
     env_file = tmp_path / "settings.env"
@@ -141,7 +141,7 @@ def test_every_field_is_a_variable_that_is_known(field: str) -> None:
     try:
         loaded(environment={f"CHOIRBOOK_{field.upper()}": "?"})
     except InvalidSettings as error:
-        assert "is no setting" not in error.message  # noqa: PT017 - a value may be wrong, the name is not
+        assert "is not a setting" not in error.message  # noqa: PT017 - a value may be wrong, the name is not
 
 
 def test_variables_that_kubernetes_sets_for_a_service_of_this_name_are_no_mistake_of_the_operator() -> None:
@@ -165,7 +165,7 @@ def test_variables_that_kubernetes_sets_for_a_service_of_this_name_are_no_mistak
         (b"port = ", "is not valid TOML"),
         (b"\xff", "is not valid TOML"),
         (b"prot = 1", "unknown key 'prot'. Did you mean 'port'?"),
-        (b"port = 'x'", "not usable"),
+        (b"port = 'x'", "settings are invalid"),
         (b"root = 5", "root"),
         (b"port = 99999", "port"),
     ],

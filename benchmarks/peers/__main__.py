@@ -22,7 +22,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/peers", description=__doc__)
     parser.add_argument("--rounds", type=_positive, default=5, help="turns of each server (default 5)")
     parser.add_argument("--seconds", type=_positive, default=3, help="length of a turn (default 3)")
-    parser.add_argument("--connections", type=_positive, default=100, help="kept alive (default 100)")
+    parser.add_argument(
+        "--connections", type=_positive, default=100, help="keep-alive connections (default 100)"
+    )
     parser.add_argument(
         "--peers",
         type=_peers,
@@ -30,7 +32,7 @@ def main() -> None:
         metavar="NAME,...",
         help=f"which servers (default all: {','.join(PEERS)})",
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the result there, as JSON")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the result to this file, as JSON")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     asked = parser.parse_args()
     if lacking := missing():
@@ -46,7 +48,7 @@ def main() -> None:
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
 
 

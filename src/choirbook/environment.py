@@ -71,8 +71,8 @@ def refuse_unknown(variables: Mapping[str, str], known: Collection[str], where: 
     for name in sorted(variables):
         if name.startswith(PREFIX) and name not in known and not _is_service_link(name, variables[name]):
             raise InvalidSettings(
-                f"{name} in {where} is no setting. {_suggestion(name, known)}"
-                f"Variables whose names begin with {PREFIX} are settings: correct the name, or unset it."
+                f"{name} in {where} is not a setting. {_suggestion(name, known)}Every variable that begins "
+                f"with {PREFIX} must be a setting: correct its name, or unset it."
             )
 
 

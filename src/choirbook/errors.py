@@ -201,7 +201,8 @@ class ShareTaken(RequestError):
 def exhausted() -> Overloaded:
     """Make the error for what needs a descriptor when none is left."""
     return Overloaded(
-        "The server has no file descriptor left for this. What it holds in memory is served; try again later."
+        "The server has no free file descriptor for this request. Cached documents are still served; try "
+        "again later."
     )
 
 

@@ -246,7 +246,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         has_file = self.redis_secret_file is not None
         if has_file and (self.redis_secret or self.redis_previous_secret):
             raise InvalidSettings(
-                "The Redis secret is given twice: by CHOIRBOOK_REDIS_SECRET and by a file. Give one."
+                "The Redis secret is set twice: by CHOIRBOOK_REDIS_SECRET and by a file. Use one of them."
             )
         if self.redis_previous_secret and not self.redis_secret:
             raise InvalidSettings(
@@ -254,9 +254,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             )
         if not (url.is_local or self.redis_secret or has_file or self.redis_unsigned):
             raise InvalidSettings(
-                f"Redis at {url.place} is not on this machine, and what others write there would be served. "
-                "Set CHOIRBOOK_REDIS_SECRET or --redis-secret-file to the same secret on every host (make one "
-                "with: openssl rand -hex 32), or pass --redis-unsigned to believe whoever can write there."
+                f"Redis at {url.place} is on another machine, and whatever others write there would be "
+                "served. Set CHOIRBOOK_REDIS_SECRET or --redis-secret-file to the same secret on every host "
+                "(create one with: openssl rand -hex 32), or pass --redis-unsigned to trust everyone who "
+                "can write there."
             )
         for secret, name in (
             (self.redis_secret, "CHOIRBOOK_REDIS_SECRET"),
@@ -269,7 +270,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         has_token, has_file = bool(self.admin_token), self.admin_token_file is not None
         if has_token and has_file:
             raise InvalidSettings(
-                "The admin token is given twice: by CHOIRBOOK_ADMIN_TOKEN and by a file. Give one."
+                "The admin token is set twice: by CHOIRBOOK_ADMIN_TOKEN and by a file. Use one of them."
             )
         if isinstance(address, LoopbackAddress) and not has_token and not has_file:
             raise InvalidSettings(
@@ -313,7 +314,7 @@ def parse_networks(entries: tuple[str, ...]) -> tuple[Network, ...]:
             networks.append(ipaddress.ip_network(entry, strict=False))
         except ValueError as error:
             raise InvalidSettings(
-                f"The trusted proxy {entry!r} is no address, no network such as 10.0.0.0/8, and not 'unix'."
+                f"The trusted proxy {entry!r} is not an address, a network such as 10.0.0.0/8, or 'unix'."
             ) from error
     return tuple(networks)
 
@@ -327,14 +328,14 @@ def _check_names(hosts: tuple[str, ...], origins: tuple[str, ...]) -> None:
     for host in hosts:
         if host != ANY_HOST and not _HOST_NAME.match(host) and not _is_ipv6(host):
             raise InvalidSettings(
-                f"The allowed host {host!r} is no host name. Write the name alone, without scheme and port, "
-                "such as standards.example."
+                f"The allowed host {host!r} is not a host name. Write the name alone, without scheme and "
+                "port, such as standards.example."
             )
     for origin in origins:
         if not _ORIGIN.match(origin.rstrip("/")):
             raise InvalidSettings(
-                f"The allowed origin {origin!r} is no origin. "
-                "Write scheme and host, such as https://agents.example."
+                f"The allowed origin {origin!r} is not an origin. Write scheme and host, such as "
+                "https://agents.example."
             )
 
 
@@ -359,7 +360,7 @@ def check_admin_token(token: str, what: str) -> None:
     if _TOKEN.match(token) is None:
         raise InvalidSettings(
             f"{what} must be at least {MIN_TOKEN_CHARACTERS} letters, digits or -._~+/= without spaces. "
-            "Make one with: openssl rand -hex 32"
+            "Create one with: openssl rand -hex 32"
         )
 
 
@@ -376,7 +377,7 @@ def check_redis_secret(secret: str, what: str) -> None:
     if _SECRET.match(secret) is None or len(set(secret)) < _MIN_SECRET_VARIETY:
         raise InvalidSettings(
             f"{what} must be {MIN_SECRET_CHARACTERS} or more letters, digits or -._~+/= without spaces, and "
-            "not the same few again and again. Make one with: openssl rand -hex 32"
+            "not a few repeated characters. Create one with: openssl rand -hex 32"
         )
 
 
@@ -421,7 +422,7 @@ def load(
     try:
         return msgspec.convert(merged, Settings, dec_hook=_decode_path)
     except msgspec.ValidationError as error:
-        raise InvalidSettings(f"The settings are not usable: {error}.") from error
+        raise InvalidSettings(f"The settings are invalid: {error}.") from error
 
 
 def _from_file(config: Path) -> dict[str, Any]:

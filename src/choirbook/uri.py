@@ -65,10 +65,12 @@ def split_uri(text: str) -> UriParts:
         raise InvalidUri("The URI has no scheme. Write it like mcp://resources/sdlc/core.")
     for mark, what in (("#", "a fragment"), ("?", "a query")):
         if mark in rest:
-            raise InvalidUri(f"The URI has {what}, which no resource of this library has. Leave it out.")
+            raise InvalidUri(
+                f"The URI has {what}, which resource URIs of this library never have. Remove it."
+            )
     authority, _, path = rest.partition("/")
     if "@" in authority or ":" in authority:
-        raise InvalidUri("The URI has user information or a port. Leave them out.")
+        raise InvalidUri("The URI has user information or a port. Remove them.")
     if not _AUTHORITY.match(authority):
         raise InvalidUri(
             "The URI's authority is empty or malformed. Write it like mcp://resources/sdlc/core."

@@ -65,15 +65,17 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> str:
             return greeting[1]
         time.sleep(_POLL_S)
     raise ServerUnreachable(
-        f"The run's own Choirbook did not answer within {_READY_S:g} s. It said: {told[-400:]}"
+        f"The Choirbook for this run did not answer within {_READY_S:g} s. Its last output: {told[-400:]}"
     )
 
 
 def _refusal(told: str) -> BadInput | ToolMissing:
     if "No module named choirbook" in told:
-        return ToolMissing("There is no Choirbook to start here. Install it, or name a server with --url.")
-    last = told.strip().splitlines()[-1:] or ["it ended without a word"]
-    return BadInput(f"The run's own Choirbook did not start: {last[0].removeprefix('choirbook: ')}")
+        return ToolMissing(
+            "Choirbook is not installed here, so none can be started. Install it, or name a server with --url."
+        )
+    last = told.strip().splitlines()[-1:] or ["it ended without output"]
+    return BadInput(f"The Choirbook for this run did not start: {last[0].removeprefix('choirbook: ')}")
 
 
 def _is_ready(url: str) -> bool:

@@ -49,7 +49,7 @@ def _run(arguments: Sequence[str] | None) -> None:
 def _app() -> typer.Typer:
     app = typer.Typer(
         name="perf",
-        help="Prove how fast a resource server is: load it, measure it, hold it to thresholds.",
+        help="Measure how fast a resource server is, and check the results against thresholds.",
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,
@@ -62,4 +62,4 @@ def _app() -> typer.Typer:
 
 
 def _root() -> None:
-    """Prove how fast a resource server is: load it, measure it, hold it to thresholds."""
+    """Measure how fast a resource server is, and check the results against thresholds."""

@@ -64,7 +64,7 @@ def loading(requests: list[Request], connections: int) -> Iterator[list[Count]]:
         finally:
             counts.append(_stop(process))
     if counts[0].answered == counts[0].failed:
-        raise ServerUnreachable("The server answered none of the requests well. Its log says why.")
+        raise ServerUnreachable("The server answered no request successfully. See its log for the reason.")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> Count:

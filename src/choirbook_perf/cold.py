@@ -124,7 +124,7 @@ def judge(reads: list[FirstRead], limit_ms: float, method: str) -> Verdict:
     else:
         reason = f"all {len(reads)} cold reads took at most {limit_ms:g} ms"
     if reads and warm:
-        reason += f"; {warm} came from the page cache, which could not be emptied for them (method: {method})"
+        reason += f"; {warm} came from the page cache, which could not be emptied (method: {method})"
     return Verdict(
         is_preloading_needed=bool(over),
         is_certain=bool(over) or (bool(reads) and not warm),
@@ -189,7 +189,9 @@ def table_of(cold: Cold) -> str:
             f"\nserve --preload had read {ahead.preloaded} URIs {ahead.finished_ms:.0f} ms after its start."
         )
     verdict = cold.verdict
-    answer = "yes" if verdict.is_preloading_needed else ("no" if verdict.is_certain else "not as far as seen")
+    answer = (
+        "yes" if verdict.is_preloading_needed else ("no" if verdict.is_certain else "not as far as measured")
+    )
     out.append(f"\nIs preloading needed? {answer}: {verdict.reason}.")
     if verdict.reads:
         out.append(f"The slowest, {verdict.slowest_ms:.2f} ms: {verdict.slowest_uri}")

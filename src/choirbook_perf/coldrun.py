@@ -35,7 +35,7 @@ class ColdOptions(NamedTuple):
 
     library: Path
     rounds: int
-    """Starts of each kind."""
+    """Number of starts of each kind."""
     resources: int
     """Read at most so many, evenly spread."""
     limit_ms: float
@@ -185,8 +185,8 @@ class ColdRun:
         others = {each.answer.cache_result for each in taken} - {cache_result, "unknown"}
         if others:
             raise ServerUnreachable(
-                f"Reads that should be of cache result {cache_result!r} were {', '.join(sorted(others))}: "
-                "the library changes, or does not fit into the cache. Measure a copy that nobody edits."
+                f"Reads expected to have cache result {cache_result!r} had {', '.join(sorted(others))}: the "
+                "library changes, or does not fit in the cache. Measure a copy that nobody edits."
             )
         self._steady.append(
             Steady(cache_result=cache_result, form=form, samples_ms=[each.ms for each in taken])
@@ -218,13 +218,15 @@ def timed(connection: http.client.HTTPConnection, request: Request) -> _Timed:
         response = connection.getresponse()
         body = response.read()
     except (OSError, http.client.HTTPException) as error:
-        raise ServerUnreachable(f"The server went away at {path}: {error}. Its log says why.") from error
+        raise ServerUnreachable(
+            f"The connection to the server broke while reading {path}: {error}. See its log for the reason."
+        ) from error
     ms = (perf_counter() - start_s) * 1000
     target = HttpTarget if request.method == "GET" else McpTarget
     answer = target.judge(response.status, response.headers, body)
     if answer.failure:
         raise ServerUnreachable(
-            f"{path} was not read: {answer.failure}. 'choirbook check' looks for the reason."
+            f"{path} was not read: {answer.failure}. Run 'choirbook check' to find the reason."
         )
     return _Timed(ms, answer)
 
@@ -240,7 +242,7 @@ def _ask(process: subprocess.Popen[bytes], request: Request) -> float:
         taken_s = perf_counter()
     answer = McpTarget.judge(200, {"content-type": "application/json"}, line)
     if answer.failure:
-        raise ServerUnreachable(f"'choirbook stdio' did not answer well: {answer.failure}.")
+        raise ServerUnreachable(f"'choirbook stdio' failed to answer: {answer.failure}.")
     return taken_s
 
 
@@ -254,7 +256,7 @@ def _wait_preloaded(connection: http.client.HTTPConnection) -> int:
         if not state.preloading:
             return state.preloaded
     raise ServerUnreachable(
-        f"Preloading did not end within {_PRELOAD_DEADLINE_S:g} s. The server's log says why."
+        f"Preloading did not end within {_PRELOAD_DEADLINE_S:g} s. See the server's log for the reason."
     )
 
 

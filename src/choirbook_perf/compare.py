@@ -80,14 +80,16 @@ def check_comparable(old: Result, new: Result, *, across_machines: bool) -> None
     ours, theirs = old.environment, new.environment
     if ours.machine != theirs.machine and not across_machines:
         raise BadInput(
-            f"The runs are of different machines: {ours.cpu}, {ours.cores} cores, and {theirs.cpu}, "
-            f"{theirs.cores} cores. Run both on one, or compare all the same with --across-machines."
+            f"The runs are from different machines: {ours.cpu}, {ours.cores} cores, and {theirs.cpu}, "
+            f"{theirs.cores} cores. Run both on one machine, or pass --across-machines to compare them "
+            "anyway."
         )
     for name in ("name", "users", "think_time_s"):
         before, after = old.scenario.get(name), new.scenario.get(name)
         if before != after:
             raise BadInput(
-                f"The runs are of different loads: {name} is {before!r} and {after!r}. Run both alike."
+                f"The runs have different loads: {name} is {before!r} and {after!r}. Run both with the same "
+                "load."
             )
 
 
@@ -122,7 +124,7 @@ def check(changes: Sequence[Change], margin: float) -> None:
             "; ".join(f"{each.metric} ({each.reason})" for each in unsure)
             or "the runs have nothing in common"
         )
-        raise Inconclusive(f"Too short or too noisy to say: {told}. Run for longer.")
+        raise Inconclusive(f"Too short or too noisy to decide: {told}. Run for longer.")
 
 
 def _latencies(old: Result, new: Result, margin: float, generator: np.random.Generator) -> Iterator[Change]:

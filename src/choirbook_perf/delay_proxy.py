@@ -36,7 +36,10 @@ def delayed(url: str, delay_ms: float) -> Iterator[str]:
     """
     parts = urlsplit(url)
     if parts.scheme != "http":
-        raise BadInput("--inject-delay works with http:// only, as it does not look into what it passes on.")
+        raise BadInput(
+            "--inject-delay works with http:// only, because its proxy does not decrypt TLS. Use an "
+            "http:// URL."
+        )
     command = [
         sys.executable,
         "-P",

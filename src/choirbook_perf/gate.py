@@ -56,7 +56,7 @@ def check(rows: Sequence[Row]) -> None:
     if unsure:
         names = "; ".join(f"{row.metric} ({row.reason})" for row in unsure)
         raise Inconclusive(
-            f"Too short or too noisy to say: {names}. Run for longer, or on a quieter machine."
+            f"Too short or too noisy to decide: {names}. Run for longer, or on a quieter machine."
         )
 
 
@@ -110,7 +110,7 @@ def _latency(series: Sequence[Series], threshold: Threshold) -> Row:
     requests = len(histogram)
     if requests == 0:
         kind = (
-            f"the server called none a {threshold.cache_result}"
+            f"the server reported no {threshold.cache_result}"
             if threshold.cache_result
             else "none was answered"
         )

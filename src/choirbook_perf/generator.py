@@ -72,7 +72,7 @@ def generate(
     if is_partial:
         raise Inconclusive("Interrupted before anything was measured.")
     said = log.read_text(encoding="utf-8").strip().splitlines() if log.exists() else []
-    raise ToolMissing(f"Locust ended with {code}: {said[-1] if said else 'it said nothing'}")
+    raise ToolMissing(f"Locust ended with {code}: {said[-1] if said else 'no output'}")
 
 
 def work(plan: Plan, master_host: str, shape: Shape, scratch: Path) -> None:

@@ -26,7 +26,7 @@ def write_text(path: Path, text: str) -> None:
         with suppress(OSError):
             scratch.unlink()
         raise OutputFailed(
-            f"{path} cannot be written: {error.strerror or error}. Choose another place."
+            f"{path} cannot be written: {error.strerror or error}. Choose another path."
         ) from error
 
 

@@ -109,7 +109,7 @@ def documents_of(library: Path) -> list[Document]:
         )
     found = msgspec.json.decode(listed, type=list[Document])
     if not found:
-        raise EmptyLibrary(f"The library {library} has no documents that could be served. Put files into it.")
+        raise EmptyLibrary(f"The library {library} has no documents to serve. Add files to it.")
     return found
 
 

@@ -92,4 +92,4 @@ def _check_url(url: str) -> None:
     except ValueError:
         is_url = False
     if not is_url:
-        raise BadInput(f"{url!r} is no URL of a server. Give one such as http://127.0.0.1:8000.")
+        raise BadInput(f"{url!r} is not the URL of a server. Pass one such as http://127.0.0.1:8000.")

@@ -134,8 +134,8 @@ class HttpProbe:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             pass  # told below
         raise ServerUnreachable(
-            f"{self.url} answers, but {path} is no listing of resources (status {response.status}). Name the "
-            "paths to read with --scenario, or use --protocol mcp with the URL of an MCP endpoint."
+            f"{self.url} answers, but {path} is not a list of resources (status {response.status}). Name "
+            "the paths to read with --scenario, or use --protocol mcp with the URL of an MCP endpoint."
         )
 
 
@@ -151,8 +151,8 @@ class McpProbe:
             self.era = "modern"
         elif era == "modern":
             raise ServerUnreachable(
-                f"{self.url} does not serve MCP {MODERN_VERSION} (server/discover failed). "
-                "Use --era handshake or auto, or give the URL of its MCP endpoint."
+                f"{self.url} does not serve MCP {MODERN_VERSION} (server/discover failed). Use --era "
+                "handshake or auto, or pass the URL of its MCP endpoint."
             )
         else:
             self.era = "handshake"
@@ -203,8 +203,8 @@ class McpProbe:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             told = f": {error}"
         raise ServerUnreachable(
-            f"What answers at {self.url} is not an MCP server (status {response.status}{told}). Give the URL "
-            "of its MCP endpoint, such as http://127.0.0.1:8000/mcp, or use --protocol http."
+            f"The program at {self.url} is not an MCP server (status {response.status}{told}). Pass the URL "
+            "of an MCP endpoint, such as http://127.0.0.1:8000/mcp, or use --protocol http."
         )
 
 
@@ -215,6 +215,7 @@ def _reply(response: Response) -> Reply:
 def _not_empty(found: list[Listed], url: str) -> list[Listed]:
     if not found:
         raise EmptyLibrary(
-            f"The server at {url} lists no resources: there is nothing to read. Add documents to its library."
+            f"The server at {url} lists no resources, so there is nothing to read. Add documents to its "
+            "library."
         )
     return found

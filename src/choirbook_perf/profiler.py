@@ -165,7 +165,7 @@ def _ask_choirbook(kind: type[_Told], *flags: str) -> _Told:
     done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - our own command line
     if done.returncode != 0:
         told = done.stderr.decode(errors="replace").strip().splitlines()
-        raise ToolMissing(f"'choirbook stages' failed: {told[-1] if told else 'it said nothing'}")
+        raise ToolMissing(f"'choirbook stages' failed: {told[-1] if told else 'no output'}")
     return msgspec.json.decode(done.stdout, type=kind)
 
 
@@ -174,7 +174,7 @@ def _make_directory(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputFailed(
-            f"{path} cannot be made: {error.strerror}. Choose another place with --out."
+            f"{path} cannot be created: {error.strerror}. Choose another directory with --out."
         ) from error
 
 

@@ -85,14 +85,14 @@ def tables_of(profile: Profile) -> str:
 def _sampling_table(sampling: Sampling) -> str:
     under = f" under {sampling.load}, {sampling.requests:,} requests" if sampling.load else ""
     rows = [f"{sampling.samples:,} samples in {sampling.duration_s:g} s{under}", ""]
-    rows.append(f"{'own':>7}{'with all':>10}  the {len(sampling.slowest)} slowest functions")
+    rows.append(f"{'own':>7}{'total':>10}  the {len(sampling.slowest)} slowest functions")
     rows += [f"{each.own:>7.1%}{each.cumulative:>10.1%}  {each.function}" for each in sampling.slowest]
     return "\n".join(rows)
 
 
 def _calls_table(drive: CountedDrive) -> str:
     rows = [f"{drive.request}: calls per request, counted over {drive.requests:,}", ""]
-    rows.append(f"{'calls':>7}{'own us':>9}{'with all':>10}  function (times are inflated by the counting)")
+    rows.append(f"{'calls':>7}{'own us':>9}{'total us':>10}  function (counting inflates the times)")
     rows += [
         f"{each.calls_per_request:>7.2f}{each.own_us:>9.2f}{each.cumulative_us:>10.2f}  {each.function}"
         for each in drive.functions[:SLOWEST]

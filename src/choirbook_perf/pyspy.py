@@ -44,7 +44,7 @@ class Recording(NamedTuple):
 
     duration_s: int
     rate_hz: int
-    """Samples a second."""
+    """Samples per second."""
     all_threads: bool
     """Also those that do not hold the interpreter's lock. py-spy then counts some that wait as busy."""
 
@@ -78,7 +78,7 @@ def record(pid: int, form: str, path: Path, how: Recording) -> int:
             timeout=how.duration_s + _MARGIN_S,
         )
     except subprocess.TimeoutExpired as error:
-        raise ToolMissing(f"py-spy did not end in time with process {pid}. Try a lower --rate.") from error
+        raise ToolMissing(f"py-spy did not finish with process {pid} in time. Try a lower --rate.") from error
     if done.returncode != 0 or not path.is_file():
         raise failure_of(pid, _reason(pid) or done.stderr)
     samples = _SAMPLES.search(done.stdout + done.stderr)
@@ -96,11 +96,11 @@ def failure_of(pid: int, told: str) -> PerfError:
     """Return the error that py-spy's own words mean."""
     if _FORBIDDEN.search(told):
         return ToolMissing(
-            f"py-spy may not look at process {pid}. Run the command as root, allow it with "
+            f"py-spy has no permission to inspect process {pid}. Run the command as root, allow it with "
             "'sysctl kernel.yama.ptrace_scope=0', or give a container the capability SYS_PTRACE."
         )
     if _GONE.search(told):
-        return BadInput(f"There is no process {pid} to profile. Give the one of a running server with --pid.")
+        return BadInput(f"There is no process {pid} to profile. Pass the id of a running server with --pid.")
     first = next((line for line in told.splitlines() if line.startswith("Error:")), told.strip()[:200])
-    reason = first.removeprefix("Error:").strip() or "it said nothing"
+    reason = first.removeprefix("Error:").strip() or "no output"
     return BadInput(f"py-spy cannot profile process {pid}: {reason}")

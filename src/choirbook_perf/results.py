@@ -155,13 +155,13 @@ def load(path: Path) -> Result:
         raise BadInput(f"{path} is not a result file: {error}.") from error
     if head.get("format") != FORMAT:
         raise BadInput(
-            f"{path} is of format {head.get('format')!r}, this version reads format {FORMAT}. "
-            "Run the test again, or use the version of choirbook that wrote it."
+            f"{path} has format {head.get('format')!r}; this version reads format {FORMAT}. Run the test "
+            "again, or use the version of choirbook that wrote it."
         )
     try:
         return msgspec.json.decode(data, type=Result)
     except msgspec.MsgspecError as error:
-        raise BadInput(f"{path} is not a whole result file: {error}.") from error
+        raise BadInput(f"{path} is not a complete result file: {error}.") from error
 
 
 def save(result: Result, path: Path) -> None:

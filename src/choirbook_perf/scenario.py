@@ -127,7 +127,7 @@ def _check(scenario: Scenario, where: str) -> None:
     require(scenario.projects and all(scenario.projects), "projects must be a list of one or more names")
     require(len(set(scenario.projects)) == len(scenario.projects), "each of the projects must be named once")
     names = [task.name for task in scenario.tasks]
-    require(len(set(names)) == len(names), "two tasks have the same name; a name says which row is which")
+    require(len(set(names)) == len(names), "two tasks have the same name; names must be unique")
     for task in scenario.tasks:
         require(task.name, "a task has an empty name")
         require(1 <= task.weight <= _MAX_WEIGHT, f"task {task.name!r}: weight must be 1 to {_MAX_WEIGHT}")
@@ -159,7 +159,7 @@ def parse_think_time(text: str) -> ThinkTime:
     except ValueError:
         range_s = (math.nan, math.nan)
     if not _is_think_time(range_s):
-        raise BadInput(f"--think-time {text!r} is no range of seconds. Give one such as 0.1-0.5, or none.")
+        raise BadInput(f"--think-time {text!r} is not a range of seconds. Pass one such as 0.1-0.5, or none.")
     return range_s
 
 
@@ -173,5 +173,5 @@ def parse_duration_s(text: str) -> int:
     hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0)
     total_s = hours * 3600 + minutes * 60 + seconds
     if total_s == 0:
-        raise BadInput(f"--run-time {text!r} is no duration. Give one such as 5m, 90s or 1h30m.")
+        raise BadInput(f"--run-time {text!r} is not a duration. Pass one such as 5m, 90s or 1h30m.")
     return total_s

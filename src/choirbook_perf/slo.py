@@ -98,7 +98,7 @@ def _threshold(metric: str, limit: object, where: str) -> Threshold:
     match = _LATENCY.fullmatch(metric)
     if metric not in _PLAIN and not (match and float(match[2]) > 0):
         raise BadInput(
-            f"The SLO file {where} names {metric!r}, which is no metric. There are p50_ms (or any other "
+            f"The SLO file {where} names {metric!r}, which is not a metric. There are p50_ms (or any other "
             "percentile), hit_p95_ms, miss_p95_ms, failure_ratio and requests_per_s."
         )
     if isinstance(limit, bool) or not isinstance(limit, int | float) or not math.isfinite(limit) or limit < 0:

@@ -159,7 +159,7 @@ class McpTarget:
         if status not in _OK:
             return Answer(f"status {status}")
         if reply is None or not bytes(reply.result):
-            return Answer("the answer is no JSON-RPC reply")
+            return Answer("the answer is not a JSON-RPC reply")
         try:
             contents = _decode_contents(reply.result).contents
         except msgspec.MsgspecError:

@@ -37,7 +37,7 @@ def test_none_or_several_are_refused_with_those_there_are(body: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b'{"url":"x"}', b'{"uri":1}', b"[]", b"null", b'{"all":1}', b'"uri"'])
 def test_what_is_not_a_scope_is_refused_with_the_reason(body: bytes) -> None:
-    with pytest.raises(InvalidParams, match="is not what it should be"):
+    with pytest.raises(InvalidParams, match="is invalid"):
         scope_of(body)
 
 

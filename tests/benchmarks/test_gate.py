@@ -108,4 +108,4 @@ def test_what_cannot_say_is_asked_once_more_and_then_passes(
     )
     assert done.returncode == expected
     assert (tmp_path / "asked").read_text().count("\n") == asked
-    assert ("asked twice" in done.stderr) == (statuses == (3, 3))
+    assert ("two attempts" in done.stderr) == (statuses == (3, 3))

@@ -73,7 +73,7 @@ def test_the_cost_is_measured_on_real_servers() -> None:
     ("flags", "said"),
     [
         (["--max-cost", "0.1"], "add --observation"),
-        (["--observation", "--max-ratio", "1.5"], "leave out --observation"),
+        (["--observation", "--max-ratio", "1.5"], "omit --observation"),
         (["--observation", "--max-cost", "0.1", "--rounds", "2"], "rounds"),
     ],
 )

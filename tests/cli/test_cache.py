@@ -52,7 +52,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 
 def test_a_person_is_told_what_was_forgotten_and_by_whom(rig: Rig) -> None:
     done = rig.ask("invalidate", URI)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "Forgotten: 2 URIs, by 2 workers.\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Invalidated: 2 URIs on 2 workers.\n", "")
     assert rig.ask("invalidate", "--type", "pattern").returncode == 0
     assert rig.ask("invalidate", "--all").returncode == 0
 
@@ -70,7 +70,7 @@ def test_warming_ends_with_a_table_of_what_was_loaded(rig: Rig) -> None:
     done = rig.ask("warm")
     assert (done.returncode, done.stderr) == (0, "")
     head, *rows = [line.split() for line in done.stdout.splitlines()]
-    assert " ".join(head) == "Worker URIs In memory before Loaded Failed No room"
+    assert " ".join(head) == "Worker URIs Already cached Loaded Failed No room"
     assert {int(row[0]) for row in rows} == set(rig.server.workers())
     for _, uris, held, loaded, failed, no_room in rows:
         assert (int(held) + int(loaded), failed, no_room) == (int(uris), "0", "0")
@@ -117,7 +117,7 @@ def test_what_the_server_refuses_is_said_with_exit_1(
 def test_not_exactly_one_thing_to_forget_is_a_wrong_use(rig: Rig, arguments: tuple[str, ...]) -> None:
     done = rig.ask("invalidate", *arguments)
     assert done.returncode == 2
-    assert "Give one of URI, --type T and --all." in done.stderr
+    assert "Pass exactly one of URI, --type T and --all." in done.stderr
 
 
 def test_a_worker_that_stands_still_is_told_of_with_exit_7(rig: Rig) -> None:
@@ -128,7 +128,7 @@ def test_a_worker_that_stands_still_is_told_of_with_exit_7(rig: Rig) -> None:
     finally:
         os.kill(stopped, signal.SIGCONT)
     assert done.returncode == 7
-    assert ", by 1 worker.\n" in done.stdout
+    assert "on 1 worker.\n" in done.stdout
     assert "1 worker did not answer" in done.stderr
     wait_for(lambda: rig.ask("stats").returncode == 0, "it answers again")
 
@@ -151,7 +151,7 @@ def test_a_server_that_is_another_is_told_from_the_admin_surface(rig: Rig) -> No
     variables = {"CHOIRBOOK_ADMIN_TOKEN": TOKEN}
     public = choirbook("cache", "stats", "--admin", f"127.0.0.1:{rig.server.port}", environment=variables)
     assert (public.returncode, public.stdout) == (1, "")
-    assert "There is nothing here." in public.stderr
+    assert "There is no such route." in public.stderr
     with socket.create_server(("127.0.0.1", 0)) as silent:
         listener = f"127.0.0.1:{silent.getsockname()[1]}"
         with ThreadPoolExecutor(1) as pool:
@@ -162,7 +162,7 @@ def test_a_server_that_is_another_is_told_from_the_admin_surface(rig: Rig) -> No
                 connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
             done = asking.result()
     assert done.returncode == 5
-    assert "is not Choirbook's admin surface" in done.stderr
+    assert "is not Choirbook's admin listener" in done.stderr
 
 
 def test_without_an_address_it_is_said_how_to_give_one() -> None:

@@ -35,14 +35,14 @@ def test_two_files_that_claim_one_uri_are_a_problem(library: Path) -> None:
         {
             "kind": "collision",
             "path": "zzz/sdlc-core.md",
-            "reason": "claims a URI that sdlc-core.md has",
+            "reason": "has the same URI as sdlc-core.md, which is served instead",
             "uri": "mcp://resources/sdlc/core",
             "level": "problem",
         }
     ]
     found = choirbook("check", library)
     assert found.returncode == 1
-    claims = "claims a URI that sdlc-core.md has (mcp://resources/sdlc/core)"
+    claims = "has the same URI as sdlc-core.md, which is served instead (mcp://resources/sdlc/core)"
     assert found.stdout == f"zzz/sdlc-core.md: {claims}\n5 resources, 1 problem(s)\n"
 
 
@@ -103,7 +103,7 @@ def test_a_collection_whose_files_belong_to_earlier_ones_is_a_problem(tmp_path: 
     plant(tmp_path, {"choirbook.toml": rules, "notes/a.md": "x", "notes/b.md": "x"})
     code, problems = findings(tmp_path)
     assert (code, [each["kind"] for each in problems]) == (1, ["shadowed"])
-    assert "line 6: collection 'note': all 2 files that it matches belong to earlier" in problems[0]["reason"]
+    assert "line 6: collection 'note': earlier collections already match all 2 files" in problems[0]["reason"]
 
 
 def test_a_collection_that_loses_some_files_only_is_none(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_default_without_documents_is_a_warning(tmp_path: Path) -> None:
     plant(tmp_path, {"choirbook.toml": collection("note", "notes/{name}.md", more), "notes/a.md": "x"})
     found = choirbook("check", tmp_path)
     assert found.returncode == 0
-    assert "no document has the default name = 'core', so it makes no alias" in found.stdout
+    assert "no document has the default name = 'core', so it creates no alias" in found.stdout
     plant(tmp_path, {"notes/core.md": "x"})
     assert choirbook("check", tmp_path).stdout == "2 resources, no problems\n"
 

@@ -14,7 +14,7 @@ COMMANDS = [("list",), ("check",), ("read", "mcp://resources/sdlc/core"), ("serv
 def test_a_directory_that_is_not_there_stops_the_start(tmp_path: Path, command: tuple[str, ...]) -> None:
     found = choirbook(*command, tmp_path / "none")
     assert (found.returncode, found.stdout) == (2, "")
-    assert f"There is no directory {tmp_path / 'none'}" in found.stderr
+    assert f"The directory {tmp_path / 'none'} does not exist" in found.stderr
     assert "Traceback" not in found.stderr
 
 
@@ -31,7 +31,7 @@ def test_an_empty_path_is_refused(library: Path, command: tuple[str, ...]) -> No
     """As of a variable that is not set: it would be the working directory."""
     found = choirbook(*command, cwd=library)
     assert (found.returncode, found.stdout) == (2, "")
-    assert "it is empty" in found.stderr
+    assert "the path is empty" in found.stderr
 
 
 @pytest.mark.parametrize("variable", ["CHOIRBOOK_ROOT", "CHOIRBOOK_USAGE"])

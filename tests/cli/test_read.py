@@ -93,7 +93,7 @@ async def test_a_query_means_what_it_means_over_http(
         try:
             await asyncio.to_thread(read_resource, Settings(root=library), uri)
         except RequestError as error:
-            return error.message.removesuffix(" 'choirbook list' shows what there is.")
+            return error.message.removesuffix(" Run 'choirbook list' to see all resources.")
         return capsysbinary.readouterr().out
 
     compared = {True: 0, False: 0}
@@ -116,4 +116,4 @@ async def test_a_query_means_what_it_means_over_http(
 def test_another_form_than_the_documents_own_bytes_is_refused(library: Path) -> None:
     found = choirbook("read", "mcp://resources/sdlc/core?format=outline", library)
     assert (found.returncode, found.stdout) == (1, "")
-    assert "own bytes" in found.stderr
+    assert "raw bytes" in found.stderr

@@ -102,7 +102,7 @@ def test_a_search_is_asked_again_until_the_index_is_there(open_tab: OpenTab, tmp
         page = open_tab(server).open()
         page.evaluate(_NOTE_WHAT_IS_TOLD)
         page.get_by_role("searchbox").fill("lemurs")
-        expect(page.locator("#found")).to_have_text("20 and more found")
+        expect(page.locator("#found")).to_have_text("More than 20 found")
         assert "still being built" in page.evaluate("told[0]")
         expect(page.locator("#results a")).to_have_count(20)
 
@@ -131,7 +131,7 @@ def test_a_document_is_shown_with_its_facts_and_preview(tab: Tab) -> None:
     page = tab.open(f"#{CORE}")
     expect(page.locator("#document h3")).to_have_text("Naming things")
     facts = page.locator(".facts")
-    for name in ("Size", "Tokens, about", "Version", "Reads", "Last read", "Subscribed", "In memory"):
+    for name in ("Size", "Tokens (approx.)", "Version", "Reads", "Last read", "Subscribed", "In memory"):
         expect(facts.locator(f'[data-fact="{name}"] dd')).not_to_be_empty()
     expect(facts.locator('[data-fact="Last read"] dd')).to_contain_text("ago")
     preview = page.frame_locator("iframe")
@@ -168,7 +168,7 @@ def test_a_hostile_document_is_shown_harmlessly(tab: Tab, uri: str) -> None:
 def test_a_very_long_line_is_cut_off_with_a_note(tab: Tab) -> None:
     page = tab.open("#mcp://resources/files/hostile/line.md")
     preview = page.frame_locator("iframe")
-    expect(preview.locator(".note").first).to_contain_text("the first 200,000 are shown")
+    expect(preview.locator(".note").first).to_contain_text("The first 200,000 of ")
     expect(preview.locator(".note").nth(1)).to_contain_text("Lines are cut off")
 
 
@@ -218,7 +218,7 @@ def test_a_hostile_client_name_is_text(tab: Tab) -> None:
 def test_what_is_in_memory_is_listed(tab: Tab) -> None:
     read(tab.server, 3)
     page = tab.open()
-    page.get_by_text("Show what is in memory").click()
+    page.get_by_text("Show documents in memory").click()
     expect(page.locator("#contents tbody")).to_contain_text("sdlc/core")
     expect(page.locator("#budget-documents")).to_have_text(re.compile(r"of 2,000$"))
 
@@ -259,7 +259,7 @@ def test_axe_finds_no_fault(tab: Tab, axe: str, scheme: Any) -> None:
     tab.page.emulate_media(color_scheme=scheme)
     page = tab.open(f"#{CORE}")
     expect(page.frame_locator("iframe").locator("h1")).to_be_visible()
-    page.get_by_text("Show what is in memory").click()
+    page.get_by_text("Show documents in memory").click()
     page.get_by_role("searchbox").fill("plainly")
     expect(page.locator("#found")).to_contain_text("found")
     page.locator("#never").scroll_into_view_if_needed()
@@ -284,11 +284,11 @@ def test_what_is_wrong_is_said_in_words(open_tab: OpenTab, tmp_path: Path) -> No
     command = rsgi_command(write_library(tmp_path / "library"), "--redis", "redis://127.0.0.1:1")
     with running(command, tmp_path / "run") as server:
         page = open_tab(server).open()
-        expect(page.locator("#attention")).to_have_text("2 things need attention.")
+        expect(page.locator("#attention")).to_have_text("2 problems found.")
         state = page.locator('[data-state="redis-down"]')
         state.locator("summary").click()
-        expect(state).to_contain_text("Reads go on from memory and from the library")
-        expect(state).to_contain_text("What to do: See to Redis")
+        expect(state).to_contain_text("Reads continue from memory and from the library")
+        expect(state).to_contain_text("What to do: Check Redis")
         # It stays open while the page goes on.
         expect(page.locator("#rate")).to_have_text("0")
         expect(state).to_have_attribute("open", "")
@@ -301,6 +301,6 @@ def test_the_page_says_when_the_server_is_gone_and_finds_it_again(open_tab: Open
         page = tab.open()
         # A server that is told to stop does not wait for pages.
         assert end(server.process) == 0
-        expect(page.locator("#link")).to_have_text("No connection, trying again")
+        expect(page.locator("#link")).to_have_text("No connection, retrying")
     with running([*rsgi_command(library)[:-1], str(server.port)], tmp_path / "second"):
         expect(page.locator("#link")).to_have_text("Live")

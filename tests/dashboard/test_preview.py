@@ -165,7 +165,7 @@ def test_a_very_long_line_is_cut_off_and_that_is_said() -> None:
     page = preview("t", "text/markdown", b"# Start\n\n" + b"x" * 5_000_000, "assets/preview.css")
     assert len(page) < 2 * MAX_BYTES
     text = checked(page).text
-    assert f"Of 5,000,009 bytes the first {MAX_BYTES:,} are shown." in text
+    assert f"The first {MAX_BYTES:,} of 5,000,009 bytes are shown." in text
     assert f"Lines are cut off after {MAX_LINE:,} characters." in text
     assert "x" * MAX_LINE + " \u2026" in text
     assert "x" * (MAX_LINE + 1) not in text
@@ -173,13 +173,13 @@ def test_a_very_long_line_is_cut_off_and_that_is_said() -> None:
 
 def test_a_document_that_is_cut_within_a_character_is_not_called_broken() -> None:
     text = shown("ż\n" * MAX_BYTES, "text/plain").text
-    assert "not UTF-8" not in text
+    assert "not valid UTF-8" not in text
     assert "\ufffd" not in text
 
 
 def test_what_is_not_utf_8_is_shown_as_far_as_it_goes() -> None:
     text = shown(b"caf\xe9\n", "text/plain").text
-    assert "not UTF-8" in text
+    assert "not valid UTF-8" in text
     assert "caf\ufffd" in text
 
 
@@ -190,4 +190,4 @@ def test_long_markdown_is_shown_as_its_source() -> None:
 
 
 def test_what_is_no_text_is_not_shown() -> None:
-    assert "not text but image/png" in shown(b"\x89PNG\r\n", "image/png").text
+    assert "This document is image/png, not text" in shown(b"\x89PNG\r\n", "image/png").text

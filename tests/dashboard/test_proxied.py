@@ -48,7 +48,7 @@ def test_the_page_lives_behind_tls(
         page.get_by_role("searchbox").fill("desk library")
         page.locator("#results a").first.click()
         expect(page.locator("#document h3")).to_be_visible()
-        link = page.get_by_role("link", name="Open as it is served").get_attribute("href") or ""
+        link = page.get_by_role("link", name="Open as served").get_attribute("href") or ""
         assert link.startswith(f"https://{NAME}:{port}{path}/mcp/resources/")
         assert complaints == []
         assert page.evaluate("(link) => fetch(link).then((response) => response.status)", link) == 200

@@ -88,7 +88,7 @@ def test_one_page_too_many_is_told_to_come_again(server: Server) -> None:
             assert pages[-1].next()["kind"] == "hello"
         refused = client.get("/dashboard/events")
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
-        assert "As many dashboards are open" in refused.json()["detail"]
+        assert "limit of open dashboards" in refused.json()["detail"]
         assert client.get("/dashboard").status_code == 200
 
     def has_room() -> bool:

@@ -72,7 +72,7 @@ def test_pages_are_bounded_in_number() -> None:
     viewers, _ = made()
     for _ in range(MAX_VIEWERS):
         viewers.admit().open(Tap())
-    with pytest.raises(Overloaded, match="As many dashboards are open"):
+    with pytest.raises(Overloaded, match="limit of open dashboards"):
         viewers.admit()
 
 

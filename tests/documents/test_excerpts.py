@@ -71,7 +71,7 @@ def test_a_cursor_gives_back_what_went_in(start: int, digest: bytes) -> None:
 
 @given(st.text(max_size=40) | st.binary(min_size=12, max_size=12).map(lambda data: data.hex()[:16]))
 def test_what_is_no_cursor_is_refused(text: str) -> None:
-    with pytest.raises(InvalidCursor, match="not one of this server's"):
+    with pytest.raises(InvalidCursor, match="not issued by this server"):
         decode_continuation(text)
 
 
@@ -89,7 +89,7 @@ def test_a_cursor_is_for_one_version_of_one_document() -> None:
 def test_a_cursor_to_where_no_part_begins_is_refused(start: int) -> None:
     data = "é\n".encode()
     digest = sha256(data).hexdigest()
-    with pytest.raises(InvalidCursor, match="not one of this server's"):
+    with pytest.raises(InvalidCursor, match="not issued by this server"):
         check_continuation(decode_continuation(encode_continuation(start, digest)), URI, data, digest)
 
 
@@ -149,6 +149,6 @@ def test_an_image_is_shown() -> None:
 @pytest.mark.parametrize("media_type", ["application/pdf", "text/plain"])
 def test_what_is_neither_text_nor_image_is_linked_only(media_type: str) -> None:
     text, link = result(b"%PDF\xff", media_type=media_type)["content"]
-    assert f"It is not text but {media_type}" in text["text"]
+    assert f"This document is {media_type}, not text" in text["text"]
     assert "/mcp/resources/files/a.md" in text["text"]
     assert link["type"] == "resource_link"

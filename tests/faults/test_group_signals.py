@@ -121,7 +121,9 @@ def test_second_interrupt_ends_a_server_at_once(serve: Serve, figures: Figures) 
         assert server.process.wait(PROMISED_S) == 128 + signal.SIGINT
         taken_s = time.monotonic() - again_s
         assert not any(map(exists, workers))
-        assert [line.partition(",")[0] for line in said(server)] == ["Stopped at once"]
+        assert [line.partition(":")[0] for line in said(server)] == [
+            "Stopped immediately after the second signal"
+        ]
 
     fault = "Ctrl+C twice, a request unfinished"
     figures.hold(8, fault, "from the second until the server was gone", taken_s, "s", at_most=FORCED_S)

@@ -177,7 +177,7 @@ def test_a_redis_that_dies_or_freezes_fails_no_read(rig: Rig, how: str) -> None:
     mend = BREAKS[how](rig.redis)
     rig.wait_left_alone()
     reads = rig.reads()
-    wait_for(lambda: rig.reads() > reads + 100, "reads go on")
+    wait_for(lambda: rig.reads() > reads + 100, "reads continue")
     mend()
     rig.wait_used_again()
 

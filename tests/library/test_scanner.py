@@ -42,9 +42,7 @@ def test_a_directory_without_rules_has_the_default_ones_and_its_own_name(tmp_pat
     assert rules.types == default_rules("x").types
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"), [("none", "There is no directory"), ("a.md", "is not a directory")]
-)
+@pytest.mark.parametrize(("name", "reason"), [("none", "does not exist"), ("a.md", "is not a directory")])
 def test_what_is_no_directory_is_refused(tmp_path: Path, name: str, reason: str) -> None:
     plant(tmp_path, {"a.md": "x"})
     with pytest.raises(InvalidLibrary, match=reason):

@@ -38,7 +38,7 @@ async def test_peer_with_its_share_of_watched_bytes_gets_no_more_until_one_ends(
     stream, _ = opened(streams, peer=GREEDY, uri_bytes=600)
     assert streams.watched_bytes == 600
     streams.admit(1, 400, GREEDY)
-    with pytest.raises(ShareTaken, match="watch as many URIs"):
+    with pytest.raises(ShareTaken, match="limit of watched URIs"):
         streams.admit(1, 401, GREEDY)
     streams.admit(1, 401, OTHER)
     stream.end(Ending.SESSION)

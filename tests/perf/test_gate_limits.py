@@ -119,8 +119,8 @@ def test_a_file_of_thresholds_is_read(tmp_path: Path) -> None:
         (b"p95_ms = inf", "must be a number of 0 or more"),
         (b"p95_ms = -0.1", "must be a number of 0 or more"),
         (b"p95_ms = true", "must be a number of 0 or more"),
-        (b'"p100_ms" = 1', "is no metric"),
-        (b'"p0.0_ms" = 1', "is no metric"),
+        (b'"p100_ms" = 1', "is not a metric"),
+        (b'"p0.0_ms" = 1', "is not a metric"),
     ],
 )
 def test_a_file_of_thresholds_that_cannot_be_used_is_named(

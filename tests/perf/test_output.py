@@ -23,6 +23,6 @@ def test_a_kept_result_is_one_line(path: Path) -> None:
 
 def test_what_cannot_be_written_leaves_nothing_and_is_said(tmp_path: Path) -> None:
     (tmp_path / "taken").mkdir()
-    with pytest.raises(OutputFailed, match="Choose another place"):
+    with pytest.raises(OutputFailed, match="Choose another path"):
         write_text(tmp_path / "taken", "text")
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]

@@ -161,7 +161,7 @@ def test_a_process_that_may_not_be_looked_at_is_said(
     without = ("setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace") if is_root else ()
     done = profile("--pid", str(server.pid if is_root else 1), "--out", tmp_path, before=without)
     assert done.returncode == 6
-    assert "py-spy may not look at process" in done.stderr
+    assert "py-spy has no permission to inspect process" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -102,10 +102,10 @@ def test_slow_run_says_which_reads_and_on_which_side() -> None:
     assert where(slow).startswith("Slowest are ")
     assert "(miss)" in where(slow)
     # The server's p95 is under 50 ms, that of clients over 500.
-    assert "before or after it" in where(slow)
+    assert "outside the server" in where(slow)
     after = {key: value if 'le="+Inf"' in key else 5.0 for key, value in slow.server_after.items()}
     assert "look at the server" in where(msgspec.structs.replace(slow, server_after=after))
-    assert "did not tell" in where(msgspec.structs.replace(slow, server_after={}))
+    assert "did not report" in where(msgspec.structs.replace(slow, server_after={}))
     assert where(msgspec.structs.replace(slow, series=[])) == ""
     assert where(slow) in page([slow])
     assert "Slowest are" not in page([sample_result()])
@@ -138,7 +138,9 @@ def test_run_without_an_answer_still_makes_a_page() -> None:
 
 
 def test_flame_graph_of_another_kind_is_said_to_be_so() -> None:
-    assert "not of the kind" in page([msgspec.structs.replace(sample_result(), flame_graph_svg="<svg/>")])
+    assert "not written by py-spy" in page(
+        [msgspec.structs.replace(sample_result(), flame_graph_svg="<svg/>")]
+    )
 
 
 def test_same_results_make_the_same_page() -> None:
@@ -186,4 +188,4 @@ def test_command_says_what_is_wrong_with_a_file(app: typer.Typer, tmp_path: Path
         app, ["report", str(tmp_path / "one.json"), "--out", str(tmp_path / "file" / "report.html")]
     )
     assert isinstance(blocked.exception, OutputFailed)
-    assert "Choose another place" in blocked.exception.message
+    assert "Choose another path" in blocked.exception.message

@@ -22,7 +22,7 @@ SECTIONS = {
     "Latency",
     "Over time",
     "Hits against misses",
-    "What the server saw",
+    "Measured by the server",
     "Flame graph",
     "Failures",
     "Environment",

@@ -256,15 +256,15 @@ def test_unknown_figure_is_refused(results: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("template", "says"),
     [
-        ("{{ nonsense }}\n", "which nothing makes"),
+        ("{{ nonsense }}\n", "unknown directive"),
         ("{{ percentiles }}\n", "takes 1 files, not 0"),
         ("text {{ percentiles baseline.json }}\n", "near line 1"),
         ("{{ percentiles cold.json }}\n", "of kind 'cold'"),
-        ("{{ stages baseline.json }}\n", "does not hold what its table shows"),
-        ("{{ cold peers.json }}\n", "no result of choirbook perf cold"),
-        ("{{ machine broken-peers.json }}\n", "on what it was measured"),
-        ("{{ peers cold.json }}\n", "does not hold what its table shows"),
-        ("{{ functions broken.json }}\n", "no result file"),
+        ("{{ stages baseline.json }}\n", "lacks figures that its table shows"),
+        ("{{ cold peers.json }}\n", "not a result of choirbook perf cold"),
+        ("{{ machine broken-peers.json }}\n", "the machine it was measured on"),
+        ("{{ peers cold.json }}\n", "lacks figures that its table shows"),
+        ("{{ functions broken.json }}\n", "not a result file"),
     ],
 )
 def test_what_cannot_be_used_is_named(results: Path, template: str, says: str) -> None:
@@ -282,7 +282,7 @@ def test_counted_profile_has_no_shares(results: Path) -> None:
 
 def test_broken_list_is_named(results: Path) -> None:
     (results / "optimisations.toml").write_text("[[optimisation]]\ntitle = 1\n")
-    with pytest.raises(BadInput, match=r"optimisations\.toml is no list"):
+    with pytest.raises(BadInput, match=r"optimisations\.toml is not a list"):
         rendered(results, "{{ optimisations }}\n")
 
 

@@ -33,7 +33,7 @@ async def test_nothing_of_a_url_with_a_password_is_told(
     await eventually(lambda: link.errors[Reason.AUTH] > 1)
     await link.stop()
     assert len([record for record in caplog.records if record.name == "choirbook.redis"]) == 1
-    assert "cannot be used (auth)" in caplog.text
+    assert "is unavailable (auth)" in caplog.text
     assert "hunter2" not in caplog.text
     assert "somebody" not in caplog.text
 
@@ -46,9 +46,9 @@ async def test_files_of_certificates_that_come_late_are_waited_for(
     link.start()
     try:
         await eventually(lambda: link.errors[Reason.CONNECTION] == 1)
-        assert "the files that the URL names as ca, cert and key (No such file or directory)" in caplog.text
+        assert "the files that its URL names as ca, cert and key (No such file or directory)" in caplog.text
         shutil.copy(made_secrets(tmp_path).directory / "ca.pem", ca)
         # Now it gets as far as that nobody listens there.
-        await eventually(lambda: "cannot be used (connection)" in caplog.text)
+        await eventually(lambda: "is unavailable (connection)" in caplog.text)
     finally:
         await link.stop()

@@ -127,7 +127,7 @@ def test_each_call_is_in_the_operators_log_without_token_or_body(server: Server,
     done, lost, bad = by_status[200], by_status[404], by_status[400]
     peer = f"pid {os.getpid()} of user {os.getuid()}"
     assert done["message"] == (
-        f"admin call POST {INVALIDATE} uri {CORE_URI} from {peer}: 200 2 forgotten by 2 workers"
+        f"admin call POST {INVALIDATE} uri {CORE_URI} from {peer}: 200 2 invalidated on 2 workers"
     )
     assert (done["call"], done["scope"], done["peer"]) == (f"POST {INVALIDATE}", f"uri {CORE_URI}", peer)
     assert (lost["status"], lost["outcome"], lost["call"]) == (404, "MethodNotFound", "POST /admin/none")
@@ -242,11 +242,7 @@ def test_a_socket_that_a_killed_server_left_is_taken_over_and_one_in_use_is_not(
         ("127.0.0.1:8001", {"CHOIRBOOK_ADMIN_TOKEN": "hunter2"}, "at least 16"),
         ("127.0.0.1:8001", {"CHOIRBOOK_ADMIN_TOKEN_FILE": "/nowhere"}, "cannot be read"),
         ("127.0.0.1:8001", {"CHOIRBOOK_ADMIN_TOKEN_FILE": "/dev/null"}, "at least 16"),
-        (
-            "127.0.0.1:8001",
-            {"CHOIRBOOK_ADMIN_TOKEN_FILE": "/x", "CHOIRBOOK_ADMIN_TOKEN": TOKEN},
-            "given twice",
-        ),
+        ("127.0.0.1:8001", {"CHOIRBOOK_ADMIN_TOKEN_FILE": "/x", "CHOIRBOOK_ADMIN_TOKEN": TOKEN}, "set twice"),
         ("tcp/8001", {}, "unix:PATH or 127.0.0.1:PORT"),
     ],
 )
@@ -262,7 +258,7 @@ def test_an_address_or_token_that_cannot_be_used_stops_the_start(
     assert "hunter2" not in line
 
 
-@pytest.mark.parametrize(("place", "reason"), [("file", "is no socket"), ("none/a.sock", "No such file")])
+@pytest.mark.parametrize(("place", "reason"), [("file", "is not a socket"), ("none/a.sock", "No such file")])
 def test_a_place_where_no_socket_can_be_stops_the_start(tmp_path: Path, place: str, reason: str) -> None:
     (tmp_path / "file").write_text("kept")
     code, line = refused(

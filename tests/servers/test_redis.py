@@ -28,7 +28,7 @@ def test_a_malformed_url_stops_the_start_and_is_not_shown(tmp_path: Path, url: s
             check=False,
         )
         assert done.returncode == 2
-        assert done.stderr.startswith("choirbook: The URL of Redis cannot be used: ")
+        assert done.stderr.startswith("choirbook: The URL of Redis is invalid: ")
         assert "Traceback" not in done.stderr
         assert "hunter2" not in done.stderr + done.stdout
 
@@ -42,13 +42,13 @@ def test_an_unreachable_redis_is_told_once_and_the_server_serves(tmp_path: Path)
     ):
         assert client.get(CORE).status_code == 200
         assert client.get("/readyz").status_code == 200
-        wait_for(lambda: "cannot be used (connection)" in server.stderr, "it is told")
+        wait_for(lambda: "is unavailable (connection)" in server.stderr, "it is told")
         wait_for(
             lambda: count(metrics(client), "choirbook_redis_errors_total", reason="connection") > 2,
             "it is tried again and again",
         )
         assert count(metrics(client), "choirbook_shared_cache_up") == 0
-        assert server.stderr.count("cannot be used") == 1
+        assert server.stderr.count("is unavailable") == 1
         assert "hunter2" not in server.stderr + server.stdout
 
 
@@ -85,9 +85,9 @@ def test_a_start_waits_for_no_frozen_redis(tmp_path: Path, redis_server: RedisSe
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "is not on this machine, and what others write there would be served"),
+        ([], "is on another machine, and whatever others write there would be served"),
         (["--redis-secret-file", "secret"], "The secret in secret must be 32 or more"),
-        (["--redis-secret-file", "none"], "The file of the Redis secret none cannot be read"),
+        (["--redis-secret-file", "none"], "The Redis secret file none cannot be read"),
     ],
 )
 def test_redis_elsewhere_without_a_good_secret_stops_the_start(

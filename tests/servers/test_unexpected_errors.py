@@ -33,7 +33,7 @@ def test_want_of_descriptors_is_told_to_the_client_and_logged_in_a_line(
     response = answer_unexpected(OSError(code, "none left"), log, "cannot answer")
     assert response.status == 503
     assert "retry-after" in dict(response.headers)
-    assert "no file descriptor" in json.loads(response.body)["detail"]
+    assert "no free file descriptor" in json.loads(response.body)["detail"]
     (record,) = caplog.records
     assert (record.levelname, record.exc_info) == ("WARNING", None)
     assert record.getMessage() == f"cannot answer: [Errno {code}] none left"

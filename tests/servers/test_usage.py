@@ -95,13 +95,13 @@ def test_a_broken_file_touches_no_request_and_is_told_once(start: Start, root: P
         for _ in range(READS):
             assert client.get(CORE_PATH).status_code == 200
         said = wait_for(
-            lambda: [line for line in server.stderr.splitlines() if "usage cannot be written" in line],
+            lambda: [line for line in server.stderr.splitlines() if "cannot write usage" in line],
             "the operator is told",
         )
         for _ in range(READS):
             assert client.get(CORE_PATH).status_code == 200
         assert len(said) == 1
-    assert server.stderr.count("usage cannot be written") == 1
+    assert server.stderr.count("cannot write usage") == 1
     assert path.read_text() == "this is a text, and stays one\n" * 100
 
 
@@ -113,11 +113,11 @@ def test_a_full_disk_touches_no_request_and_is_told_once(root: Path, tmp_path: P
     with running(command, tmp_path / "run") as server, server.client() as client:
         for _ in range(READS):
             assert client.get(CORE_PATH).status_code == 200
-        wait_for(lambda: "usage cannot be written" in server.stderr, "the operator is told")
+        wait_for(lambda: "cannot write usage" in server.stderr, "the operator is told")
         for _ in range(READS):
             assert client.get(CORE_PATH).status_code == 200
         end(server.process)
-    assert server.stderr.count("usage cannot be written") == 1
+    assert server.stderr.count("cannot write usage") == 1
 
 
 def test_without_a_path_nothing_is_left_behind(root: Path, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_place_that_cannot_be_ends_the_start(root: Path, tmp_path: Path) -> No
         check=False,
     )
     assert done.returncode == 2
-    assert "is not there. Make it" in done.stderr
+    assert "does not exist. Create it" in done.stderr
 
 
 @pytest.mark.parametrize("era", ["handshake", "modern"])

@@ -149,7 +149,7 @@ GARBAGE = {
     "http2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "no version": b"GET /healthz\r\n\r\n",
     "old version": b"GET /healthz HTTP/0.9\r\n\r\n",
-    "no host": b"GET /healthz HTTP/1.1\r\n\r\n",
+    "not a host name": b"GET /healthz HTTP/1.1\r\n\r\n",
     "two hosts": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
     "bad header": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nx y: z\r\n\r\n",
     "folded header": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: a\r\n b\r\n\r\n",

@@ -42,5 +42,5 @@ def test_a_place_that_cannot_be_is_refused(tmp_path: Path) -> None:
     require_place(tmp_path / "usage.sqlite")
     with pytest.raises(InvalidSettings, match="is a directory"):
         require_place(tmp_path)
-    with pytest.raises(InvalidSettings, match="is not there"):
+    with pytest.raises(InvalidSettings, match="does not exist"):
         require_place(tmp_path / "none" / "usage.sqlite")

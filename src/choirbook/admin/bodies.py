@@ -46,7 +46,7 @@ def scope_of(raw: bytes) -> Invalidation:
     body = decode(raw, InvalidateBody)
     if (body.uri is not None) + (body.type is not None) + body.all != 1:
         raise InvalidParams(
-            'Say what is to be forgotten, one of: {"uri": "mcp://..."}, {"type": "pattern"}, {"all": true}.'
+            'Name what to invalidate, one of: {"uri": "mcp://..."}, {"type": "pattern"}, {"all": true}.'
         )
     return Invalidation(uri=body.uri, type=body.type)
 
@@ -61,6 +61,6 @@ def decode(raw: bytes, kind: type[_Body]) -> _Body:
     try:
         return msgspec.json.decode(raw or b"{}", type=kind)
     except msgspec.ValidationError as error:
-        raise InvalidParams(f"The body is not what it should be: {str(error)[:_MAX_REASON]}.") from error
+        raise InvalidParams(f"The body is invalid: {str(error)[:_MAX_REASON]}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ParseFailed(f"The body is not JSON: {str(error)[:_MAX_REASON]}.") from error

@@ -87,7 +87,7 @@ class Surface:
         scope = scope_of(body)
         call.scope = _spell(scope)
         crew = await self._caretaker.invalidate(scope)
-        call.outcome = f"{crew.forgotten} forgotten by {_spell_crew(crew)}"
+        call.outcome = f"{crew.forgotten} invalidated on {_spell_crew(crew)}"
         answer = InvalidateAnswer(
             workers=len(crew.workers),
             silent=crew.silent,
@@ -103,15 +103,15 @@ class Surface:
         wait_s = decode(body, WarmBody).wait_seconds
         crew = await self._caretaker.warm(wait_s)
         loaded = sum(worker.warming.loaded for worker in crew.workers)
-        state = "goes on" if crew.is_warming else "done"
-        call.outcome = f"{loaded} loaded by {_spell_crew(crew)}, {state}"
+        state = "still loading" if crew.is_warming else "done"
+        call.outcome = f"{loaded} loaded on {_spell_crew(crew)}, {state}"
         # RFC 9110, section 15.3.3: accepted, and not done yet.
         return await self._told(202 if crew.is_warming else 200, crew)
 
     async def _stats(self, call: AdminCall, body: bytes) -> Response:
         decode(body, StatsBody)
         crew = await self._caretaker.look()
-        call.outcome = f"told of {_spell_crew(crew)}"
+        call.outcome = f"reported {_spell_crew(crew)}"
         return await self._told(200, crew)
 
     async def _told(self, status: int, crew: Crew) -> Response:
@@ -137,7 +137,7 @@ class AdminCall:
     def __init__(self, surface: Surface, peer: str) -> None:
         self._surface = surface
         self._peer = peer
-        self._what = "what is no request"
+        self._what = "(invalid request)"
         self.scope = ""
         """What was to be forgotten."""
         self.outcome = ""
@@ -189,14 +189,16 @@ class AdminCall:
     def _check_head(self, request: Request) -> None:
         routes = ", ".join(self._surface.routes)
         if request.path not in self._surface.routes:
-            raise MethodNotFound(f"There is nothing here. The routes are: {routes}.")
+            raise MethodNotFound(f"There is no such route. The routes are: {routes}.")
         if request.method != "POST":
             raise MethodNotAllowed(
-                f"{request.method[:_MAX_METHOD]} is not possible here. Use POST.", {"allow": "POST"}
+                f"{request.method[:_MAX_METHOD]} is not allowed here. Use POST.", {"allow": "POST"}
             )
         kind = request.headers.get("content-type")
         if kind is not None and kind.partition(";")[0].strip().lower() != "application/json":
-            raise UnsupportedMediaType("The body is JSON. Send 'Content-Type: application/json' with it.")
+            raise UnsupportedMediaType(
+                "The body must be JSON. Send it with 'Content-Type: application/json'."
+            )
 
 
 def _spell(scope: Invalidation) -> str:

@@ -41,7 +41,8 @@ class AdminClient:
     def __init__(self, settings: Settings) -> None:
         if not settings.admin:
             raise InvalidSettings(
-                "Say where the server answers admin calls, as at its start: --admin ADDRESS or CHOIRBOOK_ADMIN."
+                "No admin address is set. Pass the one that the server was started with: --admin ADDRESS "
+                "or CHOIRBOOK_ADMIN."
             )
         self._address = parse_admin_address(settings.admin)
         self._token = settings.admin_token
@@ -67,8 +68,8 @@ class AdminClient:
             detail = msgspec.json.decode(raw, type=_Problem).detail
         except msgspec.DecodeError as error:
             raise NotChoirbook(
-                f"What answers at {self._address} is not Choirbook's admin surface. "
-                "Give the address that the server's greeting shows after 'Admin'."
+                f"The program at {self._address} is not Choirbook's admin listener. Pass the address that the "
+                "server prints after 'Admin' when it starts."
             ) from error
         raise (TokenRefused if status == _UNAUTHORISED else CallRefused)(detail)
 
@@ -83,17 +84,22 @@ class AdminClient:
             return response.status, response.read(MAX_ANSWER_BYTES)
         except TimeoutError as error:
             raise ServerUnreachable(
-                f"The server at {self._address} did not answer within {TIMEOUT_S:g} s. Its log may say why."
+                f"The server at {self._address} did not answer within {TIMEOUT_S:g} s. See its log for the "
+                "reason."
             ) from error
         except PermissionError as error:
             raise ServerUnreachable(
-                f"You may not open {self._address}. Call as the user who runs the server."
+                f"No permission to open {self._address}. Run this command as the user who runs the server."
             ) from error
         except (OSError, HTTPException) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else "it hung up"
+            reason = (
+                error.strerror
+                if isinstance(error, OSError) and error.strerror
+                else ("it closed the connection")
+            )
             raise ServerUnreachable(
-                f"No server answers at {self._address} ({reason}). "
-                f"Start it with --admin {self._address}, or give the address that its greeting shows."
+                f"No server answers at {self._address} ({reason}). Start it with --admin {self._address}, "
+                "or pass the address that it prints when it starts."
             ) from error
         finally:
             connection.close()

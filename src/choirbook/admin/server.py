@@ -110,7 +110,7 @@ class PlainServer:
                 connection, _ = await loop.sock_accept(self._listener)
             except OSError as error:
                 # Of one connection, or of all as there are no descriptors left: in either case it may go on.
-                log.warning("a connection for the admin surface was not taken: %s", error)
+                log.warning("cannot accept an admin connection: %s", error)
                 await asyncio.sleep(_RETRY_S)
                 continue
             task = asyncio.create_task(self._serve(connection))
@@ -145,7 +145,7 @@ class PlainServer:
             except (OSError, TimeoutError):
                 pass  # the client hung up, or does not take its answer
             except Exception:
-                log.exception("an admin call ended in an error that nothing expected")
+                log.exception("unexpected error while handling an admin call")
 
     async def _answered(self, call: PlainCall, wire: _Wire) -> Response | None:
         """Return the response to what comes over a connection; None when nothing does."""
@@ -167,7 +167,7 @@ class PlainServer:
             async with asyncio.timeout(ANSWER_S), self._room:
                 return await call.respond(request)
         except Exception as error:  # noqa: BLE001 - logged there
-            return answer_unexpected(error, log, "an admin call ended in an error that nothing expected")
+            return answer_unexpected(error, log, "unexpected error while handling an admin call")
 
 
 class _Wire:
@@ -232,7 +232,9 @@ class _Wire:
         except h11.RemoteProtocolError as error:
             # It quotes the client.
             reason = str(error)[:_MAX_REASON]
-            raise InvalidRequest(f"This is no HTTP request that can be answered here: {reason}.") from error
+            raise InvalidRequest(
+                f"This is not an HTTP request that can be answered here: {reason}."
+            ) from error
         return event
 
     async def _drain(self) -> None:
@@ -258,5 +260,5 @@ def _peer_of(connection: socket.socket) -> str:
     try:
         host, port, *_ = connection.getpeername()
     except OSError:
-        return "a client that is gone"
+        return "a disconnected client"
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

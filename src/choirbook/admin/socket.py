@@ -58,9 +58,9 @@ def _refuse_open_file(path: Path, mode: int) -> None:
     # The mode of a pipe or a device says nothing about who else has what is in it.
     if stat.S_ISREG(mode) and mode & _OTHERS:
         raise InvalidSettings(
-            f"The admin token file {path} is open to every user of this machine "
-            f"(mode {stat.S_IMODE(mode):04o}). Run: chmod o= {path}. "
-            "For a secret of Kubernetes, set 'defaultMode: 0440' on its volume."
+            f"The admin token file {path} is accessible to every user of this machine (mode "
+            f"{stat.S_IMODE(mode):04o}). Run: chmod o= {path}. For a Kubernetes secret, set 'defaultMode: "
+            "0440' on its volume."
         )
 
 
@@ -111,7 +111,7 @@ def _bind(address: UnixAddress) -> socket.socket:
     except OSError as error:
         bound.close()
         raise AddressUnavailable(
-            f"Cannot listen on {address}: {error.strerror or error}. Choose another place with --admin."
+            f"Cannot listen on {address}: {error.strerror or error}. Choose another address with --admin."
         ) from error
     bound.listen(BACKLOG)
     bound.setblocking(False)
@@ -129,7 +129,7 @@ def _clear(address: UnixAddress) -> None:
     except OSError:
         return  # nothing is there, or binding will say why not
     if not stat.S_ISSOCK(mode):
-        raise AddressUnavailable(f"{address} is no socket. Choose another place with --admin.")
+        raise AddressUnavailable(f"{address} is not a socket. Choose another address with --admin.")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1.0)
         try:
@@ -140,5 +140,5 @@ def _clear(address: UnixAddress) -> None:
         except OSError:
             pass  # somebody is there, busy or of another user
     raise AddressUnavailable(
-        f"{address} is in use by another program. Stop it, or choose another place with --admin."
+        f"{address} is in use by another program. Stop it, or choose another address with --admin."
     )

@@ -14,7 +14,7 @@ from choirbook.uri import canonical_uri
 
 _MARK = b"1:"
 _MAX_CHARACTERS = 4096
-_MESSAGE = "The cursor is not one of this server's. Leave it out to start at the first page."
+_MESSAGE = "The cursor was not issued by this server. Omit it to start at the first page."
 
 
 def encode_cursor(last_uri: str) -> str:

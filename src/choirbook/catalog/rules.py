@@ -65,7 +65,9 @@ class Collection:
         description: str = "",
     ) -> None:
         if not _TYPE.match(type):
-            raise ValueError(f"type {type!r} is not 1 to 32 of a-z, 0-9, '-', '_', starting with a letter")
+            raise ValueError(
+                f"type {type!r} must be 1 to 32 characters of a-z, 0-9, '-' and '_', starting with a letter"
+            )
         self.type = type
         try:
             self.template = UriTemplate(uri)
@@ -78,10 +80,10 @@ class Collection:
         named = set(self._files.names)
         for variable in self.template.variables:
             if variable not in named:
-                raise ValueError(f"uri has {{{variable}}}, which files {files!r} does not have")
+                raise ValueError(f"uri has {{{variable}}}, which is missing in files {files!r}")
         for variable in self.defaults:
             if variable not in self.template.variables:
-                raise ValueError(f"defaults has {variable!r}, which uri does not have")
+                raise ValueError(f"defaults has {variable!r}, which is missing in uri")
         self._check_template(uri)
 
     def claim(self, path: str) -> Claim | None:
@@ -207,7 +209,7 @@ def parse_rules(text: str, fallback_name: str) -> Rules:
     try:
         document = tomllib.loads(text)
     except RecursionError as error:
-        raise InvalidLibrary(f"{RULES_FILE} is nested too deeply to be read.") from error
+        raise InvalidLibrary(f"{RULES_FILE} is nested too deeply. Flatten it.") from error
     except ValueError as error:
         # Beside `TOMLDecodeError`, numbers of thousands of digits are a plain one.
         raise InvalidLibrary(f"{RULES_FILE} is not valid TOML: {error}.") from error
@@ -219,7 +221,7 @@ def parse_rules(text: str, fallback_name: str) -> Rules:
         raise InvalidLibrary(f"{RULES_FILE} has no [[collection]]. Add one, or remove the file.")
     if len(tables) > MAX_COLLECTIONS:
         raise InvalidLibrary(
-            f"{RULES_FILE} has {len(tables)} collections; at most {MAX_COLLECTIONS} are read."
+            f"{RULES_FILE} has {len(tables)} collections; at most {MAX_COLLECTIONS} are allowed."
         )
     collections = tuple(_parse_collection(table, number, text) for number, table in enumerate(tables, 1))
     return Rules(name, collections, follow_links, text)

@@ -58,7 +58,7 @@ def greet(
 def _warn(console: Console, catalog: Catalog, problems: Sequence[SourceProblem]) -> None:
     for collision in catalog.collisions()[:MAX_NAMED]:
         hidden = ", ".join(collision.hidden)
-        text = f"Several files claim {collision.uri}: {collision.served} is served, not {hidden}."
+        text = f"Several files have the URI {collision.uri}: {collision.served} is served, not {hidden}."
         console.print(text, style="yellow")
     count = len(problems) + len(catalog.problems()) + len(catalog.collisions())
     if count:

@@ -19,8 +19,8 @@ _LOOK_S = 0.25
 """Between looks at workers that load ahead."""
 
 _HOSTS = {
-    LinkState.UP: "Other hosts are told through Redis.",
-    LinkState.DOWN: "Redis cannot be used at the moment: other hosts are told once it can.",
+    LinkState.UP: "Other hosts are notified through Redis.",
+    LinkState.DOWN: "Redis is unavailable: other hosts are notified when it is back.",
 }
 
 
@@ -36,7 +36,7 @@ def invalidate(settings: Settings, uri: str | None, type_: str | None, *, as_jso
     if as_json:
         say_json(answer)
     else:
-        say(f"Forgotten: {_count(answer.forgotten, 'URI')}, by {_count(answer.workers, 'worker')}.")
+        say(f"Invalidated: {_count(answer.forgotten, 'URI')} on {_count(answer.workers, 'worker')}.")
         if answer.feed is not LinkState.OFF:
             say(_HOSTS[answer.feed])
     _refuse_silence(answer.silent)
@@ -63,9 +63,13 @@ def warm(settings: Settings, wait_s: float, *, as_json: bool) -> None:
         _print_warming(answer.workers)
     _refuse_silence(answer.silent)
     if _is_warming(answer):
-        raise CrewIncomplete("The workers still load. 'choirbook cache warm' goes on waiting for them.")
+        raise CrewIncomplete(
+            "The workers are still loading. Run 'choirbook cache warm' again to continue waiting."
+        )
     if failed := sum(worker.warming.failed for worker in answer.workers):
-        raise CrewIncomplete(f"{_count(failed, 'URI')} could not be loaded. The server's log says why.")
+        raise CrewIncomplete(
+            f"{_count(failed, 'URI')} could not be loaded. See the server's log for the reasons."
+        )
 
 
 def stats(settings: Settings, *, as_json: bool) -> None:
@@ -94,18 +98,21 @@ def _is_warming(answer: CrewAnswer) -> bool:
 def _progress(workers: Iterable[WorkerState]) -> str:
     passes = [worker.warming for worker in workers]
     done = sum(each.held + each.loaded + each.failed + each.no_room for each in passes)
-    return f"{done:,} of {sum(each.uris for each in passes):,} URIs, over all workers"
+    return f"{done:,} of {sum(each.uris for each in passes):,} URIs on all workers"
 
 
 def _print_warming(workers: Sequence[WorkerState]) -> None:
-    table = _table("Worker", "URIs", "In memory before", "Loaded", "Failed", "No room")
+    table = _table("Worker", "URIs", "Already cached", "Loaded", "Failed", "No room")
     for worker in workers:
         done = worker.warming
         row = (worker.pid, done.uris, done.held, done.loaded, done.failed, done.no_room)
         table.add_row(*(str(row[0]), *(f"{number:,}" for number in row[1:])))
     console().print(table)
     if any(worker.warming.no_room for worker in workers):
-        say("The cache is full. Raise CACHE_MAX_SIZE or CHOIRBOOK_CACHE_MAX_BYTES if all is to be in it.")
+        say(
+            "The cache is full. To cache the complete library, raise CACHE_MAX_SIZE or "
+            "CHOIRBOOK_CACHE_MAX_BYTES."
+        )
 
 
 def _print_stats(answer: CrewAnswer) -> None:
@@ -133,8 +140,8 @@ def _spell_reads(reads: Counts | None) -> str:
 def _refuse_silence(silent: int) -> None:
     if silent:
         raise CrewIncomplete(
-            f"{_count(silent, 'worker')} did not answer in time. What was asked waits until it goes on; "
-            "the server's log may say what is wrong."
+            f"{_count(silent, 'worker')} did not answer in time. The request stays queued; see the "
+            "server's log for the cause."
         )
 
 

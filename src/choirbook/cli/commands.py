@@ -72,45 +72,51 @@ def _root(
 def serve(
     directory: Directory = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 0 lets the system choose.  [default: 8000]")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes.  [default: 1]")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on; 0 picks a free one.  [default: 8000]")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Number of worker processes.  [default: 1]")] = None,
     config: Config = None,
     env_file: EnvFile = None,
     public: Annotated[
-        bool | None, typer.Option("--public", help="Listen beyond loopback though nobody has to log in.")
+        bool | None,
+        typer.Option("--public", help="Allow listening beyond loopback, although clients need no login."),
     ] = None,
     allowed_host: Annotated[
-        list[str] | None, typer.Option(help="A name that clients use (Host); * for any; may be repeated.")
+        list[str] | None, typer.Option(help="Host name that clients use; * for any; may be repeated.")
     ] = None,
     allowed_origin: Annotated[
-        list[str] | None, typer.Option(help="A further browser origin to accept; may be repeated.")
+        list[str] | None, typer.Option(help="Additional browser origin to accept; may be repeated.")
     ] = None,
     trusted_proxy: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NETWORK", help="A proxy whose X-Forwarded-* headers are believed; may be repeated."
+            metavar="NETWORK", help="Proxy whose X-Forwarded-* headers are trusted; may be repeated."
         ),
     ] = None,
     peer_share: Annotated[
         float | None,
-        typer.Option(metavar="0..1", help="Part of all that one client address may hold.  [default: 0.25]"),
+        typer.Option(
+            metavar="0..1", help="Fraction of each limit that one client address may use.  [default: 0.25]"
+        ),
     ] = None,
     access_log: Annotated[
-        bool | None, typer.Option("--access-log/--no-access-log", help="One JSON line per read on stderr.")
+        bool | None,
+        typer.Option("--access-log/--no-access-log", help="Log one JSON line per read to stderr."),
     ] = None,
     metrics: Annotated[
-        Literal["on", "off"] | None, typer.Option(help="Prometheus metrics at /metrics.  [default: on]")
+        Literal["on", "off"] | None, typer.Option(help="Serve Prometheus metrics at /metrics.  [default: on]")
     ] = None,
     preload: Annotated[
-        bool | None, typer.Option("--preload", help="Read the library into memory after the start.")
+        bool | None, typer.Option("--preload", help="Load the library into memory after startup.")
     ] = None,
     tools: Switch = None,
     dashboard: Annotated[
         Literal["on", "off"] | None,
-        typer.Option("--dashboard", help="A page for people at /dashboard.  [default: on loopback only]"),
+        typer.Option("--dashboard", help="Serve a web dashboard at /dashboard.  [default: on loopback only]"),
     ] = None,
     redis: Annotated[
-        str | None, typer.Option(metavar="URL", help="Redis that all workers and hosts share: redis://HOST.")
+        str | None, typer.Option(metavar="URL", help="Redis shared by all workers and hosts: redis://HOST.")
     ] = None,
     redis_secret_file: SecretFile = None,
     redis_unsigned: Unsigned = None,
@@ -120,7 +126,7 @@ def serve(
     log_level: LogLevel = None,
     log_hits: LogHits = None,
     log_request_ids: Annotated[
-        bool | None, typer.Option("--log-request-ids", help="Tell X-Request-Id and trace id of each read.")
+        bool | None, typer.Option("--log-request-ids", help="Log the X-Request-Id and trace id of each read.")
     ] = None,
     admin: Admin = None,
     admin_token_file: TokenFile = None,
@@ -146,8 +152,8 @@ def _refuse_env_file(value: Path | None) -> None:
     # An agent starts this in the directory that it works on, whose files may be anybody's.
     if value is not None:
         raise typer.BadParameter(
-            "'choirbook stdio' reads no environment file. Set the variables where the agent's configuration "
-            "names this command, or pass flags."
+            "'choirbook stdio' reads no environment file. Set the variables in the agent's configuration of "
+            "this command, or pass flags."
         )
 
 
@@ -162,7 +168,7 @@ def stdio(
     log_level: LogLevel = None,
     env_file: Annotated[Path | None, typer.Option(hidden=True, callback=_refuse_env_file)] = None,  # noqa: ARG001
 ) -> None:
-    """Speak MCP over stdin and stdout, for agents that start their servers."""
+    """Serve MCP over stdin and stdout. For agents that start the server themselves."""
     from choirbook.cli.stdio import serve_stdio
 
     flags = flags_of(directory, tools=is_on(tools), usage=usage, usage_clients=is_on(usage_clients))
@@ -172,7 +178,7 @@ def stdio(
 
 @app.command(name="list")
 def list_(directory: Directory = None, env_file: EnvFile = None, json: Json = False) -> None:
-    """List what would be served."""
+    """List the resources that would be served."""
     from choirbook.cli.inspect import list_resources
 
     list_resources(settings_of(flags_of(directory), None, env_file), as_json=json)
@@ -180,7 +186,7 @@ def list_(directory: Directory = None, env_file: EnvFile = None, json: Json = Fa
 
 @app.command()
 def read(
-    uri: Annotated[str, typer.Argument(help="Such as mcp://resources/sdlc/core.")],
+    uri: Annotated[str, typer.Argument(help="Resource URI, such as mcp://resources/sdlc/core.")],
     directory: Directory = None,
     env_file: EnvFile = None,
 ) -> None:
@@ -192,7 +198,7 @@ def read(
 
 @app.command()
 def check(directory: Directory = None, env_file: EnvFile = None, json: Json = False) -> None:
-    """Look for problems in a library; exit 1 when there are any."""
+    """Check a library for problems; exit 1 if there are any."""
     from choirbook.cli.inspect import check_library
 
     if not check_library(settings_of(flags_of(directory), None, env_file), as_json=json):
@@ -204,15 +210,17 @@ def usage(
     path: Annotated[
         Path | None,
         typer.Argument(
-            parser=path_of, metavar="[FILE]", help="A server's file; that of the one that runs when left out."
+            parser=path_of,
+            metavar="[FILE]",
+            help="A server's usage file.  [default: that of the running server]",
         ),
     ] = None,
     form: Annotated[
-        Literal["table", "csv", "json"], typer.Option("--format", help="How to print it.")
+        Literal["table", "csv", "json"], typer.Option("--format", help="Output format.")
     ] = "table",
     env_file: EnvFile = None,
 ) -> None:
-    """Show what is read, what never is, and by whom."""
+    """Show which resources are read, and by whom. Also lists those that are never read."""
     from choirbook.cli.usage import print_usage
 
     print_usage(path or settings_of({}, None, env_file).usage, form)
@@ -222,16 +230,20 @@ def usage(
 def top(
     url: Annotated[
         str | None,
-        typer.Option(help="Where the server listens.  [default: here, at CHOIRBOOK_PORT or 8000]"),
+        typer.Option(help="URL of the server.  [default: this machine, port CHOIRBOOK_PORT or 8000]"),
     ] = None,
     interval_s: Annotated[
-        float, typer.Option("--interval", min=0.1, max=3600, metavar="SECONDS", help="Between two looks.")
+        float, typer.Option("--interval", min=0.1, max=3600, metavar="SECONDS", help="Time between updates.")
     ] = 2.0,
-    once: Annotated[bool, typer.Option("--once", help="Show what one interval brings, and end.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print a JSON line each time, for programs.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Show the figures of one interval, then exit.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON line per interval, for programs.")
+    ] = False,
     env_file: EnvFile = None,
 ) -> None:
-    """Watch a running server: rates, latencies, cache, and what is not as it should be."""
+    """Watch a running server: rates, latencies, cache and problems."""
     from choirbook.cli.top.watch import watch
 
     url = url or f"http://127.0.0.1:{settings_of({}, None, env_file).port}"
@@ -241,16 +253,16 @@ def top(
 @app.command(hidden=True)
 def stages(
     json: Json = False,
-    batches: Annotated[int, typer.Option(min=1, help="How many stand behind a figure.")] = 30,
+    batches: Annotated[int, typer.Option(min=1, help="Number of batches to measure.")] = 30,
     document_bytes: Annotated[
-        int, typer.Option("--bytes", min=100, max=8_000_000, help="About how long the document is.")
+        int, typer.Option("--bytes", min=100, max=8_000_000, help="Approximate size of the document.")
     ] = 20_000,
     calls: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Count the calls of N requests of each kind instead."),
+        typer.Option(min=1, metavar="N", help="Count function calls over N requests of each kind instead."),
     ] = None,
 ) -> None:
-    """Measure what each stage of a read costs; `choirbook perf profile` asks for it."""
+    """Measure what each stage of a read costs; used by `choirbook perf profile`."""
     from choirbook.cli.stages import print_calls, print_stages
 
     if calls is None:
@@ -264,7 +276,7 @@ def stages(
     add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
 )
 def perf(context: typer.Context) -> None:
-    """Prove how fast Choirbook, or another server, is; needs the extra choirbook[perf]."""
+    """Measure how fast Choirbook or another server is. Needs the extra choirbook[perf]."""
     try:
         from choirbook_perf.cli import main as run
     except ModuleNotFoundError as error:

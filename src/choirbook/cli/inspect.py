@@ -52,11 +52,13 @@ def read_resource(settings: Settings, uri: str) -> None:
     document, _, query = uri.partition("?")
     fields = fields_in(query)
     if fields.get("format", Form.RAW) != Form.RAW:
-        raise InvalidParams("'choirbook read' writes a document's own bytes. Leave out the query's format.")
+        raise InvalidParams(
+            "'choirbook read' always writes the raw bytes of a document. Remove 'format' from the URI's query."
+        )
     try:
         info = catalog.locate(catalog.rules.resolve(canonical_uri(document), fields))
     except ResourceNotFound as error:
-        raise ResourceNotFound(f"{error.message} 'choirbook list' shows what there is.") from None
+        raise ResourceNotFound(f"{error.message} Run 'choirbook list' to see all resources.") from None
     try:
         content = source.read(info.path, info.version)
     except SourceError as error:
@@ -134,7 +136,7 @@ def _of_source(problems: tuple[SourceProblem, ...]) -> list[Finding]:
 def _of_catalog(catalog: Catalog) -> list[Finding]:
     findings = [Finding("name", problem.path, problem.reason) for problem in catalog.problems()]
     for collision in catalog.collisions():
-        reason = f"claims a URI that {collision.served} has"
+        reason = f"has the same URI as {collision.served}, which is served instead"
         findings += [Finding("collision", path, reason, collision.uri) for path in collision.hidden]
     return findings
 

@@ -51,7 +51,7 @@ def review_names(names: Iterable[str]) -> Iterator[Finding]:
     for name in sorted(names):
         for wanted in (RULES_FILE, IGNORE_FILE):
             if name != wanted and name.lower() == wanted:
-                reason = f"is not read, because of upper-case letters in its name. Rename it to {wanted}"
+                reason = f"is ignored because its name has upper-case letters. Rename it to {wanted}"
                 yield Finding("rules-file", name, reason)
 
 
@@ -76,18 +76,20 @@ def _defaults_of(collection: Collection, path: str) -> Iterator[str]:
 
 def _of_collection(collection: Collection, where: str, matched: int, owned: int) -> Iterator[Finding]:
     if not matched:
-        hint = "; files and directories whose names begin with a dot are never served"
+        hint = "; files and directories with names that begin with a dot are never served"
         reason = f"{where}: files '{collection.files}' matches no file"
         yield Finding("empty", RULES_FILE, reason + (hint if is_hidden(collection.files) else ""))
     elif not owned:
         files = "the file" if matched == 1 else f"all {matched} files"
-        reason = f"{where}: {files} that it matches belong to earlier collections; move it up, or remove it"
+        reason = (
+            f"{where}: earlier collections already match {files} that it matches; move it up, or remove it"
+        )
         yield Finding("shadowed", RULES_FILE, reason)
 
 
 def _of_default(collection: Collection, where: str, variable: str) -> Finding:
     default = collection.defaults[variable]
-    reason = f"{where}: no document has the default {variable} = '{default}', so it makes no alias"
+    reason = f"{where}: no document has the default {variable} = '{default}', so it creates no alias"
     return Finding("default", RULES_FILE, reason, level=FindingLevel.WARNING)
 
 

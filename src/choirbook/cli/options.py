@@ -14,72 +14,72 @@ if TYPE_CHECKING:
 def path_of(text: str) -> Path:
     """Read a path; an empty one, as of a variable that is not set, would be the working directory."""
     if not text:
-        raise typer.BadParameter("it is empty. Name a path, or leave it out")
+        raise typer.BadParameter("the path is empty. Pass a path, or omit it")
     return Path(text)
 
 
 Directory = Annotated[
     Path | None,
     typer.Argument(
-        parser=path_of, metavar="[DIR]", help="The library's directory; the starter library when left out."
+        parser=path_of,
+        metavar="[DIR]",
+        help="Directory of the library.  [default: the built-in starter library]",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Switch = Annotated[
     Literal["on", "off"] | None,
-    typer.Option("--tools", help="Read-only tools, for clients that cannot read resources.  [default: on]"),
+    typer.Option(
+        "--tools", help="Offer read-only tools, for clients that cannot read resources.  [default: on]"
+    ),
 ]
 Usage = Annotated[
     Path | None,
     typer.Option(
         parser=path_of,
         metavar="FILE",
-        help="Keep there what is read and by whom, from one start to the next.",
+        help="File that records what is read and by whom, across restarts.",
     ),
 ]
 Clients = Annotated[
     Literal["on", "off"] | None,
-    typer.Option("--usage-clients", help="Whether that is by client.  [default: on with --usage]"),
+    typer.Option("--usage-clients", help="Record usage per client.  [default: on with --usage]"),
 ]
 LogFormat = Annotated[
     Literal["json", "console"] | None,
-    typer.Option(help="Lines on stderr.  [default: console on a terminal, json elsewhere]"),
+    typer.Option(help="Format of log lines on stderr.  [default: console on a terminal, json elsewhere]"),
 ]
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error"] | None,
-    typer.Option(help="The least of what is told of the server's life.  [default: info]"),
+    typer.Option(help="Minimum log level.  [default: info]"),
 ]
 LogHits = Annotated[
     float | None,
-    typer.Option(metavar="0..1", help="The part of the hits that is told, of reads.  [default: 1]"),
+    typer.Option(metavar="0..1", help="Fraction of cache hits to log.  [default: 1]"),
 ]
 Admin = Annotated[
     str | None,
-    typer.Option(metavar="ADDRESS", help="Where admin calls are answered: unix:PATH or 127.0.0.1:PORT."),
+    typer.Option(metavar="ADDRESS", help="Address for admin calls: unix:PATH or 127.0.0.1:PORT."),
 ]
 TokenFile = Annotated[
     Path | None,
-    typer.Option(parser=path_of, metavar="FILE", help="File with the token that admin calls need."),
+    typer.Option(parser=path_of, metavar="FILE", help="File with the token that admin calls require."),
 ]
-Config = Annotated[
-    Path | None, typer.Option(parser=path_of, metavar="FILE", help="A TOML file with settings.")
-]
+Config = Annotated[Path | None, typer.Option(parser=path_of, metavar="FILE", help="TOML file with settings.")]
 SecretFile = Annotated[
     Path | None,
-    typer.Option(
-        parser=path_of, metavar="FILE", help="File with the secret that signs what is written to Redis."
-    ),
+    typer.Option(parser=path_of, metavar="FILE", help="File with the secret that signs values in Redis."),
 ]
 Unsigned = Annotated[
     bool | None,
-    typer.Option("--redis-unsigned", help="Believe whoever can write to a Redis on another machine."),
+    typer.Option("--redis-unsigned", help="Trust everyone who can write to a Redis on another machine."),
 ]
 EnvFile = Annotated[
     Path | None,
     typer.Option(
         parser=path_of,
         metavar="FILE",
-        help="A file of NAME=value lines, read as environment variables are.",
+        help="File of NAME=value lines, read like environment variables.",
     ),
 ]
 

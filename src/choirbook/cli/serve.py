@@ -58,8 +58,8 @@ def serve(settings: Settings) -> None:
     """
     if not settings.is_loopback() and not settings.public:
         raise InvalidSettings(
-            f"{settings.host} can be reached from other machines, and nobody has to log in. "
-            "Pass --public if that is what you want, or leave --host out."
+            f"{settings.host} is reachable from other machines, and clients need no login. Pass --public to "
+            "allow this, or omit --host."
         )
     settings = msgspec.structs.replace(settings, allowed_hosts=hosts_of(settings))
     settings = msgspec.structs.replace(settings, dashboard=settings.serves_dashboard)
@@ -73,8 +73,8 @@ def serve(settings: Settings) -> None:
     catalog, problems = load_catalog(source, rules)
     if not len(catalog):
         raise InvalidLibrary(
-            f"The directory {settings.root} has no documents that could be served. "
-            "Put files into it, or run 'choirbook check' to see what is left out and why."
+            f"The directory {settings.root} has no documents to serve. Add files to it, or run 'choirbook "
+            "check' to see which files are left out and why."
         )
     sockets = listen(settings.host, settings.port, settings.workers, stall_s=settings.stall_s)
     settings = msgspec.structs.replace(
@@ -99,7 +99,8 @@ def _make_room(max_streams: int) -> int:
     room = max(allowed - FILES_BESIDE_STREAMS, allowed // 2)
     if room < max_streams:
         log.warning(
-            "a process may open %d files here, so %d streams at most are kept open. Raise 'ulimit -n'.",
+            "a process may open only %d files here, so at most %d streams are kept open. Raise 'ulimit -n' "
+            "to allow more.",
             allowed,
             room,
         )
@@ -151,7 +152,7 @@ def _take_leave(server: InheritingServer, *, for_people: bool) -> None:
     """
     said = "Stopped."
     if server.is_forced:
-        said = "Stopped at once, as you asked twice: requests in flight were not answered."
+        said = "Stopped immediately after the second signal: requests in flight were not answered."
     if for_people:
         complain(said)
     else:

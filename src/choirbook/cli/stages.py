@@ -30,7 +30,7 @@ def print_calls(requests: int, document_bytes: int, *, as_json: bool) -> None:
         return
     for drive in found.drives:
         say(f"{drive.request}, {drive.requests} requests")
-        say(f"{'calls':>9}{'own us':>9}{'with all':>9}  function")
+        say(f"{'calls':>9}{'own us':>9}{'total us':>9}  function")
         for function in drive.functions[:_MOST]:
             say(
                 f"{function.calls_per_request:>9.2f}{function.own_us:>9.2f}{function.cumulative_us:>9.2f}"

@@ -57,14 +57,14 @@ def _load(path: Path) -> Usage:
     path = path / FILE_NAME if path.is_dir() else path
     if not path.is_file():
         raise InvalidSettings(
-            f"There is no usage file {path}. Give the one that the server was started with (--usage)."
+            f"There is no usage file {path}. Pass the one that the server was started with (--usage)."
         )
     try:
         with closing(open_to_read(path)) as store:
             return _read(store)
     except sqlite3.Error as error:
         raise InvalidSettings(
-            f"The file {path} is no usage file that can be read: {error}. Give that of a --usage."
+            f"Cannot read {path} as a usage file: {error}. Pass a file that a server writes with --usage."
         ) from error
 
 
@@ -87,10 +87,10 @@ def _of_running_server() -> Path:
         return found[0]
     if not found:
         raise InvalidSettings(
-            "No server of yours runs here. Give the file that a server was started with (--usage), "
-            "or set CHOIRBOOK_USAGE."
+            "No server of this user is running here. Pass the file that a server was started with "
+            "(--usage), or set CHOIRBOOK_USAGE."
         )
-    raise InvalidSettings(f"Several servers run here. Give one of: {', '.join(map(str, found))}.")
+    raise InvalidSettings(f"Several servers are running here. Pass one of: {', '.join(map(str, found))}.")
 
 
 def _rows(usage: Usage) -> Iterator[tuple[object, ...]]:
@@ -124,7 +124,7 @@ def _print_tables(usage: Usage) -> None:
     ]
     _print_table(f"Clients: {len(clients)}", ("Client", "Version", "Reads", "Last"), clients)
     searches = [(each.query, f"{each.count:,}", _time(each.last_s)) for each in usage.empty_searches]
-    _print_table(f"Searches without a result: {len(searches)}", ("Query", "Times", "Last"), searches)
+    _print_table(f"Searches with no results: {len(searches)}", ("Query", "Times", "Last"), searches)
 
 
 def _print_table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:

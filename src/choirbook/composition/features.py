@@ -30,8 +30,8 @@ INSTRUCTIONS = (
     "List the resources, then read those that fit the task at hand before you write code or documents."
 )
 TOOLS_INSTRUCTIONS = (
-    " A model that can only call tools does the same with search and read; "
-    "read one section instead of a long document where that is enough."
+    " If you can only call tools, use search and read for this; read one section instead of a long "
+    "document where that is enough."
 )
 
 ToolMaker = Callable[[Library], Tool]

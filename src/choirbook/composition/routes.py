@@ -64,9 +64,9 @@ def make_router(
 _TITLES = {
     DASHBOARD: "dashboard: figures, documents, readers",
     LISTING: "list of all documents",
-    "/openapi.json": "description of the HTTP interface",
+    "/openapi.json": "description of the HTTP API",
     "/readyz": "whether the server is ready",
-    "/metrics": "metrics for Prometheus",
+    "/metrics": "Prometheus metrics",
 }
 
 

@@ -23,13 +23,11 @@ def redis_secrets(settings: Settings) -> tuple[str, ...]:
         with path.open("rb") as file:
             text = file.read(_MAX_FILE_BYTES + 1).decode("ascii", "replace")
     except OSError as error:
-        raise InvalidSettings(
-            f"The file of the Redis secret {path} cannot be read: {error.strerror}."
-        ) from error
+        raise InvalidSettings(f"The Redis secret file {path} cannot be read: {error.strerror}.") from error
     lines = text.split()
     if len(text) > _MAX_FILE_BYTES or not 1 <= len(lines) <= _MAX_SECRETS:
         raise InvalidSettings(
-            f"The file of the Redis secret {path} must have one line, the secret, or two: the secret, and "
+            f"The Redis secret file {path} must have one line, the secret, or two lines: the secret, then "
             "the one that it replaces."
         )
     for line in lines:

@@ -126,7 +126,7 @@ class Live:
                 await self._turn()
             except Exception:
                 # The page stands still for a moment; the server is none the worse.
-                log.exception("the dashboard could not be brought up to date")
+                log.exception("cannot update the dashboard")
             await self._pause()
 
     async def _turn(self) -> None:

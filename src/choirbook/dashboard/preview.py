@@ -58,7 +58,7 @@ def preview(title: str, media_type: str, data: bytes, style: str) -> bytes:
         body = _body(media_type, _text(data, notes), notes)
     else:
         body = ""
-        notes.append(f"This is not text but {media_type}, so there is nothing to show.")
+        notes.append(f"This document is {media_type}, not text: there is no preview.")
     told = "".join(f'<p class="note">{escape(note)}</p>' for note in notes)
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -76,9 +76,9 @@ def _text(data: bytes, notes: list[str]) -> str:
         # A character may be cut in two at the end, which is no fault of the document.
         shown.decode("utf-8") if len(shown) == len(data) else shown[: _last_start(shown)].decode("utf-8")
     except UnicodeDecodeError:
-        notes.append("This is not UTF-8 throughout: what could not be read is shown as \ufffd.")
+        notes.append("This document is not valid UTF-8: invalid bytes are shown as \ufffd.")
     if len(data) > MAX_BYTES:
-        notes.append(f"Of {len(data):,} bytes the first {MAX_BYTES:,} are shown.")
+        notes.append(f"The first {MAX_BYTES:,} of {len(data):,} bytes are shown.")
         shown = shown[: _last_start(shown)]
     text = shown.decode("utf-8", "replace").removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n")
@@ -101,7 +101,7 @@ def _body(media_type: str, text: str, notes: list[str]) -> str:
     if media_type != "text/markdown":
         return _verbatim(text)
     if len(text) > MAX_MARKDOWN:
-        notes.append("So long a document is shown as its source.")
+        notes.append("Documents of this length are shown as source.")
         return _verbatim(text)
     front = _FRONT_MATTER.match(text)
     matter = _verbatim(front[1], "front-matter") if front else ""
@@ -160,5 +160,5 @@ def _render_image(
     options: OptionsDict,  # noqa: ARG001 - the parser's signature
     env: MutableMapping[str, Any],  # noqa: ARG001 - as above
 ) -> str:
-    described = tokens[index].content or "without a description"
+    described = tokens[index].content or "no description"
     return f'<span class="image">Picture: {escape(described)}</span>'

@@ -120,7 +120,7 @@ class Dashboard:
     async def _respond(self, request: Request) -> Response | Streaming:
         if request.method not in {"GET", "HEAD"}:
             raise MethodNotAllowed(
-                f"{request.method[:16]} is not possible here. Use GET.", {"allow": "GET, HEAD"}
+                f"{request.method[:16]} is not allowed here. Use GET.", {"allow": "GET, HEAD"}
             )
         if len(request.query) > MAX_QUERY_BYTES:
             raise InvalidParams(f"The query is longer than {MAX_QUERY_BYTES} bytes.")
@@ -133,7 +133,7 @@ class Dashboard:
             return await self._asset(request, name[len(_ASSETS) :], [])
         handler = self._handlers.get(name)
         if handler is None:
-            raise MethodNotFound(f"There is nothing here. The page is at {DASHBOARD}.")
+            raise MethodNotFound(f"There is no such page. The dashboard is at {DASHBOARD}.")
         return await handler(request)
 
     async def _asset(self, request: Request, name: str, headers: list[Header]) -> Response:
@@ -212,7 +212,7 @@ class Dashboard:
     async def _named(self, request: Request) -> ResourceInfo:
         uri = fields_of(request).get("uri")
         if uri is None:
-            raise InvalidParams("The query has no uri. Ask like ?uri=mcp://resources/sdlc/core.")
+            raise InvalidParams("The query has no uri. Use a query such as ?uri=mcp://resources/sdlc/core.")
         await self._library.wait_ready()
         info = self._library.find(uri)
         if isinstance(info, SectionInfo) and info.section is None:

@@ -74,7 +74,7 @@ class Viewers:
         """
         if self._is_closed or len(self._open) >= MAX_VIEWERS:
             raise Overloaded(
-                "As many dashboards are open as this server holds. Close one, or try again later."
+                "The server has reached its limit of open dashboards. Close one, or try again later."
             )
         return Viewer(self)
 

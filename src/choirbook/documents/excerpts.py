@@ -33,7 +33,7 @@ _MARK = b"\x01"
 _START_BYTES = 5
 _DIGEST_BYTES = 6
 _CURSOR_CHARACTERS = (len(_MARK) + _START_BYTES + _DIGEST_BYTES) * 4 // 3
-_MESSAGE = "The cursor is not one of this server's. Leave it out to start at the beginning."
+_MESSAGE = "The cursor was not issued by this server. Omit it to start at the beginning."
 
 
 class Continuation(NamedTuple):
@@ -133,8 +133,8 @@ def check_continuation(continuation: Continuation, uri: str, data: bytes, digest
     """
     if continuation.digest != bytes.fromhex(digest)[:_DIGEST_BYTES]:
         raise InvalidCursor(
-            f"The cursor does not fit {uri}: the document has changed since the part before was read, or the "
-            "cursor came with another uri or section. Start again: read it without a cursor."
+            f"The cursor does not match {uri}: the document has changed since the previous part was read, "
+            "or the cursor belongs to another uri or section. Start again: read it without a cursor."
         )
     start = continuation.start
     if start >= len(data) or _is_inside_character(data[start]):
@@ -201,8 +201,8 @@ def _text_part(part: Part, data: bytes, digest: str, start: int, max_bytes: int)
         changes["next_cursor"] = encode_continuation(end, digest)
         left = estimate_tokens(len(data) - end)
         tail = (
-            f"\n[About {left:,} tokens are left. To go on, call read with the uri {part.uri} "
-            f"and the cursor {changes['next_cursor']}]"
+            f"\n[About {left:,} tokens are left. To continue, call read with the uri {part.uri} and the "
+            f"cursor {changes['next_cursor']}]"
         )
     return msgspec.structs.replace(part, **changes), f"{head}\n\n{text}{tail}"
 
@@ -213,7 +213,7 @@ def _content_of_binary(info: ResourceInfo, part: Part, data: bytes) -> list[dict
         image = {"type": "image", "data": b64encode(data).decode(), "mimeType": info.media_type}
         return [{"type": "text", "text": head}, image, link(info)]
     where = path_of(info.uri)
-    reason = f"It is not text but {info.media_type}. Fetch it as a resource, or by HTTP at {where}."
+    reason = f"This document is {info.media_type}, not text. Fetch it as a resource, or over HTTP at {where}."
     return [{"type": "text", "text": f"{head}\n\n{reason}"}, link(info)]
 
 

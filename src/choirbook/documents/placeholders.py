@@ -109,13 +109,13 @@ def _check_lengths(text: str, values: Mapping[str, str]) -> None:
     for name, value in values.items():
         if len(value) > MAX_VALUE_CHARACTERS:
             raise InvalidParams(
-                f"The argument {name} has {len(value)} characters; at most {MAX_VALUE_CHARACTERS} are taken."
+                f"The argument {name} has {len(value)} characters; at most {MAX_VALUE_CHARACTERS} are "
+                "allowed."
             )
     times = Counter(match[1] for match in _PLACEHOLDER.finditer(text))
     if sum(len(value) * times[name] for name, value in values.items()) > MAX_FILLED_CHARACTERS:
         raise InvalidParams(
-            f"The arguments would make the text longer by more than {MAX_FILLED_CHARACTERS} characters."
-            " Shorten them."
+            f"The arguments would add more than {MAX_FILLED_CHARACTERS} characters to the text. Shorten them."
         )
 
 

@@ -64,18 +64,18 @@ class Edge:
         if authority is not None:
             if host is not None and authority.lower() != host.lower():
                 return InvalidRequest(
-                    "The request line names another authority than Host (RFC 9112, section 3.2.2). "
-                    "Send the path alone, or the same authority in both."
+                    "The request line and Host name different authorities (RFC 9112, section 3.2.2). Send "
+                    "the path alone, or the same authority in both."
                 )
             host = authority
         if host not in self._accepted and not self._accepts(host or "") and request.path not in OPEN_PATHS:
             return HostMisdirected(
-                "This server does not answer for the request's Host. "
-                "Use the address it printed at its start, or add the name with --allowed-host."
+                "This server does not serve the request's Host. Use the address that it printed when it "
+                "started, or add the name with --allowed-host."
             )
         if "origin" in headers and self.origin_of(headers) is None:
             return OriginForbidden(
-                "Pages of this Origin may not use this server. Add it with --allowed-origin if they should."
+                "Pages of this Origin may not use this server. To allow them, add it with --allowed-origin."
             )
         return None
 
@@ -137,9 +137,10 @@ def hosts_of(settings: Settings) -> tuple[str, ...] | None:
         return (*LOOPBACK_HOSTS, settings.host, *named)
     if not named:
         raise InvalidSettings(
-            f"The server listens on all addresses ({settings.host}), and no name is listed that clients use "
-            "for it. List each with --allowed-host or in CHOIRBOOK_ALLOWED_HOSTS, such as standards.example. "
-            "'*' accepts any name, and with it pages that reach the server by DNS rebinding."
+            f"The server listens on all addresses ({settings.host}), but no host name is allowed. List each "
+            "name that clients use with --allowed-host or in CHOIRBOOK_ALLOWED_HOSTS, such as "
+            "standards.example. '*' accepts any name, including pages that reach the server by DNS "
+            "rebinding."
         )
     return (*LOOPBACK_HOSTS, *named)
 
@@ -156,7 +157,7 @@ def _malformed(headers: Headers, name: str) -> InvalidRequest | None:
     # Granian leaves out values that are not ASCII, so `get` and `get_all` may know of fewer than there are.
     values, first = headers.get_all(name), headers.get(name)
     if len(values) > 1:
-        return InvalidRequest(f"The request has {name.title()} {len(values)} times. Send it once.")
+        return InvalidRequest(f"The request has {len(values)} {name.title()} headers. Send exactly one.")
     if first is None or not first.isascii():
-        return InvalidRequest(f"{name.title()} has bytes that are not ASCII. Spell the name in Punycode.")
+        return InvalidRequest(f"{name.title()} has bytes that are not ASCII. Write the name in Punycode.")
     return None

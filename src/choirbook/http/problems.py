@@ -68,7 +68,7 @@ def internal_error() -> Response:
     document = {
         "title": "Internal error",
         "status": 500,
-        "detail": "The server met a fault of its own. Its log says more.",
+        "detail": "The server failed to handle the request. See its log for details.",
     }
     headers: list[Header] = [("content-type", "application/problem+json"), NO_STORE, NO_SNIFF]
     return Response(500, headers, msgspec.json.encode(document))

@@ -205,7 +205,7 @@ class Rest:
         if wanted is None:
             return info, format_
         if format_ == Form.OUTLINE:
-            raise InvalidParams("An outline is of a whole document. Leave out the query's section.")
+            raise InvalidParams("An outline covers the complete document. Remove section from the query.")
         return self._library.section(info, wanted), format_
 
     def _list(self, request: Request) -> Response:
@@ -266,4 +266,4 @@ def _after(query: dict[str, str]) -> str | None:
 
 
 def _not_allowed(method: str) -> MethodNotAllowed:
-    return MethodNotAllowed(f"{method[:16]} is not possible here. Use GET or HEAD.", {"allow": "GET, HEAD"})
+    return MethodNotAllowed(f"{method[:16]} is not allowed here. Use GET or HEAD.", {"allow": "GET, HEAD"})

@@ -89,7 +89,7 @@ class Router:
             handler = next((each.handler for each in self._further if path.startswith(each.prefix)), None)
         if handler is None:
             return problem(
-                MethodNotFound(f"There is nothing here. The routes are: {', '.join(self._names)}.")
+                MethodNotFound(f"There is no such route. The routes are: {', '.join(self._names)}.")
             )
         return handler(request)
 
@@ -104,7 +104,7 @@ def get_only(handler: Handler) -> Handler:
             answer = handler(request)
             return _without_body(answer) if isinstance(answer, Response) else then(answer, _without_body)
         return problem(
-            MethodNotAllowed(f"{request.method[:16]} is not possible here. Use GET.", {"allow": "GET, HEAD"})
+            MethodNotAllowed(f"{request.method[:16]} is not allowed here. Use GET.", {"allow": "GET, HEAD"})
         )
 
     return guarded

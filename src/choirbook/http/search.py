@@ -47,11 +47,11 @@ class SearchRoute:
 
     async def _respond(self, request: Request) -> Response:
         if len(request.query) > MAX_QUERY_BYTES:
-            raise InvalidParams(f"The query is too long; q can have {MAX_CHARACTERS} characters.")
+            raise InvalidParams(f"The query is too long: q can have at most {MAX_CHARACTERS} characters.")
         fields = fields_of(request)
         query = fields.get("q")
         if query is None:
-            raise InvalidParams("The query has no q. Search like /mcp/search?q=error+handling.")
+            raise InvalidParams("The query has no q. Use a query such as /mcp/search?q=error+handling.")
         limit = limit_of(fields, DEFAULT_LIMIT, MAX_LIMIT)
         results = await self._search.search(query, fields.get("type"), limit, is_usage=self._is_usage)
         prefix = self._prefix_of(request)

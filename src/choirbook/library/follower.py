@@ -149,7 +149,7 @@ class Freshness:
                 raise
             except Exception as error:  # noqa: BLE001 - the watcher is foreign code; surveys stand in for it
                 log.warning(
-                    "watching the library failed, surveys go on every %.0f s: %s", self._rescan_s, error
+                    "watching the library failed, it is still scanned every %.0f s: %s", self._rescan_s, error
                 )
             self.watching = False
             await asyncio.sleep(_WATCH_RETRY_S)
@@ -176,9 +176,9 @@ class Freshness:
             await step()
         except Exception:
             # Whatever it was, a catalog that is followed late is better than one that is not.
-            log.exception("following the library failed, a survey will make up for it")
+            log.exception("following changes of the library failed, the next scan will find them")
             self.failed_surveys += 1
-            self.trouble = "the library cannot be surveyed; the log of the server says why"
+            self.trouble = "the library cannot be scanned; see the server's log for the reason"
             self._timetable.retry(monotonic())
             return False
         return True
@@ -231,9 +231,7 @@ class Freshness:
                 self.failed_surveys += 1
                 is_misruled = isinstance(error, SourceMisruled)
                 self.trouble = str(error) if is_misruled else "the library's directory cannot be listed"
-                log.warning(
-                    "the library cannot be surveyed, trying again in %.0f s: %s", self._rescan_s, error
-                )
+                log.warning("the library cannot be scanned, retrying in %.0f s: %s", self._rescan_s, error)
                 await asyncio.sleep(self._rescan_s)
 
     async def _survey(self) -> None:
@@ -244,7 +242,7 @@ class Freshness:
         except SourceError as error:
             self.failed_surveys += 1
             self._timetable.end(monotonic(), 0.0)
-            log.warning("the library cannot be surveyed, what is known stays: %s", error)
+            log.warning("the library cannot be scanned, the last known state stays in force: %s", error)
             return
         self._timetable.end(monotonic(), found.cost_s)
         self._note_rules()
@@ -266,9 +264,9 @@ class Freshness:
         faults = tuple(filter(None, (self._rulebook.fault, *self._source.rule_faults)))
         for fault in faults:
             if fault not in self.rule_faults:
-                log.warning("changed rules cannot be used, those from before stay in force: %s", fault)
+                log.warning("changed rules cannot be used, the previous ones stay in force: %s", fault)
         if self.rule_faults and not faults:
-            log.info("the library's rules can be used again")
+            log.info("the library's rules are valid again")
         self.rule_faults = faults
 
     async def _look_at(self, paths: set[str]) -> None:

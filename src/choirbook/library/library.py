@@ -126,7 +126,7 @@ class Library:
             async with asyncio.timeout(READY_DEADLINE_S):
                 await self.freshness.ready.wait()
         except TimeoutError:
-            raise NotReady("The library is still being surveyed. Try again in a few seconds.") from None
+            raise NotReady("The library is still being scanned. Try again in a few seconds.") from None
 
     def find(self, uri: str) -> ResourceInfo:
         """Return what a URI names.

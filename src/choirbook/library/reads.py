@@ -129,9 +129,7 @@ class Waiting:
 
     async def _load(self, info: ResourceInfo, form: Form, looked: Stage) -> Reading:
         if self._waiting >= self._max_waiting:
-            raise Overloaded(
-                "So many reads wait for documents already that this one was not begun. Try again."
-            )
+            raise Overloaded("Too many reads are already waiting for documents. Try again.")
         self._waiting += 1
         try:
             return await self._load_now(info, form, [looked])
@@ -267,8 +265,8 @@ def unreadable(info: ResourceInfo, error: SourceError) -> RequestError:
     if isinstance(error, SourceExhausted):
         return exhausted()
     return ResourceUnreadable(
-        f"The document of {info.uri} cannot be read at the moment. "
-        "The server's log says why; try again later.",
+        f"The document of {info.uri} cannot be read at the moment. See the server's log for the reason; try "
+        "again later.",
         {"uri": info.uri},
     )
 

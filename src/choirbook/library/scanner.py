@@ -64,9 +64,11 @@ def open_library(
         InvalidLibrary: The directory or its `choirbook.toml` cannot be used; the message says why.
     """
     if not root.exists():
-        raise InvalidLibrary(f"There is no directory {root}. Name one that holds your documents.")
+        raise InvalidLibrary(
+            f"The directory {root} does not exist. Pass the directory that holds your documents."
+        )
     if not root.is_dir():
-        raise InvalidLibrary(f"{root} is not a directory. Name the directory that holds the documents.")
+        raise InvalidLibrary(f"{root} is not a directory. Pass the directory that holds your documents.")
     text = read_rules_text(root)
     rules = rules_from(text, root)
     try:
@@ -226,7 +228,7 @@ def _described(entry: SourceEntry, head: bytes) -> Document:
         headline = headline_of(media_type, head)
     except Exception:
         # One document that a parser fails at must not keep all others from being followed.
-        log.exception("the title of %r cannot be found out; it is listed without one", entry.path)
+        log.exception("cannot determine the title of %r; it is listed without one", entry.path)
         return Document(entry, media_type, "", "")
     return Document(entry, media_type, headline.title, headline.description)
 

@@ -112,7 +112,9 @@ class Completion:
         settled = params.context.arguments if params.context is not UNSET else {}
         for value in (params.argument.value, *settled.values()):
             if len(value) > MAX_URI_BYTES:
-                raise InvalidParams(f"A value has {len(value)} characters; at most {MAX_URI_BYTES} are read.")
+                raise InvalidParams(
+                    f"A value has {len(value)} characters; at most {MAX_URI_BYTES} are allowed."
+                )
         if isinstance(params.ref, PromptReference):
             return self._complete_argument(call.era, params.ref.name, params.argument)
         if not self._library.is_ready:

@@ -137,8 +137,8 @@ class Dispatcher:
                 return response
         assert isinstance(item, Message), "nothing else is a request"
         too_large = BatchTooLarge(
-            f"The replies to this batch are longer than {self._max_batch_bytes} bytes together, and this one "
-            "was left out. Send the request again, by itself or in a smaller batch."
+            f"The replies to this batch exceed {self._max_batch_bytes} bytes in total, so this one was left "
+            "out. Send the request again, alone or in a smaller batch."
         )
         return failed(Fault(too_large, Era.HANDSHAKE, item.id), (), self._name_of(item))
 

@@ -159,9 +159,9 @@ def parameters(source: bytes, type_: type[_T]) -> _T:
     try:
         return msgspec.convert(_decoder_of_params.decode(source).params, type_)
     except msgspec.ValidationError as fault:
-        raise InvalidParams(f"The parameters do not fit: {fault}.") from None
+        raise InvalidParams(f"The parameters are invalid: {fault}.") from None
     except RecursionError:
-        raise InvalidParams("The parameters are nested too deep. Send flat values.") from None
+        raise InvalidParams("The parameters are nested too deeply. Send flat values.") from None
 
 
 def _is_plain_id(id_: bytes | None) -> bool:
@@ -170,7 +170,7 @@ def _is_plain_id(id_: bytes | None) -> bool:
 
 
 def _nested_too_deep() -> Malformed:
-    return Malformed(ParseFailed("The body is nested deeper than it can be read. Send flat values."))
+    return Malformed(ParseFailed("The body is nested too deeply. Send flat values."))
 
 
 def _examine(body: bytes) -> Decoded:
@@ -190,7 +190,7 @@ def _read_slowly(value: Any) -> Decoded:
         return Malformed(InvalidRequest("The batch is empty."))
     if len(value) > MAX_BATCH:
         return Malformed(
-            InvalidRequest(f"The batch has {len(value)} messages; at most {MAX_BATCH} are read.")
+            InvalidRequest(f"The batch has {len(value)} messages; at most {MAX_BATCH} are allowed.")
         )
     return Batch(tuple(_classify(item) for item in value))
 
@@ -211,7 +211,7 @@ def _classify(value: Any) -> Message | PostedResponse | Malformed:
     try:
         params = msgspec.convert(value.get("params", {}), Params)
     except msgspec.ValidationError as fault:
-        return Malformed(InvalidParams(f"The parameters do not fit: {fault}."), id_, claims, name)
+        return Malformed(InvalidParams(f"The parameters are invalid: {fault}."), id_, claims, name)
     return Message(id_ if "id" in value else None, name, params, msgspec.json.encode(value))
 
 
@@ -219,7 +219,7 @@ def _envelope_fault(value: dict[str, Any]) -> RequestError | None:
     has_method, has_outcome = "method" in value, "result" in value or "error" in value
     checks = (
         (value.get("jsonrpc") != "2.0", 'The message has no "jsonrpc": "2.0".'),
-        (has_method == has_outcome, "The message must have a method, or else a result or an error."),
+        (has_method == has_outcome, "The message must have a method, a result or an error."),
         (has_method and not isinstance(value["method"], str), "The method is not a string."),
         (
             "id" in value and _id_of(value) is None,

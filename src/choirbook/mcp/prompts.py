@@ -101,7 +101,7 @@ class Prompts:
                 try:
                     placeholders = await self._placeholders(info)
                 except RequestError as error:
-                    log.warning("the prompt of %s is left out: %s", info.uri, error.message)
+                    log.warning("no prompt is listed for %s: %s", info.uri, error.message)
                     is_whole = False
                     continue
                 if placeholders is not None:
@@ -245,9 +245,9 @@ def _render(reading: Reading, placeholders: tuple[Placeholder, ...], values: Map
             f"{{{{{each.name}}}}}{' (required)' if each.is_required else ''}" for each in unfilled
         )
         texts.append(
-            f"This is the template {info.uri}. Of its {len(placeholders)} placeholders {len(unfilled)} are "
-            f"not filled in: {names}. Put what belongs there in the place of each. Look up what you can, "
-            "and ask for the rest instead of inventing it."
+            f"This is the template {info.uri}. {len(unfilled)} of its {len(placeholders)} placeholders are "
+            f"not filled in: {names}. Replace each of them with the right text. Look up what you can, and "
+            "ask for the rest instead of inventing it."
         )
     messages = [{"role": "user", "content": {"type": "text", "text": each}} for each in texts]
     result = {"description": _description(info), "messages": messages}

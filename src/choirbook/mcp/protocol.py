@@ -205,7 +205,7 @@ def _modern_meta_fault(params: Params) -> RequestError | None:
 
 
 def _missing(key: str) -> MetaMissing:
-    return MetaMissing(f'params._meta has no "{key}". Revision {MODERN[0]} asks for it in every request.')
+    return MetaMissing(f'params._meta has no "{key}". Revision {MODERN[0]} requires it in every request.')
 
 
 def _version_fault(params: Params) -> RequestError | None:
@@ -213,7 +213,7 @@ def _version_fault(params: Params) -> RequestError | None:
     if requested in MODERN:
         return None
     return UnsupportedVersion(
-        f"The protocol revision is not served in requests with _meta. Use {MODERN[0]}.",
+        f"The protocol revision is not supported in requests with _meta. Use {MODERN[0]}.",
         {"supported": list(SERVED), "requested": requested},
     )
 
@@ -250,8 +250,8 @@ def mismatch(header: str, values: list[str], expected: Any) -> HeaderMismatch | 
             return None
         return HeaderMismatch(f"The header {header} differs from the body.")
     if not values:
-        return HeaderMismatch(f"The header {header} is missing. Send it with the value that the body has.")
-    return HeaderMismatch(f"The header {header} is there more than once.")
+        return HeaderMismatch(f"The header {header} is missing. Send it with the same value as the body.")
+    return HeaderMismatch(f"The header {header} was sent more than once. Send it once.")
 
 
 def _decoded(value: str) -> str | None:

@@ -89,13 +89,22 @@ class StreamableHttp:
 
     def _respond_to_response(self, headers: Headers, versions: list[str]) -> Answer:
         if is_modern_header(versions):
-            return failed(Fault(InvalidRequest("This revision has no responses from clients."), Era.MODERN))
+            return failed(
+                Fault(
+                    InvalidRequest(
+                        "Clients send no responses in this revision. Send requests or notifications."
+                    ),
+                    Era.MODERN,
+                )
+            )
         return self._sessions.within(headers, lambda _: ACCEPTED)
 
 
 def _transport_error(headers: Headers) -> RequestError | None:
     if headers.get("accept") is not None and not _accepts_json(headers):
-        return NotAcceptable("Answers are application/json. Accept it, and text/event-stream.")
+        return NotAcceptable(
+            "Answers are sent as application/json or text/event-stream. Include both in Accept."
+        )
     if not _is_json(headers.get("content-type", "")):
         return UnsupportedMediaType("The body must be application/json.")
     return None

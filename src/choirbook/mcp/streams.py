@@ -95,21 +95,21 @@ class Streams:
             ShareTaken: Its peer holds as much as one may.
         """
         if self._is_closed:
-            raise Overloaded("The server is about to end. Try again in a few seconds.")
+            raise Overloaded("The server is stopping. Try again in a few seconds.")
         if (
             len(self._open) >= self._max_streams
             or self.watched + watched > MAX_WATCHED
             or self.watched_bytes + watched_bytes > MAX_WATCHED_BYTES
         ):
-            raise Overloaded("As many streams are open as this server holds. Try again later.")
+            raise Overloaded("The server has reached its limit of open streams. Try again later.")
         if not self._shared_streams.has_room(peer):
             raise ShareTaken(
-                f"Your address has {self._shared_streams.most} streams open, which is its share. Close one."
+                f"Your address has {self._shared_streams.most} streams open, which is its limit. Close one."
             )
         if not self._shared_uris.has_room(peer, watched_bytes):
             raise ShareTaken(
-                "The streams of your address watch as many URIs as its share allows. Close one, or listen to "
-                "resourcesListChanged."
+                "The streams of your address have reached its limit of watched URIs. Close one, or listen "
+                "to resourcesListChanged."
             )
 
     def add(self, stream: ClientStream) -> None:

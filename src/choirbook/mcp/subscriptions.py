@@ -74,8 +74,8 @@ class Subscriptions:
         uris = list(dict.fromkeys(wanted.resource_subscriptions or ()))
         if len(uris) > MAX_URIS:
             raise InvalidParams(
-                f"resourceSubscriptions has {len(uris)} URIs; at most {MAX_URIS} fit into one subscription. "
-                "Listen to resourcesListChanged, or open further subscriptions."
+                f"resourceSubscriptions has {len(uris)} URIs; at most {MAX_URIS} are allowed in one "
+                "subscription. Listen to resourcesListChanged, or open more subscriptions."
             )
         peer = self._peers.key_of(call.request)
         self._streams.admit(len(uris), _bytes_of(uris), peer)
@@ -146,7 +146,7 @@ def _session_and_uri(call: Call) -> tuple[Session, str]:
     """
     if call.session is None:
         raise MethodNotFound(
-            f"{call.method} needs a session. Send initialize with text/event-stream in Accept, and the "
+            f"{call.method} needs a session. Send initialize with text/event-stream in Accept, then the "
             "Mcp-Session-Id of its answer with every request."
         )
     if call.params.uri is UNSET:

@@ -70,7 +70,7 @@ class Cells:
             except OSError:
                 continue
             return Slot(self._view(index), self._names(index), self._records(index))
-        raise RuntimeError("no free slot for metrics: more workers run than were announced")
+        raise RuntimeError("no free slot for metrics: more workers run than expected")
 
     def pids(self) -> list[int]:
         """Return the processes that record now."""

@@ -124,68 +124,69 @@ def _grown(old: Moment, new: Moment, metric: str) -> float:
 _NOT_READY = State(
     "not-ready",
     Level.BAD,
-    "Not ready: the library is still being surveyed",
-    "Reads wait up to ten seconds for the first survey, then are told to come again. /readyz answers 503.",
-    "Wait. If it stays so, the library's directory is slow or cannot be read: see the log on stderr, "
-    "and run 'choirbook check'.",
+    "Not ready: the library is still being scanned",
+    "Reads wait up to ten seconds for the first scan, then fail with 503 and Retry-After. /readyz answers "
+    "503.",
+    "Wait. If this persists, the library's directory is slow or cannot be read: see the log on stderr, and "
+    "run 'choirbook check'.",
 )
 _EMPTY = State(
     "empty",
     Level.BAD,
     "The library has no documents",
     "Every read ends in 'not found'.",
-    "See whether the library's directory is mounted and holds files. 'choirbook check' names what is left out, "
-    "and why.",
+    "Check that the library's directory is mounted and holds files. 'choirbook check' lists the files that "
+    "are left out, and why.",
 )
 _DESCRIPTORS_SHORT = State(
     "descriptors-short",
     Level.BAD,
     "File descriptors are running out",
-    "A worker with none left serves what it holds in memory. New connections wait, and whatever needs a file "
-    "is answered with 503.",
+    "A worker with none left serves cached documents only. New connections wait, and requests that need a "
+    "file are answered with 503.",
     "Raise the limit where the server starts (ulimit -n, LimitNOFILE), or add workers.",
 )
 _REDIS_DOWN = State(
     "redis-down",
     Level.WARNING,
-    "Redis is down, or too slow",
-    "Reads go on from memory and from the library; a miss costs more, and what one host loaded is not "
-    "there for the others.",
-    "See to Redis and the way to it. Choirbook tries again every two seconds; nothing has to be restarted.",
+    "Redis is down or too slow",
+    "Reads continue from memory and from the library; misses take longer, and hosts do not share what they "
+    "loaded.",
+    "Check Redis and the network to it. Choirbook retries every two seconds; no restart is needed.",
 )
 _FEED_DOWN = State(
     "feed-down",
     Level.WARNING,
-    "The feed of changes is down",
-    "Workers do not hear from each other, so each compares what it has in memory with the library after four "
-    "seconds. Answers stay fresh; reads cost more.",
-    "See to Redis, which carries the feed; the log names a command that its user may not run. When it is "
-    "back, everything is compared once.",
+    "The change feed is down",
+    "Workers receive no messages from each other, so each checks cached documents against the library "
+    "after four seconds. Answers stay fresh; reads cost more.",
+    "Check Redis, which carries the feed; if its user lacks permission for a command, the log names it. "
+    "When the feed is back, everything is compared once.",
 )
 _TRACES_FAILING = State(
     "traces-failing",
     Level.WARNING,
-    "Traces do not arrive",
-    "The collector did not take the last spans, so they are lost. No request waited for it; reads and the "
-    "figures here are whole.",
-    "See to the collector that OTEL_EXPORTER_OTLP_ENDPOINT names; the log on stderr has the reason.",
+    "Traces are not delivered",
+    "The collector did not accept the last spans, so they are lost. No request was delayed; reads and the "
+    "figures here are complete.",
+    "Check the collector that OTEL_EXPORTER_OTLP_ENDPOINT names; the log on stderr has the reason.",
 )
 
 
 _UNWATCHED = State(
     "watcher-down",
     Level.WARNING,
-    "The system does not tell of changes",
-    "Changes to the library are found by surveys only, one every CHOIRBOOK_RESCAN_S seconds or more.",
-    "Often the limit of inotify is reached: raise fs.inotify.max_user_watches. Network file systems tell "
-    "of no changes; there it has to be so.",
+    "The operating system reports no file changes",
+    "Changes to the library are found only by full scans, every CHOIRBOOK_RESCAN_S seconds or more.",
+    "Often the limit of inotify is reached: raise fs.inotify.max_user_watches. On network file systems "
+    "this is expected: they report no changes.",
 )
 _RULES_REFUSED = State(
     "rules-refused",
     Level.WARNING,
     "Changed rules cannot be used",
-    "A choirbook.toml or a .choirbookignore has errors, or cannot be read. The rules from before stay in force.",
-    "/readyz and the log on stderr name the file and the line. Correct it; nothing has to be restarted.",
+    "A choirbook.toml or a .choirbookignore has errors, or cannot be read. The previous rules stay in force.",
+    "/readyz and the log on stderr name the file and the line. Correct it; no restart is needed.",
 )
 
 
@@ -194,8 +195,9 @@ def _workers_missing(workers: float, wanted: float) -> State:
         "workers-missing",
         Level.WARNING,
         f"Only {workers:.0f} of {wanted:.0f} workers run",
-        "The others answer for those that are missing, until they are replaced.",
-        "If it lasts for longer than seconds, workers die of their start: the log on stderr says why.",
+        "The others answer all requests until the missing ones are replaced.",
+        "If this lasts longer than a few seconds, workers fail at startup: see the log on stderr for the "
+        "reason.",
     )
 
 
@@ -204,9 +206,9 @@ def _server_errors(errors: float, responses: float) -> State:
         "server-errors",
         Level.BAD,
         f"{_count(errors, 'response')} with a server error",
-        f"That is {100 * errors / responses:.2g} % of the responses in this time; clients saw a failure.",
-        "The log on stderr says which document could not be read, or has the traceback. "
-        "503 means that more was asked for than this server holds.",
+        f"That is {100 * errors / responses:.2g} % of the responses in this period; clients saw a failure.",
+        "See the log on stderr for the document that could not be read, or the traceback. 503 means that a "
+        "limit of this server was reached.",
     )
 
 
@@ -238,33 +240,33 @@ COUNTED = (
         "stale-reads",
         "read",
         "{} answered with the last good content",
-        "Documents could not be read, so what was in memory was served; after a while such reads will fail.",
-        "See whether the library's disk or mount is well; the log on stderr names the documents.",
+        "Documents could not be read, so cached content was served; after a while such reads will fail.",
+        "Check the library's disk or mount; the log on stderr names the documents.",
     ),
     _CountedState(
         FAILED_SURVEYS,
         "failed-surveys",
-        "survey",
+        "scan",
         "{} of the library failed",
-        "What changed on disk may be missed until one succeeds. What is served is the last known state.",
-        "See whether the library's directory can be read by the user that Choirbook runs as.",
+        "Changes on disk may be missed until a scan succeeds. The last known state is served.",
+        "Check that the user that Choirbook runs as can read the library's directory.",
     ),
     _CountedState(
         DROPPED_LINES,
         "dropped-lines",
         "log line",
         "{} dropped",
-        "What reads stderr is slower than the reads come in. No request waited for it; the figures here are "
-        "whole.",
-        "Give the log a faster reader, or do without it: --no-access-log.",
+        "The program that reads stderr is too slow for the rate of reads. No request was delayed; the "
+        "figures here are complete.",
+        "Use a faster log reader, or turn the access log off: --no-access-log.",
     ),
     _CountedState(
         SPANS_DROPPED,
         "dropped-spans",
         "span",
         "{} lost on the way to the collector",
-        "Traces of this time have gaps, or are missing. No request waited for them.",
-        "choirbook_trace_spans_dropped_total says why, by reason: see to the collector, or sample fewer "
+        "Traces of this period have gaps, or are missing. No request was delayed.",
+        "See choirbook_trace_spans_dropped_total for the reasons: check the collector, or sample fewer "
         "requests (OTEL_TRACES_SAMPLER_ARG).",
     ),
     _CountedState(
@@ -272,7 +274,7 @@ COUNTED = (
         "dropped-traces",
         "request",
         "{} not traced",
-        "More requests were sampled than the server had time to make spans for. No request waited for it.",
+        "More requests were sampled than the server had time to make spans for. No request was delayed.",
         "Sample fewer of them (OTEL_TRACES_SAMPLER_ARG), or add workers.",
     ),
     _CountedState(
@@ -281,22 +283,23 @@ COUNTED = (
         "time",
         "Messages between workers were lost {}",
         "Each time, everything in memory was compared with the library again; answers stayed fresh.",
-        "Redis restarted, or is short of memory for its clients' buffers: see its log.",
+        "Redis restarted, or lacks memory for its clients' buffers: see its log.",
     ),
     _CountedState(
         REDIS_UNVERIFIED,
         "redis-unverified",
         "item",
         "{} in Redis not signed by this server's hosts",
-        "They were not used: documents were loaded from the library instead, and changes found by surveys.",
-        "Give every host the same CHOIRBOOK_REDIS_SECRET; if they have it, see who else writes to this Redis.",
+        "They were ignored: documents were loaded from the library instead, and changes found by scans.",
+        "Set the same CHOIRBOOK_REDIS_SECRET on every host; if it is the same, check who else writes to this "
+        "Redis.",
     ),
     _CountedState(
         EVICTIONS,
         "evictions",
         "document",
-        "{} put out of the cache to make room",
-        "The library that is read is larger than the cache, so documents are loaded again and again.",
+        "{} evicted from the cache",
+        "The documents that are read do not fit in the cache, so they are loaded repeatedly.",
         "Raise CACHE_MAX_SIZE (documents) or CHOIRBOOK_CACHE_MAX_BYTES, whichever is full.",
         _MANY_EVICTIONS,
     ),

@@ -91,11 +91,11 @@ def _check(found: _Payload, info: ResourceInfo, form: Form) -> None:
         raise Corrupt("it has no validator")
     coding: Coding | None = CODED_FORMS[form][1] if form in CODED_FORMS else None
     if found.is_coded and coding is None:
-        raise Corrupt("it has a coding that its form has not")
+        raise Corrupt("it has a coding that its form does not have")
     length, longest = len(found.body), longest_body(info, form)
     # A coding is used only where it saves something.
     if length > longest - found.is_coded:
-        raise Corrupt("it is longer than the document makes it")
+        raise Corrupt("it is longer than its document allows")
     is_raw = form is Form.RAW or (coding is not None and CODED_FORMS[form][0] is Form.RAW)
     if is_raw and not found.is_coded and length != info.size:
-        raise Corrupt("it has another length than the document")
+        raise Corrupt("its length differs from the document's")

@@ -244,11 +244,11 @@ class Feed:
             if place in {Place.NEXT, Place.AFTER_A_GAP}:
                 self._progress.hear(message.number, message.news, self._now_s())
             elif place is Place.REPLAY:
-                self.suspicion.note(REPLAYED, "it is not newer than those that came before it")
+                self.suspicion.note(REPLAYED, "it is not newer than the messages before it")
             if place in {Place.REPLAY, Place.COVERED}:
                 return
         elif not self._uncounted.is_new(message, self._now_s()):
-            self.suspicion.note(REPLAYED, "it came before, or is old")
+            self.suspicion.note(REPLAYED, "it is a repeat, or too old")
             return
         if self._listener is None or (message.sender == self._sender and isinstance(message.news, Edit)):
             return

@@ -201,8 +201,8 @@ class RedisLink:
         if self.denied[command] == 1:
             more = ", or GETRANGE, SET, UNLINK and PUBLISH in its scripts" if command == "EVAL" else ""
             log.warning(
-                "the user of Redis at %s may not run %s%s, or not on the keys and channels 'choirbook:*'. "
-                "docs/deploying.md lists the commands that are needed",
+                "the user of Redis at %s lacks permission to run %s%s, or to use the keys and channels "
+                "'choirbook:*'. docs/deploying.md lists the required commands",
                 self.url.place,
                 command,
                 more,
@@ -223,7 +223,8 @@ class RedisLink:
                 self.errors[Reason.CONNECTION] += 1
                 if self.errors[Reason.CONNECTION] == 1:
                     log.warning(
-                        "Redis at %s cannot be used: the files that the URL names as ca, cert and key (%s)",
+                        "Redis at %s cannot be used: check the files that its URL names as ca, cert and "
+                        "key (%s)",
                         self.url.place,
                         error.strerror or error,
                     )
@@ -248,13 +249,13 @@ class RedisLink:
                 self._failed_probes += 1
                 if self._failed_probes == PROBES_UNTIL_TOLD:
                     log.warning(
-                        "Redis at %s cannot be used (%s), reads go on without it", self.url.place, error
+                        "Redis at %s is unavailable (%s), reads continue without it", self.url.place, error
                     )
                 continue
             self._breaker.heal(monotonic())
             self._tell_listeners()
             if self._failed_probes >= PROBES_UNTIL_TOLD:
-                log.warning("Redis at %s is used again", self.url.place)
+                log.warning("Redis at %s is available again", self.url.place)
             self._failed_probes = 0
 
     async def _ping_s(self) -> float:

@@ -41,8 +41,8 @@ class Suspicion:
             return
         self._quiet_until_s[kind] = now_s + PAUSE_S
         log.warning(
-            "a %s from Redis was not used: %s. Check that CHOIRBOOK_REDIS_SECRET is the same on every host, "
-            "and who else can write to this Redis",
+            "ignored a %s from Redis: %s. Check that CHOIRBOOK_REDIS_SECRET is the same on every host, and "
+            "who else can write to this Redis",
             kind,
             why,
         )

@@ -65,9 +65,9 @@ def parse_redis_url(text: str) -> RedisUrl:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise _unusable("its host or port is not one") from None
+        raise _unusable("its host or port is invalid") from None
     if any(not " " < character < "\x7f" for character in text):
-        raise _unusable("it has blanks, control or non-ASCII characters; percent-encode them")
+        raise _unusable("it has spaces, control or non-ASCII characters; percent-encode them")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     if parts.scheme == "unix":
         return RedisUrl(
@@ -77,9 +77,9 @@ def parse_redis_url(text: str) -> RedisUrl:
             password=_unquoted(parts.password),
         )
     if parts.scheme not in {"redis", "rediss"}:
-        raise _unusable("it begins with none of redis://, rediss:// and unix://")
+        raise _unusable("it must begin with redis://, rediss:// or unix://")
     if not parts.hostname:
-        raise _unusable("it names no host")
+        raise _unusable("it has no host")
     return RedisUrl(
         host=parts.hostname,
         port=DEFAULT_PORT if port is None else port,
@@ -97,7 +97,7 @@ def _unquoted(text: str | None) -> str | None:
 
 def _socket(parts: SplitResult) -> str:
     if parts.hostname or not parts.path.startswith("/") or parts.path == "/":
-        raise _unusable("it names no socket; three slashes begin its path")
+        raise _unusable("it has no socket path; the path begins with three slashes")
     return unquote(parts.path)
 
 
@@ -112,9 +112,9 @@ def _database(text: str) -> int:
 def _files(options: dict[str, str], *, tls: bool) -> dict[str, Any]:
     unknown = sorted(options.keys() - _TLS_OPTIONS.keys())
     if unknown or (options and not tls):
-        raise _unusable("its query has more than db, and with rediss:// ca, cert and key")
+        raise _unusable("its query may have only db, and with rediss:// ca, cert and key")
     return {_TLS_OPTIONS[name]: value for name, value in options.items()}
 
 
 def _unusable(why: str) -> InvalidSettings:
-    return InvalidSettings(f"The URL of Redis cannot be used: {why}. Write {_FORMS}.")
+    return InvalidSettings(f"The URL of Redis is invalid: {why}. Write {_FORMS}.")

@@ -51,12 +51,12 @@ def parse_admin_address(text: str) -> AdminAddress:
     found = _TCP.match(text)
     if found is None:
         raise InvalidSettings(
-            f"The admin address {text[:100]!r} cannot be read. Write unix:PATH or 127.0.0.1:PORT."
+            f"The admin address {text[:100]!r} is malformed. Write unix:PATH or 127.0.0.1:PORT."
         )
     host, port = found["host"].strip("[]"), int(found["port"])
     if not is_loopback(host):
         raise InvalidSettings(
-            f"The admin address {text[:100]!r} could be reached from other machines. "
+            f"The admin address {text[:100]!r} may be reachable from other machines. "
             "Write 127.0.0.1:PORT, or unix:PATH."
         )
     if port > _MAX_PORT:
@@ -71,7 +71,7 @@ def _unix(path: str) -> UnixAddress:
         )
     if len(path.encode("utf-8", "surrogateescape")) > MAX_PATH_BYTES:
         raise InvalidSettings(
-            f"The path of the admin address is longer than {MAX_PATH_BYTES} bytes, "
-            "which the system does not allow for a socket. Choose a shorter one."
+            f"The path of the admin address is longer than {MAX_PATH_BYTES} bytes, the system's limit for a "
+            "socket. Choose a shorter one."
         )
     return UnixAddress(path)

@@ -56,7 +56,7 @@ BEGIN_AGAIN_S = 2.0
 
 _END_DEADLINE_S = 5.0
 
-_NO_ENGINE = "There is no search at the moment. The server's log says why; list or read resources instead."
+_NO_ENGINE = "Search is unavailable. See the server's log for the reason; list or read resources instead."
 
 
 class Answer(NamedTuple):
@@ -173,7 +173,9 @@ class Indexing:
                 raise SearchUnavailable(_NO_ENGINE)
             waiting = len(self._asked)
             if waiting >= MAX_WAITING or (waiting >= MAY_WAIT and waiting * self._typical_s > MAX_WAIT_S):
-                raise SearchUnavailable(f"{waiting} searches wait already. Try again in a few seconds.")
+                raise SearchUnavailable(
+                    f"{waiting} searches are already waiting. Try again in a few seconds."
+                )
             self._asked.append(asked)
             self._changed.notify()
         return await asked.answer
@@ -209,9 +211,9 @@ class Indexing:
             # Whatever it was, those who wait have to be told; the server goes on without a search.
             self._was_exhausted = _is_for_want_of_a_descriptor(error)
             if self._was_exhausted:
-                log.warning("searching is off until there is a file descriptor for it: %s", error)
+                log.warning("search is off until a file descriptor is free: %s", error)
             elif not self._ending:
-                log.exception("searching failed, it is off until the next start")
+                log.exception("search failed, it is off until the next start")
         self._refuse_all()
 
     def _next(self, index: Index) -> _Asked | _Task | None:
@@ -266,10 +268,10 @@ class Indexing:
             # Found by its title only, it would stay so until it changes: the index is begun anew instead.
             raise
         except SourceError as error:
-            log.warning("%s is found by its title only: %s", info.uri, error)
+            log.warning("only the title of %s can be searched: %s", info.uri, error)
         except Exception:
             # One document that the parser fails on must not end the search in all others.
-            log.exception("%s is found by its title only", info.uri)
+            log.exception("only the title of %s can be searched", info.uri)
         return [SearchPart(None, (), "", info.size)]
 
     def _refuse_all(self) -> None:
@@ -289,7 +291,7 @@ class Indexing:
         try:
             self._loop.call_soon_threadsafe(call, *args)
         except RuntimeError:
-            log.debug("nobody waits any more, the event loop is closed")
+            log.debug("the event loop is closed, so no search waits for an answer")
 
 
 def _is_for_want_of_a_descriptor(error: Exception) -> bool:

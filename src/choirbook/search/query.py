@@ -67,12 +67,14 @@ def parse_query(text: str) -> Query:
     """
     if len(text) > MAX_CHARACTERS:
         raise InvalidParams(
-            f"The query has {len(text)} characters, at most {MAX_CHARACTERS} are searched for. "
-            "Name a few words that the text you want would have."
+            f"The query has {len(text)} characters; at most {MAX_CHARACTERS} are allowed. Use a few words "
+            "that the text you want is likely to contain."
         )
     words = list(_words(text))
     if not words:
-        raise InvalidParams("The query has no word. Name a few words that the text you want would have.")
+        raise InvalidParams(
+            "The query has no words. Use a few words that the text you want is likely to contain."
+        )
     telling = [word for word in words if word not in COMMON] or words
     # Of a repeated word the last place counts, as the last word is special.
     kept = list(dict.fromkeys(reversed(telling)))[::-1][:MAX_WORDS]

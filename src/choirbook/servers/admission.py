@@ -47,8 +47,8 @@ class Admission:
             return self._refuse(
                 request,
                 ShareTaken(
-                    f"{self._share.most} requests of your address wait already, which is its share. "
-                    "Wait for some of them before you send more."
+                    f"{self._share.most} requests from your address are already waiting, which is its "
+                    "limit. Wait for answers before you send more."
                 ),
             )
         try:

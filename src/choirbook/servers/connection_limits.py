@@ -117,7 +117,7 @@ class Crowding:
                     self._note(*await self._threads.run(self._timed_look))
                 except OSError as error:
                     # Without descriptors to spare; the next look may have one.
-                    log.warning("cannot look at connections: %s", error)
+                    log.warning("cannot inspect connections: %s", error)
                 due_s = monotonic() + self._cost_s / _PART_OF_TIME
 
     def _is_urgent(self, count: int, seen: int) -> bool:

@@ -75,8 +75,8 @@ class UploadShares:
     def refusal(self) -> ShareTaken:
         """Make the error for a body that was one too many."""
         return ShareTaken(
-            f"{self._share.most} requests of your address have not sent their bodies, which is its share. "
-            "Send bodies without pauses."
+            f"{self._share.most} requests from your address have not sent their bodies yet, which is its "
+            "limit. Send bodies without pauses."
         )
 
 

@@ -190,7 +190,7 @@ class UsageLedger:
         if not self._has_failed:
             self._has_failed = True
             log.warning(
-                "usage cannot be written to %s: %s. It is counted in memory and tried again every second.",
+                "cannot write usage to %s: %s. Counts are kept in memory; writing is retried every second.",
                 self._path,
                 error,
             )
@@ -198,4 +198,4 @@ class UsageLedger:
     def _recover(self) -> None:
         if self._has_failed:
             self._has_failed = False
-            log.info("usage is written to %s again", self._path)
+            log.info("usage is being written to %s again", self._path)

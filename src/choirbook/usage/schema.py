@@ -94,8 +94,9 @@ def require_place(path: Path | None) -> None:
     if path is None:
         return
     if path.is_dir():
-        raise InvalidSettings(f"The usage file {path} is a directory. Name a file in it.")
+        raise InvalidSettings(f"The usage file {path} is a directory. Pass a file in it.")
     if not path.parent.is_dir():
         raise InvalidSettings(
-            f"The directory of the usage file {path} is not there. Make it, or give another --usage."
+            f"The directory of the usage file {path} does not exist. Create it, or pass another file with "
+            "--usage."
         )

@@ -67,7 +67,7 @@ class Bell:
             self._clear(name)
             return False
         except OSError as error:
-            log.warning("another worker does not take what it is told: %s", error)
+            log.warning("cannot notify another worker: %s", error)
         return True
 
     def is_alive(self, name: str) -> bool:

@@ -190,7 +190,7 @@ class Neighbours:
         try:
             message = _decoder.decode(raw)
         except msgspec.DecodeError as error:
-            log.warning("another worker said what cannot be understood: %s", error)
+            log.warning("received an invalid message from another worker: %s", error)
             return
         match message:
             case _Question():
@@ -215,7 +215,7 @@ class Neighbours:
                 await self._thread.run(bell.ring, question.sender, *_in_parts(bell.name, question, body))
             except Exception:
                 # The outermost edge of this task: who asked counts this worker as silent.
-                log.exception("a question of another worker ended in an error that nothing expected")
+                log.exception("unexpected error while answering another worker")
 
 
 def _in_parts(sender: str, question: _Question, body: bytes) -> list[bytes]:

@@ -15,19 +15,21 @@ def register(app: typer.Typer) -> None:
 
 def cold(
     library: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="What to serve.  [default: the starter library]")
+        Path | None, typer.Option(metavar="DIR", help="Library to serve.  [default: the starter library]")
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Starts of each kind.")] = 5,
+    rounds: Annotated[int, typer.Option(min=1, help="Number of starts of each kind.")] = 5,
     resources: Annotated[
-        int, typer.Option(min=1, help="First reads of so many at most, evenly spread.")
+        int, typer.Option(min=1, help="Maximum number of resources to read first, evenly spread.")
     ] = 200,
     limit_ms: Annotated[
-        float, typer.Option(min=0, help="What a cold read may take, in milliseconds.")
+        float, typer.Option(min=0, help="Longest acceptable cold read, in milliseconds.")
     ] = 100.0,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the result there, as JSON.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File to write the result to, as JSON.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Measure starts, first reads on a cold cache and steady misses: must a library be preloaded?"""
+    """Measure starts, cold first reads and misses. Shows whether the library must be preloaded."""
     from choirbook_perf.cold import table_of
     from choirbook_perf.coldrun import ColdOptions, ColdRun
     from choirbook_perf.output import to_json, write_text

@@ -16,12 +16,14 @@ def register(app: typer.Typer) -> None:
 
 def compare(
     old: Annotated[Path, typer.Argument(metavar="OLD", help="A result file, or the directory of a run.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="As OLD.")],
+    new: Annotated[
+        Path, typer.Argument(metavar="NEW", help="The newer result; a file or directory, as OLD.")
+    ],
     margin: Annotated[
-        float, typer.Option(min=0, help="Per cent; a change for the worse beyond it is a regression.")
+        float, typer.Option(min=0, help="Per cent; a larger change for the worse is a regression.")
     ] = 10,
     across_machines: Annotated[
-        bool, typer.Option("--across-machines", help="Compare runs of different machines all the same.")
+        bool, typer.Option("--across-machines", help="Compare runs even if they are from different machines.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:

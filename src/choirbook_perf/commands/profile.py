@@ -10,7 +10,7 @@ import typer
 
 
 class ProfiledProtocol(StrEnum):
-    """What the load speaks."""
+    """Protocol of the load."""
 
     HTTP = "http"
     MCP = "mcp"
@@ -23,33 +23,41 @@ def register(app: typer.Typer) -> None:
 
 
 def profile(
-    pid: Annotated[int | None, typer.Option(help="A running server.  [default: starts a Choirbook]")] = None,
-    url: Annotated[str | None, typer.Option(help="With --pid: what to load; nothing when left out.")] = None,
-    library: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="What the own Choirbook serves.")
+    pid: Annotated[
+        int | None, typer.Option(help="Process id of a running server.  [default: start a Choirbook]")
     ] = None,
-    protocol: Annotated[ProfiledProtocol, typer.Option(help="What the load speaks.")] = ProfiledProtocol.ALL,
-    duration: Annotated[int, typer.Option(min=1, metavar="S", help="Seconds of each recording.")] = 10,
-    rate: Annotated[int, typer.Option(min=1, max=1000, help="Samples a second.")] = 200,
-    connections: Annotated[int, typer.Option(min=1, max=1000, help="Of the load, without think time.")] = 16,
+    url: Annotated[str | None, typer.Option(help="With --pid: URL to load.  [default: no load]")] = None,
+    library: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Library for the Choirbook that is started.")
+    ] = None,
+    protocol: Annotated[ProfiledProtocol, typer.Option(help="Protocol of the load.")] = ProfiledProtocol.ALL,
+    duration: Annotated[
+        int, typer.Option(min=1, metavar="S", help="Length of each recording, in seconds.")
+    ] = 10,
+    rate: Annotated[int, typer.Option(min=1, max=1000, help="Samples per second.")] = 200,
+    connections: Annotated[
+        int, typer.Option(min=1, max=1000, help="Number of connections of the load, without think time.")
+    ] = 16,
     all_threads: Annotated[
-        bool, typer.Option("--all-threads", help="Sample threads that run without Python's lock, too.")
+        bool, typer.Option("--all-threads", help="Also sample threads that do not hold Python's lock.")
     ] = False,
     cprofile: Annotated[
         bool, typer.Option("--cprofile", help="Count calls in one process instead of sampling.")
     ] = False,
-    requests: Annotated[int, typer.Option(min=1, help="With --cprofile: of each kind.")] = 2000,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the files go.")] = None,
+    requests: Annotated[
+        int, typer.Option(min=1, help="With --cprofile: number of requests of each kind.")
+    ] = 2000,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Directory for the files.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Find where the time goes: flame graph, slowest functions, and the cost of each stage of a read."""
+    """Profile a server. Writes a flame graph, the slowest functions, and the cost of each stage of a read."""
     from choirbook_perf.errors import BadInput
     from choirbook_perf.output import to_json, write_text
     from choirbook_perf.profiler import RESULT_NAME, SPEEDSCOPE_NAME, SVG_NAME, Options, count, sample
     from choirbook_perf.profiles import tables_of
 
     if url is not None and pid is None:
-        raise BadInput("--url needs --pid: py-spy looks at a process of this machine. Give both, or neither.")
+        raise BadInput("--url needs --pid: py-spy inspects a process on this machine. Pass both, or neither.")
     place = out or Path("perf-results") / "profile"
     if cprofile:
         result = count(requests)

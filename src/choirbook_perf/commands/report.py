@@ -17,7 +17,7 @@ Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="The page to wr
 FlameGraph = Annotated[
     list[Path] | None,
     typer.Option(
-        metavar="SVG", help="A flame graph of perf profile for the first result; again for the next."
+        metavar="SVG", help="Flame graph of perf profile for the first result; repeat for the next ones."
     ),
 ]
 
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 def report(
     results: Results, out: Out = Path("performance-report.html"), flame_graph: FlameGraph = None
 ) -> None:
-    """Make one HTML page of some results, side by side; it needs no network and no script."""
+    """Make one HTML page from results. It shows them side by side, and needs no network and no scripts."""
     from choirbook_perf.output import write_text
     from choirbook_perf.report import page
     from choirbook_perf.report.flames import with_flame_graphs

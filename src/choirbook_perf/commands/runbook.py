@@ -8,12 +8,10 @@ from typing import Annotated
 import typer
 
 Directory = Annotated[
-    Path, typer.Option("--results", metavar="DIR", help="Holds the template and the results.")
+    Path, typer.Option("--results", metavar="DIR", help="Directory with the template and the results.")
 ]
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="The page to write.")]
-Check = Annotated[
-    bool, typer.Option("--check", help="Write nothing; exit 1 when the page is not what would be written.")
-]
+Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if the page is out of date.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +24,7 @@ def runbook(
     out: Out = Path("docs/performance-runbook.md"),
     check: Check = False,
 ) -> None:
-    """Make the performance runbook; its tables come from the result files, never from a keyboard."""
+    """Make the performance runbook. Its tables come from the result files."""
     from choirbook_perf.errors import GateFailed
     from choirbook_perf.output import write_text
     from choirbook_perf.runbook import render
@@ -36,4 +34,4 @@ def runbook(
         write_text(out, page)
         typer.echo(f"The runbook is in {out}.")
     elif not out.is_file() or out.read_text(encoding="utf-8") != page:
-        raise GateFailed(f"{out} is not what its results make of it. Run: choirbook perf runbook")
+        raise GateFailed(f"{out} is out of date: its results have changed. Run: choirbook perf runbook")

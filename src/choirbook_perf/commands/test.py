@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Protocol(StrEnum):
-    """What to speak."""
+    """Protocol to use."""
 
     HTTP = "http"
     MCP = "mcp"
 
 
 class Era(StrEnum):
-    """The era of MCP."""
+    """Era of MCP to use."""
 
     AUTO = "auto"
     MODERN = "modern"
@@ -53,49 +53,48 @@ def register(app: typer.Typer) -> None:
 
 def load_test(
     url: Annotated[
-        str, typer.Option(help="The server, or its MCP endpoint.  [default: a Choirbook of the run's own]")
+        str, typer.Option(help="URL of the server or its MCP endpoint.  [default: start a Choirbook]")
     ] = "",
-    users: Annotated[int | None, typer.Option(min=1, help="At the same time.  [default: 100]")] = None,
-    spawn_rate: Annotated[float, typer.Option(min=0.001, help="New users a second.")] = 10,
-    run_time: Annotated[str, typer.Option(help="Such as 5m, 90s, 1h30m.  [default: 5m]")] = "",
-    quick: Annotated[bool, typer.Option("--quick", help="30 users for 1 minute.")] = False,
-    protocol: Annotated[Protocol, typer.Option(help="What to speak.")] = Protocol.HTTP,
-    era: Annotated[Era, typer.Option(help="The era of MCP.")] = Era.AUTO,
+    users: Annotated[int | None, typer.Option(min=1, help="Concurrent users.  [default: 100]")] = None,
+    spawn_rate: Annotated[float, typer.Option(min=0.001, help="New users per second.")] = 10,
+    run_time: Annotated[str, typer.Option(help="Length, such as 90s or 1h30m.  [default: 5m]")] = "",
+    quick: Annotated[bool, typer.Option("--quick", help="Run 30 users for 1 minute.")] = False,
+    protocol: Annotated[Protocol, typer.Option(help="Protocol to use.")] = Protocol.HTTP,
+    era: Annotated[Era, typer.Option(help="Era of MCP to use.")] = Era.AUTO,
     think_time: Annotated[
-        str, typer.Option(metavar="MIN-MAX|none", help="Seconds.  [default: 0.1-0.5]")
+        str, typer.Option(metavar="MIN-MAX|none", help="Pause of a user, in seconds.  [default: 0.1-0.5]")
     ] = "",
     scenario: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML; what is read instead of the mission's mix.")
+        Path | None, typer.Option(metavar="FILE", help="TOML: what to read.  [default: the built-in mix]")
     ] = None,
     slo: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML; thresholds instead of the mission's.")
+        Path | None, typer.Option(metavar="FILE", help="TOML: thresholds.  [default: the built-in ones]")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="For the results.  [default: perf-results/<time>]")
+        Path | None, typer.Option(metavar="DIR", help="Result directory.  [default: perf-results/<time>]")
     ] = None,
-    label: Annotated[str, typer.Option(help="What to call the run, such as baseline.")] = "",
+    label: Annotated[str, typer.Option(help="Name of the run, such as baseline.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
     inject_delay: Annotated[
-        float, typer.Option(min=0, metavar="MS", help="Delay every answer: shows that the gate works.")
+        float, typer.Option(min=0, metavar="MS", help="Delay every answer, to show that the gate works.")
     ] = 0,
-    workers: Annotated[int, typer.Option(min=1, help="Of the run's own Choirbook.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Workers of the Choirbook that is started.")] = 1,
     cache_ttl: Annotated[
-        float, typer.Option(min=0.001, help="Of the run's own Choirbook, in seconds.")
+        float, typer.Option(min=0.001, help="Cache lifetime of the Choirbook that is started, in seconds.")
     ] = OWN_CACHE_TTL_S,
     library: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Of the run's own Choirbook.  [default: the starter library]"),
+        Path | None, typer.Option(metavar="DIR", help="Library to serve.  [default: the starter library]")
     ] = None,
-    processes: Annotated[int, typer.Option(min=1, help="That make the load.")] = 1,
+    processes: Annotated[int, typer.Option(min=1, help="Number of processes that generate the load.")] = 1,
     master: Annotated[
-        bool, typer.Option("--master", help="Have workers on other machines make the load.")
+        bool, typer.Option("--master", help="Let workers on other machines generate the load.")
     ] = False,
-    expect_workers: Annotated[int, typer.Option(min=1, help="Wait for so many of them.")] = 1,
-    worker: Annotated[bool, typer.Option("--worker", help="Make load for a master; needs --url.")] = False,
-    master_host: Annotated[str, typer.Option(help="Where a worker finds its master.")] = "127.0.0.1",
-    master_port: Annotated[int, typer.Option(min=1, max=65535, help="There.")] = 5557,
+    expect_workers: Annotated[int, typer.Option(min=1, help="Number of workers to wait for.")] = 1,
+    worker: Annotated[bool, typer.Option("--worker", help="Work for a master; needs --url.")] = False,
+    master_host: Annotated[str, typer.Option(help="Address of the master, for a worker.")] = "127.0.0.1",
+    master_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the master.")] = 5557,
 ) -> None:
-    """Load a server as many agents do; exit 1 when a threshold is missed, 3 when the run cannot say."""
+    """Load a server like many agents do. Exit 1 if a threshold is missed, 3 if the run is inconclusive."""
     from choirbook_perf import runner
     from choirbook_perf import scenario as scenarios
     from choirbook_perf import slo as slos
@@ -148,8 +147,10 @@ def _run(asked: Run, *, as_json: bool) -> None:
 
 def _check(url: str | None, *, is_distributed: bool, is_both: bool) -> None:
     if is_both:
-        raise BadInput("--master cannot be combined with --worker or --processes: it makes no load itself.")
+        raise BadInput(
+            "--master cannot be combined with --worker or --processes: a master generates no load."
+        )
     if is_distributed and url is None:
         raise BadInput(
-            "--master and --worker need --url: the address of the server as all machines reach it."
+            "--master and --worker need --url: the address at which all machines reach the server."
         )

@@ -85,10 +85,10 @@ class Load:
 
 
 def _add_options(parser: Any) -> None:
-    parser.add_argument("--protocol", choices=("http", "mcp"), default="http", help="What to speak.")
-    parser.add_argument("--era", choices=("auto", "modern", "handshake"), default="auto", help="Of MCP.")
+    parser.add_argument("--protocol", choices=("http", "mcp"), default="http", help="Protocol to use.")
+    parser.add_argument("--era", choices=("auto", "modern", "handshake"), default="auto", help="Era of MCP.")
     parser.add_argument("--think-time", default="", help="Range of seconds such as 0.1-0.5, or none.")
-    parser.add_argument("--scenario", default="", help="TOML file; the mission's mix when left out.")
+    parser.add_argument("--scenario", default="", help="TOML file.  [default: the built-in mix]")
     parser.add_argument("--plan", default="", help="Made by choirbook perf test.", include_in_web_ui=False)
     parser.add_argument(
         "--measured", default="", help="Read by choirbook perf test.", include_in_web_ui=False
@@ -226,5 +226,5 @@ def _judged(target: HttpTarget | McpTarget, response: Any) -> Answer:
     if response.status_code == 0:
         return Answer(f"no answer: {response.error}")
     if response.request_meta["exception"] and response.status_code < 400:  # noqa: PLR2004
-        return Answer(f"the answer broke off: {response.request_meta['exception']}")
+        return Answer(f"the answer ended early: {response.request_meta['exception']}")
     return target.judge(response.status_code, response.headers, response.content or b"")

@@ -94,9 +94,9 @@ def _distribution(name: str, shown: Sequence[Named], axis: Log, title: str = "Di
     ]
     return figure(
         title,
-        f"Bins of equal ratio, {BINS_PER_DECADE} to a power of ten.",
+        f"Bins of equal ratio, {BINS_PER_DECADE} per power of ten.",
         draw(chart),
-        table("Share of requests", ("Latency", "Requests of", "Share"), rows, texts=2),
+        table("Share of requests", ("Latency", "Series", "Share"), rows, texts=2),
         _keys(shown),
     )
 
@@ -105,7 +105,7 @@ def _cumulative(shown: Sequence[Named], axis: Log) -> Markup:
     chart = Chart(
         name="cdf",
         title="Cumulative distribution of latencies",
-        summary="Share of requests that took at most so long.",
+        summary="Share of requests that took at most this long.",
         x=Axis(axis, LATENCY_TITLE),
         y=Axis(linear(100, lambda value: f"{value:g}%"), "requests that took at most this long"),
         lines=[
@@ -118,9 +118,9 @@ def _cumulative(shown: Sequence[Named], axis: Log) -> Markup:
     ]
     return figure(
         "Cumulative distribution",
-        "Read it upwards: how many requests were answered within a time.",
+        "For each time, the share of requests answered within it.",
         draw(chart),
-        table("Milliseconds within which so many were answered", ("", *(name for name, *_ in shown)), rows),
+        table("Milliseconds within which this share was answered", ("", *(name for name, *_ in shown)), rows),
         _keys(shown),
     )
 
@@ -147,8 +147,8 @@ def _tail(shown: Sequence[Named]) -> Markup:
     chart = Chart(
         name="tail",
         title="Latency by percentile",
-        summary="Latency at each percentile; every further nine has the same width.",
-        x=Axis(axis, "percentile, each nine as wide as the last"),
+        summary="Latency at each percentile; each additional nine has the same width.",
+        x=Axis(axis, "percentile, every nine equally wide"),
         y=Axis(log(values, figures.latency), LATENCY_TITLE),
         lines=[Line(name, points, style) for name, style, points in curves],
     )
@@ -159,7 +159,7 @@ def _tail(shown: Sequence[Named]) -> Markup:
     ]
     return figure(
         "Tail",
-        "What the slowest requests took. The axis ends where fewer than ten requests are left to speak.",
+        "Latency of the slowest requests. The axis ends where fewer than ten requests remain.",
         draw(chart),
         table("Latency in milliseconds", ("Percentile", *(name for name, *_ in shown)), rows),
         _keys(shown),
@@ -207,7 +207,7 @@ def _by_type(subject: Subject) -> Markup:
         ranges.RangeChart(
             name=f"types-{subject.index}",
             title="Percentiles by resource type and cache result",
-            summary="p50, p95 and p99 of each type, hits and misses apart, on a logarithmic axis.",
+            summary="p50, p95 and p99 of each type, for hits and misses separately, on a logarithmic axis.",
             x=Axis(axis, LATENCY_TITLE),
             rows=rows,
         )
@@ -217,7 +217,7 @@ def _by_type(subject: Subject) -> Markup:
     ]
     return figure(
         f"By resource type: {subject.name}",
-        "From the largest dot to the smallest: p50, p95, p99, where enough reads stand behind them.",
+        "From the largest dot to the smallest: p50, p95, p99, where there are enough reads.",
         plot,
         table("Latency in milliseconds", ("", *heads), cells),
     )

@@ -32,7 +32,7 @@ def with_flame_graphs(results: Sequence[Result], paths: Sequence[Path]) -> list[
     """
     if len(paths) > len(results):
         raise BadInput(
-            f"There are {len(paths)} flame graphs for {len(results)} results. Pass one for each at most."
+            f"There are {len(paths)} flame graphs for {len(results)} results. Pass at most one for each."
         )
     graphs = [_read(path) for path in paths]
     given = [
@@ -48,7 +48,7 @@ def _read(path: Path) -> str:
         raise BadInput(f"The flame graph {path} cannot be read: {error}.") from error
     if not flame.parse(svg):
         raise BadInput(
-            f"{path} is no flame graph as py-spy writes it. Pass the SVG of choirbook perf profile."
+            f"{path} is not a flame graph written by py-spy. Pass the SVG of choirbook perf profile."
         )
     return svg
 
@@ -56,18 +56,17 @@ def _read(path: Path) -> str:
 def _flame(subject: Subject) -> Markup:
     frames = flame.parse(subject.result.flame_graph_svg)
     if not frames:
-        return note(f"The flame graph of {subject.name} is not of the kind that py-spy writes.")
+        return note(f"The flame graph of {subject.name} was not written by py-spy.")
     rows = [
         (function.name, figures.percent(function.own), figures.percent(function.cumulative))
         for function in flame.functions(frames)[:TABLE_ROWS]
     ]
     samples = max(frame.samples for frame in frames)
     words = (
-        f"{samples:,} samples. Width is share of time; callers stand above what they call. "
-        "Callers that only pass on are left out, as are frames "
-        f"under {flame.MIN_SHARE:.1%}; point at a frame for its figures."
+        f"{samples:,} samples. Width is the share of time; callers are above what they call. Pass-through "
+        f"callers and frames under {flame.MIN_SHARE:.1%} are left out; point at a frame for its figures."
     )
     numbers = table(
-        f"The {len(rows)} functions with most time of their own", ("Function", "Own", "Cumulative"), rows
+        f"The {len(rows)} functions with the most self time", ("Function", "Own", "Cumulative"), rows
     )
     return figure(subject.name, words, flame.draw(frames, f"flame-{subject.index}"), numbers)

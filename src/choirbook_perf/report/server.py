@@ -38,9 +38,9 @@ def server(subjects: Sequence[Subject]) -> Section | None:
     head = [f"{side} p{quantile * 100:g}" for quantile in QUANTILES for side in ("Server", "Client")]
     return section(
         "server",
-        "What the server saw",
+        "Measured by the server",
         table(
-            "Latency in milliseconds; the server's from its histogram buckets",
+            "Latency in milliseconds; the server's figures are from its histogram buckets",
             ("", "Run", "Reads", *head),
             rows,
             texts=2,

@@ -26,7 +26,7 @@ def summary(result: Result) -> str:
     told = "" if hits is None else f", {figures.percent(hits)} of them hits"
     return (
         f"{figures.whole(requests)} requests in {figures.significant(result.duration_s)} s "
-        f"({figures.significant(rate)} a second){told}, {figures.whole(failed)} failed."
+        f"({figures.significant(rate)} per second){told}, {figures.whole(failed)} failed."
     )
 
 
@@ -131,7 +131,7 @@ def environment(subjects: Sequence[Subject]) -> Section:
     rows = [(key, *(one.get(key) or figures.MISSING for one in described)) for key in keys]
     machines = {subject.result.environment.machine for subject in subjects}
     depended_on = table(
-        "What the figures depend on", ("", *(one.name for one in subjects)), rows, texts=1 + len(subjects)
+        "Conditions of the runs", ("", *(one.name for one in subjects)), rows, texts=1 + len(subjects)
     )
     if len(machines) <= 1:
         return section("environment", "Environment", depended_on)

@@ -62,7 +62,7 @@ def _percentiles(subject: Subject, time: Linear, latencies: Log) -> Markup:
     )
     return figure(
         f"Percentiles: {subject.name}",
-        "Of the requests of each second.",
+        "Percentiles of the requests of each second.",
         draw(chart),
         _numbers(ticks),
         legend([(name, f"time-{name}") for name, _ in PERCENTILES]),
@@ -83,9 +83,9 @@ def _throughput(subject: Subject, time: Linear, rates: Linear) -> Markup:
     chart = Chart(
         name=f"throughput-{subject.index}",
         title=f"Throughput over time: {subject.name}",
-        summary="Requests in each second, those that failed, and users.",
+        summary="Requests, failed requests and users in each second.",
         x=Axis(time, "time since the start"),
-        y=Axis(rates, "requests a second; users"),
+        y=Axis(rates, "requests per second; users"),
         lines=lines,
     )
     keys = legend([(line.label, line.style) for line in lines])
@@ -97,9 +97,9 @@ def _throughput_words(ticks: Sequence[Tick]) -> str:
     # The last second is not a whole one.
     steady = [tick.requests for tick in ticks[:-1] or ticks if tick.users == full]
     if not steady:
-        return "There was no whole second with all users."
+        return "There was no full second with all users."
     mean, users = figures.significant(sum(steady) / len(steady)), figures.whole(full)
-    return f"{mean} requests a second on average while all {users} users were there."
+    return f"{mean} requests per second on average while all {users} users were active."
 
 
 def _numbers(ticks: Sequence[Tick]) -> Markup:

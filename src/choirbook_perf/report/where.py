@@ -27,13 +27,13 @@ def where(result: Result) -> str:
     told = f"Slowest are {type_} reads ({kind}): their p95 is {figures.milliseconds(slowest_ms)} ms"
     own_ms = _server_ms(result, type_, kind)
     if own_ms is None:
-        return f"{told}. The server did not tell how much of it was its own."
+        return f"{told}. The server did not report its share of this time."
     own = figures.milliseconds(own_ms)
     if own_ms > slowest_ms * MOSTLY:
-        return f"{told}, of which the server itself saw {own} ms: look at the server, and at its profile."
+        return f"{told}, of which the server measured {own} ms: look at the server and its profile."
     return (
-        f"{told}, of which the server itself saw {own} ms: most was spent before or after it, "
-        "in the network, a proxy, a queue, or the load generator."
+        f"{told}, of which the server measured {own} ms: most of it was spent outside the server, in the "
+        "network, a proxy, a queue, or the load generator."
     )
 
 

@@ -83,7 +83,7 @@ def cold(directory: Path, name: str) -> str:
     try:
         found = msgspec.convert(measured.head(directory / name), colds.Cold)
     except msgspec.ValidationError as error:
-        raise BadInput(f"{directory / name} is no result of choirbook perf cold: {error}.") from error
+        raise BadInput(f"{directory / name} is not a result of choirbook perf cold: {error}.") from error
     rows = [
         (
             row.what,
@@ -105,7 +105,7 @@ def machine(directory: Path, name: str) -> str:
         return ""
     found = measured.head(directory / name).get("environment")
     if not isinstance(found, dict):
-        raise BadInput(f"{directory / name} does not say on what it was measured. Measure it again.")
+        raise BadInput(f"{directory / name} does not name the machine it was measured on. Measure it again.")
     return runs.machine(found)
 
 

@@ -77,7 +77,7 @@ def _load(path: Path, kind: type[_List]) -> _List:
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-        raise BadInput(f"{path} is no list of this kind: {error}.") from error
+        raise BadInput(f"{path} is not a list of this kind: {error}.") from error
 
 
 def symptoms_table(directory: Path) -> str:

@@ -34,7 +34,9 @@ def run(directory: Path, name: str) -> Result:
     path = directory / name
     found = head(path)
     if found.get("kind", "test") != "test":
-        raise BadInput(f"{path} is a result of kind {found['kind']!r}, where one of a load test is needed.")
+        raise BadInput(
+            f"{path} is a result of kind {found['kind']!r}, but a result of a load test is needed."
+        )
     return results.load(path)
 
 
@@ -49,7 +51,7 @@ def head(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
     except msgspec.MsgspecError as error:
-        raise BadInput(f"{path} is no result file: {error}.") from error
+        raise BadInput(f"{path} is not a result file: {error}.") from error
 
 
 class Function(msgspec.Struct, frozen=True):
@@ -108,7 +110,7 @@ def _convert(path: Path, kind: type[_View]) -> _View:
     try:
         return msgspec.convert(head(path), kind)
     except msgspec.ValidationError as error:
-        raise BadInput(f"{path} does not hold what its table shows: {error}. Measure it again.") from error
+        raise BadInput(f"{path} lacks figures that its table shows: {error}. Measure it again.") from error
 
 
 _OF_A_RUN = re.compile(r"(?:(?P<cache_result>hit|miss)_)?p(?P<percent>\d+(?:\.\d+)?)_ms")
@@ -149,7 +151,7 @@ def _of_run(result: Result, wanted: str, path: Path) -> tuple[str, float | None]
     match = _OF_A_RUN.fullmatch(wanted or "p95_ms")
     if match is None:
         raise BadInput(
-            f"{path}: {wanted!r} is no figure of a run; there are p95_ms, hit_p95_ms, requests_per_s."
+            f"{path}: {wanted!r} is not a figure of a run; there are p95_ms, hit_p95_ms, requests_per_s."
         )
     kind = match["cache_result"]
     latencies = result.histogram(cache_result=kind) if kind else result.histogram()

@@ -37,7 +37,9 @@ def render(directory: Path) -> str:
     page = _DIRECTIVE.sub(lambda found: _made(found, directory, path), template)
     if "{{" in page:
         line = page[: page.index("{{")].count("\n") + 1
-        raise BadInput(f"{path}: something near line {line} of the page looks like a directive but is none.")
+        raise BadInput(
+            f"{path}: something near line {line} of the page looks like a directive but is not one."
+        )
     return f"{NOTE.format(template=TEMPLATE)}\n\n{page}"
 
 
@@ -45,7 +47,7 @@ def _made(found: re.Match[str], directory: Path, template: Path) -> str:
     what = found["what"]
     if what not in DIRECTIVES:
         known = ", ".join(sorted(DIRECTIVES))
-        raise BadInput(f"{template} asks for {what!r}, which nothing makes. There are: {known}.")
+        raise BadInput(f"{template} has the unknown directive {what!r}. There are: {known}.")
     wanted, make = DIRECTIVES[what]
     names = found["files"].split()
     if len(names) != wanted:

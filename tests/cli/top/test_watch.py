@@ -183,7 +183,7 @@ def test_a_server_that_ends_is_waited_for(tmp_path: Path) -> None:
         process = on_a_terminal(server, terminal, columns=150)
         read_until(controller, b"No problems found")
     try:
-        read_until(controller, b"Nobody answers")
+        read_until(controller, b"No server answers")
         again = ["choirbook", "serve", str(root), "--port", str(server.port)]
         with running([*command(), *again[1:]], tmp_path / "again"):
             read_until(controller, b"No problems found")
@@ -200,7 +200,7 @@ def test_where_nobody_answers_it_says_so() -> None:
     found = choirbook("top", "--url", f"http://127.0.0.1:{unused_port()}")
     assert found.returncode == 3
     assert found.stdout == ""
-    assert found.stderr.startswith("choirbook: Nobody answers at http://127.0.0.1:")
+    assert found.stderr.startswith("choirbook: No server answers at http://127.0.0.1:")
     assert "Traceback" not in found.stderr
 
 
@@ -256,5 +256,5 @@ def test_names_of_a_strange_server_cannot_harm_the_terminal() -> None:
     "url", ["", "x", "ftp://localhost", "http://", "http://a:b", "http://a b", "http://a\n", "http://a:99999"]
 )
 def test_what_is_no_url_is_refused(url: str) -> None:
-    with pytest.raises(InvalidSettings, match="is no URL"):
+    with pytest.raises(InvalidSettings, match="is not the URL"):
         Scraper(url)

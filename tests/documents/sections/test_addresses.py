@@ -91,5 +91,5 @@ def test_the_list_of_sections_in_an_error_is_bounded_and_so_is_what_the_client_s
 
 
 def test_a_document_without_sections_is_to_be_read_whole() -> None:
-    with pytest.raises(SectionNotFound, match="has no sections; read it whole"):
+    with pytest.raises(SectionNotFound, match="has no sections; read the complete document"):
         section_info(INFO, "one", Outline())

@@ -89,9 +89,9 @@ async def test_a_ledger_that_cannot_be_used_is_told_as_an_overload(
 ) -> None:
     (tmp_path / "sessions.sqlite").write_text("no database\n" * 100)
     async with registry(tmp_path, Heard()) as one:
-        with pytest.raises(Overloaded, match="go on without one"):
+        with pytest.raises(Overloaded, match="continue without one"):
             await one.run(lambda ledger: ledger.count())
-    assert "the sessions' ledger cannot be used" in caplog.text
+    assert "cannot use the session store" in caplog.text
 
 
 async def test_a_ledger_without_a_descriptor_is_told_in_one_line(

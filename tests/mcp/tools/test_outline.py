@@ -56,7 +56,7 @@ async def test_an_endless_outline_is_cut(library: Path, era: str) -> None:
         found = await call_tool(served, era, "outline", uri=GUIDE)
         assert len(found["structuredContent"]["sections"]) == MAX_SHOWN
         assert found["structuredContent"]["total"] == MAX_SHOWN + 5
-        assert "5 further ones" in found["content"][0]["text"]
+        assert "5 more" in found["content"][0]["text"]
 
 
 async def test_an_unknown_uri_is_an_error_of_the_tool(served: Served, era: str) -> None:

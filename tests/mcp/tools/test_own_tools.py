@@ -66,7 +66,7 @@ async def test_it_is_there_where_choirbooks_own_are_switched_off(library: Path, 
 
 
 def test_a_name_that_is_taken_is_refused(library: Path) -> None:
-    with pytest.raises(ValueError, match="two tools of the name 'read'"):
+    with pytest.raises(ValueError, match="Two tools have the name 'read'"):
         application(library, more_tools=[tool("read")])
 
 

@@ -114,8 +114,8 @@ async def test_a_cursor_is_refused_when_the_document_has_changed(library: Path, 
 
 async def test_a_cursor_is_refused_with_another_document(served: Served, era: str) -> None:
     part = (await call_tool(served, era, "read", uri=GO, max_tokens=50))["structuredContent"]
-    assert "does not fit" in await failure(served, era, "read", uri=CORE, cursor=part["nextCursor"])
-    assert "not one of this server's" in await failure(served, era, "read", uri=CORE, cursor="nonsense")
+    assert "does not match" in await failure(served, era, "read", uri=CORE, cursor=part["nextCursor"])
+    assert "not issued by this server" in await failure(served, era, "read", uri=CORE, cursor="nonsense")
 
 
 async def test_an_unknown_uri_is_answered_with_the_nearest(served: Served, era: str) -> None:

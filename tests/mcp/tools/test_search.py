@@ -51,7 +51,7 @@ async def test_type_and_limit_narrow_the_results(served: Served, era: str) -> No
 async def test_nothing_found_says_what_to_do(served: Served, era: str) -> None:
     found = await call_tool(served, era, "search", query="qwertyuiop")
     assert found["structuredContent"] == {"results": [], "hasMore": False, "isComplete": True}
-    assert "Try other words" in found["content"][0]["text"]
+    assert "Try other or fewer words" in found["content"][0]["text"]
 
 
 @pytest.mark.parametrize("query", ['"', "AND OR NOT", "a* NEAR(b)", "col:umn", "'; DROP TABLE x; --", "{x}"])

@@ -68,22 +68,24 @@ class Scraper:
             body = response.read(MAX_PAGE_BYTES + 1)
         except http.client.HTTPException as error:
             raise NotChoirbook(
-                f"What is at {self.url} does not speak HTTP. Give Choirbook's --url."
+                f"The program at {self.url} does not speak HTTP. Pass the URL of a Choirbook server with --url."
             ) from error
         except OSError as error:
             reason = error.strerror or str(error) or type(error).__name__
             raise ServerUnreachable(
-                f"Nobody answers at {self.url}: {reason}. Start the server, or give its --url."
+                f"No server answers at {self.url}: {reason}. Start the server, or pass its URL with --url."
             ) from error
         finally:
             connection.close()
         if response.status == _NOT_FOUND:
             raise NotChoirbook(
-                f"There is no /metrics at {self.url}. Give the URL of a Choirbook that is not told to show none."
+                f"The server at {self.url} has no /metrics. Pass the URL of a Choirbook server that runs "
+                "without '--metrics off'."
             )
         if response.status != _OK or len(body) > MAX_PAGE_BYTES:
             raise NotChoirbook(
-                f"{self.url} answers {response.status}, not with metrics. Give Choirbook's --url."
+                f"{self.url} answered with status {response.status} instead of metrics. Pass the URL of a "
+                "Choirbook server with --url."
             )
         return body.decode("utf-8", "replace")
 
@@ -107,9 +109,15 @@ class Scraper:
                     else:
                         totals[sample.name, _key(labels)] = [sample.value]
         except (ValueError, KeyError, IndexError) as error:
-            raise NotChoirbook(f"What {self.url} shows are no metrics. Give Choirbook's --url.") from error
+            raise NotChoirbook(
+                f"The answer from {self.url} is not Prometheus metrics. Pass the URL of a Choirbook "
+                "server with --url."
+            ) from error
         if not any(name == CATALOG_SIZE for name, _ in totals):
-            raise NotChoirbook(f"The metrics at {self.url} are not Choirbook's. Give Choirbook's --url.")
+            raise NotChoirbook(
+                f"The metrics at {self.url} are not Choirbook's. Pass the URL of a Choirbook server "
+                "with --url."
+            )
         for key, up_to in cumulative.items():
             if {name for name, _ in key} == _KIND_LABELS:
                 totals[LOADING, key] = _by_bucket(up_to)
@@ -132,5 +140,5 @@ def _by_bucket(up_to: dict[float, float]) -> list[float]:
 
 def _no_url(url: str) -> InvalidSettings:
     return InvalidSettings(
-        f"{escaped(url[:100])!r} is no URL of a server. Give one such as http://127.0.0.1:8000."
+        f"{escaped(url[:100])!r} is not the URL of a server. Pass one such as http://127.0.0.1:8000."
     )

@@ -83,7 +83,7 @@ def _watch_live(scraper: Scraper, seen: deque[Sample], interval_s: float) -> Non
                 shown = figures(seen[0], _look(scraper, seen))
             except CommandError as error:
                 # A server that is started anew is there again soon.
-                trouble = f"{error.message} Trying again; the figures are the last."
+                trouble = f"{error.message} Retrying; the figures shown are the last received."
             live.update(screen(scraper.url, shown, trouble), refresh=True)
     finally:
         with _undisturbed():

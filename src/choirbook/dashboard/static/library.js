@@ -10,9 +10,9 @@ const SMALL = 60;
 
 /** What a search found, in a few words. */
 function summary({ results, more, complete }) {
-  const found = `${results.length}${more ? " and more" : ""} found`;
+  const found = `${more ? "More than " : ""}${results.length} found`;
   if (!complete) return `${results.length ? found : "Nothing found yet"}; the index is still being built.`;
-  return results.length ? found : "Nothing found. Try fewer or other words.";
+  return results.length ? found : "Nothing found. Try other or fewer words.";
 }
 
 export class Shelf {
@@ -194,7 +194,7 @@ export class Shelf {
       make("header", {},
         make("h3", { dir: "auto" }, title),
         whole === uri ? null : make("p", { class: "whole" }, "Section of ", make("a", { href: `#${whole}`, dir: "auto" }, documentTitle)),
-        make("p", { class: "uri" }, make("code", {}, uri), " ", make("a", { href: address, target: "_blank", rel: "noopener" }, "Open as it is served")),
+        make("p", { class: "uri" }, make("code", {}, uri), " ", make("a", { href: address, target: "_blank", rel: "noopener" }, "Open as served")),
         description && description !== title ? make("p", { class: "description", dir: "auto" }, description) : null),
       make("dl", { class: "facts" }),
       make("iframe", { title: `Preview of ${title}`, sandbox: "allow-same-origin allow-popups allow-popups-to-escape-sandbox",
@@ -206,7 +206,7 @@ export class Shelf {
     const list = this.page.querySelector(".facts");
     if (facts.uri !== this.uri || !list) return;
     const told = [
-      ["Type", facts.type], ["Media type", facts.mimeType], ["Size", sized(facts.size)], ["Tokens, about", count(facts.tokens)],
+      ["Type", facts.type], ["Media type", facts.mimeType], ["Size", sized(facts.size)], ["Tokens (approx.)", count(facts.tokens)],
       ["Reads", count(facts.reads)],
       ["Last read", facts.lastRead === null ? "never" : ago(facts.lastRead)],
       ["Changed", `${date(facts.modified)}, ${ago(facts.modified)}`],

@@ -47,12 +47,12 @@ class Feed {
 
   lose() {
     this.close();
-    link("lost", "No connection, trying again");
+    link("lost", "No connection, retrying");
     this.again = setTimeout(() => this.open(), AGAIN_MS);
   }
 
   watch() {
-    if (this.source && Date.now() - this.heard > SILENT_MS) link("lost", "The server is silent");
+    if (this.source && Date.now() - this.heard > SILENT_MS) link("lost", "No data from the server");
   }
 }
 
@@ -65,7 +65,7 @@ async function begin() {
     new Shelf();
     new Readers();
   } catch {
-    link("lost", "No connection, trying again");
+    link("lost", "No connection, retrying");
     setTimeout(begin, AGAIN_MS);
   }
 }

@@ -4,7 +4,7 @@ import { ask, at, fill, make, tell } from "./dom.js";
 import { ago, brief, count, readable } from "./format.js";
 
 const EVERY_MS = 5000;
-const NOT_KEPT = "Not kept. Start the server with --usage FILE or --usage-clients on.";
+const NOT_KEPT = "Not recorded. Start the server with --usage FILE or --usage-clients on.";
 
 export class Readers {
   constructor() {
@@ -27,7 +27,7 @@ export class Readers {
 
   show(usage) {
     const read = usage.documents - usage.neverReadCount;
-    tell("readers-aside", `${count(read)} of ${count(usage.documents)} documents were read`);
+    tell("readers-aside", `${count(read)} of ${count(usage.documents)} documents read`);
     tell("never-aside", usage.neverReadCount ? count(usage.neverReadCount) : "");
     list("most", usage.mostRead, "Nothing yet.", (each) => [link(each.uri), number(each.reads, `last ${ago(each.lastReadS)}`)]);
     list("never", usage.neverRead, "Every document was read.", (uri) => [link(uri)]);

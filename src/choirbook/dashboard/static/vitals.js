@@ -47,7 +47,7 @@ export class Vitals {
     tell("cached-aside", `${count(numbers.cached)} documents`);
     tell("streams", count(numbers.streams));
     tell("streams-aside", `${count(numbers.sessions)} sessions`);
-    tell("window", `of ${since}: ${count(whole.reads)} reads, ${count(whole.failed)} failed`);
+    tell("window", `last ${since}: ${count(whole.reads)} reads, ${count(whole.failed)} failed`);
     tell("documents", `${count(numbers.documents)} documents`);
     this.showBudget(numbers);
     fill(at("types").tBodies[0], tick.rows, (rows) => this.typeRows(rows));
@@ -70,13 +70,13 @@ export class Vitals {
     tell("budget-documents", `${count(cached)} of ${count(maxResources)}`);
     tell("budget-bytes", `${sized(bytes)} of ${sized(maxBytes)}`);
     tell("evictions", count(evictions));
-    tell("cache-aside", workers > 1 ? `of ${workers} workers together` : "");
+    tell("cache-aside", workers > 1 ? `total of ${workers} workers` : "");
     at("gauge-documents").firstElementChild.style.width = `${(100 * cached) / maxResources}%`;
     at("gauge-bytes").firstElementChild.style.width = `${(100 * bytes) / maxBytes}%`;
   }
 
   typeRows(rows) {
-    if (!rows.length) return [make("tr", {}, make("td", { colspan: 7, class: "empty" }, "Nothing was read yet."))];
+    if (!rows.length) return [make("tr", {}, make("td", { colspan: 7, class: "empty" }, "No reads yet."))];
     const most = Math.max(...rows.map((row) => row.reads));
     return rows.map(({ type, result, reads, quantiles }) =>
       make("tr", {},
@@ -89,7 +89,7 @@ export class Vitals {
   }
 
   slowReads(reads) {
-    if (!reads.length) return [make("li", { class: "empty" }, "Nothing was read yet.")];
+    if (!reads.length) return [make("li", { class: "empty" }, "No reads yet.")];
     return reads.slice(0, 6).map((read) =>
       make("li", {},
         make("b", { title: `${read.taken_ms} ms` }, spelled(read.taken_ms)),
@@ -130,7 +130,7 @@ const named = ([end, seconds, rate, hitRate, p50, p95, p99]) => ({ at: end, seco
 function showStates(states) {
   const place = at("states");
   const count = states.length;
-  tell("attention", count === 0 ? "All is well." : count === 1 ? "One thing needs attention." : `${count} things need attention.`);
+  tell("attention", count === 0 ? "No problems found." : count === 1 ? "1 problem found." : `${count} problems found.`);
   const known = new Map([...place.children].map((each) => [each.dataset.state, each]));
   const shown = states.map((state) => {
     const card = known.get(state.id) ?? newState(state);
@@ -145,14 +145,14 @@ function showStates(states) {
 
 function newState({ id, level }) {
   return make("details", { class: `state ${level}`, "data-state": id, open: level === "bad" },
-    make("summary", {}, make("span", { class: "badge" }, level === "bad" ? "Clients notice" : "Note"), make("span", { "data-text": true })),
+    make("summary", {}, make("span", { class: "badge" }, level === "bad" ? "Affects clients" : "Note"), make("span", { "data-text": true })),
     make("p", { "data-text": true }),
     make("p", {}, make("strong", {}, "What to do: "), make("span", { "data-text": true })));
 }
 
 /** What a slow read was made of: a bar to scale, and the same in words. */
 function stages({ stages: parts, taken_ms: taken, result }) {
-  if (!parts.length) return [make("p", { class: "stages" }, result === "hit" ? "from memory: the time is the wait for its turn" : "")];
+  if (!parts.length) return [make("p", { class: "stages" }, result === "hit" ? "cached; time spent queued" : "")];
   const track = make("div", { class: "track", "aria-hidden": "true" });
   for (const part of parts) {
     const piece = make("i", { class: part.name.replace(".", "-") });

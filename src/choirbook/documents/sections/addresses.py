@@ -91,7 +91,8 @@ def _not_found(document: ResourceInfo, wanted: str, outline: Outline) -> Section
     asked = f"There is no section {wanted[:_MAX_ECHO]!r} in {document.uri}."
     if not slugs:
         return SectionNotFound(
-            f"{asked} The document has no sections; read it whole.", {"uri": document.uri, "sections": []}
+            f"{asked} The document has no sections; read the complete document.",
+            {"uri": document.uri, "sections": []},
         )
     named = slugs[:MAX_NAMED]
     rest = f", and {len(slugs) - len(named)} more" if len(slugs) > len(named) else ""

@@ -183,9 +183,11 @@ class Sessions:
                 "This endpoint answers POST only, and GET and DELETE within a session.", {"allow": "POST"}
             )
         elif None in eras:
-            error = InvalidRequest("The header MCP-Protocol-Version names no revision that is served.")
+            error = InvalidRequest(
+                "The header MCP-Protocol-Version names a revision that this server does not support."
+            )
         elif request.method == "GET" and not _accepts_events(headers):
-            error = NotAcceptable(f"The stream is {sse.MEDIA_TYPE}. Accept it.")
+            error = NotAcceptable(f"The stream is sent as {sse.MEDIA_TYPE}. Include that type in Accept.")
         if error is not None:
             return failed(Fault(error, Era.MODERN if Era.MODERN in eras else Era.HANDSHAKE))
         assert id_ is not None, "a request without a session was refused"

@@ -99,8 +99,8 @@ class Registry:
             if is_short():
                 log.warning("no session is kept until there is a file descriptor for the ledger: %s", error)
             else:
-                log.exception("the sessions' ledger cannot be used")
-            raise Overloaded("Sessions cannot be kept at the moment; go on without one.") from error
+                log.exception("cannot use the session store")
+            raise Overloaded("Sessions are unavailable at the moment; continue without one.") from error
         self._on_count()
         return found
 

@@ -274,15 +274,16 @@ class Ledger:
         ).fetchone()
         if session_bytes > SESSION_BYTES:
             raise InvalidParams(
-                f"The session's subscriptions take over {SESSION_BYTES} bytes. Unsubscribe from one of them."
+                f"The session's subscriptions take more than {SESSION_BYTES} bytes. Unsubscribe from one of "
+                "them."
             )
         if self._is_shared_out and peer != EVERYONE and self.holding(peer).bytes > self._bytes_each:
             self.refused += 1
             raise ShareTaken(
-                "The sessions of your address have as many subscriptions as its share allows. End a session."
+                "The sessions of your address have reached its limit of subscriptions. End a session."
             )
         if self.holding().bytes > STORE_BYTES:
-            raise Overloaded("All sessions have as many subscriptions as this server holds. Try again later.")
+            raise Overloaded("The server has reached its limit of subscriptions. Try again later.")
 
     def _end_oldest(self, peer: str, count: int, but: str) -> list[str]:
         # Those with a stream go last: somebody waits at its other end.
@@ -330,10 +331,13 @@ def _size_of(uri: str) -> int:
 def stream_taken() -> StreamTaken:
     """Make the error for a second stream of a session."""
     return StreamTaken(
-        "The session has an open stream, which is told everything. Close it first, or start another session."
+        "The session already has an open stream, which receives all notifications. Close it first, or "
+        "start another session."
     )
 
 
 def no_session() -> SessionNotFound:
     """Make the error for an id of no session."""
-    return SessionNotFound("There is no session of this id; it may have ended. Send initialize to start one.")
+    return SessionNotFound(
+        "There is no session with this id; it may have ended. Send initialize to start one."
+    )

@@ -164,4 +164,4 @@ async def _swallow(do: Callable[[], Awaitable[object]]) -> None:
     try:
         await do()
     except RequestError as error:
-        log.info("a stream's session was not brought up to date: %s", error.message)
+        log.info("cannot update the session of a stream: %s", error.message)

@@ -150,7 +150,7 @@ class StdioServer:
                 self._room.acquire()
                 loop.call_soon_threadsafe(self._take, line)
         except (OSError, ValueError) as error:
-            log.info("reading stdin ended: %s", error)
+            log.info("stopped reading stdin: %s", error)
         _call_on(loop, partial(_settle, ended))
 
     def _note_loss(self, ended: asyncio.Future[None]) -> None:
@@ -239,7 +239,7 @@ class StdioServer:
         if isinstance(call, Fault):
             return failed(call)
         if call.id is not None and call.id in self._streams:
-            in_use = InvalidRequest("A subscription of this id is open. Use another id.")
+            in_use = InvalidRequest("A subscription with this id is already open. Use another id.")
             return failed(Fault(in_use, call.era, call.id))
         if call.method == _CANCELLED and call.id is None:
             self._cancel(call)

@@ -101,7 +101,7 @@ class Tools:
         definitions = []
         for tool in tools:
             if tool.name in self._tools:
-                msg = f"There are two tools of the name {tool.name!r}. Give one of them another name."
+                msg = f"Two tools have the name {tool.name!r}. Rename one of them."
                 raise ValueError(msg)
             defined = definition(tool)
             mirrors = mirrors_of(defined["inputSchema"])
@@ -161,7 +161,7 @@ class Tools:
         try:
             params = self._request.decode(call.source).params
         except msgspec.ValidationError as fault:
-            raise InvalidParams(f"The parameters do not fit: {fault}.") from None
+            raise InvalidParams(f"The parameters are invalid: {fault}.") from None
         if params.name is UNSET:
             raise InvalidParams("tools/call needs the parameter name.")
         known = self._tools.get(params.name)
@@ -218,7 +218,7 @@ def _fitting(known: _KnownTool, given: msgspec.Raw | bytes) -> Arguments | Inval
             # Of the two faults the first: it is about what was sent. It may quote the client.
             reason = str(fault)[:_MAX_REASON]
     return InvalidParams(
-        f"The arguments of the tool {known.tool.name} do not fit: {reason}. It takes: {known.takes}."
+        f"The arguments of the tool {known.tool.name} are invalid: {reason}. It takes: {known.takes}."
     )
 
 

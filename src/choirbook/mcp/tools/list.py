@@ -32,11 +32,12 @@ class ListArguments(Arguments, frozen=True):
     prefix: Annotated[
         str | None,
         described(
-            "Only documents whose URI begins so, such as patterns/python or mcp://resources/patterns/."
+            "Only documents whose URI begins with this, such as patterns/python or mcp://resources/patterns/."
         ),
     ] = None
     cursor: Annotated[
-        str | None, described("From the result before, for the next page. Give the same type and prefix.")
+        str | None,
+        described("Cursor of the previous result, for the next page. Pass the same type and prefix."),
     ] = None
 
 
@@ -103,7 +104,7 @@ def list_tool(library: Library) -> Tool:
         title="List the documents",
         description=(
             "List the documents of the team's library, its engineering standards, coding patterns and "
-            "document templates, with what each is about and how long it is."
+            "document templates, with the title, description and length of each."
         ),
         arguments=ListArguments,
         output=DocumentList,

@@ -79,7 +79,10 @@ def _compare(mirror: Mirror, values: list[str], value: Any) -> HeaderMismatch | 
     if value is None:
         if not values:
             return None
-        return HeaderMismatch(f"The header {mirror.header} is there, but not the argument {mirror.argument}.")
+        return HeaderMismatch(
+            f"The header {mirror.header} was sent without the argument {mirror.argument}. Send both, or "
+            "neither."
+        )
     if not all(_SENDABLE.fullmatch(each) for each in values):
         return HeaderMismatch(f"The header {mirror.header} is not plain ASCII. Send it in the Base64 form.")
     if isinstance(value, bool):

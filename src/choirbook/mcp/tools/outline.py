@@ -93,8 +93,8 @@ def _outlined(uri: str, section: Section) -> OutlinedSection:
 def _spell(info: ResourceInfo, shown: tuple[Section, ...], total: int) -> str:
     lines = [heading(info.uri, info.title, info.size), ""]
     if not shown:
-        return "\n".join([*lines, "It has no sections. Read it whole."])
-    lines.append("Its sections, each with what to pass to read as section:")
+        return "\n".join([*lines, "It has no sections. Read the complete document."])
+    lines.append("Its sections, each with the value to pass to read as section:")
     highest = min(section.level for section in shown)
     lines += [
         f"{'  ' * (section.level - highest)}- {section.title} (section: {section.slug}; "
@@ -102,5 +102,5 @@ def _spell(info: ResourceInfo, shown: tuple[Section, ...], total: int) -> str:
         for section in shown
     ]
     if total > len(shown):
-        lines.append(f"[And {total - len(shown)} further ones.]")
+        lines.append(f"[And {total - len(shown)} more.]")
     return "\n".join(lines)

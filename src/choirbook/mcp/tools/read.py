@@ -37,13 +37,13 @@ class ReadArguments(Arguments, frozen=True):
     max_tokens: Annotated[
         int | None,
         described(
-            "About how many tokens to return at most. The result then has a cursor for the rest.",
+            "Approximate maximum of tokens to return. The result then has a cursor for the rest.",
             minimum=MIN_TOKENS,
         ),
     ] = None
     cursor: Annotated[
         str | None,
-        described("From the result before, to read on. Give the uri that it names."),
+        described("Cursor of the previous result, to continue reading. Pass the uri that it names."),
     ] = None
 
 
@@ -85,9 +85,9 @@ def read_tool(library: Library) -> Tool:
         name="read",
         title="Read a document",
         description=(
-            "Read a document of the team's library, or one section of it. Use it for each document that fits "
-            "the task, before you write code or documents. Long documents come in parts of at most "
-            f"{MAX_PART_TOKENS:,} tokens; ask for a section, or set max_tokens, to take less."
+            "Read a document of the team's library, or one section of it. Use it for each document that "
+            "fits the task, before you write code or documents. Long documents come in parts of at most "
+            f"{MAX_PART_TOKENS:,} tokens; to get less, ask for a section, or set max_tokens."
         ),
         arguments=ReadArguments,
         output=Part,

@@ -22,11 +22,12 @@ class SearchArguments(Arguments, frozen=True):
     """The arguments of `search`."""
 
     query: Annotated[
-        str, described("What to look for, in words that the documents may use.", maxLength=MAX_CHARACTERS)
+        str, described("Words to search for, as the documents may use them.", maxLength=MAX_CHARACTERS)
     ]
     type: Annotated[str | None, described("Only documents of this type, such as pattern or template.")] = None
     limit: Annotated[
-        int | None, described("Results at most.", minimum=1, maximum=MAX_LIMIT, default=DEFAULT_LIMIT)
+        int | None,
+        described("Maximum number of results.", minimum=1, maximum=MAX_LIMIT, default=DEFAULT_LIMIT),
     ] = None
 
 
@@ -75,9 +76,9 @@ def search_tool(search: Search, stamp: Stamp) -> Tool:
         name="search",
         title="Search the documents",
         description=(
-            "Find the sections of the team's library, its engineering standards, coding patterns and "
-            "document templates, that are about something. Search before you decide how to do a thing, then "
-            "read what fits: each result has a uri that read takes as it is, and its size."
+            "Find sections about a topic in the team's library, its engineering standards, coding patterns "
+            "and document templates. Search before you decide how to do something, then read what fits: "
+            "each result has its size, and a uri that you can pass to read unchanged."
         ),
         arguments=SearchArguments,
         output=FoundSections,
@@ -109,14 +110,12 @@ def _linked(hit: Hit) -> ResourceInfo:
 def _spell(results: Results) -> str:
     lines = []
     if not results.hits:
-        lines.append("Nothing was found. Try other words or fewer, or list what there is.")
+        lines.append("Nothing was found. Try other or fewer words, or list the documents.")
     for hit in results.hits:
         lines += [heading(hit.uri, hit.title, hit.size), " > ".join((hit.info.title, *hit.heading_path))]
         lines += [hit.snippet, ""]
     if results.more:
         lines.append("[There are more. Search with more words, or a higher limit.]")
     if not results.complete:
-        lines.append(
-            "[The library is still being looked through. Search again in a few seconds for the rest.]"
-        )
+        lines.append("[The library is still being indexed. Search again in a few seconds for the rest.]")
     return "\n".join(lines).rstrip()

@@ -101,8 +101,7 @@ def _exporters(wanted: Mapping[str, str], complaints: list[str]) -> tuple[Export
         return ()
     known = {"otlp": _otlp(wanted, complaints) if "otlp" in names else None, "console": Exporter.CONSOLE}
     complaints += [
-        f"OTEL_TRACES_EXPORTER has {name[:32]!r}, which Choirbook cannot send traces to. "
-        "Use otlp, console or none."
+        f"OTEL_TRACES_EXPORTER has {name[:32]!r}, which Choirbook does not support. Use otlp, console or none."
         for name in names
         if name not in known
     ]
@@ -113,8 +112,8 @@ def _otlp(wanted: Mapping[str, str], complaints: list[str]) -> Exporter:
     protocol = next((wanted[name].lower() for name in _PROTOCOLS if name in wanted), "http/protobuf")
     if protocol not in {"grpc", "http/protobuf"}:
         complaints.append(
-            f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol[:32]!r}, which Choirbook does not speak. "
-            "Use http/protobuf or grpc; http/protobuf is used."
+            f"OTEL_EXPORTER_OTLP_PROTOCOL is {protocol[:32]!r}, which Choirbook does not support. Set "
+            "http/protobuf or grpc; using http/protobuf."
         )
     return Exporter.OTLP_GRPC if protocol == "grpc" else Exporter.OTLP_HTTP
 
@@ -122,8 +121,8 @@ def _otlp(wanted: Mapping[str, str], complaints: list[str]) -> Exporter:
 def _sampling(sampler: str, wanted: Mapping[str, str], complaints: list[str]) -> Sampling:
     if sampler and sampler not in _SAMPLERS:
         complaints.append(
-            f"OTEL_TRACES_SAMPLER is {sampler[:32]!r}, which Choirbook does not have. "
-            f"Use one of: always_off, {', '.join(_SAMPLERS)}; parentbased_always_on is used."
+            f"OTEL_TRACES_SAMPLER is {sampler[:32]!r}, which Choirbook does not support. Set one of: "
+            f"always_off, {', '.join(_SAMPLERS)}; using parentbased_always_on."
         )
     sampling = _SAMPLERS.get(sampler, Sampling())
     if not sampler.endswith("traceidratio") or "OTEL_TRACES_SAMPLER_ARG" not in wanted:
@@ -134,9 +133,7 @@ def _sampling(sampler: str, wanted: Mapping[str, str], complaints: list[str]) ->
     except ValueError:
         ratio = -1.0
     if not 0.0 <= ratio <= 1.0:
-        complaints.append(
-            f"OTEL_TRACES_SAMPLER_ARG is {argument[:32]!r}. Use a number from 0 to 1; 1 is used."
-        )
+        complaints.append(f"OTEL_TRACES_SAMPLER_ARG is {argument[:32]!r}. Set a number from 0 to 1; using 1.")
         return sampling
     return sampling._replace(ratio=ratio)
 

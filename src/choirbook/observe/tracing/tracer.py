@@ -98,11 +98,10 @@ class Tracing:
             self._exporting = await self._threads.run(self._open)
         except ImportError as error:
             log.warning(
-                "OTEL_* asks for traces, and there will be none: %s. Run: pip install 'choirbook[otel]'",
-                error,
+                "OTEL_* asks for traces, but none will be sent: %s. Run: pip install 'choirbook[otel]'", error
             )
         except Exception as error:  # noqa: BLE001 - whatever OpenTelemetry makes of its variables, reads go on
-            log.warning("OTEL_* asks for traces, and there will be none: %s", error)
+            log.warning("OTEL_* asks for traces, but none will be sent: %s", error)
         else:
             return
         for outflow in self._outflows:
@@ -122,9 +121,7 @@ class Tracing:
         while self._waiting:
             self._send_next(exporting)
         if not await exporting.close(CLOSE_S):
-            log.warning(
-                "the last traces were given up, as the collector did not take them within %g s", CLOSE_S
-            )
+            log.warning("dropped the last traces: the collector did not accept them within %g s", CLOSE_S)
 
     def record(self, recorder: Recorder) -> None:
         """Write what became of traces into the figures of a worker; see `Observer.also`."""

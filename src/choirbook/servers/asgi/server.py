@@ -157,7 +157,7 @@ class AsgiServer:
         except RequestError as error:
             response = self._share(headers, problem(error))
         except Exception as error:  # noqa: BLE001 - logged there
-            what = "a request ended in an error that nothing expected"
+            what = "unexpected error while handling a request"
             response = self._share(headers, answer_unexpected(error, log, what, fields_of(headers)))
         if isinstance(response, Streaming):
             opened = Response(response.status, response.headers, operations=response.operations)

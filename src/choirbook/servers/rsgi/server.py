@@ -26,7 +26,7 @@ from choirbook.servers.uploads import Uploads, Waiter, refuse_long_body, too_lon
 log = logging.getLogger("choirbook.servers.rsgi")
 
 _LAST = ("connection", "close")
-_UNEXPECTED = "a request ended in an error that nothing expected"
+_UNEXPECTED = "unexpected error while handling a request"
 
 
 class RsgiScope(Protocol):
@@ -253,7 +253,7 @@ class RsgiServer:
         if isinstance(error, asyncio.CancelledError):
             return error
         # Granian's ProtocolError and ProtocolClosed, and only they: the client hung up in the middle.
-        return InvalidRequest("The body ended before all of it had arrived.")
+        return InvalidRequest("The body ended before it was complete.")
 
     async def _gather(self, protocol: RsgiProtocol) -> bytes:
         body = bytearray()
