@@ -25,6 +25,57 @@ settings.load_profile("choirbook")
 
 IS_CI = os.environ.get("TESTS_CI") == "1"
 
+UNTRACED = (
+    "tests/benchmarks/",
+    "tests/clients/matrix/",
+    "tests/clients/test_python_sdk.py",
+    "tests/clients/test_subscriptions.py",
+    "tests/conformance/",
+    "tests/deploy/",
+    "tests/differential/",
+    "tests/faults/",
+    "tests/libraries/",
+    "tests/mutants/",
+)
+"""Tests that start Choirbook many times, mostly for clients of others, without measuring its coverage.
+
+Tracing doubles the CPU time of a start. `tests/cli`, `tests/servers` and `tests/clients/test_stdio.py` run
+the same code in processes that are traced.
+"""
+_tracing: dict[str, str] = {}
+"""The variables by which coverage reaches processes that a test starts, once a measurement has set them."""
+
+
+class FailuresAtOnce:
+    """Prints failures of a parallel run as they happen; xdist prints them at its end, if it comes to that."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if report.failed and terminal is not None:
+            terminal.write_line(f"\n{report.nodeid} failed at {report.when}:\n{report.longreprtext}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "long: another case of a promise that a shorter test also holds; only `task test:faults` runs it",
+    )
+    if IS_CI and config.getoption("dist", "no") != "no":
+        config.pluginmanager.register(FailuresAtOnce(config))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    """Decide by the place of a test whether coverage traces the processes that it starts."""
+    for name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
+        if name in os.environ:
+            _tracing[name] = os.environ.pop(name)
+    if not item.nodeid.startswith(UNTRACED):
+        os.environ.update(_tracing)
+
 
 @pytest.fixture(autouse=True)
 def no_blocking_call(request: pytest.FixtureRequest) -> Iterator[None]:

@@ -55,7 +55,11 @@ def modules() -> Iterator[ModuleType]:
 
 def uses(module: ModuleType) -> Iterator[Use]:
     assert module.__file__ is not None
-    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    text = Path(module.__file__).read_text(encoding="utf-8")
+    # Each worker of a parallel run does this as it collects tests, and most modules compile nothing.
+    if "re." not in text:
+        return
+    tree = ast.parse(text)
     names = {id(node.value): node.targets[0] for node in ast.walk(tree) if isinstance(node, ast.Assign)}
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     for call in ast.walk(tree):

@@ -97,7 +97,7 @@ def states(server: Server) -> list[str]:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("choirbook.toml", "name = "), (".choirbookignore", "[z-a]\n")],
+    [("choirbook.toml", "name = "), pytest.param(".choirbookignore", "[z-a]\n", marks=pytest.mark.long)],
     ids=["rules", "ignore"],
 )
 def test_broken_rules_show_everywhere_and_end_nothing(

@@ -14,15 +14,15 @@ import httpx
 
 from tests.faults.conftest import Serve
 from tests.faults.documents import path_of, uri_of
-from tests.faults.figures import Figures
+from tests.faults.figures import IS_WHOLE, Figures
 from tests.faults.processes import descriptors, without_descriptors
 from tests.faults.streaming import DASHBOARD_REQUEST, listen_request, open_stream
 from tests.servers.metrics import count, metrics, total
 from tests.support.servers import ERAS, post, wait_for
 from tests.support.streams import initialize
 
-STREAMS = 1000
-DASHBOARDS = 100
+STREAMS = 1000 if IS_WHOLE else 300
+DASHBOARDS = 100 if IS_WHOLE else 50
 HELD_AT_ONCE = 20
 """Long enough open, one after the other, for the server to look at each."""
 URIS = 1000

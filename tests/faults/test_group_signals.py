@@ -84,8 +84,16 @@ def stop_all_under_load(serve: Serve, number: int, workers: int) -> tuple[Summar
         return kept_alive.finish(), fresh.finish(), taken_s
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+# Each signal and each number of workers once; the full set has every pair.
+@pytest.mark.parametrize(
+    ("number", "workers"),
+    [
+        pytest.param(signal.SIGINT, 2, id="SIGINT-2"),
+        pytest.param(signal.SIGTERM, 1, id="SIGTERM-1"),
+        pytest.param(signal.SIGINT, 1, id="SIGINT-1", marks=pytest.mark.long),
+        pytest.param(signal.SIGTERM, 2, id="SIGTERM-2", marks=pytest.mark.long),
+    ],
+)
 def test_signal_to_all_processes_stops_a_server_and_fails_no_request(
     serve: Serve, figures: Figures, number: signal.Signals, workers: int
 ) -> None:
@@ -129,7 +137,13 @@ def test_second_interrupt_ends_a_server_at_once(serve: Serve, figures: Figures) 
     figures.hold(8, fault, "from the second until the server was gone", taken_s, "s", at_most=FORCED_S)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGINT, id="SIGINT", marks=pytest.mark.long),
+        pytest.param(signal.SIGTERM, id="SIGTERM"),
+    ],
+)
 def test_worker_that_stands_still_does_not_hold_up_the_end(
     serve: Serve, figures: Figures, number: signal.Signals
 ) -> None:

@@ -160,6 +160,8 @@ async def invalidate_all(root: Path, redis: RedisServer) -> None:
         await third.library.invalidate(Invalidation())
 
 
+# On hosts without a load `tests/faults/test_invalidation.py` has it.
+@pytest.mark.long
 def test_invalidation_by_a_third_host_fails_no_request(
     rig: Rig, redis: RedisServer, root: Path, figures: Figures
 ) -> None:
@@ -196,6 +198,8 @@ def test_killed_host_fails_no_request(rig: Rig, root: Path, figures: Figures) ->
     hold_one_version(figures, fault, seen)
 
 
+# `test_stopping.py` has both for one host, without a balancer.
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("what", "how"),
     [
@@ -244,6 +248,8 @@ def synchronised(here: Path, there: Path, every_s: float) -> Iterator[None]:
         thread.join()
 
 
+# Readers of a shared tree meet the same code; the trees themselves are brought together by others.
+@pytest.mark.long
 def test_hosts_with_a_tree_each_serve_one_version_to_readers_that_stay(
     net: Network, redis: RedisServer, root: Path, tmp_path: Path, figures: Figures
 ) -> None:

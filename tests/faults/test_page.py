@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -85,3 +87,16 @@ def test_new_figures_of_a_test_replace_its_old_ones_and_no_others(tmp_path: Path
         ("tests/a.py::test_c", 4),
         ("tests/a.py::test_b", 5),
     ]
+
+
+def test_every_promise_has_a_test_in_the_short_set() -> None:
+    """CI leaves tests marked `long` to `task test:faults`: no promise may depend on those alone."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "not long", "tests/faults"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    short = {line for line in found.stdout.splitlines() if "::" in line}
+    tests: dict[int, set[str]] = {}
+    for each in load().figures:
+        tests.setdefault(each.promise, set()).add(each.test)
+
+    assert short
+    assert [promise for promise, of_promise in sorted(tests.items()) if not of_promise & short] == []

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(300)
 MIB = 1024 * 1024
 SECRET, OTHER = "0123456789abcdef" * 2, "fedcba9876543210" * 2
 DOCUMENTS = [f"document-{number:03}" for number in range(30)]
-SECONDS = 30.0 if IS_WHOLE else 5.0
+SECONDS = 30.0 if IS_WHOLE else 2.0
 MAX_GROWTH_BYTES = 32 * MIB
 """Messages of a MiB are read as they come, and values up to one MiB."""
 

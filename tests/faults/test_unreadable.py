@@ -79,6 +79,8 @@ FAULTS: dict[str, Fault] = {
     "EMFILE: no descriptor left": no_descriptors,
 }
 
+ALIKE = ("EACCES: a root that may not be entered", "EIO: files open, and their reads fail")
+
 
 @pytest.fixture
 def serve_few(serve: Serve) -> Callable[..., AbstractContextManager[Server]]:
@@ -98,7 +100,10 @@ def is_stale(client: httpx.Client) -> bool:
     return str(client.get(path_of("ash")).headers.get("x-cache")) == "stale"
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+# One fault of each kind; the full set has all.
+@pytest.mark.parametrize(
+    "fault", [pytest.param(fault, marks=pytest.mark.long if fault in ALIKE else ()) for fault in FAULTS]
+)
 def test_last_good_content_is_served_and_says_so(
     serve_few: Callable[..., AbstractContextManager[Server]], root: Path, fault: str, figures: Figures
 ) -> None:
@@ -176,8 +181,17 @@ GONE: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.mark.parametrize("watch", ["true", "false"])
-@pytest.mark.parametrize("how", GONE)
+# Where nothing watches, reads find out, whichever way a file went: one of the ways here, all in the full set.
+@pytest.mark.parametrize(
+    ("how", "watch"),
+    [
+        pytest.param(
+            how, watch, marks=pytest.mark.long if watch == "false" and how != "a file deleted" else ()
+        )
+        for how in GONE
+        for watch in ("true", "false")
+    ],
+)
 def test_what_is_gone_is_not_served(serve: Serve, root: Path, how: str, watch: str, figures: Figures) -> None:
     (root / "wood").mkdir()
     trees.plant(root / "wood", {"oak.md": "# Oak\n"})

@@ -13,7 +13,7 @@ from tests.faults.load import Summary, describe, loading
 from tests.faults.writing import Rewrite, Writer, emptied, replaced, torn, writing
 from tests.support.servers import wait_for
 
-SECONDS = 60.0 if IS_WHOLE else 5.0
+SECONDS = 60.0 if IS_WHOLE else 3.0
 QUIET_S = 0.05
 """For how long a file has to be quiet before it is believed: promise 4."""
 
