@@ -104,7 +104,7 @@ class Application:
         self.search = Search(library, source, observer.record_search, self.usage.note_empty_search)
         self._preloading = Preloading(library, observer.flush)
         self._neighbours = neighbours = Neighbours(None if shared is None else shared / NEIGHBOURS)
-        self.caretaker = Caretaker(library, self._preloading, neighbours, observer.flush)
+        self.caretaker = Caretaker(library, self._preloading, self.sharing, neighbours, observer.flush)
         self._admin = make_admin_server(settings, self.caretaker, telemetry.count, admin)
 
         proxies, shares = Proxies(settings.trusted_proxies), make_shares(settings)

@@ -1,6 +1,7 @@
 """The values that travel between the layers, and the protocol of a source. Pure, no I/O.
 
-All values are immutable; they are shared between the event loop and worker threads.
+All values are immutable; they are shared between the event loop and worker threads. Those of forms and
+representations are shaped by HTTP and MCP on purpose: what is cached is ready to be sent.
 """
 
 from __future__ import annotations

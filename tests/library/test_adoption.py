@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import inf
 from pathlib import Path
 from time import monotonic
+from typing import ParamSpec, TypeVar
 
 import pytest
 
@@ -14,27 +15,42 @@ from choirbook.catalog.catalog import Catalog
 from choirbook.catalog.changeset import Draft
 from choirbook.catalog.rules import default_rules
 from choirbook.library.adoption import Adopting
-from choirbook.library.changes import Judge
-from choirbook.library.scanner import load_catalog, look, survey
+from choirbook.library.changes import Judge, Judged
+from choirbook.library.scanner import load_catalog, survey
 from choirbook.model import SourceEntry
 from choirbook.runtime.threads import Threads
 from choirbook.sources.filesystem import FilesystemSource
-from tests.support.sources import directory
+from tests.support.sources import EIO, MIB, directory
 from tests.support.trees import replace
 from tests.support.waiting import eventually
 
 CORE = "sdlc-core.md"
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+class CountingThreads(Threads):
+    """Threads, and how often something was handed over to them."""
+
+    hops = 0
+
+    async def run(
+        self, call: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Result:
+        self.hops += 1
+        return await super().run(call, *args, **kwargs)
 
 
 class Bench:
     """What adopts, over a directory and its catalog."""
 
     def __init__(self, root: Path, source: FilesystemSource, catalog: Catalog) -> None:
-        self._threads = Threads(1)
+        self.threads = CountingThreads(1)
         self.root = root
         self.source = source
         self.catalog = catalog
-        self.adopting = Adopting(Judge(source, catalog), catalog, self._threads)
+        self.adopting = Adopting(Judge(source, catalog), catalog, self.threads)
 
     @property
     def title(self) -> str | None:
@@ -42,13 +58,24 @@ class Bench:
         document = self.catalog.document(CORE)
         return None if document is None else document.title
 
-    async def look(self, *paths: str) -> Mapping[str, SourceEntry | None]:
-        seen = await self._threads.run(look, self.source, paths or (CORE,))
-        await self.adopting.adopt(seen)
-        return seen
+    async def look(self, *paths: str) -> Judged:
+        judged = await self.adopting.look(set(paths or (CORE,)))
+        await self.adopting.adopt(judged)
+        return judged
 
     def close(self) -> None:
-        self._threads.close()
+        self.threads.close()
+
+
+class UnlookableSource(FilesystemSource):
+    """A directory whose files cannot be looked at, once that is asked for."""
+
+    fails = False
+
+    def stat(self, path: str) -> SourceEntry:
+        if self.fails:
+            raise EIO
+        return super().stat(path)
 
 
 class Others:
@@ -84,6 +111,18 @@ def empty_bench(library: Path) -> Iterator[Bench]:
     bench.close()
 
 
+@pytest.fixture
+def unlookable(library: Path) -> UnlookableSource:
+    return UnlookableSource(library, max_document_bytes=MIB)
+
+
+@pytest.fixture
+def failing_bench(library: Path, unlookable: UnlookableSource) -> Iterator[Bench]:
+    bench = Bench(library, unlookable, load_catalog(unlookable, default_rules("library"))[0])
+    yield bench
+    bench.close()
+
+
 async def test_a_change_is_pending_until_it_was_quiet(bench: Bench) -> None:
     before = bench.title
     replace(bench.root / CORE, "# New\n")
@@ -104,7 +143,7 @@ async def test_a_change_is_pending_until_it_was_quiet(bench: Bench) -> None:
 
 async def test_what_another_host_has_seen_whole_is_believed_without_a_wait(bench: Bench) -> None:
     replace(bench.root / CORE, "# New\n")
-    entry = (await bench.look())[CORE]
+    entry = (await bench.look()).pending[CORE].entry
     assert entry is not None
     assert CORE in bench.adopting
     bench.adopting.trust({CORE: bench.source.portable(entry.version)})
@@ -171,5 +210,33 @@ async def test_the_first_look_is_adopted_without_a_wait_and_nobody_is_asked(empt
 
 async def test_a_look_that_shows_nothing_changes_nothing(bench: Bench) -> None:
     generation = bench.catalog.generation
-    await bench.adopting.adopt({})
+    await bench.look()
     assert bench.catalog.generation == generation
+
+
+async def test_pass_over_an_edit_is_one_hop_to_a_thread(bench: Bench) -> None:
+    """One when the edit is seen, one when it has been quiet: both look, judge and draft."""
+    replace(bench.root / CORE, "# New\n")
+    await bench.look()
+    assert (CORE in bench.adopting, bench.threads.hops) == (True, 1)
+    bench.adopting.trust({CORE: bench.source.portable(bench.source.stat(CORE).version)})
+    await bench.look()
+    assert (bench.title, bench.threads.hops) == ("New", 2)
+
+
+async def test_survey_that_finds_an_edit_is_one_hop_to_a_thread(bench: Bench) -> None:
+    replace(bench.root / CORE, "# New\n")
+    bench.adopting.trust({CORE: bench.source.portable(bench.source.stat(CORE).version)})
+    await bench.adopting.adopt(await bench.adopting.survey())
+    assert (bench.title, bench.threads.hops) == ("New", 1)
+
+
+async def test_file_that_cannot_be_looked_at_is_given_up(
+    failing_bench: Bench, unlookable: UnlookableSource
+) -> None:
+    replace(failing_bench.root / CORE, "# New\n")
+    await failing_bench.look()
+    assert CORE in failing_bench.adopting
+    unlookable.fails = True
+    judged = await failing_bench.look()
+    assert (judged.paths, CORE in failing_bench.adopting) == (frozenset(), False)

@@ -34,26 +34,22 @@ def entry_of(source: FilesystemSource) -> SourceEntry:
     return entry
 
 
-def judged(
-    judge: Judge, source: FilesystemSource, waits: Pending | None = None, elsewhere: str | None = None
-) -> Judged:
+def judged(judge: Judge, waits: Pending | None = None, elsewhere: str | None = None) -> Judged:
     waiting = {} if waits is None else {CORE: waits}
     settled = {} if elsewhere is None else {CORE: elsewhere}
-    return judge.judge(look(source, {CORE}), waiting, settled)
+    return judge.look({CORE}, waiting, settled)
 
 
-def test_what_did_not_change_makes_no_draft(judge: Judge, source: FilesystemSource) -> None:
-    assert judged(judge, source) == Judged(frozenset({CORE}), {}, {}, {}, None)
+def test_what_did_not_change_makes_no_draft(judge: Judge) -> None:
+    assert judged(judge) == Judged(frozenset({CORE}), {}, {}, {}, None)
 
 
-def test_a_change_waits_and_is_believed_when_it_was_quiet(
-    judge: Judge, source: FilesystemSource, library: Path
-) -> None:
+def test_a_change_waits_and_is_believed_when_it_was_quiet(judge: Judge, library: Path) -> None:
     replace(library / CORE, "# New\n")
-    first = judged(judge, source)
+    first = judged(judge)
     assert (list(first.pending), first.adopted, first.draft) == ([CORE], {}, None)
     quiet = first.pending[CORE]._replace(due_s=monotonic())
-    second = judged(judge, source, quiet)
+    second = judged(judge, quiet)
     assert (second.pending, list(second.adopted)) == ({}, [CORE])
     assert second.draft is not None
 
@@ -63,25 +59,23 @@ def test_what_another_host_saw_whole_is_believed_at_once(
 ) -> None:
     replace(library / CORE, "# New\n")
     version = source.portable(entry_of(source).version)
-    assert list(judged(judge, source, elsewhere=version).adopted) == [CORE]
-    assert judged(judge, source, elsewhere="another").adopted == {}
+    assert list(judged(judge, elsewhere=version).adopted) == [CORE]
+    assert judged(judge, elsewhere="another").adopted == {}
 
 
-def test_a_deletion_waits_like_any_change(judge: Judge, source: FilesystemSource, library: Path) -> None:
+def test_a_deletion_waits_like_any_change(judge: Judge, library: Path) -> None:
     (library / CORE).unlink()
-    first = judged(judge, source)
+    first = judged(judge)
     assert first.pending[CORE].entry is None
-    assert judged(judge, source, first.pending[CORE]._replace(due_s=monotonic())).adopted == {CORE: None}
+    assert judged(judge, first.pending[CORE]._replace(due_s=monotonic())).adopted == {CORE: None}
 
 
-def test_a_file_that_never_comes_to_rest_is_captured(
-    judge: Judge, source: FilesystemSource, library: Path
-) -> None:
+def test_a_file_that_never_comes_to_rest_is_captured(judge: Judge, library: Path) -> None:
     waits: Pending | None = None
 
     def captured() -> Judged | None:
         nonlocal waits
-        found = judged(judge, source, waits)
+        found = judged(judge, waits)
         waits = found.pending.get(CORE)
         return found if found.captured else None
 
@@ -91,3 +85,21 @@ def test_a_file_that_never_comes_to_rest_is_captured(
     assert (found.pending, found.adopted) == ({}, {})
     assert found.captured[CORE].title == "Restless"
     assert found.draft is not None
+
+
+def test_only_a_file_that_was_served_can_have_gone(judge: Judge, library: Path) -> None:
+    assert not judge.look({CORE, "never-there.md"}, {}, {}).has_gone
+    (library / CORE).unlink()
+    assert judge.look({CORE}, {}, {}).has_gone
+
+
+def test_survey_leaves_out_what_is_as_it_was_known(judge: Judge, library: Path) -> None:
+    assert judge.survey({}, {}).paths == frozenset()
+    replace(library / CORE, "# New\n")
+    (library / "patterns/go/patterns-core.md").unlink()
+    found = judge.survey({}, {})
+    assert found.paths == {CORE, "patterns/go/patterns-core.md"}
+    assert set(found.pending) == found.paths
+    assert found.adopted == {}
+    assert found.has_gone
+    assert found.cost_s > 0.0

@@ -110,7 +110,7 @@ async def test_an_invalidation_reaches_the_other_host_in_time(
             await cached(served)
         await written(one.library, 1)
         before = ours.reads + theirs.reads
-        assert await one.library.invalidate(scope) == 1
+        assert (await one.app.caretaker.invalidate(scope)).forgotten == 1
         start_s = time.monotonic()
         await eventually(lambda: _is_forgotten(two), deadline_s=INVALIDATED_WITHIN_S)
         assert time.monotonic() - start_s <= INVALIDATED_WITHIN_S
@@ -129,7 +129,7 @@ async def test_an_invalidation_leaves_the_rest_alone(library: Path, redis_server
         for served in (one, two):
             await cached(served)
             await cached(served, other)
-        await one.library.invalidate(Invalidation(type="sdlc"))
+        await one.app.caretaker.invalidate(Invalidation(type="sdlc"))
         await eventually(lambda: _is_forgotten(two))
         for served in (one, two):
             assert (await read(served.library, other)).served_from is ServedFrom.HIT
@@ -144,7 +144,7 @@ async def test_an_invalidation_is_of_all_spellings_and_forms(
             await cached(served, uri)
             await read(served.library, uri, Form.JSON)
         await written(served.library, 4)
-        assert await served.library.invalidate(Invalidation(uri=ALIAS)) == 2
+        assert (await served.app.caretaker.invalidate(Invalidation(uri=ALIAS))).forgotten == 2
         await eventually(lambda: not redis_server.keys("*:resource:*"))
         for uri in (ALIAS, canonical):
             assert (await read(served.library, uri, Form.JSON)).served_from is ServedFrom.MISS
@@ -157,7 +157,7 @@ async def test_content_that_changed_behind_an_unchanged_version_is_not_revalidat
         await cached(served)
         info = served.library.find(CORE_URI)
         assert served.library.etag(info, Form.RAW) is not None
-        await served.library.invalidate(Invalidation())
+        await served.app.caretaker.invalidate(Invalidation())
         assert served.library.etag(info, Form.RAW) is None
 
 
@@ -172,7 +172,7 @@ async def test_what_names_nothing_cannot_be_invalidated(
     served: Served, scope: Invalidation, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        await served.library.invalidate(scope)
+        await served.app.caretaker.invalidate(scope)
 
 
 async def test_an_invalidation_while_redis_is_away_arrives_once_it_is_back(
@@ -182,7 +182,7 @@ async def test_an_invalidation_while_redis_is_away_arrives_once_it_is_back(
         redis_server.kill()
         await eventually(lambda: not (shared_of(one.library).feed.is_up or shared_of(two.library).feed.is_up))
         before = shared_of(two.library).feed.epoch("sdlc")
-        await one.library.invalidate(Invalidation(type="sdlc"))
+        await one.app.caretaker.invalidate(Invalidation(type="sdlc"))
         redis_server.start()
         await eventually(lambda: shared_of(two.library).feed.epoch("sdlc") > before)
         assert _state(redis_server).epochs["sdlc"] == shared_of(one.library).feed.epoch("sdlc")
@@ -294,13 +294,13 @@ async def test_a_redis_that_was_emptied_gets_the_state_back_that_workers_know(
     async with hosts(library, redis_server) as (one, two):
         feed = shared_of(two.library).feed
         before = feed.epoch("sdlc")
-        await one.library.invalidate(Invalidation())
+        await one.app.caretaker.invalidate(Invalidation())
         epoch = await eventually(lambda: feed.epoch("sdlc") > before and feed.epoch("sdlc"))
         with redis_server.client() as client:
             client.flushall()
             await eventually(lambda: client.exists(FEED))
         assert feed.epoch("sdlc") == epoch == _state(redis_server).number
-        await one.library.invalidate(Invalidation())
+        await one.app.caretaker.invalidate(Invalidation())
         await eventually(lambda: feed.epoch("sdlc") == epoch + 1)
         assert (feed.losses, await body(two)) == (0, CORE.encode())
 
@@ -387,9 +387,9 @@ async def test_queue_that_overflows_keeps_that_everything_was_invalidated(
             await cached(two, other)
             before = shared_of(two.library).feed.epoch("pattern")
             client.execute_command("ACL", "SETUSER", "mute", "-eval")
-            await one.library.invalidate(Invalidation(type="sdlc"))
+            await one.app.caretaker.invalidate(Invalidation(type="sdlc"))
             for _ in range(MAX_WAITING + 20):
-                await one.library.invalidate(Invalidation(uri=CORE_URI))
+                await one.app.caretaker.invalidate(Invalidation(uri=CORE_URI))
             client.execute_command("ACL", "SETUSER", "mute", "+eval")
             # Of what does not fit it is forgotten what it was, but not that it was an invalidation.
             await eventually(lambda: shared_of(two.library).feed.epoch("pattern") > before)
@@ -406,7 +406,7 @@ async def test_epoch_never_goes_back_while_the_state_is_looked_at(
         with redis_server.client() as client:
             old = client.get(FEED)
             for _ in range(10):
-                await one.library.invalidate(Invalidation(type="sdlc"))
+                await one.app.caretaker.invalidate(Invalidation(type="sdlc"))
 
                 def grows() -> bool:
                     # What a look at the state finds that was begun before the message came.

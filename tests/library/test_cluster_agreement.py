@@ -61,7 +61,7 @@ class Host:
     async def until_told(self, uri: str) -> list[News]:
         """Return all that was told up to an invalidation that is told now."""
         scope = Invalidation(uri=uri)
-        await self.served.library.invalidate(scope)
+        await self.served.app.caretaker.invalidate(scope)
         await eventually(lambda: Dropped(scope) in self.listen())
         return self.news[: self.news.index(Dropped(scope))]
 
@@ -189,6 +189,6 @@ async def test_message_that_is_refused_for_long_is_tried_again_at_a_steady_pace(
         url = f"redis://mute:mute@127.0.0.1:{redis_server.port}/0"
         async with host(library, redis_server, redis_url=url) as one:
             client.execute_command("ACL", "SETUSER", "mute", "-eval")
-            await one.served.library.invalidate(Invalidation(uri=CORE_URI))
+            await one.served.app.caretaker.invalidate(Invalidation(uri=CORE_URI))
             denied = shared_of(one.served.library).link.denied
             await eventually(lambda: denied["EVAL"] >= 12, deadline_s=40 * LONGEST_RETRY_S)

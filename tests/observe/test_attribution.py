@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from choirbook.mcp.messages import CLIENT_INFO
-from choirbook.observe.attribution import MAX_STATING_BYTES
+from choirbook.observe.batch import MAX_ASKED_BYTES
 from tests.support.apps import Served, serving
 from tests.support.mcp import META, handshake, modern, modern_headers, modern_message, post
 from tests.support.waiting import eventually
@@ -91,7 +91,7 @@ async def test_a_modern_client_is_what_its_request_says(counted: Served) -> None
 
 
 async def test_of_a_long_request_only_the_headers_count(counted: Served) -> None:
-    await introduce(counted, {"name": "long", "version": "1"}, padding="x" * MAX_STATING_BYTES)
+    await introduce(counted, {"name": "long", "version": "1"}, padding="x" * MAX_ASKED_BYTES)
     assert await clients(counted) == {"agent 0": 1}
 
 

@@ -1,5 +1,5 @@
-from choirbook.http.exchange import FailedRead, Mark, Operation, Read, Response
-from choirbook.observe.batch import Notes, Sent
+from choirbook.http.exchange import FailedRead, Mark, Operation, Read, Request, Response
+from choirbook.observe.batch import MAX_ASKED_BYTES, Notes, Sent
 from choirbook.observe.tracing.sampling import Note
 from tests.support.batches import batch_of
 
@@ -60,3 +60,41 @@ def test_the_first_note_and_the_last_that_may_wait_are_told_of() -> None:
     assert len(notes.take()) == 0
     notes.note(Response(200, []), 0.0)
     assert told == ["first", "full", "first"]
+
+
+class Fields(dict[str, str]):
+    """Headers."""
+
+    def get_all(self, name: str) -> list[str]:
+        return [self[name]] if name in self else []
+
+
+def asked_by(client: str, body: bytes = b"") -> Request:
+    return Request("GET", "/", "", Fields({"user-agent": client}), body)
+
+
+def test_of_one_response_that_answers_several_each_request_is_kept() -> None:
+    notes = Notes(lambda: None, lambda: None, 10, keeps_asked=True)
+    response, one, other = Response(200, [], reads=(READ,)), asked_by("one"), asked_by("other")
+    notes.note(response, 0.0, one)
+    notes.note(response, 0.0, b"a message")
+    notes.note(response, 0.0)
+    notes.note(Response(200, []), 0.0, other)
+    notes.note(response, 0.0, other)
+    assert notes.take().asked == {0: one, 1: b"a message", 4: other}
+
+
+def test_requests_are_kept_where_that_is_asked_for_only() -> None:
+    notes = Notes(lambda: None, lambda: None, 10)
+    notes.note(Response(200, [], reads=(READ,)), 0.0, asked_by("one"))
+    assert notes.take().asked == {}
+
+
+def test_of_a_long_request_the_body_is_not_kept() -> None:
+    notes = Notes(lambda: None, lambda: None, 10, keeps_asked=True)
+    long, longest = asked_by("one", b"x" * (MAX_ASKED_BYTES + 1)), asked_by("two", b"x" * MAX_ASKED_BYTES)
+    for request in (long, longest):
+        notes.note(Response(200, [], reads=(READ,)), 0.0, request)
+    kept = notes.take().asked
+    assert kept == {0: asked_by("one"), 1: longest}
+    assert len(long.body) > MAX_ASKED_BYTES, "the request itself stays whole"

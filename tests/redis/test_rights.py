@@ -71,8 +71,8 @@ async def _do_everything(library: Path, one: Served, two: Served) -> None:
     await written(one.library, 1)
     assert (await read(two.library)).served_from is ServedFrom.SHARED
     before = shared_of(two.library).feed.epoch("sdlc")
-    await one.library.invalidate(Invalidation(uri=CORE_URI))
-    await one.library.invalidate(Invalidation(type="sdlc"))
+    await one.app.caretaker.invalidate(Invalidation(uri=CORE_URI))
+    await one.app.caretaker.invalidate(Invalidation(type="sdlc"))
     await eventually(lambda: shared_of(two.library).feed.epoch("sdlc") > before)
     replace(library / "sdlc-core.md", "# Edited\n")
     await eventually(lambda: two.library.find(CORE_URI).size == 9)
@@ -92,7 +92,7 @@ async def test_missing_command_is_named_in_the_log_and_in_a_metric(
 
             async def is_told() -> bool:
                 assert (await read(served.library)).representation.body == CORE.encode()
-                await served.library.invalidate(Invalidation(uri=CORE_URI))
+                await served.app.caretaker.invalidate(Invalidation(uri=CORE_URI))
                 return bool(re.search(rf"lacks permission to run [^.]*\b{command}\b", caplog.text))
 
             await eventually(is_told)

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -48,9 +49,26 @@ async def test_only_what_is_in_the_scope_is_forgotten(workers: list[Served]) -> 
     assert await served_from(workers, PATTERN) == MISSES
 
 
-async def test_what_the_library_is_told_to_drop_every_worker_drops(workers: list[Served]) -> None:
+async def test_invalidations_at_once_are_each_answered_for_their_own_scope(workers: list[Served]) -> None:
+    for uri in (CORE_URI, PATTERN):
+        await served_from(workers, uri)
+    invalidate = workers[0].app.caretaker.invalidate
+    scopes = (Invalidation(type="pattern"), Invalidation(), Invalidation(uri=CORE_URI))
+    crews = await asyncio.gather(*map(invalidate, scopes))
+    # Of all, all are counted again: what is forgotten stays until it is loaded again.
+    assert [[each.forgotten for each in crew.workers] for crew in crews] == [[1] * 3, [2] * 3, [1] * 3]
+
+
+async def test_invalidation_reaches_every_worker_though_its_asker_has_gone(workers: list[Served]) -> None:
     await served_from(workers)
-    await workers[0].library.invalidate(Invalidation())
+    asker = asyncio.create_task(workers[0].app.caretaker.invalidate(Invalidation()))
+    for _ in range(1000):
+        if "choirbook-forgetting" in {task.get_name() for task in asyncio.all_tasks()}:
+            break
+        await asyncio.sleep(0)
+    assert asker.cancel(), "the others are still asked"
+    with pytest.raises(asyncio.CancelledError):
+        await asker
 
     async def all_read_it_again() -> bool:
         return (await read(workers[2].library)).served_from is ServedFrom.MISS

@@ -1,6 +1,6 @@
 """What watches one worker, as its settings and `OTEL_*` ask for: figures, log lines, traces, who reads.
 
-What is not asked for is not there: no read asks whether it is to be noted, or comes along with its request.
+What is not asked for is not there: no read asks whether it is to be noted.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from choirbook.http.exchange import Handler, Operation, Response
+from choirbook.http.exchange import Asked, Handler, Operation, Response
 from choirbook.http.negotiation import Exposition
 from choirbook.http.router import Router
 from choirbook.http.server_timing import timed
@@ -20,7 +20,7 @@ from choirbook.mcp.dispatch import Calls, Dispatcher
 from choirbook.mcp.sessions.http import Sessions
 from choirbook.mcp.streams import Streams
 from choirbook.observe.access_log import AccessLog
-from choirbook.observe.attribution import Attribution, stating
+from choirbook.observe.attribution import Attribution
 from choirbook.observe.cells import Cells
 from choirbook.observe.exposition import exposition
 from choirbook.observe.log_writer import LineWriter
@@ -76,7 +76,9 @@ class Telemetry:
         self._cells = cells
         self._plan = plan_of(os.environ)
         self.tracing: Tracing | None = None
-        self.observer = Observer(_access_log(settings, writer), library, writer)
+        keeps_asked = settings.counts_clients or settings.log_request_ids
+        log = _access_log(settings, writer)
+        self.observer = Observer(log, library, writer, keeps_asked=keeps_asked)
         self._vitals = Vitals(self.observer.refresh_gauges)
         self._has_figures = settings.metrics or bool(settings.dashboard)
         is_counted = self._has_figures or settings.usage is not None or settings.counts_clients
@@ -95,8 +97,6 @@ class Telemetry:
     def watch_answers(self, router: Router, dispatcher: Dispatcher) -> tuple[Handler, Calls]:
         """Return what answers HTTP requests, and what the calls that come through a pipe."""
         respond: Handler = router.respond
-        if self._settings.counts_clients or self._settings.log_request_ids:
-            respond = stating(respond)
         if self._settings.server_timing:
             respond = timed(respond)
         if self._plan is None:
@@ -149,7 +149,7 @@ class Telemetry:
         return Counts(found[HITS], found[MISSES], found[STALE])
 
 
-def _pass_over(_: Response, __: float) -> None:
+def _pass_over(_: Response, __: float, ___: Asked = None) -> None:
     """Take no note of a response."""
 
 

@@ -108,18 +108,29 @@ class Mark(Protocol):
         """Of the trace that the request is part of."""
 
 
-class Response(msgspec.Struct, gc=False):
-    """What a client gets. `reads` and `operations` tell the observers what was done on the way."""
+class Response(msgspec.Struct, frozen=True, gc=False):
+    """What a client gets. `reads` and `operations` tell the observers what was done on the way.
+
+    Some are ready-made and sent to many, so none is changed once it is made: whoever adds to one makes
+    another. Its lists are not changed either.
+    """
 
     status: int
     headers: list[Header]
     body: bytes = b""
     reads: tuple[Read, ...] = ()
     operations: tuple[Operation, ...] = ()
-    stated: Request | bytes | None = None
-    """Where the client says who it is, where somebody asks: its request or, over a pipe, its message."""
     mark: Mark | None = None
     """That it is to be traced."""
+
+
+Asked = Request | bytes | None
+"""What a response answers, in which the client says who it is: its request or, over a pipe, its message. None
+where no whole request arrived."""
+
+Record = Callable[[Response, float, Asked], None]
+"""Takes note of a response that was just sent, with the monotonic time at which its request was whole, and
+its request."""
 
 
 class Loss(StrEnum):

@@ -1,8 +1,8 @@
 """Have the catalog adopt what looks at the source have shown: what is whole, and what others agree to.
 
-The rest is pending. Called by the one task that does all looking, never by two at a time. Whatever takes time
-runs on a thread, which reads what is known and changes none of it: the task waits for it, then makes the
-change on the event loop, a large one in steps.
+The rest is pending. Called by the one task that does all looking, never by two at a time. Looking and judging
+are one call on a thread, which reads what is known and changes none of it: the task waits for it, then makes
+the change on the event loop, a large one in steps.
 """
 
 from __future__ import annotations
@@ -86,19 +86,30 @@ class Adopting:
         """
         self._settled_elsewhere |= settled
 
-    async def adopt(self, seen: Mapping[str, SourceEntry | None]) -> None:
-        """Adopt the changes that are whole, and have the others pending.
+    async def look(self, paths: set[str]) -> Judged:
+        """Look at single files; what is whole is to be adopted next, and what is not is pending from now on.
 
-        Args:
-            seen: Files as they are now, by path; None for what is gone.
+        Those that cannot be looked at are given up: being due for ever, they would be looked at without a
+        pause.
         """
-        if not seen:
-            return
-        judged = await self._threads.run(self._judge.judge, seen, self._pending, self._settled_elsewhere)
-        for path in judged.paths:
-            self._pending.pop(path, None)
-            self._settled_elsewhere.pop(path, None)
-        self._pending |= judged.pending
+        judged = await self._threads.run(self._judge.look, paths, self._pending, self._settled_elsewhere)
+        for path in paths - judged.paths:
+            self.give_up(path)
+        self._take(judged)
+        return judged
+
+    async def survey(self) -> Judged:
+        """Look at the whole source; see `look`.
+
+        Raises:
+            SourceError: It cannot be listed.
+        """
+        judged = await self._threads.run(self._judge.survey, self._pending, self._settled_elsewhere)
+        self._take(judged)
+        return judged
+
+    async def adopt(self, judged: Judged) -> None:
+        """Adopt what a look has shown to be whole, as far as others agree."""
         if judged.draft is not None:
             await self._agree_and_commit(judged)
 
@@ -110,6 +121,12 @@ class Adopting:
         """Have readers see a change, with turns of theirs in between where it is a large one."""
         for _ in self._catalog.commit_in_steps(draft):
             await asyncio.sleep(0)
+
+    def _take(self, judged: Judged) -> None:
+        for path in judged.paths:
+            self._pending.pop(path, None)
+            self._settled_elsewhere.pop(path, None)
+        self._pending |= judged.pending
 
     async def _agree_and_commit(self, judged: Judged) -> None:
         """Make a change, but for the part of it that is to wait."""

@@ -1,12 +1,12 @@
-"""What to make of a look at files: which changes are believed, which wait, and what they make of the catalog.
+"""Look at files and judge the changes: which are believed, which wait, and what they make of the catalog.
 
-Blocking, and a mass of files takes time, so it is called on a thread: it reads what is known, and changes
-none of it.
+Blocking, and a mass of files takes time, so it is called on a thread, once for each pass over some files. It
+reads what is known, and changes none of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from time import monotonic
 from typing import NamedTuple
 
@@ -29,6 +29,14 @@ class Judged(NamedTuple):
     """Files that never come to rest, as they were read in a moment of it."""
     draft: Draft | None
     """What those change; None where they change nothing."""
+    cost_s: float = 0.0
+    """What listing the source took, in seconds, where it was listed."""
+
+    @property
+    def has_gone(self) -> bool:
+        """Whether a file that is served is no longer there."""
+        changes = (*self.adopted.values(), *(pending.entry for pending in self.pending.values()))
+        return any(entry is None for entry in changes)
 
 
 class Judge:
@@ -47,19 +55,34 @@ class Judge:
         """Return what is known, by path."""
         return self._catalog.documents()
 
-    def judge(
+    def look(
+        self, paths: Iterable[str], waiting: Mapping[str, Pending], settled_elsewhere: Mapping[str, str]
+    ) -> Judged:
+        """Look at single files. Those that cannot be looked at are left out of the result.
+
+        Args:
+            paths: Of the files.
+            waiting: What waits since looks before.
+            settled_elsewhere: Portable versions of which another host has seen that they are whole, by path.
+        """
+        return self._judge(scanner.look(self._source, paths), waiting, settled_elsewhere)
+
+    def survey(self, waiting: Mapping[str, Pending], settled_elsewhere: Mapping[str, str]) -> Judged:
+        """Look at the whole source; see `look`. Files that are as they were known are left out.
+
+        Raises:
+            SourceError: The root cannot be listed.
+        """
+        found = scanner.differences(self._source, self.known())
+        return self._judge(found.seen, waiting, settled_elsewhere)._replace(cost_s=found.cost_s)
+
+    def _judge(
         self,
         seen: Mapping[str, SourceEntry | None],
         waiting: Mapping[str, Pending],
         settled_elsewhere: Mapping[str, str],
     ) -> Judged:
-        """Judge what was seen.
-
-        Args:
-            seen: Files as they are now, by path; None for what is gone.
-            waiting: What waits since looks before.
-            settled_elsewhere: Portable versions of which another host has seen that they are whole, by path.
-        """
+        """Judge files as they are now, by path; None is what is gone."""
         now_s = monotonic()
         pending: dict[str, Pending] = {}
         adopted: dict[str, SourceEntry | None] = {}

@@ -91,7 +91,6 @@ class Sharing:
         """What this worker told and has not made yet. With trees of their own, others tell otherwise."""
         library.catalog.listen(self._on_change)
         library.freshness.agree_with(self)
-        library.on_invalidation(self._on_invalidation)
         feed.attend(self)
         feed.on_turn(self._on_turn)
 
@@ -108,6 +107,14 @@ class Sharing:
     async def stop(self) -> None:
         """End the task; what was not told yet is forgotten."""
         await end_tasks(self._task)
+
+    def tell_invalidated(self, scope: Invalidation) -> None:
+        """Tell the other hosts what was invalidated here; waits for nothing.
+
+        Args:
+            scope: As `Library.checked` returned it.
+        """
+        self._say(Dropped(scope))
 
     async def heard(self, news: News) -> None:
         """Look at what another worker tells of."""
@@ -263,9 +270,6 @@ class Sharing:
         self._held[uri] = told
         if len(self._held) > MAX_REMEMBERED:
             del self._held[next(iter(self._held))]
-
-    def _on_invalidation(self, scope: Invalidation) -> None:
-        self._say(Dropped(scope))
 
     def _say(self, news: News) -> None:
         if news == EVERYTHING and self._waiting and self._waiting[-1] == news:

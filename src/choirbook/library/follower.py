@@ -238,15 +238,15 @@ class Freshness:
         waiting = frozenset(self._waiting)
         try:
             await self._follow_rules()
-            found = await self._threads.run(scanner.differences, self._source, self._judge.known())
+            judged = await self._adopting.survey()
         except SourceError as error:
             self.failed_surveys += 1
             self._timetable.end(monotonic(), 0.0)
             log.warning("the library cannot be scanned, the last known state stays in force: %s", error)
             return
-        self._timetable.end(monotonic(), found.cost_s)
+        self._timetable.end(monotonic(), judged.cost_s)
         self._note_rules()
-        await self._adopting.adopt(found.seen)
+        await self._adopting.adopt(judged)
         self._release(waiting)
 
     async def _follow_rules(self) -> None:
@@ -270,14 +270,11 @@ class Freshness:
         self.rule_faults = faults
 
     async def _look_at(self, paths: set[str]) -> None:
-        seen = await self._threads.run(scanner.look, self._source, paths)
-        for path in paths - seen.keys():
-            # It cannot be looked at now; being due for ever, it would be looked at without a pause.
-            self._adopting.give_up(path)
+        judged = await self._adopting.look(paths)
         # A document that is gone may have become a directory, whose files no event has named.
-        if any(entry is None and self._catalog.document(path) is not None for path, entry in seen.items()):
+        if judged.has_gone:
             self._timetable.want()
-        await self._adopting.adopt(seen)
+        await self._adopting.adopt(judged)
         self._release(paths)
 
     def _release(self, paths: Collection[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from math import inf
 
+from choirbook.cache.epoch import InvalidationEpoch
 from choirbook.cache.etags import Validators
 from choirbook.cache.memory import MemoryCache
 from choirbook.catalog.catalog import Catalog
@@ -31,6 +32,7 @@ class Forgetting:
         memory: The in-process cache.
         outlining: The outlines kept.
         validators: The entity tags kept.
+        epoch: Of the caches; each invalidation begins another one.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Forgetting:
         memory: MemoryCache,
         outlining: Outlining,
         validators: Validators,
+        epoch: InvalidationEpoch,
     ) -> None:
         self._catalog = catalog
         self._freshness = freshness
@@ -48,6 +51,7 @@ class Forgetting:
         self._memory = memory
         self._outlining = outlining
         self._validators = validators
+        self._epoch = epoch
         catalog.listen(self._on_change)
 
     async def forget(self, scope: Invalidation) -> int:
@@ -56,7 +60,7 @@ class Forgetting:
         Returns:
             How many URIs were in memory.
         """
-        self._loading.invalidations += 1
+        self._epoch.advance()
         if scope.uri is not None:
             uris = self._forget_shared(scope.uri)
         else:

@@ -1,18 +1,21 @@
 """The library as the surfaces see it: find, list, read.
 
-`read` answers from memory without an await. Knows neither HTTP nor MCP.
+`read` answers from memory without an await. The library sees no request and imports no surface, but the forms
+that it reads are those that surfaces send (`model.Form`): bytes with their HTTP headers, and results of MCP
+in both eras. Made once for each version, they spare every hit the rendering.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from time import monotonic
 from typing import Any
 
+from choirbook.cache.epoch import InvalidationEpoch
 from choirbook.cache.etags import Validators
+from choirbook.cache.lookups import Lookups
 from choirbook.cache.memory import MemoryCache
 from choirbook.catalog.catalog import Catalog
 from choirbook.documents.rendering import Stamp
@@ -46,9 +49,6 @@ log = logging.getLogger("choirbook.library")
 READY_DEADLINE_S = 10.0
 """How long a request waits for the first survey before it is told to come again."""
 
-MAX_LOOKUPS = 4096
-"""Durations of look-ups that wait to be collected. Observers do so far earlier; nobody has to."""
-
 
 class Library:
     """One root of content, ready to be read.
@@ -81,21 +81,19 @@ class Library:
         self.memory = memory
         self.freshness = freshness
         self.stamp = stamp
-        self.hit_lookups_s: deque[float] = deque(maxlen=MAX_LOOKUPS)
-        """What look-ups in the cache took, in seconds, until somebody takes them out: those that found it."""
-        self.missed_lookups_s: deque[float] = deque(maxlen=MAX_LOOKUPS)
-        """And those that did not; the load is not included."""
-        loading = Loading(source, threads, stamp, shared)
-        self._outlining = Outlining(source, threads)
-        self._validators = Validators()
-        self._forgetting = Forgetting(catalog, freshness, loading, memory, self._outlining, self._validators)
-        self._waiting = Waiting(
-            catalog, freshness, loading, memory, self._outlining, self._validators, max_waiting=max_waiting
-        )
+        self.lookups = Lookups()
+        """What look-ups in memory took."""
+        epoch = InvalidationEpoch()
+        loading = Loading(source, threads, stamp, shared, epoch)
+        self._outlining = outlining = Outlining(source, threads)
+        self._validators = validators = Validators()
+        caches = (memory, outlining, validators, epoch)
+        self._forgetting = Forgetting(catalog, freshness, loading, *caches)
+        self._waiting = Waiting(catalog, freshness, loading, *caches, max_waiting=max_waiting)
         self._get = memory.get
         self._find = catalog.find
-        self._note_hit = self.hit_lookups_s.append
-        self._listeners: list[Callable[[Invalidation], None]] = []
+        self._note_hit = self.lookups.note_hit
+        self._note_miss = self.lookups.note_miss
 
     @property
     def is_ready(self) -> bool:
@@ -203,16 +201,11 @@ class Library:
             return None
         return document
 
-    async def invalidate(self, scope: Invalidation) -> int:
-        """Have content read from the source again, here and by every other worker, of all hosts with Redis.
-
-        What is forgotten stays as the last good content until the source has answered.
+    def checked(self, scope: Invalidation) -> Invalidation:
+        """Check the scope of an invalidation, and name its resource by the canonical URI.
 
         Args:
             scope: A resource by any of its URIs, those of a type, or all.
-
-        Returns:
-            How many URIs were in this process's memory.
 
         Raises:
             InvalidUri: No resource could have the URI.
@@ -222,19 +215,16 @@ class Library:
         types = self.catalog.rules.types
         if scope.type is not None and scope.type not in types:
             raise InvalidParams(f"There is no type {scope.type[:32]!r}. The types are: {', '.join(types)}.")
-        if scope.uri is not None:
-            scope = Invalidation(uri=self.catalog.locate(scope.uri).canonical_uri)
-        forgotten = await self.forget(scope)
-        for listener in self._listeners:
-            listener(scope)
-        return forgotten
-
-    def on_invalidation(self, listener: Callable[[Invalidation], None]) -> None:
-        """Have a function called with each scope that was invalidated here."""
-        self._listeners.append(listener)
+        return scope if scope.uri is None else Invalidation(uri=self.catalog.locate(scope.uri).canonical_uri)
 
     async def forget(self, scope: Invalidation) -> int:
-        """Do what `invalidate` does, in this process only; a scope that names nothing is nothing to do.
+        """Read content from the source again, in this process only; `Caretaker.invalidate` has all do it.
+
+        What is forgotten stays as the last good content until the source has answered. A scope that names
+        nothing is nothing to do.
+
+        Args:
+            scope: See `checked`; its URI is canonical.
 
         Returns:
             How many URIs were in memory.
@@ -262,7 +252,7 @@ class Library:
         reading = self._get(info, form, start_s)
         if reading is None:
             looked = stage_since(StageName.CACHE_MEMORY, start_s)
-            self.missed_lookups_s.append(looked.duration_s)
+            self._note_miss(looked.duration_s)
             return self._waiting.read(info, form, looked)
         self._note_hit(monotonic() - start_s)
         return reading

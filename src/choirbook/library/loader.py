@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from time import monotonic
 from typing import NamedTuple
 
+from choirbook.cache.epoch import InvalidationEpoch
 from choirbook.cache.memory import Kept
 from choirbook.documents.decoding import RECOVERABLE, recover
 from choirbook.documents.rendering import Stamp, render
@@ -49,15 +50,22 @@ class Loading:
         threads: Where blocking calls run.
         stamp: What goes into replies beside the documents.
         shared: The level that all workers and hosts share; None for none.
+        epoch: What began to load in a former epoch is not offered to others.
     """
 
-    def __init__(self, source: Source, threads: Threads, stamp: Stamp, shared: SharedLevel | None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        threads: Threads,
+        stamp: Stamp,
+        shared: SharedLevel | None,
+        epoch: InvalidationEpoch,
+    ) -> None:
         self._source = source
         self._threads = threads
         self._stamp = stamp
         self._shared = shared
-        self.invalidations = 0
-        """Since the start. What began to load before the last one is not to be kept."""
+        self._epoch = epoch
 
     async def load(self, info: ResourceInfo, form: Form) -> Landed:
         """Load one form.
@@ -93,12 +101,12 @@ class Loading:
         return None if isinstance(info, SectionInfo) else shared
 
     async def _in_turn(self, shared: SharedLevel, turn: Turn, info: ResourceInfo, form: Form) -> Landed:
-        began = self.invalidations
+        began = self._epoch.now
         landed = None
         try:
             landed = await self._from_source(info, form)
         finally:
-            if landed is None or began != self.invalidations:
+            if landed is None or self._epoch.is_over(began):
                 shared.give_back(turn)
             else:
                 shared.offer(turn, landed.representation)

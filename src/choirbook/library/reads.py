@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from time import monotonic
 from typing import Any
 
+from choirbook.cache.epoch import Epoch, InvalidationEpoch
 from choirbook.cache.etags import Validators
 from choirbook.cache.memory import Kept, MemoryCache
 from choirbook.cache.single_flight import Flights
@@ -42,7 +43,7 @@ log = logging.getLogger("choirbook.library")
 SETTLE_DEADLINE_S = 2.0
 """How long a read waits for a file that is being written; a writer that takes longer streams."""
 
-_Key = tuple[ResourceInfo, Form, int]
+_Key = tuple[ResourceInfo, Form, Epoch]
 """A reader who comes after an invalidation waits for no load that began before."""
 
 
@@ -56,6 +57,7 @@ class Waiting:
         memory: The in-process cache.
         outlining: Where sections are.
         validators: Where entity tags are kept.
+        epoch: Of the caches; what began to load in a former one is not kept as current.
         max_waiting: Reads that may wait at once; further ones are turned away.
     """
 
@@ -67,6 +69,7 @@ class Waiting:
         memory: MemoryCache,
         outlining: Outlining,
         validators: Validators,
+        epoch: InvalidationEpoch,
         *,
         max_waiting: int,
     ) -> None:
@@ -76,6 +79,7 @@ class Waiting:
         self._memory = memory
         self._outlining = outlining
         self._validators = validators
+        self._epoch = epoch
         self._max_waiting = max_waiting
         self._waiting = 0
         self._flights: Flights[_Key, Landed] = Flights()
@@ -160,14 +164,14 @@ class Waiting:
                 return await self._fall_back(info, form, error, stages)
 
     def _key(self, info: ResourceInfo, form: Form) -> _Key:
-        return info, form, self._loading.invalidations
+        return info, form, self._epoch.now
 
     async def _lead(self, info: ResourceInfo, form: Form) -> Landed:
         # Between this waiter's look-up and its flight another flight may have landed.
         held = self._memory.get(info, form, monotonic())
         if held is not None:
             return Landed(held.representation, ServedFrom.MISS)
-        began = self._loading.invalidations
+        began = self._epoch.now
         try:
             landed = await self._loading.load(info, form)
         except SourceChanged:
@@ -179,7 +183,7 @@ class Waiting:
             self._freshness.look_soon({info.path})
             return Landed(derived, ServedFrom.MISS)
         if self._supersedes(info):
-            self._keep(info, form, landed, is_questioned=began != self._loading.invalidations)
+            self._keep(info, form, landed, is_questioned=self._epoch.is_over(began))
         return landed
 
     async def _refresh(self, info: ResourceInfo, form: Form) -> Landed:

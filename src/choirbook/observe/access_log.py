@@ -13,7 +13,7 @@ from random import random
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from choirbook.http.exchange import FailedRead, Read, Request
+from choirbook.http.exchange import Asked, FailedRead, Read, Request
 from choirbook.http.request_ids import RequestIds, request_id_of, trace_id_of
 from choirbook.model import ServedFrom
 from choirbook.observe.batch import ResponseBatch, ResponseKind, served_from
@@ -131,8 +131,8 @@ class AccessLog:
         """Yield lines that have more to tell, or of which some are left out."""
         columns = zip(batch.kind_of_each, batch.ends_s, batch.latencies_s, strict=True)
         for place, (kind, end_s, latency_s) in enumerate(columns):
-            mark, stated = batch.marks.get(place), batch.stated.get(place)
-            ids = self._correlate(stated) if self._with_ids and kind.reads else (UNSET, UNSET)
+            mark, asked = batch.marks.get(place), batch.asked.get(place)
+            ids = self._correlate(asked) if self._with_ids and kind.reads else (UNSET, UNSET)
             for read in kind.reads:
                 line = _line(read, kind.status, unix_s + end_s, whole_us(latency_s) / 1000)
                 if line.cache_result == ServedFrom.HIT and self._leaves_out():
@@ -145,13 +145,13 @@ class AccessLog:
     def _leaves_out(self) -> bool:
         return self._hits < 1 and random() >= self._hits  # noqa: S311 # nobody gains by knowing
 
-    def _correlate(self, stated: Request | bytes | None) -> tuple[str | UnsetType, str | UnsetType]:
+    def _correlate(self, asked: Asked) -> tuple[str | UnsetType, str | UnsetType]:
         """Return the id of a request and that of its trace, as far as they are known."""
-        if stated is None:
+        if asked is None:
             return UNSET, UNSET
-        if not isinstance(stated, Request):
+        if not isinstance(asked, Request):
             return self._ids.make(), UNSET
-        headers = stated.headers
+        headers = asked.headers
         return request_id_of(headers) or self._ids.make(), trace_id_of(headers) or UNSET
 
 

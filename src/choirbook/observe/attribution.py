@@ -1,28 +1,21 @@
 """Counts what was read, and by whom: from batches of responses to notes in the ledger.
 
-Who reads is found out in the batch, from the request that came along with the response. Where it is not to
-be known, no request comes along, and a read costs what it did.
+Who reads is found out in the batch, from the request that was kept with the response (see `Notes`). Where it
+is not to be known, no request is kept.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
 from time import monotonic, time
 
-import msgspec
-
-from choirbook.http.answers import then
-from choirbook.http.exchange import Answer, FailedRead, Handler, Read, Request, Response, Streaming
+from choirbook.http.exchange import Asked, FailedRead, Read
 from choirbook.mcp.client_info import Introduction, introduced
 from choirbook.mcp.sessions.http import HEADER, Sessions
 from choirbook.model import ResourceInfo, SectionInfo
 from choirbook.observe.batch import ResponseBatch
 from choirbook.usage.clients import UNKNOWN, Client, named, of_user_agent
 from choirbook.usage.ledger import UsageLedger
-
-MAX_STATING_BYTES = 16 * 1024
-"""A longer body does not come along; who sent it goes by its headers."""
 
 _MAX_REMEMBERED = 1024
 """Clients, as they state themselves; then all are forgotten, and found out again."""
@@ -45,7 +38,7 @@ class Attribution:
         """Note what a batch of responses read, and who did; see `Observer.also_batches`."""
         last_s = time() - monotonic() + batch.ends_s[-1]
         counts = Counter(
-            (self._client(batch.stated.get(place)), read)
+            (self._client(batch.asked.get(place)), read)
             for place, kind in enumerate(batch.kind_of_each)
             for read in kind.reads
         )
@@ -63,16 +56,16 @@ class Attribution:
         if not isinstance(read, FailedRead):
             self._ledger.note(_document(read.info), count, last_s, client)
 
-    def _client(self, stated: Request | bytes | None) -> Client:
-        if stated is None:
+    def _client(self, asked: Asked) -> Client:
+        if asked is None:
             return UNKNOWN
-        if isinstance(stated, bytes):
-            return self._named(introduced(stated) or "")
-        if stated.method == "POST":
-            introduction = introduced(stated.body) or self._sessions.introduction(stated.headers.get(HEADER))
+        if isinstance(asked, bytes):
+            return self._named(introduced(asked) or "")
+        if asked.method == "POST":
+            introduction = introduced(asked.body) or self._sessions.introduction(asked.headers.get(HEADER))
             if introduction is not None:
                 return self._named(introduction)
-        return self._named(stated.headers.get("user-agent") or "")
+        return self._named(asked.headers.get("user-agent") or "")
 
     def _named(self, stated: Introduction | str) -> Client:
         client = self._remembered.get(stated)
@@ -86,30 +79,3 @@ class Attribution:
 
 def _document(info: ResourceInfo) -> str:
     return info.document.canonical_uri if isinstance(info, SectionInfo) else info.canonical_uri
-
-
-def stating(respond: Handler) -> Handler:
-    """Have requests come along with the responses to those that read something."""
-
-    def respond_stating(request: Request) -> Answer:
-        answer = respond(request)
-        if not isinstance(answer, Response):
-            return then(answer, partial(_stated, request))
-        # As `_stated` does, without the cost of a call: cached reads pass here.
-        if answer.reads:
-            answer.stated = _short(request)
-        return answer
-
-    return respond_stating
-
-
-def _stated(request: Request, outcome: Response | Streaming) -> Response | Streaming:
-    if isinstance(outcome, Response) and outcome.reads:
-        outcome.stated = _short(request)
-    return outcome
-
-
-def _short(request: Request) -> Request:
-    if len(request.body) <= MAX_STATING_BYTES:
-        return request
-    return msgspec.structs.replace(request, body=b"")

@@ -15,8 +15,11 @@ from time import monotonic
 
 import msgspec
 
-from choirbook.http.exchange import Mark, Operation, Read, Request, Response, Revalidation
+from choirbook.http.exchange import Asked, Mark, Operation, Read, Request, Response, Revalidation
 from choirbook.model import Reading, ServedFrom
+
+MAX_ASKED_BYTES = 16 * 1024
+"""A longer body is not kept with its request; who sent it goes by its headers."""
 
 FROM_A_CACHE = frozenset({ServedFrom.HIT, ServedFrom.SHARED})
 """Answered from there, a read counts as a hit."""
@@ -55,7 +58,7 @@ class ResponseKind:
 class ResponseBatch:
     """Responses in the order in which they were sent: a column for each thing that is noted."""
 
-    __slots__ = ("ends_s", "kind_of_each", "kinds", "latencies_s", "marks", "sizes", "stated")
+    __slots__ = ("asked", "ends_s", "kind_of_each", "kinds", "latencies_s", "marks", "sizes")
 
     def __init__(self) -> None:
         self.kinds: list[ResponseKind] = []
@@ -69,8 +72,8 @@ class ResponseBatch:
         """Of the bodies, in bytes."""
         self.marks: dict[int, Mark] = {}
         """Of responses that are to be traced, by their place in the batch."""
-        self.stated: dict[int, Request | bytes] = {}
-        """See `Response`; likewise."""
+        self.asked: dict[int, Request | bytes] = {}
+        """What was answered by a response that read something, where it is kept; likewise."""
 
     def __len__(self) -> int:
         return len(self.ends_s)
@@ -90,6 +93,7 @@ class Notes:
         on_full: Called when there is so much that it is to be taken now.
         size: How many responses that is.
         clock: Tells what time it is; it is the one that starts of requests are told by.
+        keeps_asked: Whether requests that read something are kept with their responses.
     """
 
     def __init__(
@@ -98,20 +102,24 @@ class Notes:
         on_full: Callable[[], None],
         size: int,
         clock: Callable[[], float] = monotonic,
+        *,
+        keeps_asked: bool = False,
     ) -> None:
         self._on_first = on_first
         self._on_full = on_full
         self._size = size
         self._clock = clock
+        self._keeps_asked = keeps_asked
         self._batch = ResponseBatch()
         self._known: dict[object, ResponseKind] = {}
 
-    def note(self, response: Response, start_s: float) -> None:
+    def note(self, response: Response, start_s: float, asked: Asked = None) -> None:
         """Take note of a response that was just sent. This is what every read pays for, so it is one call.
 
         Args:
             response: What was sent.
             start_s: What the clock said when the request was there as a whole.
+            asked: What it answers.
         """
         end_s = self._clock()
         latency_s = end_s - start_s
@@ -134,8 +142,8 @@ class Notes:
         count = len(batch.sizes)
         if response.mark is not None:
             batch.marks[count - 1] = response.mark
-        if response.stated is not None:
-            batch.stated[count - 1] = response.stated
+        if self._keeps_asked and reads and asked is not None:
+            batch.asked[count - 1] = _short(asked)
         if count == 1:
             self._on_first()
         elif count >= self._size:
@@ -150,6 +158,12 @@ class Notes:
         kind = self._known[key] = ResponseKind(response)
         self._batch.kinds.append(kind)
         return kind
+
+
+def _short(asked: Request | bytes) -> Request | bytes:
+    if isinstance(asked, bytes) or len(asked.body) <= MAX_ASKED_BYTES:
+        return asked
+    return msgspec.structs.replace(asked, body=b"")
 
 
 def served_from(read: Reading | Revalidation) -> ServedFrom:

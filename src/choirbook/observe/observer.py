@@ -61,14 +61,17 @@ class Observer:
         access_log: Where lines go; None for no lines.
         library: Whose state the gauges show.
         writer: Whose dropped lines are counted.
+        keeps_asked: See `Notes`.
     """
 
-    def __init__(self, access_log: AccessLog | None, library: Library, writer: LineWriter) -> None:
+    def __init__(
+        self, access_log: AccessLog | None, library: Library, writer: LineWriter, *, keeps_asked: bool = False
+    ) -> None:
         self._recorder: Recorder | None = None
         self._access_log = access_log
         self._library = library
         self._writer = writer
-        self._notes = Notes(self._flush_soon, self._work_up, MAX_PENDING)
+        self._notes = Notes(self._flush_soon, self._work_up, MAX_PENDING, keeps_asked=keeps_asked)
         self.record = self._notes.note
         """Take note of a response that was just sent, see `Notes.note`; call it on the event loop."""
         self._further: list[Callable[[Recorder], None]] = []
@@ -170,10 +173,9 @@ class Observer:
             _refresh_shared(self._library.shared, self._recorder)
 
     def _count_lookups(self, recorder: Recorder) -> None:
-        library = self._library
-        for durations_s, is_hit in ((library.hit_lookups_s, True), (library.missed_lookups_s, False)):
-            recorder.lookups(list(durations_s), is_hit=is_hit)
-            durations_s.clear()
+        hits_s, misses_s = self._library.lookups.take()
+        recorder.lookups(hits_s, is_hit=True)
+        recorder.lookups(misses_s, is_hit=False)
 
 
 def _refresh_shared(shared: SharedLevel, recorder: Recorder) -> None:

@@ -1,6 +1,6 @@
 """Look after the caches of all workers of one server: forget, load ahead, tell what is held.
 
-Couples a library with the other workers' (`neighbours`). Other hosts hear of an invalidation by the feed
+Couples a library with the other workers' (`neighbours`) and, for invalidations, with the other hosts
 (`sharing`); without Redis there are none.
 """
 
@@ -14,6 +14,7 @@ from time import monotonic
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from choirbook.library.cluster import Sharing
 from choirbook.library.library import Library
 from choirbook.library.preload import Preloading
 from choirbook.model import Invalidation
@@ -43,41 +44,50 @@ class Caretaker:
     """One worker's part in looking after all.
 
     Args:
-        library: Its library. What is invalidated there, the other workers forget too.
+        library: Its library.
         preloading: Loads ahead.
+        sharing: Tells other hosts what is invalidated; None without Redis.
         neighbours: The way to the other workers.
         flush: Has counters written that wait to be.
     """
 
     def __init__(
-        self, library: Library, preloading: Preloading, neighbours: Neighbours, flush: Callable[[], None]
+        self,
+        library: Library,
+        preloading: Preloading,
+        sharing: Sharing | None,
+        neighbours: Neighbours,
+        flush: Callable[[], None],
     ) -> None:
         self._library = library
         self._preloading = preloading
+        self._sharing = sharing
         self._flush = flush
         self._neighbours = neighbours
-        self._telling: asyncio.Task[Crew] | None = None
         self._tasks: set[asyncio.Task[Crew]] = set()
         neighbours.on_question(_TOPIC, self._answer)
-        library.on_invalidation(self._on_invalidation)
 
     async def stop(self) -> None:
         """Stop asking other workers. They are answered until `Neighbours.stop`."""
         await end_tasks(*self._tasks)
 
     async def invalidate(self, scope: Invalidation) -> Crew:
-        """Have content read from the source again by every worker, and wait until all know.
+        """Read content from the source again: here, on the other hosts, and in the other workers.
 
         Args:
-            scope: See `Library.invalidate`.
+            scope: See `Library.checked`.
+
+        Returns:
+            What the workers of this server hold, once all of them know. Other hosts are not waited for.
 
         Raises:
-            RequestError: See `Library.invalidate`.
+            RequestError: See `Library.checked`.
         """
-        forgotten = await self._library.invalidate(scope)
-        # Telling is the last thing that the library did, and nothing has run since: the task is this scope's.
-        assert self._telling is not None, "an invalidation is told"
-        others = await asyncio.shield(self._telling)
+        scope = self._library.checked(scope)
+        forgotten = await self._library.forget(scope)
+        if self._sharing is not None:
+            self._sharing.tell_invalidated(scope)
+        others = await self._ask_to_forget(scope)
         return Crew((self._state(forgotten), *others.workers), others.silent)
 
     async def warm(self, wait_s: float) -> Crew:
@@ -97,10 +107,12 @@ class Caretaker:
         """Ask every worker what it holds."""
         return await self._ask(_LookQuestion())
 
-    def _on_invalidation(self, scope: Invalidation) -> None:
-        self._telling = asyncio.create_task(self._ask_others(_Forget(scope)), name="choirbook-invalidation")
-        self._tasks.add(self._telling)
-        self._telling.add_done_callback(self._tasks.discard)
+    async def _ask_to_forget(self, scope: Invalidation) -> Crew:
+        """Ask the other workers to forget; the question goes out even if its asker is cancelled meanwhile."""
+        asking = asyncio.create_task(self._ask_others(_Forget(scope)), name="choirbook-invalidation")
+        self._tasks.add(asking)
+        asking.add_done_callback(self._tasks.discard)
+        return await asyncio.shield(asking)
 
     async def _ask(self, question: _Warm | _LookQuestion) -> Crew:
         own = await self._do(question)

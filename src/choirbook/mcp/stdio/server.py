@@ -22,7 +22,7 @@ import msgspec
 from msgspec import UNSET
 
 from choirbook.errors import BodyTooLarge, Era, InvalidRequest
-from choirbook.http.exchange import Response, Streaming
+from choirbook.http.exchange import Record, Response, Streaming
 from choirbook.library.library import Library
 from choirbook.mcp.dispatch import Calls, failed
 from choirbook.mcp.messages import Malformed, Message, PostedResponse, decode
@@ -88,7 +88,7 @@ class StdioServer:
             process ends, and must hold no lock then.
         stdout: Where answers go.
         max_line_bytes: A longer line is refused, and passed over to its end.
-        observe: Told of each response, and what `monotonic` said when its request was there.
+        observe: Told of each response, see `Record`.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class StdioServer:
         stdin: RawIOBase,
         stdout: BinaryIO,
         max_line_bytes: int,
-        observe: Callable[[Response, float], None],
+        observe: Record,
     ) -> None:
         self._dispatcher = dispatcher
         self._stdin = stdin
@@ -214,10 +214,8 @@ class StdioServer:
 
     def _finish(self, response: Response, line: bytes, start_s: float) -> None:
         self._answer_with(response.body)
-        if response.reads:
-            # A client of the modern era says in each message who it is, an older one in its first.
-            response.stated = self._initialize or line
-        self._observe(response, start_s)
+        # A client of the modern era says in each message who it is, an older one in its first.
+        self._observe(response, start_s, self._initialize or line)
 
     def _answer(self, line: bytes) -> Response | tuple[bytes, _Answering]:
         if line is TOO_LONG:

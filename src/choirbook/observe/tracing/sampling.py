@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, TypeGuard
 
 import msgspec
 
+from choirbook.cache.lookups import Lookups
 from choirbook.http.exchange import Answer, Handler, Request, Response, Streaming
-from choirbook.library.library import Library
 from choirbook.mcp.dispatch import Calls, Dispatcher
 from choirbook.mcp.protocol import Call
 from choirbook.model import Reading, ServedFrom
@@ -57,14 +57,14 @@ class Marking:
     Args:
         sampling: Which requests are.
         slow_s: What took longer is, too, where it had to wait.
-        library: Whose look-ups are told of.
+        lookups: What look-ups in memory took.
         reads_context: Whether callers are believed at all.
     """
 
-    def __init__(self, sampling: Sampling, slow_s: float, library: Library, *, reads_context: bool) -> None:
+    def __init__(self, sampling: Sampling, slow_s: float, lookups: Lookups, *, reads_context: bool) -> None:
         self._sampling = sampling
         self._slow_s = slow_s
-        self._lookups_s = library.hit_lookups_s
+        self._lookups = lookups
         self._reads_context = reads_context
 
     def before(self, respond: Handler) -> Handler:
@@ -81,7 +81,8 @@ class Marking:
                 # What `takes` would say, without the call.
                 is_taken = random() < ratio  # noqa: S311 - nothing secret depends on it
             if is_taken:
-                return self._mark(respond(request), context, _Origin(request))
+                latest_hit_s = self._lookups.latest_hit_s
+                return self._mark(respond(request), context, _Origin(request), latest_hit_s)
             answer = respond(request)
             if isinstance(answer, Response):
                 return answer
@@ -100,16 +101,27 @@ class Marking:
             context = context_of_message(call.source)
         origin = _Origin(None, call.source)
         if self._sampling.takes(context):
-            return self._mark(calls.carry_out(call), context, origin)
+            latest_hit_s = self._lookups.latest_hit_s
+            return self._mark(calls.carry_out(call), context, origin, latest_hit_s)
         answer = calls.carry_out(call)
         return answer if isinstance(answer, Response) else self._mark_if_slow(answer, context, origin)
 
-    def _mark(self, answer: Answer, context: Context | None, origin: _Origin) -> Answer:
+    def _mark(
+        self, answer: Answer, context: Context | None, origin: _Origin, latest_hit_s: float | None
+    ) -> Answer:
+        """Mark an answer.
+
+        Args:
+            answer: What is to be traced.
+            context: The caller's.
+            origin: Where the request came from.
+            latest_hit_s: What `Lookups.latest_hit_s` was before the request was answered.
+        """
         if not isinstance(answer, Response):
             return self._await(answer, context, origin)
-        # The look-up that was noted last is this one's, as nothing else ran since.
-        is_hit = len(answer.reads) == 1 and _is_hit(answer.reads[0]) and self._lookups_s
-        return _marked(answer, context, origin, self._lookups_s[-1] if is_hit else None)
+        is_hit = len(answer.reads) == 1 and _is_hit(answer.reads[0])
+        lookup_s = self._lookups.only_hit_since(latest_hit_s) if is_hit else None
+        return _marked(answer, context, origin, lookup_s)
 
     async def _await(
         self, answer: Coroutine[Any, Any, Response | Streaming], context: Context | None, origin: _Origin

@@ -65,7 +65,7 @@ class Tracing:
         self._threads = threads
         self._version = version
         self._route_of = route_of
-        self._marking = Marking(plan.sampling, slow_s, library, reads_context=plan.reads_context)
+        self._marking = Marking(plan.sampling, slow_s, library.lookups, reads_context=plan.reads_context)
         self._outflows = tuple(Outflow(exporter) for exporter in plan.exporters)
         self._exporting: Exporting | None = None
         self._recorder: Recorder | None = None

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from choirbook.errors import BodyTimeout, InvalidUri, RequestError
-from choirbook.http.exchange import Answer, Request, Response, Share, Streaming, keep
+from choirbook.http.exchange import Answer, Record, Request, Response, Share, Streaming, keep
 from choirbook.http.problems import problem
 from choirbook.http.request_ids import fields_of
 from choirbook.servers.admission import Admission
@@ -73,7 +73,7 @@ class AsgiServer:
 
     Args:
         respond: Answers a request.
-        record: Told of each response, and what `monotonic` said when its request was whole.
+        record: Told of each response, see `Record`.
         start: Brings the app up; asked before each request, as a mounted app gets no lifespan events.
         stop: Brings it down.
         max_body_bytes: A longer body is refused.
@@ -86,7 +86,7 @@ class AsgiServer:
     def __init__(
         self,
         respond: Callable[[Request], Answer],
-        record: Callable[[Response, float], None],
+        record: Record,
         start: Callable[[], Awaitable[None]],
         stop: Callable[[], Awaitable[None]],
         max_body_bytes: int,
@@ -129,6 +129,7 @@ class AsgiServer:
     async def _serve_request(self, scope: Scope, receive: Receive, send: Send) -> None:
         start_s = monotonic()
         headers = AsgiHeaders(scope["headers"])
+        request: Request | None = None
         try:
             _check_path(scope)
             body = b""
@@ -161,12 +162,12 @@ class AsgiServer:
             response = self._share(headers, answer_unexpected(error, log, what, fields_of(headers)))
         if isinstance(response, Streaming):
             opened = Response(response.status, response.headers, operations=response.operations)
-            self._record(opened, start_s)
+            self._record(opened, start_s, request)
             del answer, body, headers, request
             await stream_response(response, receive, send, self._stall_s)
             return
         await _send_response(response, send)
-        self._record(response, start_s)
+        self._record(response, start_s, request)
 
     async def _read_body(self, receive: Receive) -> bytes:
         body = bytearray()

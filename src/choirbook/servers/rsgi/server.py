@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from choirbook.errors import InvalidRequest, RequestError
 from choirbook.http.answers import then
-from choirbook.http.exchange import Answer, Headers, Request, Response, Share, Streaming, keep
+from choirbook.http.exchange import Answer, Headers, Record, Request, Response, Share, Streaming, keep
 from choirbook.http.problems import problem
 from choirbook.http.request_ids import fields_of
 from choirbook.model import Header
@@ -98,7 +98,7 @@ class RsgiServer:
 
     Args:
         respond: Answers a request.
-        record: Told of each response, and what `monotonic` said when its request was whole.
+        record: Told of each response, see `Record`.
         max_body_bytes: A longer body is refused.
         body_timeout_s: A body that takes longer is given up.
         stall_s: A client that takes nothing of a stream for so long is given up.
@@ -109,7 +109,7 @@ class RsgiServer:
     def __init__(
         self,
         respond: Callable[[Request], Answer],
-        record: Callable[[Response, float], None],
+        record: Record,
         max_body_bytes: int,
         body_timeout_s: float,
         stall_s: float,
@@ -146,7 +146,7 @@ class RsgiServer:
         try:
             body = await self._body(scope, headers, protocol) if method == "POST" else b""
         except RequestError as error:
-            self._send(self._share(headers, problem(error)), start_s, protocol)
+            self._send(self._share(headers, problem(error)), start_s, protocol, None)
             return
         answering = self._answer(scope, method, headers, body, protocol)
         if answering is not None:
@@ -187,7 +187,7 @@ class RsgiServer:
         except (RuntimeError, asyncio.CancelledError) as error:
             why = self._why_no_body(waiter, error)
             if isinstance(why, RequestError):
-                self._send(self._share(headers, problem(why)), monotonic(), protocol)
+                self._send(self._share(headers, problem(why)), monotonic(), protocol, None)
             else:
                 exchange.err(why)
             return
@@ -208,7 +208,7 @@ class RsgiServer:
         if not isinstance(answer, Response):
             return self._finish(answer, request, scope, protocol, start_s)
         protocol.response_bytes(answer.status, answer.headers, answer.body)
-        self._record(answer, start_s)
+        self._record(answer, start_s, request)
         return None
 
     async def _finish(
@@ -219,18 +219,20 @@ class RsgiServer:
             if isinstance(outcome, Streaming):
                 open_stream(outcome, cast("Peer", scope), cast("StreamingProtocol", protocol), self._pressure)
                 opened = Response(outcome.status, outcome.headers, operations=outcome.operations)
-                self._record(opened, start_s)
+                self._record(opened, start_s, request)
                 return
         except RequestError as error:
             outcome = self._share(scope.headers, problem(error))
         except Exception as error:  # noqa: BLE001 - logged there
             failed = answer_unexpected(error, log, _UNEXPECTED, fields_of(scope.headers))
             outcome = self._share(scope.headers, failed)
-        self._send(outcome, start_s, protocol)
+        self._send(outcome, start_s, protocol, request)
 
-    def _send(self, response: Response, start_s: float, protocol: RsgiProtocol) -> None:
+    def _send(
+        self, response: Response, start_s: float, protocol: RsgiProtocol, request: Request | None
+    ) -> None:
         protocol.response_bytes(response.status, response.headers, response.body)
-        self._record(response, start_s)
+        self._record(response, start_s, request)
 
     async def _body(self, scope: RsgiScope, headers: Headers, protocol: RsgiProtocol) -> bytes:
         length = headers.get("content-length")
