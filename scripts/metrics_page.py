@@ -1,4 +1,4 @@
-"""Make docs/metrics.md of what is said of each metric where it is declared: `task docs:metrics`."""
+"""Generate docs/metrics.md from the declarations of the metrics: `task docs:metrics`."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""Settings: one frozen value, read once: flags > environment > environment file > settings file > defaults.
+"""Settings, read once. Precedence: flags > environment > environment file > settings file > defaults.
 
-Pure but for `load`, which reads the environment and the files that the command line names. Nothing is read
-from the working directory by itself: an agent may start Choirbook inside a repository that somebody else wrote.
-Only the composition root and the command line call it.
+Pure but for `load`, which reads the environment and the files named on the command line. Nothing is
+read from the working directory by itself: an agent may start Choirbook inside a repository that somebody
+else wrote. Only the composition root and the command line call it.
 """
 
 from __future__ import annotations
@@ -33,23 +33,24 @@ _MAX_WORKERS = 256
 _MAX_PAGE_SIZE = 10_000
 _MIN_BODY_BYTES = 1024
 MIN_TOKEN_CHARACTERS = 16
-"""A token of so many hexadecimal digits has 64 bits."""
+"""Minimum length of an admin token: as hexadecimal digits these are 64 bits."""
 
 _TOKEN = re.compile(rf"[A-Za-z0-9\-._~+/=]{{{MIN_TOKEN_CHARACTERS},1024}}\Z")
-"""RFC 6750, section 2.1, but for its length."""
+"""Syntax of a token: RFC 6750, section 2.1, except for its length."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MIN_SECRET_CHARACTERS = 32
-"""So many hexadecimal digits have 128 bits: nobody finds out by trying which one fits a signed value."""
+"""Minimum length of a secret: as hexadecimal digits these are 128 bits, too many to guess one that fits a
+signed value."""
 
 _MIN_SECRET_VARIETY = 8
-"""Different characters: 32 random hexadecimal digits have fewer in one of a million cases."""
+"""Minimum number of different characters: one in a million sets of 32 random hexadecimal digits has fewer."""
 
 _SECRET = re.compile(rf"[A-Za-z0-9\-._~+/=]{{{MIN_SECRET_CHARACTERS},1024}}\Z")
 
 ANY_HOST = "*"
-"""In `allowed_hosts`: any name."""
+"""Entry of `allowed_hosts` that accepts any name."""
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}\Z")
 _ORIGIN = re.compile(r"https?://[^/@?#,*\s]+\Z")
@@ -59,16 +60,16 @@ _MAX_SESSIONS = 1_000_000
 
 
 class LogFormat(StrEnum):
-    """What lines on stderr look like."""
+    """Format of log lines on stderr."""
 
     AUTO = "auto"
-    """For people on a terminal, JSON elsewhere."""
+    """Text on a terminal, JSON elsewhere."""
     JSON = "json"
     CONSOLE = "console"
 
 
 class LogLevel(StrEnum):
-    """The least of what is told of the server's life; reads are told by `access_log` and `log_hits`."""
+    """Minimum log level of messages about the server; reads are logged by `access_log` and `log_hits`."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -80,111 +81,113 @@ class SharedReads(StrEnum):
     """Which misses ask Redis before the source."""
 
     AUTO = "auto"
-    """Those of a library on a network file system."""
+    """The misses of a library on a network file system."""
     ALWAYS = "always"
     NEVER = "never"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a Choirbook process runs with. Units are in the names; bytes are bytes, `_s` is seconds."""
+    """Settings of a Choirbook process. Units are in the names; bytes are bytes, `_s` is seconds."""
 
     root: Path = STARTER_LIBRARY
     """Directory of the library."""
     host: str = "127.0.0.1"
     port: int = 8000
-    """0 lets the system choose."""
+    """Port to listen on; 0 lets the system choose."""
     workers: int = 1
     public: bool = False
-    """Allow listening beyond loopback, though no client has to authenticate."""
+    """Allow listening beyond loopback, although no client has to authenticate."""
     allowed_hosts: tuple[str, ...] | None = None
     """Names accepted in `Host`, without port; `*` accepts any, and so does None: a mounting app checks."""
     allowed_origins: tuple[str, ...] = ()
-    """Origins accepted beside those of this machine, such as `https://agents.example`."""
+    """Origins accepted in addition to those of this machine, such as `https://agents.example`."""
     trusted_proxies: tuple[str, ...] = ()
-    """Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Prefix` are believed."""
+    """Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Prefix` are trusted."""
     cache_ttl_s: float = 300.0
     cache_grace_s: float = 300.0
-    """For how long after that a cached document is served while it is read again; 0 has its reader wait."""
+    """Time after that for which a cached document is served while it is read again; with 0 readers wait."""
     cache_max_resources: int = 1000
     cache_max_bytes: int = 256 * MIB
     last_good_s: float = 600.0
-    """For how long a document that cannot be read is served from memory."""
+    """Time for which a document that cannot be read is served from memory."""
     client_ttl_s: float = 1.0
-    """For how long clients may reuse an answer without asking again (`ttlMs`, `max-age`)."""
+    """Time for which clients may reuse an answer without asking again (`ttlMs`, `max-age`)."""
     max_body_bytes: int = 1 * MIB
     body_timeout_s: float = 30.0
     max_batch_bytes: int = 16 * MIB
-    """Replies to a batch of revision 2025-03-26 are not longer together, unless the first alone is."""
+    """Maximum total length of the replies to a batch of revision 2025-03-26; the first one may be longer."""
     max_document_bytes: int = 8 * MIB
-    """A longer document is not served; `check` names it."""
+    """Maximum length of a document; a longer one is not served, and `check` names it."""
     page_size: int = 500
-    """Resources on one page of an MCP listing."""
+    """Number of resources on one page of an MCP listing."""
     watch: bool = True
     rescan_s: float = 3.0
     """Pause between full scans, which find what the watcher missed."""
     max_waiting_reads: int = 2048
-    """Reads of a process that wait for the source at once; further ones are told to come again."""
+    """Maximum number of concurrent reads from the source in a process; further ones are rejected for now."""
     max_streams: int = 8192
-    """Streams of notifications that a process keeps open."""
+    """Maximum number of open notification streams in a process."""
     keep_alive_s: float = 15.0
-    """For how long a stream is silent at most; proxies close what is silent for a minute."""
+    """Maximum time for which a stream is silent; proxies close connections that are silent for a minute."""
     stall_s: float = 20.0
-    """A client that takes nothing of an answer for so long is given up."""
+    """Time after which a client that takes nothing of an answer is disconnected."""
     peer_share: float = 0.25
     """Fraction of all streams, sessions, connections and waiting requests that one address may hold."""
     max_sessions: int = 10_000
-    """Sessions of the handshake era, over all processes; 0 gives out none."""
+    """Maximum number of sessions of the handshake era, over all processes; 0 issues none."""
     session_idle_s: float = 1800.0
-    """A session without a request or an open stream for so long has ended."""
+    """Time after which a session without a request or an open stream ends."""
     metrics: bool = True
-    """Record metrics, and show them at `/metrics`."""
+    """Record metrics, and serve them at `/metrics`."""
     access_log: bool = True
-    """Whether reads are told on stderr, a line each."""
+    """Whether reads are logged on stderr, one line each."""
     log_hits: float = 1.0
-    """The part of the hits among them that is told, from 0 to 1; misses and failures are, all of them."""
+    """Fraction of cache hits to log, from 0 to 1; misses and failures are always logged."""
     log_request_ids: bool = False
-    """Whether a read's line has the ids of its request and of its trace, which each read then pays for."""
+    """Whether a read's log line includes the ids of its request and trace; every read pays for them."""
     log_format: LogFormat = LogFormat.AUTO
     log_level: LogLevel = LogLevel.INFO
     usage: Path | None = None
-    """Where it is kept what is read; None keeps it in the server's own directory, for as long as it runs."""
+    """File with the record of reads; with None it is kept in the server's own directory, for as long as the
+    server runs."""
     usage_clients: bool | None = None
-    """Whether it is kept who reads, and what is searched for in vain; None does so where `usage` is given."""
+    """Whether clients and searches without results are recorded; None does so if `usage` is given."""
     server_timing: bool = False
-    """Tell HTTP clients where the time went, in the header `Server-Timing`."""
+    """Send HTTP clients the `Server-Timing` header, with the time of each stage."""
     trace_slow_s: float = 0.1
-    """What takes longer is traced in any case, where `OTEL_*` switches traces on."""
+    """Requests that take longer are always traced, if `OTEL_*` enables traces."""
     preload: bool = False
     """Read the library into the cache after the first survey, in the background."""
     tools: bool = True
-    """Offer read-only tools over MCP, for clients whose model cannot read resources."""
+    """Offer read-only tools over MCP, for clients whose models cannot read resources."""
     dashboard: bool | None = None
     """Serve a page for people at `/dashboard`. None leaves it to `choirbook serve`: on loopback only."""
     redis_url: str = ""
-    """Of the Redis that all workers and hosts share; empty for none. It may hold a password: never log it."""
+    """URL of the Redis that all workers and hosts share; empty for none. It may hold a password: do not
+    log."""
     redis_secret: str = ""
-    """Signs what is written to Redis, the same on every host; needed unless Redis is on this machine. Never
+    """Signs values written to Redis, the same on every host; required unless Redis is on this machine. Never
     log it."""
     redis_previous_secret: str = ""
-    """A second one that is believed too, while one is replaced by the other. Never log it."""
+    """A second secret that is also accepted, during a rotation. Never log it."""
     redis_secret_file: Path | None = None
-    """The file that holds the secret, and in a second line the one it replaces."""
+    """File with the secret, and on a second line the one that it replaces."""
     redis_unsigned: bool = False
-    """Believe whoever can write to a Redis on another machine, without a secret."""
+    """Trust everyone who can write to a Redis on another machine, without a secret."""
     shared_reads: SharedReads = SharedReads.AUTO
-    """Whether a document is asked of Redis before it is read from the library."""
+    """Whether Redis is asked for a document before it is read from the library."""
     admin: str = ""
-    """Where `choirbook serve` answers admin calls, `unix:PATH` or `127.0.0.1:PORT`; empty for nowhere."""
+    """Address for admin calls to `choirbook serve`, `unix:PATH` or `127.0.0.1:PORT`; empty for none."""
     admin_token: str = ""
-    """What an admin call has to bring. Never log it."""
+    """Token that an admin call must send. Never log it."""
     admin_token_file: Path | None = None
-    """The file that holds it."""
+    """File with the admin token."""
 
     def __post_init__(self) -> None:
-        """Check what types cannot say.
+        """Check conditions that types cannot express.
 
         Raises:
-            InvalidSettings: A value is out of its range.
+            InvalidSettings: A value is out of range.
         """
         _require(0 <= self.port <= _MAX_PORT, "port", f"a number from 0 to {_MAX_PORT}")
         _require(1 <= self.workers <= _MAX_WORKERS, "workers", f"a number from 1 to {_MAX_WORKERS}")
@@ -258,21 +261,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def counts_clients(self) -> bool:
-        """Whether it is kept who reads."""
+        """Whether clients are recorded."""
         return self.usage is not None if self.usage_clients is None else self.usage_clients
 
     @property
     def source_is_near(self) -> bool | None:
-        """What `shared_reads` says of the source; None leaves it to the source."""
+        """Whether `shared_reads` makes the source count as near; None leaves it to the source."""
         return None if self.shared_reads is SharedReads.AUTO else self.shared_reads is SharedReads.NEVER
 
     @property
     def serves_dashboard(self) -> bool:
-        """What `dashboard` says; where it says nothing, whether this machine alone reaches the server."""
+        """Whether to serve the dashboard; by default only if no other machine can reach the server."""
         return self.is_loopback() and self.metrics if self.dashboard is None else self.dashboard
 
     def is_loopback(self) -> bool:
-        """Tell whether the host can be reached from this machine only."""
+        """Return whether the host can be reached from this machine only."""
         if self.host == "localhost":
             return True
         try:
@@ -301,10 +304,10 @@ def parse_networks(entries: tuple[str, ...]) -> tuple[Network, ...]:
 
 
 def _check_names(hosts: tuple[str, ...], origins: tuple[str, ...]) -> None:
-    """Refuse names that could never match a request.
+    """Reject names that could never match a request.
 
     Raises:
-        InvalidSettings: An entry is no host, or no origin.
+        InvalidSettings: An entry is not a host, or not an origin.
     """
     for host in hosts:
         if host != ANY_HOST and not _HOST_NAME.match(host) and not _is_ipv6(host):
@@ -329,11 +332,11 @@ def _is_ipv6(host: str) -> bool:
 
 
 def check_admin_token(token: str, what: str) -> None:
-    """Refuse a token that could not be sent, or could be guessed.
+    """Reject a token that could not be sent, or could be guessed.
 
     Args:
-        token: It is not shown.
-        what: How a message calls it.
+        token: Token; it is not shown.
+        what: Name of the token in messages.
 
     Raises:
         InvalidSettings: It cannot be used.
@@ -346,11 +349,11 @@ def check_admin_token(token: str, what: str) -> None:
 
 
 def check_redis_secret(secret: str, what: str) -> None:
-    """Refuse a secret that could be guessed.
+    """Reject a secret that could be guessed.
 
     Args:
-        secret: It is not shown.
-        what: How a message calls it.
+        secret: Secret; it is not shown.
+        what: Name of the secret in messages.
 
     Raises:
         InvalidSettings: It cannot be used.
@@ -367,7 +370,7 @@ def _require(holds: object, field: str, wanted: str) -> None:
         raise InvalidSettings(f"The setting '{field}' must be {wanted}.")
 
 
-# Variables that the field already uses, beside CHOIRBOOK_<FIELD> for every field.
+# Other names of variables that are in common use, beside CHOIRBOOK_<FIELD> for every field.
 _ENVIRONMENT_ALIASES = {
     "CACHE_TTL": "cache_ttl_s",
     "CACHE_MAX_SIZE": "cache_max_resources",
@@ -382,10 +385,10 @@ def load(
     env_file: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Merge all places that settings may come from.
+    """Merge all sources of settings.
 
     Args:
-        flags: Values from the command line; those that are None count as not given.
+        flags: Values from the command line; None means not given.
         config: A TOML file whose keys are the fields of `Settings`.
         env_file: A file of variables, see `read_env_file`.
         environment: Variables, `os.environ` by default.

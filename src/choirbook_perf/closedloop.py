@@ -1,7 +1,7 @@
-"""A plain closed-loop load, in a process of its own: each connection asks anew when it was answered.
+"""Simple closed-loop load, in a process of its own: each connection sends its next request after an answer.
 
-Run as `python -m choirbook_perf.closedloop`, with a `Plan` as JSON on stdin. Ends with SIGTERM and says how many
-requests were answered. It is there to keep a server busy while it is profiled, not to measure it.
+Run as `python -m choirbook_perf.closedloop`, with a `Plan` as JSON on stdin. Ends with SIGTERM and reports
+how many requests were answered. It keeps a server busy while it is profiled, and measures nothing.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _STOP_S = 10.0
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What is asked, by turns."""
+    """Requests to send, in rotation."""
 
     requests: list[Request]
     connections: int
 
 
 class Count(msgspec.Struct):
-    """What was answered."""
+    """Numbers of answers."""
 
     answered: int = 0
     failed: int = 0
@@ -42,12 +42,12 @@ class Count(msgspec.Struct):
 
 @contextmanager
 def loading(requests: list[Request], connections: int) -> Iterator[list[Count]]:
-    """Keep a server busy for as long as the context lasts; what is yielded gets the count at the end.
+    """Keep a server busy for as long as the context lasts; the yielded list gets the count at the end.
 
     The context begins when the first request was answered.
 
     Raises:
-        ServerUnreachable: The server hangs up, or answers nothing well.
+        ServerUnreachable: The server hangs up, or no request succeeds.
     """
     command = [sys.executable, "-P", "-m", "choirbook_perf.closedloop"]
     counts: list[Count] = []
@@ -84,7 +84,7 @@ def _decoded(out: bytes) -> Count:
 
 
 async def run(plan: Plan) -> Count:
-    """Ask until a signal, or until the server hangs up."""
+    """Send requests until a signal, or until the server hangs up."""
     count = Count()
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
@@ -96,7 +96,7 @@ async def run(plan: Plan) -> Count:
         for turn in (number % len(raw) for number in range(plan.connections))
     ]
     stop = asyncio.create_task(stopped.wait())
-    # A connection ends only when the server hangs up; the others go on.
+    # A connection ends only when the server hangs up; the others continue.
     waiting: set[asyncio.Task[Any]] = {stop, *tasks}
     while stop in waiting and len(waiting) > 1:
         _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -107,7 +107,7 @@ async def run(plan: Plan) -> Count:
 
 
 def encoded(request: Request) -> bytes:
-    """Return a request as it goes over the wire (HTTP/1.1, kept alive)."""
+    """Encode a request for HTTP/1.1 with keep-alive."""
     parts = urlsplit(request.url)
     target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
     headers = {"Host": parts.netloc, **request.headers}

@@ -1,4 +1,4 @@
-"""HTML and SVG as values: text is escaped unless it was made here. Pure."""
+"""HTML and SVG as values: text is escaped unless it was created here. Pure."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ VOID = frozenset({"meta", "br", "col"})
 
 
 def tag(name: str, /, *children: str, **attributes: str | float | None) -> Markup:
-    """Make an element.
+    """Create an element.
 
     Args:
-        name: The element's name.
-        children: What it holds; a plain `str` is text and gets escaped.
-        attributes: `class_` is `class`, other underscores become hyphens; None leaves the attribute out.
+        name: Name of the element.
+        children: Content; a plain `str` is text and gets escaped.
+        attributes: `class_` is `class`, other underscores become hyphens; None omits the attribute.
     """
     rendered = "".join(
         f' {_attribute_name(key)}="{escape(_attribute_value(value))}"'
@@ -33,7 +33,7 @@ def tag(name: str, /, *children: str, **attributes: str | float | None) -> Marku
 
 
 def join(*children: str) -> Markup:
-    """Put pieces side by side; a plain `str` is text and gets escaped."""
+    """Concatenate pieces; a plain `str` is text and gets escaped."""
     return Markup("".join(child if isinstance(child, Markup) else escape(child) for child in children))
 
 
@@ -42,5 +42,5 @@ def _attribute_name(key: str) -> str:
 
 
 def _attribute_value(value: str | float) -> str:
-    # SVG coordinates: a tenth of a unit is finer than a pixel, and keeps files of many points small.
+    # SVG coordinates: a tenth of a unit is finer than a pixel, and keeps files with many points small.
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""What `choirbook cache` understands."""
+"""Command line of `choirbook cache`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def invalidate(
     env_file: EnvFile = None,
     json: Json = False,
 ) -> None:
-    """Have content read from the source again, by every worker of every host."""
+    """Invalidate cached content on all workers of all hosts: the next read loads it again."""
     from choirbook.cli.cache import invalidate as run
 
     if (uri is not None) + (type_ is not None) + all_ != 1:
@@ -46,7 +46,7 @@ def warm(
     ] = 60.0,
     json: Json = False,
 ) -> None:
-    """Have every worker of the server load what it does not hold, as far as there is room."""
+    """Load resources that are not cached yet, on every worker, as far as the cache has room."""
     from choirbook.cli.cache import warm as run
 
     run(

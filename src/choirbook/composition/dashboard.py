@@ -1,4 +1,4 @@
-"""The page for people."""
+"""Dashboard."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ def make_dashboard(
     observer: Observer,
     shared: Path | None,
 ) -> Dashboard | None:
-    """Make the page for people; None where none is wanted.
+    """Create the dashboard; None if it is disabled.
 
     Args:
         settings: See `Settings`.
-        version: Of the server.
-        library: Which it shows.
-        streams: Who listens.
-        search: What its search asks.
-        usage: Who read what.
-        threads: Where blocking calls run.
-        cells: The figures of all workers.
-        observer: Of this one, whose slowest reads are shown.
-        shared: The directory of this server's workers; None where there is one process.
+        version: Version of the server.
+        library: Library to show.
+        streams: Open streams of this worker.
+        search: Search of the library.
+        usage: Records of reads and clients.
+        threads: Run blocking calls.
+        cells: Metrics of all workers.
+        observer: Observer of this worker, for its slowest reads.
+        shared: Directory shared by the workers of this server; None if there is one process.
     """
     if not settings.dashboard:
         return None

@@ -1,7 +1,8 @@
-"""What the workers of one server tell each other for the dashboard, while somebody looks at it.
+"""Reports that the workers of one server exchange for the dashboard, while somebody looks at it.
 
-Each worker pins up a report of its own: a file in the directory that they share, replaced as a whole. A file
-`looked` says when a page was open last, in any of them. All calls block: run them on a thread.
+Each worker publishes its report as a file in the directory that they share, replaced as a whole. The
+modification time of a file `looked` tells when a page was open last, in any of them. All calls block: run
+them on a thread.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ import msgspec
 from choirbook.dashboard.slowest import SlowRead
 
 STALE_AFTER_S = 20.0
-"""Age of a report from which its worker is taken for gone, or for one that has not seen the look yet."""
+"""Age of a report in seconds from which its worker counts as gone, or as not having seen the look yet."""
 
 _LOOKED = "dashboard-looked"
 _REPORT = "dashboard-report-"
 
 
 class Held(msgspec.Struct, frozen=True, array_like=True):
-    """A document that a worker has in memory."""
+    """A document in the memory of a worker."""
 
     uri: str
     forms: int
@@ -31,20 +32,20 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What one worker alone knows."""
+    """Data that only one worker knows."""
 
     slowest: tuple[SlowRead, ...] = ()
     watched: dict[str, int] = {}
     """URI -> streams that watch it."""
     held: tuple[Held, ...] = ()
-    """In memory, the last used first; the first ones only."""
+    """Documents in memory, the most recently used first; only the first ones."""
 
 
 class Board:
-    """Where reports are pinned up.
+    """Exchange of reports.
 
     Args:
-        directory: Shared by this server's workers alone; None where there is one process only.
+        directory: Shared by this server's workers only; None if there is one process only.
     """
 
     def __init__(self, directory: Path | None) -> None:
@@ -58,13 +59,13 @@ class Board:
         return self._directory is not None
 
     def note_look(self) -> None:
-        """Say that somebody looks now."""
+        """Record that somebody looks now."""
         if self._directory is not None:
             with suppress(OSError):
                 (self._directory / _LOOKED).touch()
 
     def looked_s_ago(self) -> float | None:
-        """Return how long ago somebody looked, in seconds; None for never."""
+        """Return the time since somebody looked, in seconds; None for never."""
         if self._directory is None:
             return None
         try:
@@ -73,7 +74,7 @@ class Board:
             return None
 
     def publish(self, report: Report) -> None:
-        """Pin up this worker's report in place of its last one."""
+        """Publish this worker's report, replacing its last one."""
         if self._directory is None:
             return
         name = f"{_REPORT}{os.getpid()}"
@@ -89,7 +90,7 @@ class Board:
         own = f"{_REPORT}{os.getpid()}"
         found = []
         for path in sorted(self._directory.glob(f"{_REPORT}*")):
-            # A worker that was replaced leaves its report behind.
+            # A replaced worker leaves its report behind.
             with suppress(OSError, msgspec.DecodeError):
                 if path.name != own and abs(time() - path.stat().st_mtime) < STALE_AFTER_S:
                     found.append(self._decode(path.read_bytes()))

@@ -1,8 +1,8 @@
-"""What the open pages are told each second, made once for all of them.
+"""Updates sent to the open pages each second, made once for all of them.
 
-One task a worker. While a page is open it takes a sample each second; for a quarter of an hour after
-that, and while pages are open in other workers only, one each five seconds: the plots are whole for the next
-who looks. Before anybody ever looked it does no more than see whether somebody does.
+One task per worker. While a page is open it takes a sample each second; for a quarter of an hour after that,
+and while pages are open in other workers only, one every five seconds: the next viewer gets complete plots.
+Until the first look it only checks whether somebody is looking.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SHOWN_SLOWEST = 12
 
 
 class Numbers(msgspec.Struct, frozen=True):
-    """The gauges that the page shows."""
+    """Gauges that the page shows."""
 
     documents: float
     cached: float
@@ -42,7 +42,7 @@ class Numbers(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag="tick", tag_field="kind"):
-    """The state of the server as the page shows it."""
+    """State of the server as shown on the page."""
 
     at_s: float
     now: Between
@@ -55,21 +55,21 @@ class Snapshot(msgspec.Struct, frozen=True, tag="tick", tag_field="kind"):
 
 
 class Beginning(msgspec.Struct, frozen=True, tag="hello", tag_field="kind"):
-    """What a page is told first: the plots up to now."""
+    """First message to a page: the plots so far."""
 
     points: list[Point]
 
 
 class Live:
-    """Makes snapshots.
+    """Creates snapshots.
 
     Args:
         sample: Takes a sample of all workers.
-        slowest: This worker's slowest reads.
-        report: Tells what this worker alone knows.
-        is_ready: Tells whether this worker's first survey is done.
-        board: Where the other workers' reports are.
-        threads: Where blocking calls run.
+        slowest: Slowest reads of this worker.
+        report: Returns the data that only this worker knows.
+        is_ready: Tells whether this worker's first survey is complete.
+        board: Reports of the other workers.
+        threads: Run blocking calls.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Live:
                 await task
 
     async def reports(self) -> list[Report]:
-        """Return what each worker knows, this one's first; the others' as of a few seconds ago."""
+        """Return the reports of all workers, this one's first; the others' are a few seconds old."""
         return [self._report(), *await self._threads.run(self._board.others)]
 
     def _welcome(self, viewer: Viewer) -> None:
@@ -124,14 +124,14 @@ class Live:
         self._arrived.set()
 
     async def _run(self) -> None:
-        # What came to pass up to now is where the first window begins.
+        # The first window starts from the counters of this moment.
         self._was_ready = self._is_ready()
         self._history.add(await self._threads.run(self._sample))
         while True:
             try:
                 await self._turn()
             except Exception:
-                # The page stands still for a moment; the server is none the worse.
+                # The page stops updating for a moment; the server is not affected.
                 log.exception("the dashboard could not be brought up to date")
             await self._pause()
 
@@ -146,7 +146,7 @@ class Live:
             self._take_in(await self._threads.run(self._sample))
 
     def _exchange(self, report: Report, *, is_looking: bool) -> None:
-        """Tell the other workers, and hear from them; on a thread."""
+        """Exchange reports with the other workers; on a thread."""
         if is_looking:
             self._board.note_look()
         ago_s = self._board.looked_s_ago()
@@ -159,7 +159,7 @@ class Live:
 
     def _take_in(self, sample: Sample) -> None:
         if not self._was_ready and self._is_ready():
-            # What was answered while the library was not ready yet is no fault to be told of for long.
+            # Answers given before the library was ready must not be reported as errors for long.
             self._was_ready = True
             self._history = History()
         point = self._history.add(sample)

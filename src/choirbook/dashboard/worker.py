@@ -1,4 +1,4 @@
-"""What one worker alone can tell: its slowest reads, who watches what, and what it holds in memory."""
+"""Report of one worker: its slowest reads, its streams, and the documents in its memory."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from choirbook.library.library import Library
 from choirbook.mcp.streams import Streams
 
 MAX_HELD = 500
-"""Documents in memory that are told of; a page shows fewer."""
+"""Maximum number of documents in memory to report; a page shows fewer."""
 
 MAX_WATCHED = 5000
-"""URIs for which is told how many streams watch them."""
+"""Maximum number of URIs for which watching streams are reported."""
 
 
 class Worker:
     """This worker.
 
     Args:
-        library: What it serves.
-        streams: Its open streams.
-        slowest: Its slowest reads.
+        library: Library that it serves.
+        streams: Open streams of the worker.
+        slowest: Slowest reads of the worker.
     """
 
     def __init__(self, library: Library, streams: Streams, slowest: Slowest) -> None:
@@ -29,7 +29,7 @@ class Worker:
         self._slowest = slowest
 
     def report(self) -> Report:
-        """Tell what the others cannot know."""
+        """Return the data that other workers cannot know."""
         held = [Held(*each) for each in self._library.memory.holdings(MAX_HELD)]
         watched = self._streams.watching(MAX_WATCHED)
         return Report(tuple(self._slowest.reads()), watched, tuple(held))

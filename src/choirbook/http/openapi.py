@@ -1,4 +1,4 @@
-"""The HTTP interface, described by OpenAPI 3.1; a test holds the server against it. Pure."""
+"""Description of the HTTP interface in OpenAPI 3.1; a test compares the server with it. Pure."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def openapi_document(version: str, prefix: str = "") -> dict[str, Any]:
     """Return the description as a JSON-like value.
 
     Args:
-        version: Of the server.
-        prefix: The path below which the client finds the server, such as `/standards`.
+        version: Version of the server.
+        prefix: Path prefix under which the client finds the server, such as `/standards`.
     """
     return {
         "openapi": "3.1.0",

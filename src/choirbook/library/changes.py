@@ -1,7 +1,6 @@
-"""What to make of a look at files: which changes are believed, which wait, and what they make of the catalog.
+"""Decisions about observed changes: which have settled, which wait, and the resulting draft of the catalog.
 
-Blocking, and a mass of files takes time, so it is called on a thread: it reads what is known, and changes
-none of it.
+Blocking, and slow for many files, so it is called on a thread: it reads the catalog and changes nothing.
 """
 
 from __future__ import annotations
@@ -18,25 +17,25 @@ from choirbook.model import Source, SourceEntry
 
 
 class Judged(NamedTuple):
-    """What to make of a look at some files."""
+    """Decisions about the files of one look."""
 
     paths: frozenset[str]
     pending: dict[str, Pending]
-    """Of these files, those that are not whole."""
+    """Files of this look whose change has not settled."""
     adopted: dict[str, SourceEntry | None]
-    """The others."""
+    """The other files of this look."""
     captured: dict[str, Document]
-    """Files that never come to rest, as they were read in a moment of it."""
+    """Contents of files that never settle, read while no one was writing."""
     draft: Draft | None
-    """What those change; None where they change nothing."""
+    """Resulting change of the catalog; None if there is none."""
 
 
 class Judge:
-    """Judges changes of one source.
+    """Decides about changes of one source.
 
     Args:
-        source: Where the files are.
-        catalog: What is known of them.
+        source: Source of the files.
+        catalog: Catalog with the known state of the files.
     """
 
     def __init__(self, source: Source, catalog: Catalog) -> None:
@@ -44,7 +43,7 @@ class Judge:
         self._catalog = catalog
 
     def known(self) -> Mapping[str, Document]:
-        """Return what is known, by path."""
+        """Return the known files, by path."""
         return self._catalog.documents()
 
     def judge(
@@ -53,12 +52,12 @@ class Judge:
         waiting: Mapping[str, Pending],
         settled_elsewhere: Mapping[str, str],
     ) -> Judged:
-        """Judge what was seen.
+        """Decide about the files that were seen.
 
         Args:
-            seen: Files as they are now, by path; None for what is gone.
-            waiting: What waits since looks before.
-            settled_elsewhere: Portable versions of which another host has seen that they are whole, by path.
+            seen: Present state of the files, by path; None if the file is gone.
+            waiting: Pending changes of previous looks.
+            settled_elsewhere: Portable versions that another host has seen settle, by path.
         """
         now_s = monotonic()
         pending: dict[str, Pending] = {}
@@ -73,12 +72,12 @@ class Judge:
                 pending[path] = waits
             if verdict is Verdict.ADOPT:
                 adopted[path] = entry
-        # What is quiet is read from its place again; what never comes to rest is captured.
+        # A file that has settled is read from its place again; one that never settles is captured.
         self._source.release(seen.keys() - pending.keys())
         captured = self._capture(pending, now_s)
         for path in captured:
             del pending[path]
-        # The others had their chance: one that is rewritten in place takes no more of this task's time soon.
+        # These had their chance: a file that is rewritten in place must not take more of this task's time.
         now_s = monotonic()
         pending |= {
             path: waits._replace(restless_s=now_s)
@@ -91,17 +90,17 @@ class Judge:
     def prepare(
         self, entries: Mapping[str, SourceEntry | None], captured: Mapping[str, Document] | None = None
     ) -> Draft:
-        """Return what changes of files make of the catalog.
+        """Return the draft that results from changed files.
 
         Args:
-            entries: Those that are read for it, by path; None for what is gone.
-            captured: Those that were read already.
+            entries: Files to read, by path; None if the file is gone.
+            captured: Files that were read already.
         """
         described = scanner.describe_all(self._source, entries, self.known())
         return self._catalog.prepare({**described, **(captured or {})})
 
     def _is_of(self, version: str | None, entry: SourceEntry | None) -> bool:
-        """Tell whether a file is of a portable version, where there is one."""
+        """Return whether a file has a portable version, if one is given."""
         if version is None:
             return False
         return version == ("" if entry is None else self._source.portable(entry.version))

@@ -1,7 +1,7 @@
-"""Counts what was read, and by whom: from batches of responses to notes in the ledger.
+"""Attribution of reads to documents and clients: from batches of responses to notes in the ledger.
 
-Who reads is found out in the batch, from the request that came along with the response. Where it is not to
-be known, no request comes along, and a read costs what it did.
+The client is determined when the batch is processed, from the request kept with the response. If clients are
+not recorded, no request is kept, and a read costs no more.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from choirbook.usage.clients import UNKNOWN, Client, named, of_user_agent
 from choirbook.usage.ledger import UsageLedger
 
 MAX_STATING_BYTES = 16 * 1024
-"""A longer body does not come along; who sent it goes by its headers."""
+"""Maximum body length, in bytes, kept for this; the client of a longer one is identified by its headers."""
 
 _MAX_REMEMBERED = 1024
-"""Clients, as they state themselves; then all are forgotten, and found out again."""
+"""Maximum number of remembered clients; beyond it all are forgotten, and identified again."""
 
 
 class Attribution:
-    """Attributes reads.
+    """Attributes reads to clients.
 
     Args:
-        ledger: Where they are noted.
-        sessions: Which know the clients of the handshake era.
+        ledger: Records the reads.
+        sessions: Know the clients of the handshake era.
     """
 
     def __init__(self, ledger: UsageLedger, sessions: Sessions) -> None:
@@ -42,7 +42,7 @@ class Attribution:
         self._remembered: dict[Introduction | str, Client] = {}
 
     def take(self, batch: Batch) -> None:
-        """Note what a batch of responses read, and who did; see `Observer.also_batches`."""
+        """Record the reads of a batch and their clients; see `Observer.also_batches`."""
         last_s = time() - monotonic() + batch.ends_s[-1]
         counts = Counter(
             (self._client(batch.stated.get(place)), read)
@@ -53,7 +53,7 @@ class Attribution:
             self._note(read, count, last_s, client)
 
     def take_reads(self, batch: Batch) -> None:
-        """Note what a batch of responses read, where it is not to be known who did."""
+        """Record the reads of a batch without clients."""
         last_s = time() - monotonic() + batch.ends_s[-1]
         for kind in batch.kinds:
             for read in kind.reads:
@@ -89,7 +89,7 @@ def _document(info: ResourceInfo) -> str:
 
 
 def stating(respond: Handler) -> Handler:
-    """Have requests come along with the responses to those that read something."""
+    """Keep requests with the responses of those that read something."""
 
     def respond_stating(request: Request) -> Answer:
         answer = respond(request)

@@ -1,7 +1,7 @@
-"""What the operator is told: one line per event on stderr, JSON or for people, never bodies or secrets.
+"""Operator log: one line per event on stderr, JSON or text, never bodies or secrets.
 
-What modules log goes through structlog's processors. They run, and are imported, on the thread that writes:
-an event costs the event loop its message, and a start nothing.
+Log records of modules go through structlog's processors. These run, and are imported, on the writing thread:
+an event costs the event loop only its message, and startup nothing.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor
 
 LEVELS = {level: logging.getLevelNamesMapping()[level.value.upper()] for level in LogLevel}
-"""What `logging` calls the levels of the settings."""
+"""Levels of `logging` by those of the settings."""
 
 _SIZE_BYTES = 512
-"""What a line is taken for until it is made."""
+"""Estimated size of a line until it is formatted."""
 
 
 class EventHandler(logging.Handler):
-    """Hands log records to the writer, to be made lines of there.
+    """Passes log records to the writer, which formats them.
 
-    What a record has as `fields` (`extra={"fields": {...}}`) become members of its line.
+    Members of a record's `fields` (`extra={"fields": {...}}`) become members of its line.
 
     Args:
-        writer: Where lines go.
-        for_people: Whether a line is for somebody who looks at a terminal, instead of JSON.
+        writer: Writes the lines.
+        for_people: Whether lines are text for a terminal, instead of JSON.
     """
 
     def __init__(self, writer: LineWriter, *, for_people: bool = False) -> None:
@@ -47,26 +47,26 @@ class EventHandler(logging.Handler):
         self._format: Callable[[logging.LogRecord], str] | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Have one record written."""
+        """Queue one record for writing."""
         kept = copy.copy(record)
-        # Now: what it is about may be another by the time it is written. A traceback can wait.
+        # Now: its arguments may have changed by the time it is written. A traceback can wait.
         kept.msg, kept.args = record.getMessage(), None
         self._writer.defer(partial(self._line, kept), _SIZE_BYTES + len(kept.msg))
 
     def _line(self, record: logging.LogRecord) -> bytes:
         if self._format is None:
             self._format = _formatter(for_people=self._for_people).format
-        # A file name need not be UTF-8; a line has to be.
+        # A file name need not be UTF-8; a line must be.
         return self._format(record).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _formatter(*, for_people: bool) -> logging.Formatter:
     import structlog
 
-    # A traceback without the values of variables: they may be what a client sent.
+    # A traceback without the values of variables: they may come from a client.
     shown: list[Processor] = [structlog.processors.format_exc_info]
     if for_people:
-        # No colours: they are a nuisance in what is copied from a terminal.
+        # No colours: they are a nuisance in text copied from a terminal.
         plain = structlog.dev.plain_traceback
         shown += [_for_people, structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)]
     else:
@@ -90,7 +90,7 @@ def _for_people(_: Any, __: str, event: EventDict) -> EventDict:
 
 
 def _printable(name: str, value: Any) -> Any:
-    """Spell what does not print as escapes; of all members only a traceback has lines of its own."""
+    """Escape characters that do not print; only a traceback may have several lines."""
     if not isinstance(value, str):
         return value
     return _on_lines(value) if name == "exception" else escaped(value)
@@ -123,11 +123,11 @@ def _unicode(value: Any) -> Any:
 
 
 def install(writer: LineWriter, level: int = logging.INFO, *, for_people: bool = False) -> None:
-    """Have everything that is logged in this process written as lines.
+    """Write everything that is logged in this process as lines.
 
     Args:
-        writer: Where they go.
-        level: What Choirbook says at least; of others it is warnings at least.
+        writer: Writes the lines.
+        level: Minimum level for Choirbook; for other loggers it is at least warning.
         for_people: See `EventHandler`.
     """
     root = logging.getLogger()
@@ -137,5 +137,5 @@ def install(writer: LineWriter, level: int = logging.INFO, *, for_people: bool =
 
 
 def is_for_people(form: LogFormat, descriptor: int = 2) -> bool:
-    """Tell whether lines are for somebody who looks at a terminal."""
+    """Return whether lines are formatted as text for a terminal."""
     return os.isatty(descriptor) if form is LogFormat.AUTO else form is LogFormat.CONSOLE

@@ -1,7 +1,7 @@
-"""Look after the caches of all workers of one server: forget, load ahead, tell what is held.
+"""Control of the caches of all workers of one server: invalidate, preload, report their state.
 
-Couples a library with the other workers' (`neighbours`). Other hosts hear of an invalidation by the feed
-(`sharing`); without Redis there are none.
+Connects a library with the other workers (`neighbours`). Other hosts learn of an invalidation through the
+feed (`sharing`), if Redis is configured.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from choirbook.workers.rpc import Neighbours
 from choirbook.workers.status import Crew, Link, WorkerState
 
 _LOOK_S = 0.1
-"""Between looks at a pass that is waited for."""
+"""Poll interval in seconds while waiting for a preload to end."""
 
 
 class _Forget(msgspec.Struct, frozen=True, tag="forget"):
@@ -39,13 +39,13 @@ class _Look(msgspec.Struct, frozen=True, tag="look"):
 
 
 class Caretaker:
-    """One worker's part in looking after all.
+    """Cache control of one worker.
 
     Args:
-        library: Its library. What is invalidated there, the other workers forget too.
-        preloading: Loads ahead.
-        directory: What the workers of this server share; None where there is one process only.
-        flush: Has counters written that wait to be.
+        library: Library of this worker. The other workers forget what is invalidated there.
+        preloading: Preloads the library.
+        directory: Shared by the workers of this server; None if there is one process only.
+        flush: Writes pending counters.
     """
 
     def __init__(
@@ -60,17 +60,17 @@ class Caretaker:
         library.on_invalidation(self._on_invalidation)
 
     async def start(self) -> None:
-        """Begin to hear of the other workers, on the running event loop."""
+        """Start to receive from the other workers, on the running event loop."""
         await self._neighbours.start()
 
     async def stop(self) -> None:
-        """Hear of them no longer."""
+        """Stop receiving from the other workers."""
         await end_tasks(*self._tasks)
         await self._preloading.stop()
         await self._neighbours.stop()
 
     async def invalidate(self, scope: Invalidation) -> Crew:
-        """Have content read from the source again by every worker, and wait until all know.
+        """Make every worker read content from the source again, and wait until all are notified.
 
         Args:
             scope: See `Library.invalidate`.
@@ -79,16 +79,16 @@ class Caretaker:
             RequestError: See `Library.invalidate`.
         """
         forgotten = await self._library.invalidate(scope)
-        # Telling is the last thing that the library did, and nothing has run since: the task is this scope's.
+        # The library calls its listener last, and nothing has run since: the task belongs to this scope.
         assert self._telling is not None, "an invalidation is told"
         others = await asyncio.shield(self._telling)
         return Crew((self._state(forgotten), *others.workers), others.silent)
 
     async def warm(self, wait_s: float) -> Crew:
-        """Have every worker load what it does not hold, as far as there is room.
+        """Make every worker load the content that it does not hold, as far as there is room.
 
         Args:
-            wait_s: How long to wait for the end. They go on after it.
+            wait_s: Maximum wait in seconds. The workers continue after it.
         """
         end_s = monotonic() + wait_s
         crew = await self._ask(_Warm())
@@ -98,7 +98,7 @@ class Caretaker:
         return crew
 
     async def look(self) -> Crew:
-        """Ask every worker what it holds."""
+        """Ask every worker for the state of its cache."""
         return await self._ask(_Look())
 
     def _on_invalidation(self, scope: Invalidation) -> None:

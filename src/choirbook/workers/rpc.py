@@ -1,7 +1,7 @@
-"""The workers of one server, as one of them sees them: it asks all others, and answers them.
+"""Questions and answers between the workers of one server.
 
-Bytes in, bytes out: what they mean is told by who asks and who answers. A worker deals with one question at a
-time, in the order in which they were asked.
+Bytes in, bytes out: the callers know what they mean. A worker handles one question at a time, in the order in
+which they arrive.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from choirbook.workers.mailbox import Bell
 log = logging.getLogger("choirbook.neighbours")
 
 ANSWER_S = 1.0
-"""How long a worker that is alive is waited for. One that takes longer is stuck, and counts as silent."""
+"""Maximum wait for a live worker, in seconds. One that takes longer is stuck, and counts as silent."""
 
 _LOOK_S = 0.05
-"""Between looks whether those that have not answered are alive."""
+"""Interval in seconds at which missing workers are checked for life."""
 
 
 class Answers(NamedTuple):
-    """What came of a question."""
+    """Answers to a question."""
 
     bodies: tuple[bytes, ...]
     silent: int
-    """Workers that are alive and did not answer in time. The question waits for them, if it reached them."""
+    """Live workers that did not answer in time. If the question reached them, it is still queued there."""
 
 
 class _Question(msgspec.Struct, frozen=True, tag="question"):
@@ -59,11 +59,11 @@ class _Inquiry:
 
 
 class Neighbours:
-    """One worker's side.
+    """Message endpoint of one worker.
 
     Args:
-        directory: The one that all workers share; None where there is one process only. It is made here.
-        answer: Takes a question of another worker, a JSON text, and returns the answer, another one.
+        directory: Shared by all workers; None if there is one process only. It is created here.
+        answer: Takes a question of another worker, as JSON text, and returns the answer, as JSON text.
     """
 
     def __init__(self, directory: Path | None, answer: Callable[[bytes], Awaitable[bytes]]) -> None:
@@ -77,7 +77,7 @@ class Neighbours:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to answer, on the running event loop."""
+        """Start to answer, on the running event loop."""
         if self._directory is None:
             return
         self._bell = await self._thread.run(_hang, self._directory)
@@ -85,7 +85,7 @@ class Neighbours:
         self._task = asyncio.create_task(self._work(self._bell), name="choirbook-neighbours")
 
     async def stop(self) -> None:
-        """Answer no longer."""
+        """Stop answering."""
         bell, self._bell = self._bell, None
         await end_tasks(self._task)
         if bell is not None:
@@ -97,8 +97,8 @@ class Neighbours:
         """Ask all other workers, and wait for those that are alive.
 
         Args:
-            question: A JSON text, a good deal shorter than `bell.MAX_MESSAGE_BYTES`.
-            deadline_s: How long they are waited for.
+            question: JSON text, considerably shorter than `bell.MAX_MESSAGE_BYTES`.
+            deadline_s: Maximum wait for them.
         """
         bell = self._bell
         if bell is None:
@@ -115,7 +115,7 @@ class Neighbours:
                     async with asyncio.timeout(min(_LOOK_S, end_s - monotonic())):
                         await inquiry.news.wait()
                         continue
-                # One that died meanwhile is not waited for: what takes its place begins with nothing.
+                # Do not wait for a worker that died meanwhile: its replacement starts empty.
                 asked -= {name for name in missing if not await self._thread.run(bell.is_alive, name)}
         finally:
             del self._inquiries[number]
@@ -143,7 +143,7 @@ class Neighbours:
                 answer = _encode(_Answer(bell.name, question.number, msgspec.Raw(body)))
                 await self._thread.run(bell.ring, question.sender, answer)
             except Exception:
-                # The outermost edge of this task: who asked counts this worker as silent.
+                # Outermost edge of this task: the asker counts this worker as silent.
                 log.exception("a question of another worker ended in an error that nothing expected")
 
 

@@ -10,7 +10,7 @@ import typer
 
 
 class Protocol(StrEnum):
-    """What the load speaks."""
+    """Protocol of the load."""
 
     HTTP = "http"
     MCP = "mcp"

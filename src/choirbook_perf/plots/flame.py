@@ -1,4 +1,4 @@
-"""The flame graph of py-spy, drawn again without its script: boxes that stretch with the page. Pure."""
+"""py-spy's flame graph, redrawn without its script: boxes that stretch with the page. Pure."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from choirbook_perf.markup import Markup, tag
 
 ROW_PX = 19
 MIN_SHARE = 0.002
-"""A narrower frame would be less than a pixel wide; the page says that such are left out."""
+"""Minimum share of a frame to draw: a narrower one is under a pixel wide; the page mentions the omission."""
 
 MIN_LABELLED_SHARE = 0.02
 
 SAME = 0.0005
-"""Shares are written with four decimals of a percent, and rounded before; less than this is no difference."""
+"""Tolerance for shares, which are written with four decimals of a percent, and rounded before."""
 
 _FRAME = re.compile(
     r"<g><title>(?P<title>[^<]*) \((?P<samples>[\d,]+) samples?, [\d.]+%\)</title>"
     r'<rect x="(?P<x>[\d.]+)%" y="(?P<y>[\d.]+)" width="(?P<width>[\d.]+)%"'
 )
-"""As inferno writes it, which py-spy uses."""
+"""Frame in the SVG of inferno, which py-spy uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +34,25 @@ class Frame:
     function: str
     depth: int
     start: float
-    """From 0 to 1."""
+    """Left edge, from 0 to 1."""
     share: float
-    """Of all samples, from 0 to 1."""
+    """Share of all samples, from 0 to 1."""
     samples: int
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """What a function took over the whole graph."""
+    """Share of a function in the whole graph."""
 
     name: str
     own: float
     """Share of the samples in the function itself."""
     cumulative: float
-    """Share of the samples in the function and what it called, each stack counted once."""
+    """Share of the samples in the function and its callees, each stack counted once."""
 
 
 def parse(svg: str) -> list[Frame]:
-    """Read the frames out of a flame graph; empty when it is not of the known kind."""
+    """Parse the frames of a flame graph; empty if the format is unknown."""
     found = list(_FRAME.finditer(svg))
     rows = {top: depth for depth, top in enumerate(sorted({float(frame["y"]) for frame in found}))}
     return [
@@ -68,7 +68,7 @@ def parse(svg: str) -> list[Frame]:
 
 
 def functions(frames: Sequence[Frame]) -> list[Function]:
-    """Add up the frames by function, the root left out, most own time first."""
+    """Sum the frames by function, without the root, highest own time first."""
     own: dict[str, float] = defaultdict(float)
     cumulative: dict[str, float] = defaultdict(float)
     ancestors: list[Frame] = []
@@ -85,7 +85,7 @@ def functions(frames: Sequence[Frame]) -> list[Function]:
 
 
 def condensed(frames: Sequence[Frame]) -> list[Frame]:
-    """Leave out frames that hold nothing but one other: the way from the interpreter's start to the work."""
+    """Remove frames that contain nothing but one other: the path from the interpreter's start to the work."""
     found: list[Frame] = []
     ancestors: list[Frame] = []
     ordered = sorted(frames, key=lambda frame: (frame.start, frame.depth))
@@ -100,7 +100,7 @@ def condensed(frames: Sequence[Frame]) -> list[Frame]:
 
 
 def draw(frames: Sequence[Frame], name: str) -> Markup:
-    """Draw the graph, callers above what they call."""
+    """Draw the graph, callers above their callees."""
     shown = [frame for frame in condensed(frames) if frame.share >= MIN_SHARE]
     rows = 1 + max((frame.depth for frame in shown), default=0)
     return tag(
@@ -120,7 +120,7 @@ def draw(frames: Sequence[Frame], name: str) -> Markup:
 
 
 def _box(frame: Frame) -> Markup:
-    # A nested svg cuts its text off at its own edge, whatever width the page gives it.
+    # A nested svg clips its text at its own edge, whatever width the page gives it.
     label = tag("text", frame.function, x=4, y=13) if frame.share >= MIN_LABELLED_SHARE else Markup("")
     return tag(
         "svg",
@@ -136,5 +136,5 @@ def _box(frame: Frame) -> Markup:
 
 
 def _heat(function: str) -> int:
-    """Return one of five colours, the same for a function wherever it stands."""
+    """Return one of five colours, always the same for a function."""
     return sum(function.encode()) % 5

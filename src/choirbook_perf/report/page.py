@@ -1,4 +1,4 @@
-"""The page around the sections: it needs no script and no network, and says so to the browser. Pure."""
+"""Page around the sections: it needs no script and no network, and declares this to the browser. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECTIONS = (
 
 
 def page(results: Sequence[Result]) -> str:
-    """Make the report of some results, side by side in the order given."""
+    """Build the report of some results, side by side in the given order."""
     style = files("choirbook_perf.report").joinpath("page.css").read_text(encoding="utf-8")
     shown = subjects(results)
     made = [section for make in SECTIONS if (section := make(shown))]
@@ -37,7 +37,7 @@ def page(results: Sequence[Result]) -> str:
         tag("meta", http_equiv="Content-Security-Policy", content=_policy(style)),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
-        # Otherwise browsers ask a server for /favicon.ico.
+        # Otherwise browsers request /favicon.ico from a server.
         tag("title", title),
         Markup(f"<style>{style}</style>"),
     )
@@ -67,7 +67,7 @@ def _policy(style: str) -> str:
 def _contents(sections: Sequence[Markup]) -> Markup:
     links = []
     for section in sections:
-        # Every section begins with its heading, made by parts.section.
+        # Every section begins with its heading, created by parts.section.
         name = section.partition('<h2 id="')[2].partition('"')[0]
         heading = Markup(section.partition('">')[2].partition("</h2>")[0].rpartition('">')[2])
         links.append(tag("li", tag("a", heading, href=f"#{name}")))

@@ -1,4 +1,4 @@
-"""Pieces that all sections of the page are made of: tables, figures with their numbers, legends. Pure."""
+"""Building blocks of all sections: tables, figures with their numbers, legends. Pure."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ Cell = str
 
 
 def table(caption: str, head: Sequence[Cell], rows: Sequence[Sequence[Cell]], *, texts: int = 1) -> Markup:
-    """Make a table that scrolls within itself where the page is narrow.
+    """Create a table that scrolls within itself on a narrow page.
 
     Args:
-        caption: What it holds, with the unit of its figures.
-        head: The columns' names.
+        caption: Title, with the unit of its numbers.
+        head: Names of the columns.
         rows: Cells; the first one is the row's name.
-        texts: How many columns hold text, from the left; the others hold figures.
+        texts: Number of columns with text, from the left; the others contain numbers.
     """
     header = tag(
         "tr", *(tag("th", cell, scope="col", class_=_kind(at, texts)) for at, cell in enumerate(head))
@@ -45,7 +45,7 @@ def _kind(at: int, texts: int) -> str | None:
 
 
 def figure(title: str, explanation: str, plot: Markup, numbers: Markup, legend: str = "") -> Markup:
-    """Put a plot together with its words and, folded away, its numbers."""
+    """Combine a plot with its text and, collapsed, its numbers."""
     return tag(
         "figure",
         tag("figcaption", tag("h3", title), tag("p", explanation)),
@@ -56,7 +56,7 @@ def figure(title: str, explanation: str, plot: Markup, numbers: Markup, legend: 
 
 
 def legend(entries: Sequence[tuple[str, str]]) -> Markup:
-    """Make a legend of (name, CSS class of a line)."""
+    """Create a legend of (name, CSS class of a line)."""
     return tag("ul", *(tag("li", _swatch(style), name) for name, style in entries), class_="legend")
 
 
@@ -66,12 +66,12 @@ def _swatch(style: str) -> Markup:
 
 
 def section(name: str, title: str, *children: str) -> Markup:
-    """Make a section that the page's contents link to."""
+    """Create a section that the page's contents link to."""
     return tag("section", tag("h2", title, id=name), *children, aria_labelledby=name)
 
 
 def columns(*children: Markup) -> Markup:
-    """Put panels side by side, below each other where the page is narrow."""
+    """Put panels side by side, or below each other on a narrow page."""
     return tag("div", *children, class_="columns") if len(children) > 1 else join(*children)
 
 
@@ -79,6 +79,6 @@ OUTCOMES = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclus
 
 
 def badge(outcome: str) -> Markup:
-    """Show an outcome by word, sign and colour."""
+    """Show an outcome by word, symbol and colour."""
     known = outcome if outcome in OUTCOMES else "inconclusive"
     return tag("span", OUTCOMES.get(outcome, outcome), class_=f"badge {known}")

@@ -32,7 +32,7 @@ not offer that, for the reason below the table. `{COMMAND}` runs all cells and m
 
 
 class Run(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What came of one conversation."""
+    """Result of one conversation."""
 
     operations: list[str]
     """Those whose cell is as it has to be."""

@@ -1,4 +1,4 @@
-"""From what a server counted at two moments to what an operator wants to know. Pure."""
+"""Figures for operators, computed from a server's counters at two moments. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _QUANTILES = (0.5, 0.95, 0.99)
 
 
 class Latencies(msgspec.Struct, frozen=True, rename="camel"):
-    """Reads of one type that one kind of place answered; quantiles are None where there were none."""
+    """Latencies of reads of one type and origin; quantiles are None if there were no reads."""
 
     resource_type: str
     cache_result: str
@@ -39,16 +39,16 @@ class Latencies(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Figures(msgspec.Struct, frozen=True, rename="camel"):
-    """What happened between two moments, and what is so at the later one."""
+    """Events between two moments, and the state at the later one."""
 
     over_s: float
     reads_per_s: float
     requests_per_s: float
     hit_rate: float | None
-    """Of the reads, from 0 to 1; None where there were none."""
+    """Fraction of hits among the reads, from 0 to 1; None if there were no reads."""
     failed_reads_per_s: float
     reads: int
-    """Since the start of the server."""
+    """Number of reads since the start of the server."""
     latencies: list[Latencies]
     cache_resources: int
     cache_bytes: int
@@ -58,11 +58,11 @@ class Figures(msgspec.Struct, frozen=True, rename="camel"):
     sessions: int
     workers: int | None
     states: list[State]
-    """What is wrong, the worst first: as the dashboard says it."""
+    """Problems, the worst first, in the same words as on the dashboard."""
 
 
 def figures(before: Snapshot, now: Snapshot) -> Figures:
-    """Work out the figures between two moments."""
+    """Compute the figures between two moments."""
     over_s = max(now.at_s - before.at_s, 1e-3)
     hits, misses = _grown(before, now, HITS), _grown(before, now, MISSES)
     reads = hits + misses

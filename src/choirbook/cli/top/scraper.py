@@ -1,4 +1,4 @@
-"""Asks a server for its metrics."""
+"""Scraper of a server's metrics."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from choirbook.observe.metrics import CATALOG_SIZE
 from choirbook.text.escapes import escaped
 
 PATIENCE_S = 5.0
-"""For a server that takes the connection and does not answer."""
+"""Timeout in seconds for a server that accepts the connection and does not answer."""
 
 MAX_PAGE_BYTES = 8 * 1024 * 1024
-"""A longer page is not Choirbook's, which is some hundred kilobytes."""
+"""Maximum size of a page in bytes; Choirbook's has some hundred kilobytes."""
 
 _OK, _NOT_FOUND = 200, 404
 
@@ -26,15 +26,15 @@ Labels = tuple[tuple[str, str], ...]
 
 
 class Snapshot(NamedTuple):
-    """The samples of one moment."""
+    """Samples of one moment."""
 
     at_s: float
-    """Of the monotonic clock."""
+    """Time of the monotonic clock, in seconds."""
     values: dict[str, dict[Labels, float]]
-    """By name, and by labels in the order of their names."""
+    """Values by name, and by labels in the order of their names."""
 
     def value(self, name: str, **labels: str) -> float | None:
-        """Return one sample; None where there is none."""
+        """Return one sample; None if there is none."""
         return self.values.get(name, {}).get(tuple(sorted(labels.items())))
 
     def total(self, name: str) -> float:
@@ -43,13 +43,13 @@ class Snapshot(NamedTuple):
 
 
 class Scraper:
-    """One server's metrics.
+    """Scraper of one server.
 
     Args:
-        url: Where it listens, such as `http://127.0.0.1:8000`; its path goes before `/metrics`.
+        url: Address of the server, such as `http://127.0.0.1:8000`; its path is put before `/metrics`.
 
     Raises:
-        InvalidSettings: It is no such URL.
+        InvalidSettings: It is not such a URL.
     """
 
     def __init__(self, url: str) -> None:
@@ -65,11 +65,11 @@ class Scraper:
         self._path = f"{parts.path}/metrics"
 
     def scrape(self) -> Snapshot:
-        """Return the metrics as they are now.
+        """Return the present metrics.
 
         Raises:
-            ServerUnreachable: Nobody answers.
-            NotChoirbook: What answers has no metrics of Choirbook.
+            ServerUnreachable: No server answers.
+            NotChoirbook: The answer has no metrics of Choirbook.
         """
         at_s = monotonic()
         return Snapshot(at_s, self._parse(self._fetch()))

@@ -1,7 +1,7 @@
-"""One worker's way to the ledger of sessions, and to the other workers that use it.
+"""One worker's access to the ledger of sessions, and to the other workers that use it.
 
 The ledger blocks, so it is used on a thread of its own, by one call at a time, in the order of the calls.
-What other workers have to know at once is rung through to them.
+Urgent news is sent to the other workers as messages.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _Found = TypeVar("_Found")
 
 
 class Registry:
-    """Uses the ledger.
+    """Asynchronous access to the ledger.
 
     Args:
-        directory: What all workers share; None where there is one process only.
-        max_sessions: How many there may be; 0 for none.
+        directory: Shared by all workers; None if there is one process only.
+        max_sessions: Maximum number of sessions; 0 for none.
         on_count: Called when their number may have changed.
-        fraction: How much of them one peer may hold.
+        fraction: Fraction of them that one peer may hold.
     """
 
     def __init__(
@@ -51,27 +51,27 @@ class Registry:
         self._ledger: Ledger | None = None
         self._bell: Bell | None = None
         self.count = 0
-        """Sessions of all workers, as of the last look."""
+        """Number of sessions of all workers, at the last check."""
         self.refused = 0
-        """How often a peer wanted more than its share of this worker, since the start."""
+        """Number of times that a peer wanted more than its share from this worker, since the start."""
         self.peers_at_share = 0
-        """Peers that hold as many sessions as one may, as of the last look."""
+        """Number of peers that had reached their share of sessions at the last check."""
 
     @property
     def name(self) -> str:
-        """This worker's, in the ledger."""
+        """Name of this worker in the ledger."""
         return self._bell.name if self._bell is not None else "only"
 
     def is_alive(self, worker: str) -> bool:
-        """Tell whether another worker runs; blocking, so call it in a `run`."""
+        """Return whether another worker is running; blocking, so call it in a `run`."""
         return self._bell is not None and self._bell.is_alive(worker)
 
     async def start(self, on_end: Callable[[str], None], on_subscribe: Callable[[str], None]) -> None:
-        """Begin to hear of other workers, on the running event loop.
+        """Start to receive from other workers, on the running event loop.
 
         Args:
-            on_end: Called with the id of a session that one of them has ended.
-            on_subscribe: Called with that of one whose subscriptions one of them has changed.
+            on_end: Called with the id of a session that another worker has ended.
+            on_subscribe: Called with the id of a session whose subscriptions another worker has changed.
         """
         if self._directory is None or not self._max_sessions:
             return
@@ -86,17 +86,17 @@ class Registry:
         self._bell.listen(hear)
 
     async def stop(self) -> None:
-        """Hear no more, and let go of the ledger."""
+        """Stop receiving, and close the ledger."""
         if self._bell is not None:
             self._bell.deafen()
         await self._thread.run(self._close)
         self._thread.close()
 
     async def run(self, use: Callable[[Ledger], _Found]) -> _Found:
-        """Use the ledger, on its thread.
+        """Call a function with the ledger, on its thread.
 
         Raises:
-            Overloaded: It cannot be used.
+            Overloaded: The ledger cannot be used.
         """
         try:
             found, self.count = await self._thread.run(self._use, use)
@@ -107,12 +107,12 @@ class Registry:
         return found
 
     async def tell_of_subscriptions(self, worker: str, id_: str) -> None:
-        """Have the worker that holds the stream of a session know that its subscriptions are others."""
+        """Tell the worker that holds a session's stream that its subscriptions have changed."""
         if self._bell is not None:
             await self._thread.run(self._bell.ring, worker, _SUBSCRIBED + id_.encode())
 
     def ring_out(self, ended: Iterable[str]) -> None:
-        """Have the other workers know of sessions that have ended; blocking, so call it in a `run`."""
+        """Tell the other workers which sessions have ended; blocking, so call it in a `run`."""
         if self._bell is not None:
             for id_ in ended:
                 self._bell.ring_others(_ENDED + id_.encode())

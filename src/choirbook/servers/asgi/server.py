@@ -25,7 +25,7 @@ Scope = MutableMapping[str, Any]
 
 
 class AsgiHeaders:
-    """The headers of a scope, decoded when they are asked for."""
+    """Headers of a scope, decoded on access."""
 
     __slots__ = ("_raw",)
 
@@ -46,7 +46,7 @@ class AsgiHeaders:
         return [value.decode("latin-1") for key, value in self._raw if key == wanted]
 
     def __contains__(self, name: object) -> bool:
-        """Tell whether a header is there."""
+        """Return whether a header is present."""
         wanted = str(name).encode()
         return any(key == wanted for key, _ in self._raw)
 
@@ -60,11 +60,11 @@ class AsgiConnection(msgspec.Struct, frozen=True):
 
     address: tuple[str, int] | None
     authority: str | None = None
-    """ASGI does not hand it over."""
+    """ASGI does not provide it."""
 
     @property
     def client(self) -> str:
-        """Return its address and port; empty where the server does not say."""
+        """Address and port of the client; empty if the server does not provide them."""
         return "" if self.address is None else f"[{self.address[0]}]:{self.address[1]}"
 
 
@@ -73,14 +73,14 @@ class AsgiServer:
 
     Args:
         respond: Answers a request.
-        record: Told of each response, and what `monotonic` said when its request was whole.
-        start: Brings the app up; asked before each request, as a mounted app gets no lifespan events.
-        stop: Brings it down.
-        max_body_bytes: A longer body is refused.
-        body_timeout_s: A body that takes longer is given up.
-        stall_s: A client that takes nothing of a stream for so long is given up.
-        admission: Limits how many requests of one peer wait.
-        share: Lets the page that sent a request read a response that is made here, see `Router.share`.
+        record: Called with each response and the monotonic time at which its request was complete.
+        start: Starts the app; called before each request, as a mounted app gets no lifespan events.
+        stop: Stops the app.
+        max_body_bytes: A longer body is rejected.
+        body_timeout_s: Maximum time for a body to arrive, in seconds.
+        stall_s: Time after which a client that reads nothing of a stream is disconnected, in seconds.
+        admission: Limits the waiting requests of each peer.
+        share: Lets the page that sent a request read a response created here, see `Router.share`.
     """
 
     def __init__(
@@ -186,7 +186,7 @@ class AsgiServer:
 
 
 def _check_path(scope: Scope) -> None:
-    """Refuse an encoded slash: once decoded it could not be told from one that divides segments.
+    """Reject an encoded slash: once decoded it could not be distinguished from a separator.
 
     Raises:
         InvalidUri: The path has one.
@@ -197,7 +197,7 @@ def _check_path(scope: Scope) -> None:
 
 
 def _path_of(scope: Scope) -> str:
-    """Return the path below the place where the app is mounted."""
+    """Return the path below the mount point of the app."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
     return path.removeprefix(root) if root and path.startswith(root + "/") else path
