@@ -1,1 +1,1 @@
-"""Benchmarks: figures for the reader, never assertions for the tests."""
+"""Benchmarks: figures for readers, never assertions for tests."""

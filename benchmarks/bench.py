@@ -1,7 +1,7 @@
 """Compare Choirbook with its floor: CPU of the server per request, alternating in one run.
 
-Absolute figures of a shared machine mean little; the ratio of two servers that took turns within
-seconds holds. Prints a table, or JSON with every sample and the environment.
+Absolute figures of a shared machine mean little; the ratio of two servers that took turns within seconds is
+stable. Prints a table, or JSON with every sample and the environment.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _summarise(case: Case, samples: dict[str, list[Sample]]) -> dict[str, Any]:
 
 
 def print_table(result: dict[str, Any]) -> None:
-    """Print medians for a person."""
+    """Print medians as text."""
     print(
         f"{'case':<26}{'floor us':>10}{'choirbook us':>11}{'ratio':>8}{'(range)':>14}{'req/s':>9}{'p99 ms':>8}"
     )

@@ -1,8 +1,8 @@
-"""What open dashboards cost: CPU of a server under a steady load, with none ever opened and with ten.
+"""Measure the cost of open dashboards: CPU of a server under a steady load, with none and with ten.
 
-Two servers of the starter library take turns, so that the one without has no page that it saw a moment ago.
-The cost is the CPU time of the server's processes that comes on top, as a share of one core. `--keep` leaves
-the result where docs/dashboard.md shows it, and makes that table anew. Prints a table, or JSON.
+Two servers of the starter library take turns, so that the one without has no page that was open a moment ago.
+The cost is the additional CPU time of the server's processes, as a share of one core. `--keep` stores the
+result where docs/dashboard.md shows it, and updates that table. Prints a table, or JSON.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from choirbook_perf.runbook.markdown import table as markdown
 
 CLOSED, OPEN = "closed", "open"
 LIMIT = 0.02
-"""Of one core, which ten open dashboards may cost."""
+"""Maximum share of one core that ten open dashboards may cost."""
 
 URI = "mcp://resources/sdlc/core"
 READ = "/mcp/resources/sdlc/core?format=raw"
 KEPT_RATE = 0.98
-"""Of the reads that were to be sent, what has to be: otherwise the load was not the same."""
+"""Minimum fraction of the planned reads that must be sent: otherwise the load was not the same."""
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGE, RESULT = DOCS / "dashboard.md", DOCS / "dashboard" / "cost.json"
@@ -48,10 +48,10 @@ class Turn(msgspec.Struct, frozen=True):
     """One run of the load against one server."""
 
     cpu: float
-    """Of the server's processes, as a share of one core."""
+    """CPU time of the server's processes, as a share of one core."""
     reads_per_s: float
     ticks: int
-    """What all pages together were told."""
+    """Number of updates sent to all pages together."""
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -68,7 +68,7 @@ class Result(msgspec.Struct, frozen=True):
 
     @property
     def costs(self) -> list[float]:
-        """Of each pair, what the dashboards cost, as a share of one core; noise can have it below 0."""
+        """Cost of the dashboards for each pair, as a share of one core; noise can make it negative."""
         return [opened.cpu - closed.cpu for closed, opened in zip(self.closed, self.open, strict=True)]
 
 
@@ -82,7 +82,7 @@ class Server(NamedTuple):
 def main() -> int:
     """Measure, and return the exit status."""
     options = _options()
-    # The load and the pages must not take from the server's core; a browser that is started inherits it.
+    # The load and the pages must not use the server's core; a browser that is started inherits this.
     os.sched_setaffinity(0, {LOAD_CORE})
     result = measure(options)
     if options.keep:
@@ -101,7 +101,7 @@ def measure(options: argparse.Namespace) -> Result:
     with tempfile.TemporaryDirectory() as directory, _servers(Path(directory), options.workers) as servers:
         for round_ in range(options.rounds):
             print(f"round {round_ + 1} of {options.rounds}", file=sys.stderr)
-            # Who goes first takes turns, too: what warms up or cools down within a round is nobody's.
+            # The order alternates too: warm-up and cool-down within a round then favour neither.
             for name in (CLOSED, OPEN) if round_ % 2 == 0 else (OPEN, CLOSED):
                 pages = options.dashboards if name == OPEN else 0
                 turns[name].append(asyncio.run(_turn(servers[name], pages, options)))
@@ -118,14 +118,14 @@ def measure(options: argparse.Namespace) -> Result:
 
 
 def judge(result: Result, limit: float) -> tuple[str, int]:
-    """Hold the cost to a limit.
+    """Compare the cost with a limit.
 
     Args:
-        result: Of at least `gate.ROUNDS_NEEDED` rounds.
-        limit: Share of one core that is allowed.
+        result: Result of at least `gate.ROUNDS_NEEDED` rounds.
+        limit: Allowed share of one core.
 
     Returns:
-        What to say, and what to end with.
+        The message, and the exit status.
     """
     (row,) = gate.judge({"dashboards": result.costs}, limit)
     found = f"{row.ratio:.1%} of a core, between {row.low:.1%} and {row.high:.1%} at 95 %"
@@ -133,18 +133,18 @@ def judge(result: Result, limit: float) -> tuple[str, int]:
 
 
 def keep(result: Result) -> None:
-    """Keep a result in place of the one that was kept before, and show it in the docs."""
+    """Store a result in place of the previous one, and show it in the docs."""
     RESULT.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
     PAGE.write_text(with_table(PAGE.read_text("utf-8"), result), "utf-8")
 
 
 def kept() -> Result:
-    """Return the result that was kept."""
+    """Return the stored result."""
     return msgspec.json.decode(RESULT.read_bytes(), type=Result)
 
 
 def table(result: Result) -> str:
-    """Return medians for a person."""
+    """Format medians as text."""
     return "\n".join(f"{name:<58}{value:>24}" for name, value in _rows(result))
 
 
@@ -202,7 +202,7 @@ async def _turn(server: Server, pages: int, options: argparse.Namespace) -> Turn
         if real:
             await stack.enter_async_context(open_browser(server.port, URI))
         opened = await stack.enter_async_context(open_pages(server.port, URI, pages - real))
-        await _read(server.port, options.rate, options.rate)  # a second, for what is cold
+        await _read(server.port, options.rate, options.rate)  # a second of warm-up
         told = [page.ticks for page in opened]
         before_s, start_s = cpu_s(server.pid), time.monotonic()
         await _read(server.port, options.rate, options.rate * options.seconds)

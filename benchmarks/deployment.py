@@ -1,7 +1,7 @@
-"""What Redis and a second worker cost a hit: Choirbook deployed so beside one worker alone, in turns.
+"""Cost of Redis and of a second worker for a hit: such deployments beside one worker alone, in turns.
 
-`scripts/bench --deployment`. A hit asks no Redis, and workers share nothing that a hit writes to: what these
-figures show is that it stays so.
+`scripts/bench --deployment`. A hit does not use Redis, and workers share nothing that a hit writes to: these
+figures show that this stays so.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ REDIS = "one worker, with Redis"
 WORKERS = "two workers"
 
 LIMITS = {REDIS: 1.03, WORKERS: 1.05}
-"""What a hit may cost at most, by how Choirbook is deployed, in times of what it costs one worker alone."""
+"""Maximum cost of a hit by deployment, relative to its cost with one worker alone."""
 
 
 class Server(NamedTuple):
-    """A server that answers."""
+    """A running server."""
 
     url: str
     pid: int
@@ -42,10 +42,10 @@ def measure(cases: Sequence[Case], rounds: int, load_s: int, connections: int) -
     """Run the cases against all servers, in turns.
 
     Args:
-        cases: What is asked.
+        cases: Requests to send.
         rounds: Runs of each server and case.
-        load_s: Length of one run, in seconds.
-        connections: Which are kept alive.
+        load_s: Duration of one run, in seconds.
+        connections: Number of kept-alive connections.
 
     Raises:
         FileNotFoundError: Redis is not installed.
@@ -65,7 +65,7 @@ def measure(cases: Sequence[Case], rounds: int, load_s: int, connections: int) -
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """Return medians for a person."""
+    """Format medians as text."""
     lines = [f"{'case':<26}{'deployed as':<26}{'req/s':>9}{'us':>8}{'ratio':>8}{'(range)':>16}{'at most':>9}"]
     for case in result["cases"]:
         for name, runs in case["samples"].items():
@@ -78,13 +78,13 @@ def table(result: Mapping[str, Any]) -> str:
 
 
 def judge(result: Mapping[str, Any]) -> tuple[str, int]:
-    """Hold the costs to `LIMITS`.
+    """Compare the costs with `LIMITS`.
 
     Args:
-        result: What `measure` returned, of at least `gate.ROUNDS_NEEDED` rounds.
+        result: Result of `measure`, of at least `gate.ROUNDS_NEEDED` rounds.
 
     Returns:
-        What to say, and what to end with.
+        The message, and the exit status.
     """
     rows, said = [], []
     for name, limit in LIMITS.items():
@@ -121,7 +121,7 @@ def _compare(
     names = list(servers)
     for round_ in range(rounds):
         print(f"{case.name}: round {round_ + 1} of {rounds}", file=sys.stderr)
-        # Who goes first takes turns: what warms up or cools down within a round is nobody's.
+        # The order alternates: warm-up and cool-down within a round then favour neither.
         for name in names if round_ % 2 == 0 else reversed(names):
             url, pid = servers[name]
             samples[name].append(sample(case, url, pid, load))

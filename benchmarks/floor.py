@@ -1,8 +1,8 @@
-"""The floor: what the server under Choirbook costs when the app does nothing but send ready bytes.
+"""Floor: the cost of the server under Choirbook when the app only sends ready bytes.
 
-`GET` sends the bytes of a file; `POST` decodes a JSON-RPC request and splices its id into a ready
-result. No routing, no checks, no metrics, no log; Granian is run as `choirbook serve` runs it. Run as a
-program by `benchmarks.bench`.
+`GET` sends the bytes of a file; `POST` decodes a JSON-RPC request and inserts its id into a ready
+result. No routing, no checks, no metrics, no log; Granian runs as in `choirbook serve`. Run as a program
+by `benchmarks.bench`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from choirbook.servers.granian.sockets import listen
 
 
 class Call(msgspec.Struct):
-    """As much of a request as a reply needs."""
+    """The parts of a request that a reply needs."""
 
     id: msgspec.Raw
     method: str
@@ -28,7 +28,7 @@ class Floor:
     """The app.
 
     Args:
-        document: Sent to every `GET`.
+        document: Sent for every `GET`.
     """
 
     def __init__(self, document: bytes) -> None:

@@ -1,7 +1,7 @@
-"""Whether Choirbook costs too much beside its floor, or the rounds scatter too much to say. Pure.
+"""Verdict on Choirbook's cost relative to its floor: passed, failed or inconclusive. Pure.
 
-The median of a few rounds is not the median of all that could be run. The order statistics of
-`choirbook_perf.gate` bound it: a case passes when all of its interval at 95 % is within the limit, fails when
+The median of a few rounds is not the median of all possible rounds. The order statistics of
+`choirbook_perf.gate` bound it: a case passes if all of its interval at 95 % is within the limit, fails if
 none of it is, and is inconclusive otherwise.
 """
 
@@ -15,30 +15,31 @@ from choirbook_perf.gate import ranks, requests_needed
 
 MEDIAN = 0.5
 ROUNDS_NEEDED = requests_needed(100 * MEDIAN)
-"""With fewer rounds the interval has no ends."""
+"""Minimum number of rounds for an interval with two ends."""
 
 PASSED, FAILED, INCONCLUSIVE = 0, 1, 3
-"""What the command ends with, as `choirbook perf` does."""
+"""Exit status, as in `choirbook perf`."""
 
 
 class Row(NamedTuple):
-    """What is said of one case."""
+    """Verdict on one case."""
 
     case: str
     ratio: float
-    """The median of the rounds."""
+    """Median of the rounds."""
     low: float
     high: float
-    """The ratio lies between these at 95 %."""
+    """Upper bound of the ratio at 95 %; `low` is the lower one."""
     outcome: int
 
 
 def judge(ratios: Mapping[str, Sequence[float]], limit: float) -> list[Row]:
-    """Hold the cases to a limit.
+    """Compare the cases with a limit.
 
     Args:
-        ratios: By case, Choirbook's CPU per request by the floor's, of each round; at least `ROUNDS_NEEDED`.
-        limit: What they may be at most.
+        ratios: By case, the ratio of Choirbook's CPU per request to the floor's in each round; at least
+            `ROUNDS_NEEDED`.
+        limit: Maximum of the ratios.
     """
     return [_row(case, sorted(taken), limit) for case, taken in ratios.items()]
 
@@ -51,13 +52,13 @@ def _row(case: str, taken: Sequence[float], limit: float) -> Row:
 
 
 def outcome_of(rows: Sequence[Row]) -> int:
-    """Return what all rows come to: one failure fails, and one that cannot say leaves it open."""
+    """Return the exit status for all rows: one failure fails, and an inconclusive row leaves it open."""
     outcomes = {row.outcome for row in rows}
     return next((outcome for outcome in (FAILED, INCONCLUSIVE) if outcome in outcomes), PASSED)
 
 
 def told(rows: Sequence[Row], limit: float) -> str:
-    """Return what to say of the rows that did not pass, and of all when they did."""
+    """Return the message for the rows that did not pass, or for all if they did."""
     lines = [_told(row, limit) for row in rows if row.outcome != PASSED]
     return "\n".join(lines or [f"All {len(rows)} cases cost at most {limit:g} times their floor."])
 

@@ -1,7 +1,7 @@
-"""What observation costs: Choirbook with metrics, log and unsampled tracing beside one with none, in turns.
+"""Cost of observation: Choirbook with metrics, log and unsampled tracing beside one without, in turns.
 
-`scripts/bench --observation`. Where the extra for tracing is not installed, or the server has no tracing,
-metrics and log are what is measured; the output says which it was.
+`scripts/bench --observation`. If the extra for tracing is not installed, or the server has no tracing, only
+metrics and log are measured; the output states which.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from choirbook_perf.peers import Sample
 OFF, ON = "off", "on"
 
 _UNOBSERVED = {"CHOIRBOOK_METRICS": "off", "CHOIRBOOK_ACCESS_LOG": "off", "OTEL_SDK_DISABLED": "true"}
-# Sampled is nothing, so nothing is sent: the address need not lead anywhere.
+# No request is sampled, so nothing is sent: the address need not exist.
 _OBSERVED = {
     "CHOIRBOOK_METRICS": "on",
     "CHOIRBOOK_ACCESS_LOG": "on",
@@ -38,7 +38,7 @@ VARIABLES: dict[str, Mapping[str, str]] = {OFF: _UNOBSERVED, ON: _OBSERVED}
 
 
 def observed() -> list[str]:
-    """Return what is on in the one of the two servers."""
+    """Return what is enabled in the observed server."""
     traces = find_spec("choirbook.observe.tracing") is not None and find_spec("opentelemetry.sdk") is not None
     return ["metrics", "log", *(["unsampled tracing"] if traces else [])]
 
@@ -47,10 +47,10 @@ def measure(cases: Sequence[Case], rounds: int, load_s: int, connections: int) -
     """Run the cases, unobserved and observed alternating.
 
     Args:
-        cases: What is asked.
-        rounds: Pairs of each.
-        load_s: Length of one run, in seconds.
-        connections: Which are kept alive.
+        cases: Requests to send.
+        rounds: Pairs of runs for each case.
+        load_s: Duration of one run, in seconds.
+        connections: Number of kept-alive connections.
     """
     with tempfile.TemporaryDirectory() as directory:
         scratch = Path(directory)
@@ -67,7 +67,7 @@ def measure(cases: Sequence[Case], rounds: int, load_s: int, connections: int) -
 
 
 def table(result: Mapping[str, Any]) -> str:
-    """Return medians for a person."""
+    """Format medians as text."""
     heads = (
         f"{'case':<26}{'off req/s':>11}{'on req/s':>10}{'off us':>8}{'on us':>8}",
         f"{'cost':>8}{'(range)':>17}",
@@ -89,14 +89,14 @@ def table(result: Mapping[str, Any]) -> str:
 
 
 def judge(result: Mapping[str, Any], limit: float) -> tuple[str, int]:
-    """Hold the share of throughput that observation costs to a limit.
+    """Compare the share of throughput that observation costs with a limit.
 
     Args:
-        result: What `measure` returned, of at least `gate.ROUNDS_NEEDED` rounds.
-        limit: What it may be at most.
+        result: Result of `measure`, of at least `gate.ROUNDS_NEEDED` rounds.
+        limit: Maximum share.
 
     Returns:
-        What to say, and what to end with.
+        The message, and the exit status.
     """
     rows = gate.judge({case["case"]: case["costs"] for case in result["cases"]}, limit)
     failed = [_told(row, limit) for row in rows if row.outcome != gate.PASSED]
@@ -106,11 +106,10 @@ def judge(result: Mapping[str, Any], limit: float) -> tuple[str, int]:
 
 
 def cost(off: Sample, on: Sample) -> float:
-    """Return the share of throughput that observation costs; noise can have it below 0.
+    """Return the share of throughput that observation costs; noise can make it negative.
 
-    It is that of a server that has all of a core, which answers in a second as many requests as their CPU
-    time fits into it. Requests per second of a run scatter with what else the machine does: they are shown
-    beside it.
+    It is the share for a server with a full core, which answers as many requests per second as their CPU time
+    allows. Requests per second of a run depend on other load on the machine: they are shown beside it.
     """
     return 1 - off.cpu_us / on.cpu_us
 
@@ -138,7 +137,7 @@ def _compare(
         check(case, url, document)
     for round_ in range(rounds):
         print(f"{case.name}: round {round_ + 1} of {rounds}", file=sys.stderr)
-        # Who goes first takes turns, too: what warms up or cools down within a round is nobody's.
+        # The order alternates too: warm-up and cool-down within a round then favour neither.
         for name in (OFF, ON) if round_ % 2 == 0 else (ON, OFF):
             url, pid, _ = started[name]
             samples[name].append(sample(case, url, pid, load))

@@ -1,7 +1,7 @@
-"""Open dashboards without a browser: what a page asks of the server, and a real one for comparison.
+"""Open dashboards without a browser: the requests of a page, and a real browser for comparison.
 
-A page holds the stream of events open, and asks for more every five seconds: for as much as it can, which is
-with a document shown, the list of what is cached unfolded, and the readers in view.
+A page holds the stream of events open, and requests more every five seconds: here the maximum, with a
+document shown, the list of cached documents expanded, and the readers in view.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 HOST = "127.0.0.1"
 ASK_EVERY_S = 5.0
-"""As `src/choirbook/dashboard/static` does."""
+"""Interval between requests in seconds, as in `src/choirbook/dashboard/static`."""
 
 LIVE_DEADLINE_S = 20.0
 _MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -27,8 +27,8 @@ class Connection:
     """One kept-alive connection.
 
     Args:
-        reader: What the server sends.
-        writer: Where requests go.
+        reader: Data from the server.
+        writer: Requests to the server.
     """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -36,10 +36,10 @@ class Connection:
         self._writer = writer
 
     async def ask(self, path: str) -> bytes:
-        """Send a GET; returns the head of the answer.
+        """Send a GET; return the head of the answer.
 
         Raises:
-            RuntimeError: The answer is no 200.
+            RuntimeError: The answer is not a 200.
         """
         self._writer.write(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nAccept: */*\r\n\r\n".encode())
         head = await self.reader.readuntil(_HEAD_END)
@@ -48,13 +48,13 @@ class Connection:
         return head
 
     async def get(self, path: str) -> bytes:
-        """Send a GET, and return the body, which has a stated length."""
+        """Send a GET, and return the body, whose length is given."""
         head = (await self.ask(path)).lower()
         length = int(head.partition(b"content-length:")[2].split(b"\r\n", 1)[0])
         return await self.reader.readexactly(length)
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         self._writer.close()
 
 
@@ -72,15 +72,15 @@ class Page:
     """One open dashboard.
 
     Args:
-        port: The server's.
-        uri: Of the document that is shown.
+        port: Port of the server.
+        uri: URI of the document that is shown.
     """
 
     def __init__(self, port: int, uri: str) -> None:
         self._port = port
         self._asked = ("usage", "cache", f"document?{urlencode({'uri': uri})}")
         self.ticks = 0
-        """What the server told it, since it was opened."""
+        """Number of updates received since it was opened."""
         self.is_live = asyncio.Event()
 
     async def watch(self) -> None:
@@ -103,10 +103,10 @@ class Page:
 
 @asynccontextmanager
 async def open_pages(port: int, uri: str, count: int) -> AsyncIterator[Sequence[Page]]:
-    """Have pages open, each told of by the server already.
+    """Keep pages open, each of which has received an update already.
 
     Raises:
-        TimeoutError: One was told nothing.
+        TimeoutError: One received no update.
     """
     pages = [Page(port, uri) for _ in range(count)]
     tasks = [asyncio.create_task(page.watch()) for page in pages]
@@ -128,7 +128,7 @@ async def open_pages(port: int, uri: str, count: int) -> AsyncIterator[Sequence[
 
 @asynccontextmanager
 async def open_browser(port: int, uri: str) -> AsyncIterator[None]:
-    """Have the page open in a real Chromium, once it says that it is live."""
+    """Keep the page open in a real Chromium, once it reports that it is live."""
     from playwright.async_api import async_playwright, expect
 
     async with AsyncExitStack() as stack:

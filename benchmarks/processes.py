@@ -1,4 +1,4 @@
-"""Servers as processes: start, wait until they answer, CPU time, stop."""
+"""Server processes: start, wait until they answer, CPU time, stop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def free_port() -> int:
-    """Return a port of loopback that is free now."""
+    """Return a loopback port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -33,11 +33,11 @@ def running(
     """Run a server on one core for as long as the context lasts.
 
     Args:
-        command: What to run.
-        url: Answers once it is up, be it with a 4xx; with a 5xx it is not yet.
-        log: Where its output goes.
-        core: The core it is pinned to.
-        variables: Of its environment, beside those of this process.
+        command: Command to run.
+        url: URL that answers once the server is up, even with a 4xx; with a 5xx it is not up yet.
+        log: File for its output.
+        core: Core that it is pinned to.
+        variables: Variables added to the environment of this process.
 
     Raises:
         RuntimeError: It ended, or did not answer in time.
@@ -59,12 +59,12 @@ def running(
 
 
 def pinned(core: int) -> list[str]:
-    """Return the words that keep a command on one core."""
+    """Return the command prefix that pins a process to one core."""
     return ["taskset", "--cpu-list", str(core)]
 
 
 def cpu_s(pid: int) -> float:
-    """Return the CPU time of a process and all below it, in seconds."""
+    """Return the CPU time of a process and its descendants, in seconds."""
     return sum(_own_cpu_s(each) for each in _family(pid))
 
 

@@ -1,4 +1,4 @@
-"""The requests that all servers are compared with: one document, read in every way."""
+"""Requests that all servers are compared with: one document, read in every way."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Case(NamedTuple):
     body: str = ""
 
     def shot(self, url: str) -> wrk.Shot:
-        """Aim it at a server."""
+        """Return the request to one server."""
         return wrk.Shot(url + self.path, self.method, self.headers, self.body)
 
 
 def plant(library: Path) -> Path:
-    """Make a library of the one document; returns the document."""
+    """Create a library of the one document; return the document."""
     library.mkdir()
     document = library / "doc.md"
     document.write_text("# A document\n\n" + _LINE * (DOCUMENT_BYTES // len(_LINE)), encoding="utf-8")
@@ -40,17 +40,17 @@ def plant(library: Path) -> Path:
 
 
 def get_raw() -> Case:
-    """Ask for the file itself."""
+    """Request the file itself."""
     return Case("GET raw", "GET", PATH, {"Accept": "text/*"})
 
 
 def get_json() -> Case:
-    """Ask for the document as JSON."""
+    """Request the document as JSON."""
     return Case("GET json", "GET", PATH, {})
 
 
 def read_modern() -> Case:
-    """Ask by MCP, revision 2026-07-28."""
+    """Read by MCP, revision 2026-07-28."""
     meta = {
         "io.modelcontextprotocol/protocolVersion": MODERN,
         "io.modelcontextprotocol/clientCapabilities": {},
@@ -62,12 +62,12 @@ def read_modern() -> Case:
 
 
 def read_handshake() -> Case:
-    """Ask by MCP, revision 2025-11-25, without a session."""
+    """Read by MCP, revision 2025-11-25, without a session."""
     return Case("resources/read handshake", "POST", ENDPOINT, _posted(HANDSHAKE), _read_body({"uri": URI}))
 
 
 def call_tool() -> Case:
-    """Ask a tool for the document, revision 2025-11-25: what a client does whose model only calls tools."""
+    """Call a tool for the document, revision 2025-11-25, like a client whose model only calls tools."""
     call = {"name": "read", "arguments": {"uri": URI}}
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call})
     return Case("tools/call read", "POST", ENDPOINT, _posted(HANDSHAKE), body)

@@ -1,4 +1,4 @@
-"""The one way to measure: load a server for a while, and divide its CPU time by the requests it answered."""
+"""Common measurement: load a server for a while, and divide its CPU time by the requests it answered."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ SERVED_BY = ("choirbook", "granian", "uvloop", "msgspec")
 SETTLE_DEADLINE_S = 10.0
 SETTLE_PAUSE_S = 0.1
 IDLE_S = 0.015
-"""CPU time within a pause that still counts as idle: a tick of the kernel's clock, and no more."""
+"""CPU time within a pause that still counts as idle, in seconds: one tick of the kernel's clock."""
 
 
 class Load(NamedTuple):
-    """How servers are loaded."""
+    """Parameters of the load."""
 
     seconds: int
     connections: int
     scratch: Path
-    """A directory for the load generator's script."""
+    """Directory for the load generator's script."""
 
 
 def sample(case: Case, url: str, pid: int, load: Load) -> Sample:
-    """Run one case against one server, which has shown already that it answers well.
+    """Run one case against one server that was checked before.
 
     Raises:
         RuntimeError: Some response was not a 200.
@@ -56,7 +56,7 @@ def sample(case: Case, url: str, pid: int, load: Load) -> Sample:
 
 
 def settle(pid: int) -> None:
-    """Wait until a server is idle: requests left behind must not be worked off in another's turn."""
+    """Wait until a server is idle: leftover requests must not be processed in another's turn."""
     deadline_s = time.monotonic() + SETTLE_DEADLINE_S
     before_s = -1.0
     while (now_s := cpu_s(pid)) - before_s > IDLE_S and time.monotonic() < deadline_s:
@@ -65,7 +65,7 @@ def settle(pid: int) -> None:
 
 
 def check(case: Case, url: str, document: str) -> None:
-    """See that a server answers with the document, whole; warms its cache as well.
+    """Check that a server answers with the complete document; this also warms its cache.
 
     Raises:
         RuntimeError: It does not.
@@ -86,26 +86,27 @@ def check(case: Case, url: str, document: str) -> None:
 
 
 def text_of(body: bytes) -> str:
-    """Return the document's text in a response: raw, in Choirbook's envelope, or or in an MCP result."""
+    """Return the document's text in a response: raw, in Choirbook's envelope, or in an MCP result."""
     if not body.startswith(b"{"):
         return body.decode("utf-8")
     message = json.loads(body)
     if "content" in message:
         return str(message["content"])
     result = message.get("result", {})
-    # Of a tool, Choirbook puts a heading before the text and the bare text into the structured content.
+    # In tool results, Choirbook puts a heading before the text and the bare text into the structured
+    # content.
     structured = result.get("structuredContent") or {}
     contents = result.get("contents") or [{"text": structured.get("text", structured.get("result", ""))}]
     return str(contents[0].get("text", ""))
 
 
 def machine() -> Environment:
-    """Return what a figure depends on, of the packages that Choirbook and its floor run on."""
+    """Return the environment of the results, with the packages that Choirbook and its floor run on."""
     return environment(SERVED_BY)
 
 
 def missing() -> str:
-    """Return what this machine lacks for measuring, "" when nothing."""
+    """Return what this machine lacks for measuring, "" if nothing."""
     if not wrk.is_installed():
         return "wrk is not installed. Install it with: apt-get install wrk"
     if (os.cpu_count() or 1) <= max(SERVER_CORE, LOAD_CORE):

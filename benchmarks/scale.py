@@ -1,7 +1,7 @@
-"""Measure Choirbook on a large library: start, memory, listings, and what readers notice of mass changes.
+"""Measure Choirbook on a large library: start, memory, listings, and how mass changes affect readers.
 
-The library is generated in a temporary directory. The longest read bounds the longest block of the server's
-event loop from above. Prints a table, or JSON with the environment.
+The library is generated in a temporary directory. The longest read is an upper bound of the longest block of
+the server's event loop. Prints a table, or JSON with the environment.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ DIRECTORIES = 100
 PROSE = "A rule says when it applies, and why.\n"
 PROSE_LINES = 8
 AGE_S = 3600.0
-"""Files look this old, so that the server has no reason to wait for them to settle."""
+"""Age of the files in seconds, so that the server need not wait for them to settle."""
 
 PROBE_PAUSE_S = 0.001
 SHOW_DEADLINE_S = 60.0
 FIRST_PAGES = 20
-"""Every client asks for it, and some servers keep it ready: it is asked for more than once."""
+"""Number of requests for the first page: every client requests it, and some servers cache it."""
 
 SAMPLED = 50
-"""Of the changed files, those that are looked at for whether the change shows."""
+"""Number of changed files that are checked for the change."""
 
 _HEADERS = {
     "Content-Type": "application/json",
@@ -48,7 +48,7 @@ _HEADERS = {
 
 
 class Latency(NamedTuple):
-    """How long requests took."""
+    """Latencies of some requests."""
 
     requests: int
     p50_ms: float
@@ -57,7 +57,7 @@ class Latency(NamedTuple):
 
 
 class Started(NamedTuple):
-    """A server that answers."""
+    """A running server."""
 
     port: int
     pid: int
@@ -76,7 +76,7 @@ def text_of(number: int, edition: int) -> str:
 
 
 def plant(library: Path, files: int) -> Path:
-    """Write a library that looks old; returns it."""
+    """Write a library that looks old; return it."""
     then_s = time.time() - AGE_S
     for directory in range(DIRECTORIES):
         (library / f"team-{directory:02}").mkdir(parents=True)
@@ -107,34 +107,34 @@ def serving(library: Path, log: Path) -> Iterator[Started]:
 
 
 def worker_bytes(pid: int) -> int:
-    """Return the resident memory of a server's one worker, what it shares with its parent included."""
+    """Return the resident memory of a server's one worker, including memory shared with its parent."""
     children = [task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/children")]
     worker = "".join(children).split()[0]
     return int(Path(f"/proc/{worker}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 class Client:
-    """One keep-alive connection that times what it asks.
+    """One keep-alive connection that measures its requests.
 
     Args:
-        port: Of the server, on loopback.
+        port: Loopback port of the server.
     """
 
     def __init__(self, port: int) -> None:
         self._connection = HTTPConnection("127.0.0.1", port, timeout=30)
 
     def read(self, number: int) -> tuple[str, float]:
-        """Read a document; returns its text and the time in seconds."""
+        """Read a document; return its text and the time in seconds."""
         body, took_s = self._ask("GET", f"/mcp/resources/files/{name_of(number)}", None, {"Accept": "text/*"})
         return body.decode(), took_s
 
     def http_page(self, cursor: str | None) -> tuple[str | None, float]:
-        """Get a page of the listing; returns the next cursor and the time in seconds."""
+        """Get a page of the listing; return the next cursor and the time in seconds."""
         body, took_s = self._ask("GET", "/mcp/resources" + (f"?cursor={cursor}" if cursor else ""), None, {})
         return json.loads(body).get("nextCursor"), took_s
 
     def mcp_page(self, cursor: str | None) -> tuple[str | None, float]:
-        """Call `resources/list`; returns the next cursor and the time in seconds."""
+        """Call `resources/list`; return the next cursor and the time in seconds."""
         params = {"cursor": cursor} if cursor else {}
         message = {"jsonrpc": "2.0", "id": 1, "method": "resources/list", "params": params}
         body, took_s = self._ask("POST", ENDPOINT, json.dumps(message), _HEADERS)
@@ -152,7 +152,7 @@ class Client:
 
 
 def probe(client: Client, number: int, ended: Callable[[], bool]) -> Latency:
-    """Read one document again and again until something ended."""
+    """Read one document repeatedly until something has ended."""
     took_s: list[float] = []
     while not took_s or not ended():
         took_s.append(client.read(number)[1])
@@ -161,7 +161,7 @@ def probe(client: Client, number: int, ended: Callable[[], bool]) -> Latency:
 
 
 def latency(took_s: list[float]) -> Latency:
-    """Sum up times in seconds."""
+    """Summarize times in seconds."""
     ordered = [1e3 * each for each in sorted(took_s)]
     return Latency(len(ordered), statistics.median(ordered), ordered[int(len(ordered) * 0.95)], ordered[-1])
 
@@ -178,13 +178,13 @@ def walk(page: Callable[[str | None], tuple[str | None, float]]) -> dict[str, La
 
 
 def after(seconds: float) -> Callable[[], bool]:
-    """Return what tells whether some time is over."""
+    """Return a function that tells whether some time is over."""
     end_s = time.monotonic() + seconds
     return lambda: time.monotonic() >= end_s
 
 
 def change(client: Client, port: int, library: Path, changes: int, unchanged: int) -> dict[str, Any]:
-    """Have another process replace documents, and read one that stays until all changes show."""
+    """Replace documents in another process, and read an unchanged one until all changes show."""
     command = [*pinned(LOAD_CORE), "nice", sys.executable, "-m", "benchmarks.scale"]
     looker = Client(port)
     hidden = list(range(0, changes, max(1, changes // SAMPLED)))
@@ -245,7 +245,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def print_table(result: dict[str, Any]) -> None:
-    """Print the figures for a person."""
+    """Print the figures as text."""
     print(f"{result['files']} files; of them {result['changes']} changed")
     print(f"start to ready, one file{result['floor']['ready_s']:8.2f} s")
     print(f"start to ready, all     {result['ready_s']:8.2f} s")
@@ -265,7 +265,7 @@ def print_table(result: dict[str, Any]) -> None:
 
 
 def as_json(value: Any) -> Any:
-    """Return a result with latencies spelled out."""
+    """Return a result with latencies as plain values."""
     if isinstance(value, Latency):
         return value._asdict()
     return {key: as_json(each) for key, each in value.items()} if isinstance(value, dict) else value

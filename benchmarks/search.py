@@ -1,7 +1,7 @@
-"""Measure search over a large library: the build of the index, queries, and what reads feel of both.
+"""Measure search over a large library: index build, queries, and the effect of both on reads.
 
-The library is made of the starter library's sections, shuffled. The server has one core, so what the index
-takes is taken from the reads; the client has another. Prints a table, or JSON with the environment.
+The library consists of the starter library's sections, shuffled. The server has one core, so the index takes
+CPU time from the reads; the client has another. Prints a table, or JSON with the environment.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ IDLE_S = 2.0
 PAUSE_S = 0.01
 DEADLINE_S = 300.0
 QUESTION_SHARE = 0.5
-"""Of the queries, those that are a heading; the others are neighbouring words of a text."""
+"""Share of queries that are headings; the others are adjacent words of a text."""
 
 
 class Client:
@@ -75,7 +75,7 @@ def plant(root: Path, documents: int, size_bytes: int) -> None:
 
 
 def queries(count: int) -> list[str]:
-    """Return what a client might ask: headings, and neighbouring words of texts."""
+    """Return queries that a client might send: headings, and adjacent words of texts."""
     dice = random.Random(SEED)  # noqa: S311 - as above
     texts = sections()
     found = []
@@ -92,7 +92,7 @@ def queries(count: int) -> list[str]:
 
 @contextmanager
 def reading(port: int, path: str) -> Iterator[list[float]]:
-    """Read one resource again and again for as long as the context lasts; yields the latencies in ms."""
+    """Read one resource repeatedly for as long as the context lasts; yields the latencies in ms."""
     latencies: list[float] = []
     ended = threading.Event()
 
@@ -112,8 +112,8 @@ def reading(port: int, path: str) -> Iterator[list[float]]:
 
 
 def told(latencies_ms: list[float]) -> dict[str, float]:
-    """Summarise latencies."""
-    # During a short build there may be one read only, and one figure has no quantiles.
+    """Summarize latencies."""
+    # During a short build there may be only one read, and one value has no quantiles.
     several = latencies_ms if len(latencies_ms) > 1 else latencies_ms * 2
     cuts = statistics.quantiles(several, n=100, method="inclusive")
     return {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98], "max": max(latencies_ms)}
@@ -127,7 +127,7 @@ def rss_mib(pid: int) -> float:
 
 
 def build(client: Client) -> tuple[float, float, int]:
-    """Search until the index is complete; returns seconds to the first answer, to the end, and searches."""
+    """Search until the index is complete; return seconds to the first answer, to the end, and searches."""
     start_s = time.perf_counter()
     first_s, asked = 0.0, 0
     while time.perf_counter() - start_s < DEADLINE_S:
@@ -181,7 +181,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def print_table(result: dict[str, Any]) -> None:
-    """Print the outcome for a person."""
+    """Print the results as text."""
     print(f"{result['documents']} documents of {result['document_kib']} KiB, the server on one core")
     print(f"start to first read {result['start_to_first_read_s']:.2f} s")
     print(

@@ -1,8 +1,8 @@
-"""Measure what a miss costs: from a local disk, and from Redis. docs/adr/0007 is decided by it.
+"""Measure the cost of a miss: from a local disk, and from Redis. Basis of docs/adr/0007.
 
-Both ways are Choirbook's own, in one process, in turns: reading and rendering on a thread, and a look-up in the
-shared level with all its checks. Redis runs on this machine, so that no network is faster. Prints a table,
-or JSON with the environment.
+Both paths are Choirbook's own, in one process, in turns: reading and rendering on a thread, and a look-up
+in the shared level with all its checks. Redis runs on this machine, so that no network is faster.
+Prints a table, or JSON with the environment.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ _MAX_BYTES = 8 * 1024 * 1024
 
 
 class Cost(NamedTuple):
-    """Medians of one way to a form."""
+    """Median costs of one path to a form."""
 
     wall_us: float
     cpu_us: float
-    """Of this process, all its threads; what Redis spends comes on top."""
+    """CPU time of all threads of this process; that of Redis comes on top."""
 
 
 class Row(NamedTuple):
-    """What one form costs."""
+    """Costs of one form."""
 
     form: str
     body_bytes: int
@@ -183,7 +183,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="choirbook-shared-") as scratch:
         root = Path(scratch) / "library"
         root.mkdir()
-        # Real prose: what repeats itself compresses faster than any document does.
+        # Real prose: repetitive text compresses faster than any document does.
         prose = b"".join(path.read_bytes() for path in sorted(STARTER_LIBRARY.glob("patterns/**/*.md")))
         (root / "document.md").write_bytes((prose * (chosen.bytes // len(prose) + 1))[: chosen.bytes])
         try:

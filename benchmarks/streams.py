@@ -1,8 +1,8 @@
-"""What open streams cost: memory of each, time from an edit to its notifications, what others wait meanwhile.
+"""Measure open streams: memory of each, time from an edit to its notifications, and waits of other readers.
 
-Opens streams of `subscriptions/listen` at a `choirbook serve` of its own, all on one document, and edits it. For
-comparison, as many connections that are merely kept alive are opened at another one: what those cost is
-Granian's. A probe in a process of its own reads another document all the time. Prints a table, or JSON.
+Opens streams of `subscriptions/listen` at a `choirbook serve` of its own, all on one document, and edits
+it. For comparison, as many idle kept-alive connections are opened at another server; their cost is
+Granian's. A probe in a separate process reads another document all the time. Prints a table, or JSON.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FILES_BESIDE_CONNECTIONS = 200
 WATCHED, READ = "watched.md", "read.md"
 _UPDATED = b"resources/updated"
 _LAST = (b'"content":', b"subscriptions/acknowledged")
-"""What is in the last piece of either answer."""
+"""Text in the last piece of either answer."""
 
 
 def main() -> int:
@@ -92,14 +92,14 @@ def _server() -> Iterator[tuple[int, int, Path]]:
         ]
         url = f"http://127.0.0.1:{port}/readyz"
         with running(command, url, Path(directory) / "log", SERVER_CORE) as process:
-            # The first of everything costs imports and caches, which the others do not.
+            # The first request of each kind costs imports and caches, unlike the others.
             for ask in (_ask_for_document, _ask_for_stream):
                 _close(_open(port, ask, 2))
             yield port, _worker_of(process.pid), root / WATCHED
 
 
 def print_table(result: dict[str, Any]) -> None:
-    """Print medians for a person."""
+    """Print medians as text."""
     rounds = result["edits"]
 
     def median(key: str) -> float:
@@ -141,7 +141,7 @@ def _edit(document: Path, opened: list[socket.socket], port: int, edits: int) ->
 
 
 def _wait_for_all(selector: selectors.BaseSelector, count: int) -> list[float]:
-    """Return when each stream was told, in order."""
+    """Return the time at which each stream was notified, in order."""
     told_s: list[float] = []
     end_s = time.monotonic() + DEADLINE_S
     while len(told_s) < count:
@@ -158,7 +158,7 @@ def _wait_for_all(selector: selectors.BaseSelector, count: int) -> list[float]:
 
 @contextmanager
 def _probing(port: int) -> Iterator[Callable[[], float]]:
-    """Read a document all the time; yields what returns the longest read since it was last asked, in ms."""
+    """Read a document all the time; yields a function for the longest read since its last call, in ms."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=_probe, args=(port, theirs))
     process.start()
@@ -194,7 +194,7 @@ def _probe(port: int, orders: Connection) -> None:
 
 
 def _open(port: int, ask: Callable[[], bytes], count: int) -> list[socket.socket]:
-    """Open connections, one after the other: send a request over each and wait for what comes at once."""
+    """Open connections, one after the other: send a request over each and wait for the first data."""
     opened = []
     for _ in range(count):
         connection = socket.create_connection(("127.0.0.1", port), DEADLINE_S)

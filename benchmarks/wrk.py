@@ -11,11 +11,12 @@ from typing import NamedTuple
 from benchmarks.processes import pinned
 
 TIMEOUT_S = 20
-"""Slow peers leave some of a hundred connections waiting for seconds; that is late, not failed."""
+"""Timeout of a request in seconds: slow peers leave some of a hundred connections waiting for seconds; this
+is late, not failed."""
 
 
 class Load(NamedTuple):
-    """What one run saw."""
+    """Results of one run."""
 
     requests: int
     seconds: float
@@ -33,8 +34,8 @@ class Shot(NamedTuple):
     body: str
 
 
-# The summary in wrk's own words is rounded; the hook prints whole figures. A hook for each response
-# would cost the generator more than the request costs the server, so lengths are checked before the run.
+# The summary in wrk's own format is rounded; the hook prints exact figures. A hook for each response would
+# cost the generator more than the request costs the server, so lengths are checked before the run.
 _SCRIPT = """
 wrk.method = "{method}"
 wrk.body = {body}
@@ -50,7 +51,7 @@ _RESULT = re.compile(r"RESULT (\d+) (\d+) (\d+) (\d+) (\d+) (\d+)")
 
 
 def is_installed() -> bool:
-    """Tell whether `wrk` is there."""
+    """Return whether `wrk` is installed."""
     return shutil.which("wrk") is not None
 
 
@@ -59,10 +60,10 @@ def shoot(shot: Shot, seconds: int, connections: int, core: int, scratch: Path) 
 
     Args:
         shot: The request.
-        seconds: For how long.
-        connections: How many at once.
-        core: The core that `wrk` is pinned to.
-        scratch: A directory for its script.
+        seconds: Duration.
+        connections: Number of concurrent connections.
+        core: Core that `wrk` is pinned to.
+        scratch: Directory for its script.
 
     Raises:
         RuntimeError: Some response was not a 200.

@@ -21,23 +21,23 @@ MOST = 50
 
 
 class RecentArguments(Arguments, frozen=True):
-    """What a client may say; it is decoded and checked before the tool is called."""
+    """Arguments of a call; they are decoded and checked before the tool is called."""
 
     count: Annotated[int, described("How many documents.", minimum=1, maximum=MOST)] = 10
 
 
 class Recent(msgspec.Struct, frozen=True):
-    """What it gets, beside the text for the model."""
+    """Result of a call, beside the text for the model."""
 
     uris: list[str]
 
 
 def recent_tool(library: Library) -> Tool:
-    """Make the tool."""
+    """Create the tool."""
 
     def call(arguments: RecentArguments, era: Era) -> Outcome:
         if not 1 <= arguments.count <= MOST:
-            # The model gets to see this, and can do better.
+            # The model sees this message, and can correct its call.
             raise InvalidParams(f"count is {arguments.count}. It must be from 1 to {MOST}.")
         catalog = library.catalog
         infos = sorted(catalog.page(None, len(catalog)).infos, key=lambda info: -info.modified_ns)

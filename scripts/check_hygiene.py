@@ -1,7 +1,7 @@
-"""Check that no file of the project holds what belongs to one machine.
+"""Check that the project's files contain nothing specific to one machine.
 
-That is: a host or a path of its own in the files that pin versions, an absolute path of somebody's home or
-work directory, or tabs and trailing spaces in Python files. Prints `file:line`, and exits with 1 on a find.
+That is: a host or a path in the files that pin versions, an absolute path of a home or work directory, or
+tabs and trailing spaces in Python files. Prints `file:line`, and exits with 1 if it finds any.
 """
 
 import re
@@ -17,7 +17,7 @@ HOST = re.compile(r"://|file:|\s@\s|--(index-url|extra-index-url|find-links|trus
 PLACE = re.compile(r"(?<![\w.}])/(root|home|work|tmp/pytest)(/|-of-)")
 SPACES = re.compile(r"\t|[ \t]+$")
 
-CONTEXT = 60  # characters shown on either side of a find
+CONTEXT = 60  # characters shown on either side of a match
 
 
 def project_files() -> list[str]:

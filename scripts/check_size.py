@@ -1,7 +1,7 @@
-"""Check that modules and functions stay small enough to be read at one sitting.
+"""Check that modules and functions are small enough to be read at one sitting.
 
-Counts lines from `def` to the end of the body, the docstring left out. Prints what is too long as
-`file:line`, and exits with 1 if anything is.
+Counts lines from `def` to the end of the body, without the docstring. Prints `file:line` of those that are
+too long, and exits with 1 if there are any.
 """
 
 import ast
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 MAX_MODULE_LINES = 500
 MAX_FUNCTION_LINES = 80
-MEDIAN_FUNCTION_LINES = 10  # the median stays below
+MEDIAN_FUNCTION_LINES = 10  # the median must stay below
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -1,7 +1,7 @@
-"""Make deploy/grafana/dashboards/choirbook.json: `task docs:dashboard`.
+"""Generate deploy/grafana/dashboards/choirbook.json: `task docs:dashboard`.
 
-Import it into Grafana, or have it provisioned by the files beside it. It asks for its data source, and for
-which jobs and instances to show.
+Import it into Grafana, or let the files beside it provision it. It has variables for its data source, and for
+the jobs and instances to show.
 """
 
 import json
@@ -14,7 +14,7 @@ from scripts.grafana_panels import ROWS, Panel
 DASHBOARD = Path(__file__).resolve().parent.parent / "deploy" / "grafana" / "dashboards" / "choirbook.json"
 
 SCHEMA_VERSION = 39
-"""Of Grafana 11, and newer ones read it."""
+"""Schema version of Grafana 11; newer ones read it too."""
 
 COLUMNS = 24
 ROW_HEIGHT = 1
@@ -68,7 +68,7 @@ def _variables() -> list[dict[str, Any]]:
 
 
 def _laid_out() -> Iterator[dict[str, Any]]:
-    """Place panels from left to right, and in the next line where one does not fit."""
+    """Place panels from left to right, and on the next line if one does not fit."""
     top = 0
     for title, panels in ROWS.items():
         place = {"h": ROW_HEIGHT, "w": COLUMNS, "x": 0, "y": top}

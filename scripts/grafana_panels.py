@@ -1,4 +1,4 @@
-"""The panels of the dashboard for Grafana: what each shows, and the query that it asks. Pure values."""
+"""Panels of the Grafana dashboard: titles, descriptions and queries. Pure values."""
 
 from typing import NamedTuple
 
@@ -15,14 +15,14 @@ WITH_REDIS = "Only with --redis."
 
 
 class Query(NamedTuple):
-    """One query, and what its curves are called."""
+    """One query, and the name of its curves."""
 
     expr: str
     legend: str = ""
 
     @property
     def has_exemplars(self) -> bool:
-        """Whether what it asks for names traces; see docs/tracing.md."""
+        """Whether its metric has exemplars; see docs/tracing.md."""
         return any(f"{histogram}_bucket{{" in self.expr for histogram in EXEMPLIFIED)
 
 
@@ -39,7 +39,7 @@ class Panel(NamedTuple):
 
 
 def rate(metric: str, by: str = "", more: str = "") -> str:
-    """Return the query for how fast a counter grows, by labels, of what `more` selects."""
+    """Return the query for the rate of a counter, by labels, filtered by `more`."""
     selector = ",".join(part for part in (OF_THESE, more) if part)
     return f"sum by ({by}) (rate({metric}{{{selector}}}[$__rate_interval]))"
 
@@ -56,12 +56,12 @@ def gauge(metric: str, by: str = "", of: str = "sum") -> str:
 
 
 def or_none(expr: str, label: str) -> str:
-    """Return the query with a zero for when nothing of the kind has happened yet."""
+    """Return the query with a zero as long as no such event has occurred."""
     return f'{expr} or label_replace(vector(0), "{label}", "none", "", "")'
 
 
 def stat(title: str, about: str, unit: str, expr: str) -> Panel:
-    """Make a panel of one figure."""
+    """Create a panel of one figure."""
     return Panel(title, about, unit, (Query(expr),), "stat", 4, STAT_HEIGHT)
 
 

@@ -79,7 +79,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True)
 def no_blocking_call(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Fail a test in which Choirbook blocks the event loop; what the test itself does there is its business."""
+    """Fail a test in which Choirbook blocks the event loop; the test itself may block it."""
     if not asyncio.iscoroutinefunction(getattr(request.node, "obj", None)):
         yield
         return

@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md and the hooks for commits name is there and runs."""
+"""Files and commands named in CONTRIBUTING.md and the commit hooks exist and run."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Choirbook beside what a team could use instead: the same document, the same load, by turns."""
+"""Choirbook beside alternatives that a team could use: the same document, the same load, in turns."""

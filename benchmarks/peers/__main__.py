@@ -1,6 +1,6 @@
-"""Compare Choirbook with other servers of the same document: CPU per request, and latency of a closed loop.
+"""Compare Choirbook with other servers of the same document: CPU per request, closed-loop latency.
 
-All take turns on one core, `wrk` has another; so ratios hold where absolute figures do not.
+All take turns on one core, `wrk` has another; so ratios are stable even if absolute figures are not.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Take turns: every round loads each server once, for each kind of request, while the others are idle."""
+"""Measurement in turns: every round loads each server once per kind of request; the others are idle."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WARM_UP_S = 1
 
 
 class Options(NamedTuple):
-    """How to measure."""
+    """Options of a measurement."""
 
     rounds: int
     seconds: int
@@ -39,9 +39,9 @@ class Measuring:
     """One run.
 
     Args:
-        peers: What is compared.
+        peers: Servers to compare.
         options: See `Options`.
-        say: Told what is done next.
+        say: Called with a description of the next step.
     """
 
     def __init__(self, peers: Sequence[Peer], options: Options, say: Callable[[str], None]) -> None:
@@ -52,7 +52,7 @@ class Measuring:
         self._samples: dict[tuple[str, str], list[Sample]] = {}
 
     def run(self) -> Comparison:
-        """Measure; an interrupt keeps the rounds that are whole, marked partial."""
+        """Measure; an interrupt keeps the complete rounds, marked partial."""
         started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         here = machine()
         is_partial = False
@@ -115,7 +115,7 @@ class Measuring:
                     self._take(server, case, load)
 
     def _answers(self, server: _Running, case: Case, text: str) -> bool:
-        """Tell whether a server answers with the document; one that does not is not compared."""
+        """Return whether a server answers with the document; otherwise it is not compared."""
         try:
             check(case, server.url, text)
         except RuntimeError as error:
@@ -125,7 +125,7 @@ class Measuring:
         return True
 
     def _warm(self, server: _Running, case: Case, load: Load) -> bool:
-        """Load a server without counting: V8 and caches need it. Tells whether it bore it."""
+        """Load a server without counting, as V8 and caches need it; return whether it survived."""
         self._say(f"{case.name}: warming up {server.peer.name}")
         return self._sample(server, case, load) is not None
 
@@ -143,11 +143,11 @@ class Measuring:
 
 
 def _short(error: RuntimeError) -> str:
-    """Return the last line of what a server said, which names the reason."""
+    """Return the last line of a server's error, which names the reason."""
     lines = str(error).strip().splitlines()
     return lines[-1][:300] if lines else type(error).__name__
 
 
 def interrupt_on_sigterm() -> None:
-    """Let a supervisor's SIGTERM end a run as Ctrl-C does."""
+    """Treat a supervisor's SIGTERM like Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""The document on FastMCP: stateless, JSON answers, under Uvicorn.
+"""The document served by FastMCP: stateless, JSON answers, under Uvicorn.
 
 Run as `serve_fastmcp.py PORT DOCUMENT`.
 """

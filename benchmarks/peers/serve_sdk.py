@@ -1,7 +1,7 @@
-"""The document on the official Python SDK's `MCPServer`: stateless, JSON answers, under Uvicorn.
+"""The document served by the official Python SDK's `MCPServer`: stateless, JSON answers, under Uvicorn.
 
-Run as `serve_sdk.py PORT DOCUMENT [LOG_LEVEL]`. Without a level it is the SDK's own, at which it writes a
-line for each request of the handshake era; with WARNING it writes none.
+Run as `serve_sdk.py PORT DOCUMENT [LOG_LEVEL]`. The default level is the SDK's own, at which it writes a line
+for each request of the handshake era; with WARNING it writes none.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""The document on the official Python SDK's low-level server, the leanest that the SDK can be.
+"""The document served by the official Python SDK's low-level server, the leanest that the SDK can be.
 
 Stateless, JSON answers, under Uvicorn. Run as `serve_sdk_lowlevel.py PORT DOCUMENT`.
 """

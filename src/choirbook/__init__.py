@@ -19,7 +19,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name on first use, so that `import choirbook` stays cheap for the command line."""
+    """Import a public name on first use, so that `import choirbook` stays fast for the command line."""
     if name not in _HOMES:
         msg = f"module 'choirbook' has no attribute {name!r}"
         raise AttributeError(msg)

@@ -1,6 +1,6 @@
-"""The composition root: settings -> objects -> one app.
+"""Composition root: settings -> objects -> one app.
 
-Nothing else makes collaborators, but for `composing`, which has what takes more than a line.
+Nothing else creates collaborators, except `composing`, which holds the parts that take more than a line.
 """
 
 from __future__ import annotations
@@ -49,24 +49,24 @@ from choirbook.workers.rpc import Neighbours
 __all__ = ["IO_THREADS", "Application", "FeatureMaker", "ToolMaker", "create_app"]
 
 IO_THREADS = 4
-"""Reads of a cold library are bound by the disk or, from the page cache, by one core."""
+"""Number of I/O threads: reads of a cold library are limited by the disk or, if cached, by one core."""
 
 NEIGHBOURS = "neighbours"
 """Where in the directory of a server's workers they call each other."""
 
 
 class Application:
-    """One library, served. The same object is an RSGI and an ASGI app.
+    """One served library. The same object is an RSGI and an ASGI app.
 
     Args:
         settings: See `Settings`.
-        source: The library's source.
-        catalog: Its catalog; when it is filled already, the app is ready at once.
-        cells: Where metrics go, shared with the other workers.
-        writer: Where log lines go.
-        shared: A directory of this server's workers alone; None where there is one process only.
-        admin: Listens for admin calls, see `PlainServer`; None for none.
-        tools: Read-only tools beside Choirbook's own, also where those are switched off.
+        source: Source of the library.
+        catalog: Catalog of the library; if it is filled already, the app is ready at once.
+        cells: Metrics cells, shared with the other workers.
+        writer: Writes log lines.
+        shared: Directory shared by the workers of this server; None if there is one process only.
+        admin: Listens for admin calls, see `PlainServer`; None for no admin surface.
+        tools: Read-only tools in addition to Choirbook's own, offered even if those are disabled.
         features: Further parts of the protocol.
     """
 
@@ -92,14 +92,14 @@ class Application:
         level = make_shared_level(settings, catalog.rules.name, stamp)
         self.library = library = make_library(settings, source, catalog, threads, stamp, level)
         self.sharing = Sharing(library, level.feed, source) if level is not None else None
-        """Tells other hosts what changed; None without Redis."""
+        """Propagates changes to other hosts; None without Redis."""
         self.usage = make_usage_ledger(settings, catalog, shared)
-        """What is read, and by whom."""
+        """Record of reads by document and client."""
         self._telemetry = telemetry = Telemetry(
             settings, __version__, library, self.usage, threads, cells, writer
         )
         self.record = telemetry.record
-        """Take note of a response that was sent; see `Observer.record`."""
+        """Record a response that was sent; see `Observer.record`."""
         observer = telemetry.observer
         self.search = Search(library, source, observer.record_search, self.usage.note_empty_search)
         self._preloading = Preloading(library, observer.flush)
@@ -134,20 +134,20 @@ class Application:
         )
         self.respond, self.calls = telemetry.watch_answers(self._router, self.dispatcher)
         self.tracing = telemetry.tracing
-        """Where `OTEL_*` asks for traces; None where it does not."""
+        """Tracing, if enabled by `OTEL_*`; otherwise None."""
 
         self._crowding, admit = make_crowding(settings, peers, shares), make_admission(peers, shares)
         limits = (settings.max_body_bytes, settings.body_timeout_s, settings.stall_s, admit)
-        # Granian takes the attribute as it is; a method here would add a coroutine to every request.
+        # Granian uses the attribute as it is; a method here would add a coroutine to every request.
         rsgi = RsgiServer(self.respond, self.record, *limits, self._router.share)
         self.__rsgi__ = rsgi.serve
         self.begin = rsgi.begin
-        """See `RsgiServer.begin`; `choirbook serve` has Granian's requests come this way."""
+        """See `RsgiServer.begin`; `choirbook serve` makes Granian call it for each request."""
         self._asgi = AsgiServer(self.respond, self.record, self.start, self.stop, *limits, self._router.share)
         self._stop_watch = StopWatch(rsgi.leave, self._end_streams)
 
     async def start(self) -> None:
-        """Bring the app up on the running event loop; again and again does no harm."""
+        """Start the app on the running event loop; repeated calls have no effect."""
         if self._is_up:
             return
         self._is_up = True
@@ -170,7 +170,7 @@ class Application:
             self._dashboard.live.start()
 
     async def stop(self) -> None:
-        """Bring it down: end the streams and tasks, write out the log."""
+        """Stop the app: end streams and tasks, flush the log."""
         self._stop_watch.stop()
         self._crowding.stop()
         self._end_streams()
@@ -193,7 +193,7 @@ class Application:
 
     @asynccontextmanager
     async def lifespan(self, _: object = None) -> AsyncIterator[None]:
-        """Keep the app up for as long as the context lasts; fits `FastAPI(lifespan=app.lifespan)`."""
+        """Keep the app running for as long as the context lasts; fits `FastAPI(lifespan=app.lifespan)`."""
         await self.start()
         try:
             yield
@@ -219,16 +219,16 @@ class Application:
         await self._asgi(scope, receive, send)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Bring the app up before Granian accepts requests."""
+        """Start the app before Granian accepts requests."""
         loop.run_until_complete(self.start())
         # Not in `start`: under another server the connections of the process are not all of this app.
         loop.run_until_complete(self._begin_crowding())
-        # What is there now stays: the collector need not look at it again and again.
+        # Objects that exist now live as long as the process: exclude them from garbage collection.
         gc.collect()
         gc.freeze()
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Bring it down after Granian has answered the last request."""
+        """Stop the app after Granian has answered the last request."""
         loop.run_until_complete(self.stop())
 
 
@@ -238,18 +238,18 @@ def create_app(
     tools: Sequence[ToolMaker] = (),
     features: Sequence[FeatureMaker] = (),
 ) -> Application:
-    """Make the app of a library.
+    """Create the app of a library.
 
     Args:
-        settings: The defaults when None.
-        tools: Read-only tools of your own beside Choirbook's, as in `examples/own_tool.py`.
+        settings: Settings; the defaults if None.
+        tools: Your own read-only tools in addition to Choirbook's, as in `examples/own_tool.py`.
         features: Further parts of the protocol.
 
     Raises:
         InvalidLibrary: The library's directory or rules cannot be used.
-        InvalidSettings: The usage file cannot be where it should.
-        ExtraMissing: Redis is asked for, and its client library is not installed.
-        ValueError: A tool's name is taken, or a client could not use its definition.
+        InvalidSettings: The usage file cannot be created at the configured place.
+        ExtraMissing: Redis is configured, but its client library is not installed.
+        ValueError: A tool's name is taken, or clients could not use its definition.
     """
     settings = settings or Settings()
     require_place(settings.usage)

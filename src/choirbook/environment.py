@@ -1,6 +1,6 @@
-"""Environment variables as settings: files that hold some, and names that no setting has.
+"""Environment variables as settings: environment files, and checks for unknown names.
 
-Called by `settings.load` only. Knows no setting; reads a file only when it was named on the command line.
+Called by `settings.load` only. Knows no settings; reads a file only if it was named on the command line.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from choirbook.text.former_name import former
 from choirbook.text.suggestions import similar_name
 
 PREFIX = "CHOIRBOOK_"
-"""Variables with this prefix are settings of this product, so an unknown one is a mistake."""
+"""Prefix of this product's variables; an unknown name with it is a mistake."""
 
 _SERVICE_LINK = re.compile(rf"{PREFIX}(\w+_)?(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP|SCTP)\w*)?)\Z")
 """Variables that Kubernetes and `docker --link` set for a service called `choirbook` or `choirbook-x`."""
 
 _LINKED_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
-"""The value of those that end with `_PORT`."""
+"""Value of those variables that end with `_PORT`."""
 
 
 def read_env_file(path: Path) -> dict[str, str]:
     """Read a file of `NAME=value` lines.
 
-    Quotes, comments and `export` are understood as by python-dotenv. `${NAME}` is not replaced: whoever
-    writes the file must not be able to read the environment of whoever starts the server.
+    Quotes, comments and `export` are handled as by python-dotenv. `${NAME}` is not replaced: whoever writes
+    the file must not be able to read the environment of whoever starts the server.
 
     Args:
         path: The file.
@@ -48,7 +48,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     values: dict[str, str] = {}
     for binding in bindings:
         if binding.error or (binding.key is not None and binding.value is None):
-            # The line is not quoted: it may hold a secret.
+            # The line is not quoted in the message: it may hold a secret.
             raise InvalidSettings(
                 f"Line {binding.original.line} of the environment file {path} is not NAME=value. Correct it."
             )
@@ -58,11 +58,11 @@ def read_env_file(path: Path) -> dict[str, str]:
 
 
 def refuse_unknown(variables: Mapping[str, str], known: Collection[str], where: str) -> None:
-    """Refuse variables that have the prefix of this product but set nothing.
+    """Reject variables that have the prefix of this product but set nothing.
 
     Args:
-        variables: What is set.
-        known: The names that set something.
+        variables: Variables that are set.
+        known: Names of the known variables.
         where: Where they are set, for the message.
 
     Raises:
@@ -102,7 +102,7 @@ def refuse_former(variables: Mapping[str, str], known: Collection[str], where: s
 
 
 def explain(name: str, value: str) -> str:
-    """Return advice on a value that cannot be used, with a leading blank; empty where there is none."""
+    """Return advice on an invalid value, with a leading space; empty if there is none."""
     if _is_service_link(name, value):
         return (
             " Kubernetes sets this variable for a service of that name: "
@@ -118,7 +118,7 @@ def _is_service_link(name: str, value: str) -> bool:
 
 
 def _suggestion(name: str, known: Collection[str]) -> str:
-    # Without the prefix, which would make any two names alike.
+    # Compared without the prefix, which would make any two names similar.
     whole = {each.removeprefix(PREFIX): each for each in sorted(known)}
     found = similar_name(name.removeprefix(PREFIX), whole)
     return "" if found is None else f"Did you mean {whole[found]}? "

@@ -1,20 +1,20 @@
-"""Every error that Choirbook raises on purpose, and what each one means to a client.
+"""Errors that Choirbook raises on purpose, and their status and code for clients.
 
 The tree::
 
     ChoirbookError
-    ├── StartupError            what stops a start; the command line exits with `exit_code`
+    ├── StartupError            prevents a start; the command line exits with `exit_code`
     │   ├── InvalidSettings
     │   ├── InvalidLibrary
     │   ├── AddressUnavailable
     │   └── ExtraMissing
-    ├── CommandError            why a command that asks a running server ends; it exits with `exit_code`
+    ├── CommandError            a command to a running server failed; it exits with `exit_code`
     │   ├── CallRefused
     │   ├── ServerUnreachable
     │   ├── TokenRefused
     │   ├── NotChoirbook
     │   └── CrewIncomplete
-    └── RequestError            what a client is told; one row each in `TABLE`
+    └── RequestError            reported to a client; one row each in `TABLE`
         ├── InvalidUri, ResourceNotFound, SectionNotFound, ResourceUnreadable, NotReady
         ├── InvalidParams, InvalidCursor, SearchUnavailable
         ├── ParseFailed, InvalidRequest, MethodNotFound
@@ -33,7 +33,7 @@ from typing import Any, ClassVar, NamedTuple
 
 
 class Era(StrEnum):
-    """The two families of MCP revisions. A `StrEnum`, as its hash is made in C: tables are keyed by it."""
+    """Family of MCP revisions. A `StrEnum`, as its hash is computed in C: tables are keyed by it."""
 
     HANDSHAKE = "handshake"
     MODERN = "modern"
@@ -43,7 +43,7 @@ class ChoirbookError(Exception):
     """Root of the tree."""
 
     exit_code: ClassVar[int] = 1
-    """Of a command that ends with it."""
+    """Exit code of a command that ends with this error."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -51,7 +51,7 @@ class ChoirbookError(Exception):
 
 
 class StartupError(ChoirbookError):
-    """Something that must be put right before Choirbook can start."""
+    """A condition that must be fixed before Choirbook can start."""
 
     exit_code: ClassVar[int] = 2
 
@@ -77,44 +77,44 @@ class ExtraMissing(StartupError):
 
 
 class CommandError(ChoirbookError):
-    """A command asked a running server, and did not get what it wanted."""
+    """Failure of a command that called a running server."""
 
 
 class CallRefused(CommandError):
-    """The server does not do what it was asked, and says why."""
+    """The server refuses the call, and says why."""
 
 
 class ServerUnreachable(CommandError):
-    """Nobody answers where the server should."""
+    """No server answers at the address."""
 
     exit_code = 3
 
 
 class TokenRefused(CommandError):
-    """The server wants another token."""
+    """The server requires a different token."""
 
     exit_code = 4
 
 
 class NotChoirbook(CommandError):
-    """Somebody else answers there."""
+    """Another program answers at the address."""
 
     exit_code = 5
 
 
 class CrewIncomplete(CommandError):
-    """It was done, but not by all of the server's workers, or not to the end."""
+    """The call succeeded, but not in all of the server's workers, or not completely."""
 
     exit_code = 7
 
 
 class RequestError(ChoirbookError):
-    """Something that a client is told about.
+    """An error that is reported to a client.
 
     Args:
         message: What was wrong, where, and what to do.
-        data: Members that go beside the message: of the JSON-RPC error's `data`, and of the
-            problem details of RFC 9457.
+        data: Members to send with the message: of the JSON-RPC error's `data`, and of the problem details of
+            RFC 9457.
     """
 
     def __init__(self, message: str, data: dict[str, Any] | None = None) -> None:
@@ -135,11 +135,11 @@ class SectionNotFound(RequestError):
 
 
 class ResourceUnreadable(RequestError):
-    """The document is there, but its bytes could not be had."""
+    """The document exists, but its bytes could not be read."""
 
 
 class NotReady(RequestError):
-    """The first scan of the library has not ended yet."""
+    """The first scan of the library is not complete yet."""
 
 
 class InvalidParams(RequestError):
@@ -147,11 +147,11 @@ class InvalidParams(RequestError):
 
 
 class InvalidCursor(InvalidParams):
-    """A cursor that this server did not make."""
+    """A cursor that this server did not issue."""
 
 
 class SearchUnavailable(RequestError):
-    """A search that cannot be done now: too many wait, or the engine is not there."""
+    """A search that cannot run now: too many are queued, or the search engine is missing."""
 
 
 class ParseFailed(RequestError):
@@ -179,27 +179,27 @@ class UnsupportedVersion(RequestError):
 
 
 class CapabilityMissing(RequestError):
-    """The client did not declare what the request needs; `data["requiredCapabilities"]` says what that is."""
+    """The client did not declare a required capability; `data["requiredCapabilities"]` lists it."""
 
 
 class SessionNotFound(RequestError):
-    """A session id that was never given out, or has ended (handshake era)."""
+    """A session id that was never issued, or has ended (handshake era)."""
 
 
 class StreamTaken(RequestError):
-    """The session's stream is open already (handshake era)."""
+    """The session already has an open stream (handshake era)."""
 
 
 class Overloaded(RequestError):
-    """As many streams are open, or as many reads wait, as this worker holds."""
+    """The worker has reached its limit of open streams or of queued reads."""
 
 
 class ShareTaken(RequestError):
-    """The client's address holds as much of what is meant for everyone as one address may."""
+    """The client's address has reached its share of a common limit."""
 
 
 def exhausted() -> Overloaded:
-    """Make the error for what needs a descriptor when none is left."""
+    """Create the error for a request that needs a file descriptor when none is left."""
     return Overloaded(
         "The server has no free file descriptor for this request. Cached documents are still served; try "
         "again later."
@@ -207,11 +207,11 @@ def exhausted() -> Overloaded:
 
 
 class BatchTooLarge(RequestError):
-    """The replies to a batch are longer together than they may be."""
+    """The replies to a batch exceed the limit together."""
 
 
 class Unauthenticated(RequestError):
-    """A call of the admin surface without its token, or with another one."""
+    """A call of the admin surface without its token, or with a wrong one."""
 
 
 class MethodNotAllowed(RequestError):
@@ -247,11 +247,11 @@ class RangeNotSatisfiable(RequestError):
 
 
 class Outcome(NamedTuple):
-    """What one error is on each surface."""
+    """Status and codes of one error on each surface."""
 
     title: str
     http: int
-    """Status on the resource routes."""
+    """HTTP status on the resource routes."""
     handshake: tuple[int, int]
     """(HTTP status, JSON-RPC code) at /mcp, revisions up to 2025-11-25."""
     modern: tuple[int, int]
@@ -295,7 +295,7 @@ TABLE: dict[type[RequestError], Outcome] = {
 
 
 def http_status(error: RequestError) -> int:
-    """Return the status that the resource routes answer with."""
+    """Return the HTTP status of an error on the resource routes."""
     return TABLE[type(error)].http
 
 

@@ -22,7 +22,7 @@ Header = tuple[str, str]
 
 
 class Form(StrEnum):
-    """A ready-to-send shape of a resource. A `StrEnum` because its hash is made once, in C."""
+    """A ready-to-send shape of a resource. A `StrEnum` because its hash is computed once, in C."""
 
     RAW = "raw"
     RAW_GZIP = "raw+gzip"
@@ -40,7 +40,7 @@ class Form(StrEnum):
 
 
 class ServedFrom(StrEnum):
-    """Where the bytes of a reading came from; the values are those of the `X-Cache` header."""
+    """Origin of the bytes of a reading; the values are those of the `X-Cache` header."""
 
     HIT = "hit"
     SHARED = "shared"
@@ -49,34 +49,34 @@ class ServedFrom(StrEnum):
 
 
 X_CACHE: dict[ServedFrom, Header] = {origin: ("x-cache", origin.value) for origin in ServedFrom}
-"""The header by which every answered read says where its bytes came from."""
+"""Response header of every answered read, with the origin of its bytes."""
 
 
 class ResourceInfo(msgspec.Struct, frozen=True, gc=False):
-    """What the catalog knows of one URI.
+    """Catalog entry of one URI.
 
-    An alias has an info of its own, whose `uri` is the alias and whose `canonical_uri` is the
-    resource's; otherwise the two are equal.
+    An alias has an info of its own, whose `uri` is the alias and whose `canonical_uri` is the resource's;
+    otherwise the two are equal.
     """
 
     uri: str
     canonical_uri: str
     path: str
-    """Relative to the library's root, with `/`. For the source and the log only, never for a client."""
+    """Path relative to the library's root, with `/`. For the source and the log only, never for a client."""
     name: str
     title: str
     description: str
     type: str
     media_type: str
     size: int
-    """Bytes of the document itself."""
+    """Size of the document itself, in bytes."""
     modified_ns: int
     """Unix time of the last change, in nanoseconds."""
     version: Version
 
     @property
     def tokens(self) -> int:
-        """About how many tokens of a model's context it takes."""
+        """Estimated number of tokens in a model's context."""
         return estimate_tokens(self.size)
 
 
@@ -84,12 +84,12 @@ class Section(msgspec.Struct, frozen=True, gc=False):
     """An addressable part of one version of a document; offsets are in bytes."""
 
     slug: str
-    """Unique in the document."""
+    """Identifier, unique in the document."""
     title: str
     level: int
-    """1 is the highest."""
+    """Heading level; 1 is the highest."""
     heading_path: tuple[str, ...]
-    """Titles of the sections it lies in, the highest first, and its own."""
+    """Titles of the enclosing sections, the highest first, followed by its own."""
     start: int
     end: int
 
@@ -100,25 +100,25 @@ class Section(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def tokens(self) -> int:
-        """About how many tokens of a model's context it takes."""
+        """Estimated number of tokens in a model's context."""
         return estimate_tokens(self.size_bytes)
 
 
 class SectionInfo(ResourceInfo, frozen=True, gc=False):
-    """What is known of a section's URI: `ResourceInfo` with the section's own title, description and size.
+    """Entry of a section's URI: `ResourceInfo` with the section's own title, description and size.
 
-    Until the document has been parsed the URI holds what the client asked for, and `section` is None.
+    Until the document has been parsed the URI holds the client's text, and `section` is None.
     """
 
     document: ResourceInfo
-    """The whole document, under the URI or alias that the client used."""
+    """The complete document, under the URI or alias that the client used."""
     wanted: str
     """The section as the client named it; its slug once it is known."""
     section: Section | None = None
 
 
 class SourceEntry(msgspec.Struct, frozen=True, gc=False):
-    """One document as a listing of the source shows it."""
+    """One document as listed by the source."""
 
     path: str
     version: Version
@@ -134,7 +134,7 @@ class SourceProblem(msgspec.Struct, frozen=True):
 
 
 class Content(msgspec.Struct, frozen=True, gc=False):
-    """The whole of one document, read through one descriptor."""
+    """Complete bytes of one document, read through one descriptor."""
 
     data: bytes
     entry: SourceEntry
@@ -145,24 +145,24 @@ class Representation(msgspec.Struct, frozen=True, gc=False):
 
     body: bytes
     etag: str
-    """Strong validator, quoted, of this very form (RFC 9110, section 8.8.3)."""
+    """Strong validator, quoted, of exactly this form (RFC 9110, section 8.8.3)."""
     headers: list[Header]
-    """Ready response headers; empty in the MCP forms. Shared by all readers, never changed."""
+    """Complete response headers; empty in the MCP forms. Shared by all readers, never changed."""
     digest: str
     """SHA-256 of the document's own bytes, in hexadecimal."""
     hit_headers: list[Header]
-    """`headers` and `X-Cache: hit`, made once as nearly all reads are hits."""
+    """`headers` and `X-Cache: hit`, built in advance as nearly all reads are hits."""
 
 
 class StageName(StrEnum):
-    """What a read that is no hit is made of."""
+    """Stages of a read that misses the cache."""
 
     CACHE_MEMORY = "cache.memory"
-    """The look-up in memory that found nothing."""
+    """Look-up in memory that found nothing."""
     OUTLINE = "outline"
-    """Finding out where the section is that was asked for."""
+    """Finding the requested section in the document."""
     CACHE_SHARED = "cache.shared"
-    """Asking Redis, and waiting there for another process that loads the same."""
+    """Asking Redis, and waiting there for another process that loads the same form."""
     QUEUE = "queue"
     """Waiting for a thread."""
     SOURCE_READ = "source.read"
@@ -172,12 +172,12 @@ class StageName(StrEnum):
 
 
 class Stage(msgspec.Struct, frozen=True, gc=False):
-    """One part of the time that a read took."""
+    """One stage of a read, with its time."""
 
     name: str
-    """One of `StageName`."""
+    """Name of the stage, one of `StageName`."""
     start_s: float
-    """Of the monotonic clock."""
+    """Start, in seconds of the monotonic clock."""
     duration_s: float
 
 
@@ -185,25 +185,25 @@ def stage_since(name: StageName, start_s: float) -> Stage:
     """Return a stage that ends now.
 
     Args:
-        name: What was done.
-        start_s: When it began, of the monotonic clock.
+        name: Name of the stage.
+        start_s: Start, in seconds of the monotonic clock.
     """
     return Stage(name, start_s, monotonic() - start_s)
 
 
 class Reading(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """What a read returns. Hits of one cached form are one object, by which observers put them together."""
+    """Result of a read. Hits of one cached form are the same object, by which observers group them."""
 
     info: ResourceInfo
     representation: Representation
     served_from: ServedFrom
     stages: tuple[Stage, ...] = ()
-    """What was done for it, in order; nothing for a hit. The first is this reader's own look-up; a load that
-    several readers waited for is told to each of them, and may have begun before some of them came."""
+    """Stages of the read, in order; empty for a hit. The first is this reader's own look-up; a load shared by
+    several readers is reported to each of them, and may have begun before some of them arrived."""
 
 
 class Change(msgspec.Struct, frozen=True):
-    """What one refresh of the catalog changed, as canonical URIs."""
+    """Change of the catalog by one refresh, as canonical URIs."""
 
     generation: int
     added: tuple[str, ...] = ()
@@ -212,10 +212,10 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Invalidation(msgspec.Struct, frozen=True):
-    """What caches are to forget: one resource, those of a type, or with neither all."""
+    """Scope of an invalidation: one resource, all of a type, or with neither all resources."""
 
     uri: str | None = None
-    """Canonical."""
+    """Canonical URI."""
     type: str | None = None
 
 
@@ -224,49 +224,49 @@ class SourceError(Exception):
 
 
 class SourceExhausted(SourceError):
-    """A document could not be read because no descriptor is left: it says nothing about the document."""
+    """A document could not be read because no descriptor is left; says nothing about the document."""
 
 
 class SourceGone(SourceError):
-    """The document is not there (any more)."""
+    """The document does not exist (any more)."""
 
 
 class SourceMisruled(SourceError):
-    """Rules of the source's own cannot be used, and none are in force; the text is for clients too."""
+    """The source's own rules cannot be used, and none are in force; the text is fit for clients too."""
 
 
 class SourceChanged(SourceError):
-    """The document is being written, or is not of the version asked for."""
+    """The document is being written, or is not of the requested version."""
 
 
 class Source(Protocol):
-    """Where documents come from. Blocking calls: run them on a thread, never on the event loop."""
+    """Source of documents. Calls block: run them on a thread, never on the event loop."""
 
     @property
     def is_near(self) -> bool:
-        """Whether reading a document costs less than asking Redis for it (see docs/adr/0007).
+        """Whether reading a document is faster than asking Redis for it (see docs/adr/0007).
 
-        Then a miss goes to the source at once. One that is not near is asked after Redis, by one process
-        for all.
+        If so, a miss goes to the source at once. Otherwise the source is read after Redis was asked, by one
+        process for all.
         """
 
     @property
     def rule_faults(self) -> tuple[str, ...]:
-        """Why rules of the source's own, as they are there now, do not count; memory only.
+        """Reasons why the source's present rules are not in force; from memory only.
 
-        Those from before stay in force meanwhile. Each text is fit for a client: it names no path of the
+        The previous rules stay in force meanwhile. Each text is fit for a client: it names no path of the
         machine.
         """
 
     @property
     def due_s(self) -> float:
-        """Monotonic time from which a listing may show more than the last one did; memory only."""
+        """Monotonic time from which a listing may show more than the last one; from memory only."""
 
     def portable(self, version: Version) -> str:
-        """Return what of a version is the same on every host that sees the same document; memory only."""
+        """Return the part of a version that all hosts share for the same document; from memory only."""
 
     def list(self) -> tuple[Iterable[SourceEntry], Iterable[SourceProblem]]:
-        """Return every document, and those that cannot be served.
+        """Return every document, and the problems of those that cannot be served.
 
         Raises:
             SourceError: The root itself cannot be read.
@@ -276,16 +276,16 @@ class Source(Protocol):
         """Return one document's entry.
 
         Raises:
-            SourceGone: No such document.
-            SourceError: It cannot be looked at.
+            SourceGone: There is no such document.
+            SourceError: It cannot be examined.
         """
 
     def read(self, path: str, version: Version) -> Content:
         """Return the bytes of exactly this version.
 
         Raises:
-            SourceGone: No such document.
-            SourceChanged: It is of another version, or changed while it was read.
+            SourceGone: There is no such document.
+            SourceChanged: It has another version, or changed while it was read.
             SourceError: It cannot be read.
         """
 
@@ -297,21 +297,21 @@ class Source(Protocol):
         """
 
     def capture(self, paths: Iterable[str], quiet_s: float) -> Iterable[Content]:
-        """Return documents whole though others take their place before they are quiet.
+        """Read complete documents that are replaced again before they settle.
 
-        From then on `read` gives this version, until it is released or another one is captured.
+        From then on `read` returns this version, until it is released or another one is captured.
 
         Args:
-            paths: Of the documents. Those that keep their place, are written to, or are too many, are left
-                out.
-            quiet_s: For how long nobody may write to one, in seconds.
+            paths: Paths of the documents. Those that are not replaced, are being written, or exceed a limit
+                are skipped.
+            quiet_s: Time without writes that a file needs, in seconds.
         """
 
     def release(self, paths: Iterable[str]) -> None:
-        """Let go of what was captured."""
+        """Release captured documents."""
 
     def close(self) -> None:
-        """Let go of what is held open; a later call opens it again."""
+        """Close everything that is held open; a later call opens it again."""
 
     def watch(self) -> AsyncIterator[set[str]]:
         """Yield sets of relative paths that may have changed; an empty path means anything."""

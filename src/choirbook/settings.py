@@ -1,8 +1,8 @@
-"""Settings: one frozen value, read once: flags > environment > environment file > settings file > defaults.
+"""Settings, read once. Precedence: flags > environment > environment file > settings file > defaults.
 
-Pure but for `load`, which reads the environment and the files that the command line names. Nothing is read
-from the working directory by itself: an agent may start Choirbook inside a repository that somebody else wrote.
-Only the composition root and the command line call it.
+Pure but for `load`, which reads the environment and the files named on the command line. Nothing is
+read from the working directory by itself: an agent may start Choirbook inside a repository that somebody
+else wrote. Only the composition root and the command line call it.
 """
 
 from __future__ import annotations
@@ -35,23 +35,24 @@ _MAX_WORKERS = 256
 _MAX_PAGE_SIZE = 10_000
 _MIN_BODY_BYTES = 1024
 MIN_TOKEN_CHARACTERS = 16
-"""A token of so many hexadecimal digits has 64 bits."""
+"""Minimum length of an admin token: as hexadecimal digits these are 64 bits."""
 
 _TOKEN = re.compile(rf"[A-Za-z0-9\-._~+/=]{{{MIN_TOKEN_CHARACTERS},1024}}\Z")
-"""RFC 6750, section 2.1, but for its length."""
+"""Syntax of a token: RFC 6750, section 2.1, except for its length."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MIN_SECRET_CHARACTERS = 32
-"""So many hexadecimal digits have 128 bits: nobody finds out by trying which one fits a signed value."""
+"""Minimum length of a secret: as hexadecimal digits these are 128 bits, too many to guess one that fits a
+signed value."""
 
 _MIN_SECRET_VARIETY = 8
-"""Different characters: 32 random hexadecimal digits have fewer in one of a million cases."""
+"""Minimum number of different characters: one in a million sets of 32 random hexadecimal digits has fewer."""
 
 _SECRET = re.compile(rf"[A-Za-z0-9\-._~+/=]{{{MIN_SECRET_CHARACTERS},1024}}\Z")
 
 ANY_HOST = "*"
-"""In `allowed_hosts`: any name."""
+"""Entry of `allowed_hosts` that accepts any name."""
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}\Z")
 _ORIGIN = re.compile(r"https?://[^/@?#,*\s]+\Z")
@@ -204,10 +205,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """File with the admin token."""
 
     def __post_init__(self) -> None:
-        """Check what types cannot say.
+        """Check conditions that types cannot express.
 
         Raises:
-            InvalidSettings: A value is out of its range.
+            InvalidSettings: A value is out of range.
         """
         _require(0 <= self.port <= _MAX_PORT, "port", f"a number from 0 to {_MAX_PORT}")
         _require(1 <= self.workers <= _MAX_WORKERS, "workers", f"a number from 1 to {_MAX_WORKERS}")
@@ -282,21 +283,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def counts_clients(self) -> bool:
-        """Whether it is kept who reads."""
+        """Whether clients are recorded."""
         return self.usage is not None if self.usage_clients is None else self.usage_clients
 
     @property
     def source_is_near(self) -> bool | None:
-        """What `shared_reads` says of the source; None leaves it to the source."""
+        """Whether `shared_reads` makes the source count as near; None leaves it to the source."""
         return None if self.shared_reads is SharedReads.AUTO else self.shared_reads is SharedReads.NEVER
 
     @property
     def serves_dashboard(self) -> bool:
-        """What `dashboard` says; where it says nothing, whether this machine alone reaches the server."""
+        """Whether to serve the dashboard; by default only if no other machine can reach the server."""
         return self.is_loopback() and self.metrics if self.dashboard is None else self.dashboard
 
     def is_loopback(self) -> bool:
-        """Tell whether the host can be reached from this machine only."""
+        """Return whether the host can be reached from this machine only."""
         return is_loopback(self.host)
 
 
@@ -320,10 +321,10 @@ def parse_networks(entries: tuple[str, ...]) -> tuple[Network, ...]:
 
 
 def _check_names(hosts: tuple[str, ...], origins: tuple[str, ...]) -> None:
-    """Refuse names that could never match a request.
+    """Reject names that could never match a request.
 
     Raises:
-        InvalidSettings: An entry is no host, or no origin.
+        InvalidSettings: An entry is not a host, or not an origin.
     """
     for host in hosts:
         if host != ANY_HOST and not _HOST_NAME.match(host) and not _is_ipv6(host):
@@ -348,11 +349,11 @@ def _is_ipv6(host: str) -> bool:
 
 
 def check_admin_token(token: str, what: str) -> None:
-    """Refuse a token that could not be sent, or could be guessed.
+    """Reject a token that could not be sent, or could be guessed.
 
     Args:
-        token: It is not shown.
-        what: How a message calls it.
+        token: Token; it is not shown.
+        what: Name of the token in messages.
 
     Raises:
         InvalidSettings: It cannot be used.
@@ -365,11 +366,11 @@ def check_admin_token(token: str, what: str) -> None:
 
 
 def check_redis_secret(secret: str, what: str) -> None:
-    """Refuse a secret that could be guessed.
+    """Reject a secret that could be guessed.
 
     Args:
-        secret: It is not shown.
-        what: How a message calls it.
+        secret: Secret; it is not shown.
+        what: Name of the secret in messages.
 
     Raises:
         InvalidSettings: It cannot be used.
@@ -386,7 +387,7 @@ def _require(holds: object, field: str, wanted: str) -> None:
         raise InvalidSettings(f"The setting '{field}' must be {wanted}.")
 
 
-# Variables that the field already uses, beside CHOIRBOOK_<FIELD> for every field.
+# Other names of variables that are in common use, beside CHOIRBOOK_<FIELD> for every field.
 _ENVIRONMENT_ALIASES = {
     "CACHE_TTL": "cache_ttl_s",
     "CACHE_MAX_SIZE": "cache_max_resources",
@@ -401,10 +402,10 @@ def load(
     env_file: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Merge all places that settings may come from.
+    """Merge all sources of settings.
 
     Args:
-        flags: Values from the command line; those that are None count as not given.
+        flags: Values from the command line; None means not given.
         config: A TOML file whose keys are the fields of `Settings`.
         env_file: A file of variables, see `read_env_file`.
         environment: Variables, `os.environ` by default.

@@ -1,8 +1,7 @@
-"""Resource URIs: strict reading, one canonical form, and the templates that name sets of them.
+"""Resource URIs: strict parsing, one canonical form, and the templates that name sets of them.
 
-Pure. The catalog uses canonical URIs as dictionary keys, so whatever two spellings this module
-folds together are one resource, and whatever it refuses never reaches a look-up. It must never
-know about files.
+Pure. The catalog uses canonical URIs as dictionary keys, so spellings that this module treats as equal are
+one resource, and a URI that it rejects never reaches a look-up. It must never know about files.
 """
 
 from __future__ import annotations
@@ -16,10 +15,11 @@ from choirbook.errors import InvalidUri
 from choirbook.text.globs import Glob, Token, named
 
 MAX_URI_BYTES = 2048
-"""Longer than any URI a library can mint from paths that `check` passes; RFC 9110 asks for 8000 at most."""
+"""Maximum length of a URI in bytes: longer than any that a library can produce from paths that `check`
+passes; RFC 9110 recommends support for 8000."""
 
 MAX_SEGMENT_BYTES = 255
-"""NAME_MAX of every common file system."""
+"""Maximum length of a segment in bytes: NAME_MAX of every common file system."""
 
 # RFC 3986 unreserved and sub-delims plus ":" and "@", less ";" which servers read as parameters.
 _SEGMENT_SAFE = "-._~!$&'()*+,=:@"
@@ -31,7 +31,7 @@ _FORBIDDEN = re.compile(f"[\x00-\x1f\x7f-\x9f;\ufffd{_BIDI}\\\\]")
 
 
 class UriParts(NamedTuple):
-    """A URI taken apart; `segments` are decoded text."""
+    """Components of a URI; `segments` are decoded text."""
 
     scheme: str
     authority: str
@@ -39,7 +39,7 @@ class UriParts(NamedTuple):
 
 
 def canonical_uri(text: str) -> str:
-    """Return the one spelling under which the catalog knows a URI.
+    """Return the canonical spelling of a URI, under which the catalog knows it.
 
     Args:
         text: A URI as a client sent it.
@@ -51,14 +51,14 @@ def canonical_uri(text: str) -> str:
 
 
 def split_uri(text: str) -> UriParts:
-    """Take an MCP resource URI apart, refusing whatever could mean two things (RFC 3986, section 7).
+    """Split an MCP resource URI into components, rejecting everything ambiguous (RFC 3986, section 7).
 
     Raises:
         InvalidUri: See `canonical_uri`.
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_URI_BYTES:
         raise InvalidUri(f"The URI is longer than {MAX_URI_BYTES} bytes.")
-    # urlsplit would silently drop tabs and line feeds, so the characters are looked at first.
+    # urlsplit would silently drop tabs and line feeds, so the characters are checked first.
     _refuse_characters(text, "The URI")
     scheme, separator, rest = text.partition("://")
     if not separator or not _SCHEME.match(scheme):
@@ -80,7 +80,7 @@ def split_uri(text: str) -> UriParts:
 
 
 def join_uri(parts: UriParts) -> str:
-    """Spell a URI in its canonical form: lower-case authority, shortest escapes, upper-case hex."""
+    """Build a URI in its canonical form: lower-case authority, shortest escapes, upper-case hex."""
     path = "/".join(quote(segment, safe=_SEGMENT_SAFE) for segment in parts.segments)
     return f"{parts.scheme}://{parts.authority}/{path}" if path else f"{parts.scheme}://{parts.authority}"
 
@@ -127,7 +127,7 @@ def _check_segment(segment: str) -> None:
         raise InvalidUri("The URI has a lone surrogate, which is not a character.") from None
     if size_bytes > MAX_SEGMENT_BYTES:
         raise InvalidUri(f"A segment of the URI is longer than {MAX_SEGMENT_BYTES} bytes.")
-    # NFC only. NFKC would turn U+FF0E into a dot after the dots were refused.
+    # NFC only. NFKC would turn U+FF0E into a dot after the dots were rejected.
     if not segment.isascii() and not unicodedata.is_normalized("NFC", segment):
         raise InvalidUri("The URI is not in Unicode normalization form C.")
 
@@ -139,17 +139,17 @@ def _refuse_characters(text: str, what: str) -> None:
 
 
 AUTHORITY = "mcp://resources/"
-"""Where the resources of a library usually are, and what the paths of the HTTP interface leave out."""
+"""Usual prefix of a library's URIs, which the paths of the HTTP interface leave out."""
 
 READ_PREFIX = "/mcp/resources/"
-"""Of the HTTP paths of single resources."""
+"""Prefix of the HTTP paths of single resources."""
 
 
 def path_of(uri: str) -> str:
-    """Return the HTTP path of a canonical URI, with its query where it has one.
+    """Return the HTTP path of a canonical URI, with its query if it has one.
 
-    `mcp://resources/sdlc/core` is at `/mcp/resources/sdlc/core`. A URI of another kind has its scheme
-    as the first segment: `test://watched` is at `/mcp/resources/test:/watched`.
+    `mcp://resources/sdlc/core` is at `/mcp/resources/sdlc/core`. A URI of another kind has its scheme as the
+    first segment: `test://watched` is at `/mcp/resources/test:/watched`.
     """
     if uri.startswith(AUTHORITY):
         return READ_PREFIX + uri[len(AUTHORITY) :]
@@ -192,14 +192,14 @@ class UriTemplate:
             raise ValueError(f"{text!r} {error}") from None
 
     def expand(self, values: dict[str, str]) -> str:
-        """Put values into the template and return the canonical URI.
+        """Insert values into the template and return the canonical URI.
 
         Args:
-            values: Decoded text for each variable; slashes only where the template has `{+name}`.
+            values: Decoded text for each variable; slashes only if the template has `{+name}`.
 
         Raises:
             KeyError: A variable has no value.
-            InvalidUri: The outcome is not a URI that `canonical_uri` accepts.
+            InvalidUri: The result is not a URI that `canonical_uri` accepts.
         """
 
         def put(match: re.Match[str]) -> str:
@@ -212,10 +212,10 @@ class UriTemplate:
         return canonical_uri(_EXPRESSION.sub(put, self.text))
 
     def match(self, uri: str) -> dict[str, str] | None:
-        """Return the decoded values that expand to a canonical URI, or None when there are none."""
+        """Return the decoded values that expand to a canonical URI, or None if there are none."""
         found = self._pattern.match(uri)
         return None if found is None else {name: unquote(value) for name, value in found.items()}
 
     def without(self, variable: str) -> UriTemplate:
-        """Return the template with a variable's segment left out: the pattern of an alias."""
+        """Return the template without a variable's segment: the pattern of an alias."""
         return UriTemplate(re.sub(r"/\{\+?" + re.escape(variable) + r"\}", "", self.text, count=1))

@@ -1,1 +1,1 @@
-"""Proof of speed: load tests, profiles, gates and reports, for Choirbook and for any other resource server."""
+"""Performance tests: load tests, profiles, gates and reports, for Choirbook and other resource servers."""

@@ -1,4 +1,4 @@
-"""`python -m choirbook_perf`, for where Choirbook itself is not installed."""
+"""Entry point of `python -m choirbook_perf`, for use without Choirbook."""
 
 from choirbook_perf.cli import main
 

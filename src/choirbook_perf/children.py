@@ -1,7 +1,7 @@
-"""Processes that a run starts: always ended with it, by their own process id.
+"""Child processes of a run: always ended with it, by their own process id.
 
-Ctrl-C is for the run, which ends its processes when it is done with them. It may come at any moment, also
-while a process is being started; a run that lost the process then would leave it behind.
+Ctrl-C is handled by the run, which ends its processes when it no longer needs them. It may come at any
+moment, also while a process is being started; a run that lost the process then would leave it behind.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def child(
     """Run a process for as long as the context lasts.
 
     Args:
-        command: What to run.
-        stdin: As `subprocess` takes it; so are the next two.
+        command: Command to run.
+        stdin: As in `subprocess`, like the next two.
         stdout: See `stdin`.
         stderr: See `stdin`.
-        settings: Variables of its environment; those of Choirbook and Locust that the caller has do not reach
-            it, as they would be measured unseen.
-        directory: Where it runs: away from the files of whoever runs this.
+        settings: Variables of its environment; the caller's variables of Choirbook and Locust are removed,
+            as they would silently affect the results.
+        directory: Working directory, away from the caller's files.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
     process: subprocess.Popen[bytes] | None = None
@@ -62,7 +62,7 @@ def child(
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Stop a process, kindly at first."""
+    """Stop a process, gracefully at first."""
     process.terminate()
     try:
         process.wait(STOP_DEADLINE_S)
@@ -73,10 +73,10 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def _interrupt_deferred() -> Iterator[None]:
-    """Have a Ctrl-C wait for the end of the context.
+    """Defer a Ctrl-C to the end of the context.
 
-    Between the start of a process and the assignment of it an interrupt would lose it, and in the middle of
-    ending it would leave it as it is.
+    Between the start of a process and its assignment an interrupt would lose it, and while it is being ended
+    an interrupt would leave it running.
     """
     if threading.current_thread() is not threading.main_thread():
         # Only the main thread is interrupted.

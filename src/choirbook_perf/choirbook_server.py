@@ -1,4 +1,4 @@
-"""A Choirbook of the run's own: started on a free port of loopback, waited for, stopped by its process id."""
+"""A Choirbook started for the run: on a free loopback port, awaited, stopped by its process id."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _GREETING = re.compile(r"^\s*HTTP\s+(http://[^/\s]+)/", re.MULTILINE)
 
 
 class ChoirbookServer(NamedTuple):
-    """A Choirbook that runs."""
+    """A running Choirbook."""
 
     url: str
     pid: int
@@ -35,10 +35,10 @@ def running(
     """Run `choirbook serve` for as long as the context lasts.
 
     Args:
-        log: Where its output goes.
-        options: Further ones of `choirbook serve`.
+        log: File for its output.
+        options: Further options of `choirbook serve`.
         settings: Variables of its environment, see `child`.
-        library: The directory that it serves; the starter library when left out.
+        library: Directory that it serves; the starter library if omitted.
 
     Raises:
         BadInput: It refused to start.

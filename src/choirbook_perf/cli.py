@@ -1,4 +1,4 @@
-"""The command line of `choirbook perf`: its commands, and how errors end it."""
+"""Command line of `choirbook perf`: commands, and the exit codes of errors."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; a `PerfError` becomes a line on stderr and an exit code.
 
     Args:
-        arguments: What follows `choirbook perf`; those of the process when left out.
+        arguments: Words after `choirbook perf`; those of the process if omitted.
     """
-    # A supervisor that ends a run wants what was measured so far, just as Ctrl-C does.
+    # A supervisor that ends a run wants the results so far, just as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
@@ -34,7 +34,7 @@ def _run(arguments: Sequence[str] | None) -> None:
     """Run a command.
 
     Raises:
-        ToolMissing: It needs a package that a plain installation does not bring.
+        ToolMissing: It needs a package that a plain installation lacks.
     """
     try:
         _app()(arguments, prog_name="choirbook perf")

@@ -27,14 +27,14 @@ _STOP_S = 10.0
 
 
 class ClosedLoopPlan(msgspec.Struct, frozen=True):
-    """What is asked, by turns."""
+    """Requests to send, in rotation."""
 
     requests: list[Request]
     connections: int
 
 
 class Count(msgspec.Struct):
-    """What was answered."""
+    """Numbers of answers."""
 
     answered: int = 0
     failed: int = 0
@@ -43,12 +43,12 @@ class Count(msgspec.Struct):
 
 @contextmanager
 def loading(requests: list[Request], connections: int) -> Iterator[list[Count]]:
-    """Keep a server busy for as long as the context lasts; what is yielded gets the count at the end.
+    """Keep a server busy for as long as the context lasts; the yielded list gets the count at the end.
 
     The context begins when the first request was answered.
 
     Raises:
-        ServerUnreachable: The server hangs up, or answers nothing well.
+        ServerUnreachable: The server hangs up, or no request succeeds.
     """
     command = [sys.executable, "-P", "-m", "choirbook_perf.closedloop"]
     counts: list[Count] = []
@@ -85,7 +85,7 @@ def _decoded(out: bytes) -> Count:
 
 
 async def run(plan: ClosedLoopPlan) -> Count:
-    """Ask until a signal, or until the server hangs up."""
+    """Send requests until a signal, or until the server hangs up."""
     count = Count()
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
@@ -97,7 +97,7 @@ async def run(plan: ClosedLoopPlan) -> Count:
         for turn in (number % len(raw) for number in range(plan.connections))
     ]
     stop = asyncio.create_task(stopped.wait())
-    # A connection ends only when the server hangs up; the others go on.
+    # A connection ends only when the server hangs up; the others continue.
     waiting: set[asyncio.Task[Any]] = {stop, *tasks}
     while stop in waiting and len(waiting) > 1:
         _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -108,7 +108,7 @@ async def run(plan: ClosedLoopPlan) -> Count:
 
 
 def encoded(request: Request) -> bytes:
-    """Return a request as it goes over the wire (HTTP/1.1, kept alive)."""
+    """Encode a request for HTTP/1.1 with keep-alive."""
     parts = urlsplit(request.url)
     target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
     headers = {"Host": parts.netloc, **request.headers}

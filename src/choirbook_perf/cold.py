@@ -1,7 +1,7 @@
-"""The result of `choirbook perf cold`, and what follows from it. Pure.
+"""Result of `choirbook perf cold`, and its conclusion. Pure.
 
-It answers one question: must a library be read ahead of its readers? Only if a read that goes to the disk is
-slower than the limit, for which the mission says 100 ms.
+It answers one question: must a library be preloaded? Only if a read from the disk is slower than the limit,
+for which the mission specifies 100 ms.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LIMIT_MS = 100.0
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
-    """From starting the process to the last byte of the first document."""
+    """Time from starting the process to the last byte of the first document."""
 
     transport: str
     """`http` or `stdio`."""
@@ -27,37 +27,37 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FirstRead(msgspec.Struct, frozen=True):
-    """One read of a resource that was not read before, in its form."""
+    """First read of a resource in a form."""
 
     uri: str
     form: str
     """`raw`, `json`, `modern` or `handshake`."""
     ms: float
     cache_result: str
-    """As `X-Cache` says, `unknown` over MCP."""
+    """Value of `X-Cache`, `unknown` over MCP."""
     was_in_page_cache: bool
 
 
 class Steady(msgspec.Struct, frozen=True, kw_only=True):
-    """Reads over and over of documents that the system has in memory."""
+    """Repeated reads of documents that the system has in memory."""
 
     cache_result: str
-    """`miss` with a CACHE_TTL that is over at once, else `hit`."""
+    """`miss` with a CACHE_TTL that expires at once, otherwise `hit`."""
     form: str
     samples_ms: list[float]
 
 
 class Preloading(msgspec.Struct, frozen=True, kw_only=True):
-    """What `serve --preload` did."""
+    """Result of `serve --preload`."""
 
     finished_ms: float
-    """From starting the process to the end of reading ahead."""
+    """Time from starting the process to the end of preloading, in milliseconds."""
     preloaded: int
-    """URIs, aliases too."""
+    """Number of preloaded URIs, aliases included."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer."""
+    """Conclusion of a run."""
 
     is_preloading_needed: bool
     is_certain: bool
@@ -75,26 +75,26 @@ class Cold(msgspec.Struct, frozen=True, kw_only=True):
     format: int = FORMAT
     kind: str = "cold"
     started: str
-    """RFC 3339, UTC."""
+    """Start of the run, RFC 3339, UTC."""
     is_partial: bool = False
     environment: Environment
     resources: int
     resources_bytes: int
     page_cache_method: str
-    """A `pagecache.Method`."""
+    """How the page cache was emptied, a `pagecache.Method`."""
     limit_ms: float
     starts: list[Start]
     first_reads: list[FirstRead]
-    """Without preloading."""
+    """First reads without preloading."""
     steady: list[Steady]
     preloading: Preloading | None
     preloaded_reads: list[FirstRead]
-    """The same reads of a server that has read ahead, after it had."""
+    """The same reads of a server after preloading."""
     verdict: Verdict
 
 
 class ColdRow(msgspec.Struct, frozen=True):
-    """One row of the table for people."""
+    """One row of the printed table."""
 
     what: str
     reads: int
@@ -105,11 +105,11 @@ class ColdRow(msgspec.Struct, frozen=True):
 
 
 def judge(reads: list[FirstRead], limit_ms: float, method: str) -> Verdict:
-    """Answer whether preloading is needed.
+    """Decide whether preloading is needed.
 
     Args:
-        reads: First reads of a server that does not read ahead.
-        limit_ms: What a cold read may take, in milliseconds.
+        reads: First reads of a server without preloading.
+        limit_ms: Maximum duration of a cold read, in milliseconds.
         method: How the page cache was emptied.
     """
     over = [read for read in reads if read.ms > limit_ms]
@@ -163,7 +163,7 @@ def _first_rows(what: str, reads: list[FirstRead]) -> list[ColdRow]:
 
 
 def row_of(what: str, samples_ms: list[float], note: str = "") -> ColdRow:
-    """Make a row of samples."""
+    """Create a row from samples."""
     histogram = LatencyHistogram()
     for sample_ms in samples_ms:
         histogram.record(sample_ms / 1000)
@@ -172,7 +172,7 @@ def row_of(what: str, samples_ms: list[float], note: str = "") -> ColdRow:
 
 
 def table_of(cold: Cold) -> str:
-    """Return the whole answer for a person."""
+    """Format the complete result as text."""
     partial = " (partial run)" if cold.is_partial else ""
     size = f"{cold.resources} resources, {cold.resources_bytes:,} bytes"
     out = [

@@ -1,6 +1,6 @@
-"""Measure what `choirbook perf cold` tells: starts, first reads, steady misses, and the same with preloading.
+"""Measurements of `choirbook perf cold`: starts, first reads, steady misses, and the same with preloading.
 
-One request at a time: what is asked is how long one reader waits, not how many can be served.
+One request at a time: the question is how long one reader waits, not how many can be served.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from choirbook_perf.targets import Answer, HttpTarget, McpTarget, Request
 FORMS = ("raw", "json", "modern", "handshake")
 STEADY_READS = 200
 _AT_ONCE = {"CACHE_TTL": "0.000001", "CHOIRBOOK_CACHE_GRACE_S": "0"}
-"""Older than this is every entry by the time it is asked for again, so that each read is a miss."""
+"""Settings by which every entry has expired when it is requested again, so that each read is a miss."""
 
 _PRELOAD_DEADLINE_S = 120.0
 
 
 class ColdOptions(NamedTuple):
-    """What to measure."""
+    """Measurements to make."""
 
     library: Path
     rounds: int
     """Number of starts of each kind."""
     resources: int
-    """Read at most so many, evenly spread."""
+    """Maximum number of resources to read, evenly spread."""
     limit_ms: float
 
 
@@ -72,7 +72,7 @@ class ColdRun:
         """Measure everything; an interrupt ends it early, with a partial result.
 
         Raises:
-            ServerUnreachable: Choirbook did not start, or does not answer well.
+            ServerUnreachable: Choirbook did not start, or answers with errors.
         """
         try:
             for step in (
@@ -87,7 +87,7 @@ class ColdRun:
         return self.result()
 
     def result(self, *, is_partial: bool = False) -> Cold:
-        """Return what was measured so far."""
+        """Return the measurements so far."""
         options, method = self._options, self._page_cache.method.value
         return Cold(
             started=self._started,
@@ -176,7 +176,7 @@ class ColdRun:
         self, server: Launched, connection: http.client.HTTPConnection, form: str, cache_result: str
     ) -> None:
         requests = [request_of(server.url, form, document.uri) for document in self._chosen]
-        # Once to bring the documents into memory, the system's and, for hits, the server's.
+        # One pass to load the documents into the system's memory and, for hits, the server's.
         for request in requests:
             timed(connection, request)
         taken = [
@@ -206,10 +206,10 @@ def request_of(url: str, form: str, uri: str) -> Request:
 
 
 def timed(connection: http.client.HTTPConnection, request: Request) -> _Timed:
-    """Send a request and take the time until the last byte.
+    """Send a request and measure the time until the last byte.
 
     Raises:
-        ServerUnreachable: There was no good answer.
+        ServerUnreachable: The request failed.
     """
     path = "/" + request.url.split("/", 3)[3]
     start_s = perf_counter()
@@ -232,7 +232,7 @@ def timed(connection: http.client.HTTPConnection, request: Request) -> _Timed:
 
 
 def _ask(process: subprocess.Popen[bytes], request: Request) -> float:
-    """Send one line and return when its answer had come."""
+    """Send one line and return the time of its answer."""
     assert process.stdin is not None
     assert process.stdout is not None
     with process.stdin, process.stdout:
@@ -272,6 +272,6 @@ def _readiness(connection: http.client.HTTPConnection) -> Iterator[_Readiness]:
 
 
 def _spread(documents: list[Document], most: int) -> list[Document]:
-    """Choose at most so many, evenly over the list."""
+    """Choose at most `most` documents, evenly spread over the list."""
     count = min(most, len(documents))
     return [documents[position * len(documents) // count] for position in range(count)]

@@ -1,9 +1,9 @@
-"""Whether one run is slower than another: per metric the difference, its interval, and a verdict. Pure.
+"""Comparison of two runs: per metric the difference, its interval, and a verdict. Pure.
 
-The interval is a bootstrap on the raw samples: both runs are drawn again with replacement, 2,000 times, and
-the middle 95 % of the differences are kept (Efron and Tibshirani, An Introduction to the Bootstrap, 13.3). It
-knows how far one run's figures may be off, not how a machine differs from one minute to the next: that is
-what the margin is for.
+The interval is a bootstrap on the raw samples: both runs are resampled with replacement, 2,000 times, and the
+middle 95 % of the differences are kept (Efron and Tibshirani, An Introduction to the Bootstrap, 13.3). It
+covers the sampling error of one run, not the drift of a machine from one minute to the next: that is the
+purpose of the margin.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PERCENTILES = {
     "miss_p95_ms": ("miss", 95.0),
 }
 _MIN_SECONDS = 5
-"""Of a run, so that its throughput has a spread."""
+"""Minimum duration of a run, in seconds, so that its throughput has a variance."""
 
 _Draws = NDArray[np.float64]
 
@@ -45,22 +45,22 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     old: float
     new: float
     difference: float
-    """New less old."""
+    """New minus old."""
     low: float
     high: float
-    """The difference lies between these at 95 % confidence."""
+    """Upper bound of the difference at 95 % confidence; `low` is the lower one."""
     verdict: str
     """`better`, `worse`, `no difference`, or `inconclusive`."""
     is_regression: bool
-    """Whether it is worse by more than the margin, the whole interval considered."""
+    """Whether it is worse by more than the margin, over the whole interval."""
     reason: str = ""
 
 
 def load(path: Path) -> Result:
-    """Read a result file, or that of the directory of a run.
+    """Load a result file, or that of the directory of a run.
 
     Raises:
-        BadInput: It cannot be read, is of another format, or of another command.
+        BadInput: It cannot be read, has another format, or belongs to another command.
     """
     file = path / "result.json" if path.is_dir() else path
     result = results.load(file)
@@ -72,7 +72,7 @@ def load(path: Path) -> Result:
 
 
 def check_comparable(old: Result, new: Result, *, across_machines: bool) -> None:
-    """See that a difference would say something of the server.
+    """Check that a difference would be due to the server.
 
     Raises:
         BadInput: The runs are of different machines, or of different loads.
@@ -97,20 +97,20 @@ def compare(old: Result, new: Result, margin: float) -> list[Change]:
     """Compare two runs by every metric that both have.
 
     Args:
-        old: The run that is compared with.
-        new: The run in question.
-        margin: By what share of the old figure the new one may be worse.
+        old: Baseline run.
+        new: Run to judge.
+        margin: Fraction of the old value by which the new one may be worse.
     """
     generator = np.random.default_rng(_SEED)
     return [*_latencies(old, new, margin, generator), *_rates(old, new, margin, generator)]
 
 
 def check(changes: Sequence[Change], margin: float) -> None:
-    """End a comparison by its verdict.
+    """Raise the error for the verdict of a comparison, if it is not a pass.
 
     Raises:
         GateFailed: There is a regression.
-        Inconclusive: There is none to be seen, but a metric cannot say.
+        Inconclusive: No regression is visible, but a metric is inconclusive.
     """
     regressions = [change for change in changes if change.is_regression]
     if regressions:
@@ -146,7 +146,7 @@ def _latencies(old: Result, new: Result, margin: float, generator: np.random.Gen
 def _drawn(
     histogram: LatencyHistogram, percents: list[float], generator: np.random.Generator
 ) -> list[_Draws]:
-    """Return percentiles of a histogram that is drawn again and again, in milliseconds."""
+    """Return percentiles of resampled histograms, in milliseconds."""
     values, counts = (np.array(column) for column in zip(*histogram.counts(), strict=True))
     total = int(counts.sum())
     reached = generator.multinomial(total, counts / total, size=DRAWS).cumsum(axis=1)
@@ -171,7 +171,7 @@ def _rates(old: Result, new: Result, margin: float, generator: np.random.Generat
 
 
 def _per_second(result: Result) -> _Draws:
-    """Return good answers by second; the first and the last second are not whole ones."""
+    """Return successful answers per second, without the first and the last second, which are incomplete."""
     ticks = [float(tick.requests) for tick in result.timeline]
     return np.array(ticks[1:-1] or ticks or [0.0])
 
@@ -188,7 +188,7 @@ def _change(
 ) -> Change:
     low, high = (float(edge) for edge in np.percentile(differences, _EDGES))
     allowed = margin * pair[0]
-    # How much worse it is, at least and at most.
+    # Minimum and maximum of how much worse it is.
     least, most = (-high, -low) if more_is_better else (low, high)
     verdict = "worse" if least > 0 else "better" if most < 0 else "no difference"
     return Change(

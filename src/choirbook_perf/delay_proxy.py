@@ -1,4 +1,4 @@
-"""A proxy of loopback that delays what a server answers: it shows that the gate fails when a server is slow.
+"""Loopback proxy that delays a server's answers: it shows that the gate fails when a server is slow.
 
 Run as `python -m choirbook_perf.delay_proxy HOST PORT DELAY_MS`; prints the port that it listens on.
 """
@@ -24,11 +24,11 @@ def delayed(url: str, delay_ms: float) -> Iterator[str]:
     """Put a proxy in front of a server for as long as the context lasts.
 
     Args:
-        url: Of the server.
-        delay_ms: How much later each of its answers arrives.
+        url: URL of the server.
+        delay_ms: Delay of each of its answers.
 
     Yields:
-        The URL by which the proxy is reached.
+        The URL of the proxy.
 
     Raises:
         BadInput: The URL is not plain HTTP.
@@ -68,11 +68,11 @@ async def _serve(host: str, port: int, delay_s: float) -> None:
 
     listener = await asyncio.start_server(accept, "127.0.0.1", 0, backlog=1024)
     print(listener.sockets[0].getsockname()[1], flush=True)
-    await listener.serve_forever()  # a signal ends the process, and nobody has to be told
+    await listener.serve_forever()  # a signal ends the process, and nobody has to be notified
 
 
 async def _pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter, delay_s: float) -> None:
-    # Each chunk is held back by itself: an answer of several chunks is late once, not once a chunk.
+    # Each chunk is delayed separately: an answer of several chunks is late once, not once per chunk.
     chunks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_QUEUE_CHUNKS)
     now_s = asyncio.get_running_loop().time
 

@@ -1,4 +1,4 @@
-"""What a figure depends on, read from the machine; no names and no paths."""
+"""Machine properties on which results depend; no names and no paths."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def environment(packages: Sequence[str] = PACKAGES) -> Environment:
     """Describe this machine and checkout.
 
     Args:
-        packages: Whose versions matter; one that is not installed here is left out.
+        packages: Packages whose versions matter; those not installed here are omitted.
     """
     cpu = _cpu()
     cores = os.cpu_count() or 1

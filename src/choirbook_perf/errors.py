@@ -1,11 +1,11 @@
-"""What ends a `choirbook perf` command, and with which exit code.
+"""Errors that end a `choirbook perf` command, and their exit codes.
 
 ::
 
     PerfError
     ├── GateFailed          1   a threshold was missed, or a regression found
     ├── BadInput            2   a flag, scenario, SLO file or result file cannot be used
-    ├── Inconclusive        3   too short or too noisy to say
+    ├── Inconclusive        3   the run was too short or too noisy for a verdict
     ├── ServerUnreachable   4   nothing answers at the URL, or not as a resource server
     ├── EmptyLibrary        5   the server has no resources to read
     ├── ToolMissing         6   py-spy, Locust, a browser or a permission is missing
@@ -42,7 +42,7 @@ class BadInput(PerfError):
 
 
 class Inconclusive(PerfError):
-    """The run was too short or too noisy to say."""
+    """The run was too short or too noisy for a verdict."""
 
     exit_code = 3
 

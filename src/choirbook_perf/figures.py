@@ -1,17 +1,17 @@
-"""How figures are spelled for people: three significant digits, always with a unit. Pure."""
+"""Formatting of numbers for people: three significant digits, always with a unit. Pure."""
 
 from __future__ import annotations
 
 import math
 
 MISSING = "\N{EN DASH}"
-"""Stands where there is no figure; never a zero."""
+"""Text for a missing number; never a zero."""
 
 SIGNIFICANT_DIGITS = 3
 
 
 def significant(value: float | None) -> str:
-    """Spell a number with three significant digits, thousands separated."""
+    """Format a number with three significant digits, thousands separated."""
     if value is None or math.isnan(value):
         return MISSING
     if value == 0:
@@ -23,12 +23,12 @@ def significant(value: float | None) -> str:
 
 
 def milliseconds(value_ms: float | None) -> str:
-    """Spell a latency for a column whose heading says that it is in milliseconds."""
+    """Format a latency for a column whose heading gives milliseconds as unit."""
     return significant(value_ms)
 
 
 def latency(value_ms: float) -> str:
-    """Spell a latency with the unit that suits it, such as an axis has it."""
+    """Format a latency with a suitable unit, as on an axis."""
     if value_ms >= 1000:  # noqa: PLR2004 milliseconds of a second
         return f"{value_ms / 1000:g} s"
     if value_ms >= 1:
@@ -37,12 +37,12 @@ def latency(value_ms: float) -> str:
 
 
 def whole(value: float | None) -> str:
-    """Spell a count."""
+    """Format a count."""
     return MISSING if value is None or math.isnan(value) else f"{value:,.0f}"
 
 
 def percent(ratio: float | None) -> str:
-    """Spell a ratio of 0 to 1 as a percentage; what is not all is never shown as 100%."""
+    """Format a ratio of 0 to 1 as a percentage; values below 1 never round to 100%."""
     if ratio is None or math.isnan(ratio):
         return MISSING
     text = f"{ratio * 100:.2f}"
@@ -52,7 +52,7 @@ def percent(ratio: float | None) -> str:
 
 
 def bytes_(count: float) -> str:
-    """Spell a number of bytes in binary units."""
+    """Format a number of bytes in binary units."""
     for unit in ("B", "KiB", "MiB"):
         if count < 1024:  # noqa: PLR2004 of one unit in the next
             return f"{significant(count)} {unit}"
@@ -61,6 +61,6 @@ def bytes_(count: float) -> str:
 
 
 def clock(second: float) -> str:
-    """Spell a time since the start, as an axis has it: `45 s`, `2:30`."""
+    """Format a time since the start, as on an axis: `45 s`, `2:30`."""
     whole_s = round(second)
     return f"{whole_s} s" if whole_s < 60 else f"{whole_s // 60}:{whole_s % 60:02d}"  # noqa: PLR2004 of a minute

@@ -1,10 +1,10 @@
-"""Whether a run reached its thresholds, or cannot say. Pure.
+"""Verdict of a run against its thresholds: passed, failed or inconclusive. Pure.
 
-A percentile of a sample is not the percentile of what was sampled. How far it may be off is told by order
-statistics: the r-th smallest of n latencies exceeds the true quantile q exactly as often as a binomial
-variable (n, q) is below r, whatever the distribution (David and Nagaraja, Order Statistics, 7.1). A row
-passes when all of the interval at 95 % is within the limit, fails when none of it is, and is inconclusive
-otherwise. With fewer than 59 requests the interval of p95 has no upper end, with fewer than 299 that of p99.
+A percentile of a sample is not the percentile of the population. Order statistics give the error: the r-th
+smallest of n latencies exceeds the true quantile q exactly as often as a binomial variable (n, q) is below r,
+whatever the distribution (David and Nagaraja, Order Statistics, 7.1). A row passes if all of the interval at
+95 % is within the limit, fails if none of it is, and is inconclusive otherwise. With fewer than 59 requests
+the interval of p95 has no upper end, with fewer than 299 that of p99.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from choirbook_perf.slo import Threshold
 
 _ALPHA = 0.05
 _EXACT_BELOW = 10_000
-"""Requests; the binomial distribution is taken for normal from here on."""
+"""Number of requests from which the binomial distribution is approximated by a normal one."""
 
 
 def judge(
@@ -30,24 +30,24 @@ def judge(
     *,
     is_saturated: bool = False,
 ) -> list[Row]:
-    """Hold a run to thresholds.
+    """Compare a run with thresholds.
 
     Args:
-        series: What was measured.
-        duration_s: How long.
+        series: Measured latencies.
+        duration_s: Duration of the run, in seconds.
         thresholds: In the order of the rows.
-        is_saturated: Whether the load generator was short of CPU, so that a long latency may be its own.
+        is_saturated: Whether the load generator was short of CPU, so that it may have caused long latencies.
     """
     rows = (_row(series, duration_s, threshold, is_saturated=is_saturated) for threshold in thresholds)
     return [row for row in rows if row is not None]
 
 
 def check(rows: Sequence[Row]) -> None:
-    """End a run by its verdict.
+    """Raise the error for the verdict of a run, if it is not a pass.
 
     Raises:
         GateFailed: A row failed.
-        Inconclusive: None failed, but a row cannot say.
+        Inconclusive: None failed, but a row is inconclusive.
     """
     failed = [row for row in rows if row.outcome == "fail"]
     if failed:
@@ -141,12 +141,12 @@ def _made(threshold: Threshold, measured: float | None, requests: int, outcome: 
 
 
 def requests_needed(percent: float) -> int:
-    """Return how many requests a percentile needs so that one of them is above it at 95 % confidence."""
+    """Return the number of requests at which one exceeds a percentile with 95 % confidence."""
     return math.ceil(math.log(_ALPHA) / math.log(percent / 100))
 
 
 def interval_ms(histogram: LatencyHistogram, percent: float) -> tuple[float, float]:
-    """Return bounds of a percentile, each of which holds at 95 % confidence; the upper may be infinite."""
+    """Return bounds of a percentile, each at 95 % confidence; the upper may be infinite."""
     total = len(histogram)
 
     def at(rank: int) -> float:
@@ -157,12 +157,12 @@ def interval_ms(histogram: LatencyHistogram, percent: float) -> tuple[float, flo
 
 
 def ranks(total: int, quantile: float) -> tuple[int, int]:
-    """Return the ranks, from 1, of the samples that bound a quantile at 95 % each; 0 where none does."""
+    """Return the ranks, from 1, of the samples that bound a quantile at 95 % each; 0 if none does."""
     if total >= _EXACT_BELOW:
         spread = NormalDist().inv_cdf(1 - _ALPHA) * math.sqrt(total * quantile * (1 - quantile))
         low, high = math.floor(total * quantile - spread), math.ceil(total * quantile + spread) + 1
         return max(0, low), high if high <= total else 0
-    # cumulative[k] is how likely at most k of all latencies are at or below the quantile.
+    # cumulative[k] is the probability that at most k of all latencies are at or below the quantile.
     low = high = 0
     cumulative = 0.0
     for k in range(total):

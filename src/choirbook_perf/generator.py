@@ -1,4 +1,4 @@
-"""Locust as a process: started, listened to, stopped, and what it measured read back.
+"""Locust as a child process: start, progress, stop, and reading of its measurements.
 
 Never imported into this process: gevent would patch it.
 """
@@ -26,11 +26,11 @@ from choirbook_perf.recorder import Measured, Progress
 
 _USERS = Path(choirbook_perf.__file__).parent / "load" / "users.py"
 _STOP_S = "10"
-"""For reads that are under way when the time is over."""
+"""Time for reads under way at the end of a run, in seconds."""
 
 
 class Shape(NamedTuple):
-    """How many users there are, for how long, and how their generators are spread."""
+    """Number of users, duration, and distribution over generators."""
 
     users: int
     spawn_rate: float
@@ -45,14 +45,14 @@ class Shape(NamedTuple):
 def generate(
     plan: Plan, shape: Shape, out: Path, scratch: Path, watch: Callable[[Progress], None]
 ) -> tuple[Measured, bool]:
-    """Make the load, and return what was measured, and whether it was interrupted.
+    """Generate the load, and return the measurements and whether it was interrupted.
 
     Args:
-        plan: What to read.
-        shape: How much.
-        out: Where Locust's CSV, HTML and log go.
-        scratch: Where files between the processes go.
-        watch: Told of the progress every second.
+        plan: Resources to read.
+        shape: Size of the load.
+        out: Directory for Locust's CSV, HTML and log.
+        scratch: Directory for files exchanged between the processes.
+        watch: Called with the progress every second.
 
     Raises:
         ToolMissing: Locust is not installed, or does not run here.
@@ -76,7 +76,7 @@ def generate(
 
 
 def work(plan: Plan, master_host: str, shape: Shape, scratch: Path) -> None:
-    """Make load for the master on another machine until it says that it is over.
+    """Generate load for the master on another machine until it ends the run.
 
     Raises:
         ToolMissing: Locust is not installed, or found no master.
@@ -102,7 +102,7 @@ def _shape_options(shape: Shape) -> list[str]:
         port = str(shape.master_port)
         options += ["--master", "--master-bind-port", port, "--expect-workers", str(shape.expect_workers)]
     elif shape.processes > 1:
-        # A port of its own, so that two runs on one machine do not share workers.
+        # A separate port, so that two runs on one machine do not share workers.
         port = str(_free_port())
         options += ["--processes", str(shape.processes), "--master-bind-host", "127.0.0.1"]
         options += ["--master-bind-port", port, "--master-port", port]
@@ -110,14 +110,14 @@ def _shape_options(shape: Shape) -> list[str]:
 
 
 def _locust_runs(command: list[str], directory: Path, watch: Callable[[Progress], None]) -> tuple[int, bool]:
-    """Run Locust where there is no locust.conf; return its exit code and whether it was interrupted."""
+    """Run Locust in a directory without locust.conf; return its exit code and whether it was interrupted."""
     with child(command, stdout=subprocess.PIPE, directory=directory) as process:
         is_partial = _listen(process, watch)
     return process.returncode, is_partial
 
 
 def _listen(process: subprocess.Popen[bytes], watch: Callable[[Progress], None]) -> bool:
-    """Hand on the progress until the process ends; return whether it was interrupted."""
+    """Report the progress until the process ends; return whether it was interrupted."""
     assert process.stdout is not None
     interrupted = 0
     try:
@@ -129,7 +129,7 @@ def _listen(process: subprocess.Popen[bytes], watch: Callable[[Progress], None])
             except KeyboardInterrupt:
                 interrupted += 1
                 if interrupted > 1:
-                    break  # asked twice: whatever it has to say is not waited for
+                    break  # interrupted twice: remaining output is not awaited
                 process.send_signal(signal.SIGINT)
             else:
                 break
@@ -150,7 +150,7 @@ def _progress(lines: IO[bytes]) -> Iterator[Progress]:
 
 
 def _lines(lines: IO[bytes]) -> Iterable[bytes]:
-    # Not `for line in lines`, whose read-ahead would hold back the seconds.
+    # Not `for line in lines`, whose read-ahead would delay the progress.
     return iter(lines.readline, b"")
 
 

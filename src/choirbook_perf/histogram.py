@@ -1,6 +1,7 @@
-"""Latencies at three significant digits: the resolution of an HdrHistogram, in a form any JSON reader knows.
+"""Latencies at three significant digits: the resolution of an HdrHistogram, in plain JSON.
 
-Pure. Locust rounds to two digits and to whole milliseconds above 100, which hides what a fast server does.
+Pure. Locust rounds to two digits and to whole milliseconds above 100, which hides the latencies of a fast
+server.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ class LatencyHistogram:
         return sum(self._counts.values())
 
     def record(self, latency_s: float) -> None:
-        """Take one latency, in seconds."""
+        """Record one latency, in seconds."""
         value_us = rounded_us(latency_s)
         self._counts[value_us] = self._counts.get(value_us, 0) + 1
 
     def add(self, other: LatencyHistogram) -> None:
-        """Take all latencies of another histogram."""
+        """Add all latencies of another histogram."""
         for value_us, count in other._counts.items():
             self._counts[value_us] = self._counts.get(value_us, 0) + count
 
     def percentile_ms(self, percent: float) -> float:
-        """Return the latency that `percent` of all do not exceed, in milliseconds; NaN without any."""
+        """Return the latency that `percent` of all do not exceed, in milliseconds; NaN if there are none."""
         total = len(self)
         if total == 0:
             return math.nan
@@ -47,18 +48,18 @@ class LatencyHistogram:
         raise AssertionError("unreachable")
 
     def mean_ms(self) -> float:
-        """Return the mean in milliseconds; NaN when there are no latencies."""
+        """Return the mean in milliseconds; NaN if there are no latencies."""
         total = len(self)
         return (
             sum(value * count for value, count in self._counts.items()) / total / 1000 if total else math.nan
         )
 
     def max_ms(self) -> float:
-        """Return the longest latency in milliseconds; NaN when there are none."""
+        """Return the longest latency in milliseconds; NaN if there are none."""
         return max(self._counts) / 1000 if self._counts else math.nan
 
     def counts(self) -> list[tuple[int, int]]:
-        """Return (microseconds, count) pairs in order; the constructor takes them back."""
+        """Return (microseconds, count) pairs in order; the constructor accepts them."""
         return sorted(self._counts.items())
 
 

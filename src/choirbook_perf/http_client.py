@@ -1,4 +1,4 @@
-"""Send one request and take what comes, before and after a load: blocking, and through no proxy."""
+"""Single blocking requests before and after a load, through no proxy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TIMEOUT_S = 10.0
 
 
 class Response(NamedTuple):
-    """What came back."""
+    """Response of a server."""
 
     status: int
     headers: Headers
@@ -23,12 +23,12 @@ class Response(NamedTuple):
 
 
 def fetch(request: Request) -> Response:
-    """Send a request, whatever its status.
+    """Send a request and return the response, whatever its status.
 
     Raises:
         ServerUnreachable: Nothing answers, or not in HTTP.
     """
-    # A proxy of the environment is for the world outside, and would be what is measured.
+    # A proxy of the environment is for external addresses, and would distort the measurement.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     sent = urllib.request.Request(request.url, request.body, request.headers, method=request.method)  # noqa: S310
     try:

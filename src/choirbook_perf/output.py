@@ -1,4 +1,4 @@
-"""Writing what a command makes: whole or not at all."""
+"""Output files of commands: written completely or not at all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from choirbook_perf.errors import OutputFailed
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file, and the directories it is in.
+    """Write a file, and create its directories.
 
     Raises:
         OutputFailed: It cannot be written.
@@ -31,5 +31,5 @@ def write_text(path: Path, text: str) -> None:
 
 
 def to_json(value: Any) -> str:
-    """Return a result as the text of its file: one line, as counts by the thousand are for programs."""
+    """Encode a result for its file: on one line, as thousands of counts are for programs only."""
     return msgspec.json.encode(value).decode() + "\n"

@@ -1,6 +1,6 @@
-"""A Choirbook of one's own as a process: what it would serve, start it, stop it. Blocking.
+"""Choirbook as a child process: list its documents, start it, stop it. Blocking.
 
-Never imports choirbook: it is started as anybody would start it, by the Python that runs this.
+Never imports choirbook: it is started like by a user, with the Python that runs this.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from choirbook_perf.errors import BadInput, EmptyLibrary, ServerUnreachable
 
 START_DEADLINE_S = 30.0
 _POLL_S = 0.001
-"""Far below what a start takes, so that it does not show in its figure."""
+"""Poll interval in seconds, far below the duration of a start, so that it does not affect the result."""
 
 
 class Document(msgspec.Struct, frozen=True):
-    """One resource of a library, as `choirbook list --json` tells it."""
+    """One resource of a library, from `choirbook list --json`."""
 
     uri: str
     path: str
-    """Relative to the library's root."""
+    """Path relative to the library's root."""
     size: int
 
 
@@ -45,11 +45,11 @@ class Launched(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """URL of the server."""
         return f"http://127.0.0.1:{self.port}"
 
     def connect(self) -> http.client.HTTPConnection:
-        """Return a connection, as soon as the server takes one.
+        """Return a connection, as soon as the server accepts one.
 
         Raises:
             ServerUnreachable: It ended, or does not answer in time.
@@ -88,16 +88,16 @@ def starter_library() -> Path:
 
 
 def choirbook_command(*arguments: str) -> list[str]:
-    """Return the words that run Choirbook's command line with this Python."""
+    """Return the command that runs Choirbook's command line with this Python."""
     return [sys.executable, "-P", "-m", "choirbook", *arguments]
 
 
 def documents_of(library: Path) -> list[Document]:
-    """Return what Choirbook would serve of a directory.
+    """Return the documents that Choirbook would serve from a directory.
 
     Raises:
-        BadInput: It is no library.
-        EmptyLibrary: There is nothing to read.
+        BadInput: It is not a library.
+        EmptyLibrary: It has nothing to read.
     """
     command = choirbook_command("list", str(library.resolve()), "--json")
     with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -115,12 +115,12 @@ def documents_of(library: Path) -> list[Document]:
 
 @contextmanager
 def launched(library: Path, *flags: str, variables: Mapping[str, str] | None = None) -> Iterator[Launched]:
-    """Start `choirbook serve` on a free port, and stop it when the context ends. It may not answer yet.
+    """Start `choirbook serve` on a free port, and stop it with the context. It may not answer yet.
 
     Args:
-        library: The directory to serve.
-        flags: Further ones, such as `--preload`.
-        variables: Settings by environment variable; those of the caller do not count.
+        library: Directory to serve.
+        flags: Further flags, such as `--preload`.
+        variables: Settings as environment variables; those of the caller are ignored.
     """
     port = _free_port()
     command = choirbook_command("serve", str(library.resolve()), "--port", str(port), *flags)
@@ -129,7 +129,7 @@ def launched(library: Path, *flags: str, variables: Mapping[str, str] | None = N
 
 
 def launched_stdio(library: Path) -> AbstractContextManager[subprocess.Popen[bytes]]:
-    """Start `choirbook stdio`, and end it when the context does."""
+    """Start `choirbook stdio`, and end it with the context."""
     command = choirbook_command("stdio", str(library.resolve()))
     return child(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 

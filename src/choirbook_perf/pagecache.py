@@ -1,4 +1,4 @@
-"""Put documents out of the page cache, so that the next read goes to the disk; and see whether it worked."""
+"""Eviction of documents from the page cache, so that the next read goes to the disk, with a check."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ _DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 
 
 class Method(StrEnum):
-    """How documents are put out."""
+    """Method of eviction."""
 
     FADVISE = "fadvise"
-    """`posix_fadvise(POSIX_FADV_DONTNEED)` on each file; nobody else on the machine is disturbed."""
+    """`posix_fadvise(POSIX_FADV_DONTNEED)` on each file; does not disturb other processes."""
     DROP_CACHES = "drop_caches"
     """`/proc/sys/vm/drop_caches`, for the whole machine; root only."""
     NONE = "none"
-    """Neither is possible: reads come from memory, and are no cold reads."""
+    """Neither is possible: reads come from memory, and are not cold."""
 
 
 class PageCache:
-    """Puts files out of memory by the mildest means that works.
+    """Evicts files from memory by the least intrusive method that works.
 
     Args:
-        sample: A file to try it on.
+        sample: A file to test the methods on.
     """
 
     def __init__(self, sample: Path) -> None:
         self.method = self._choose(sample)
 
     def drop(self, path: Path) -> bool:
-        """Put a file out; tells whether none of it is in memory any more."""
+        """Evict a file; return whether none of it is in memory any more."""
         if self.method is Method.FADVISE:
             _advise(path)
         elif self.method is Method.DROP_CACHES:
@@ -54,14 +54,14 @@ class PageCache:
 
 
 def resident_pages(path: Path) -> int:
-    """Return how many pages of a file are in memory (`mincore(2)`); asking brings none in."""
+    """Return how many pages of a file are in memory (`mincore(2)`); this loads none."""
     size = path.stat().st_size
     if size == 0:
         return 0
     pages = -(-size // mmap.PAGESIZE)
     residency = (ctypes.c_ubyte * pages)()
     libc = ctypes.CDLL(None, use_errno=True)
-    # Copy-on-write, as the address can be had of writable maps only. Nothing is written.
+    # Copy-on-write, as only writable maps provide their address. Nothing is written.
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as mapped:
         first = ctypes.c_char.from_buffer(mapped)
         outcome = libc.mincore(ctypes.c_void_p(ctypes.addressof(first)), ctypes.c_size_t(size), residency)
@@ -75,7 +75,7 @@ def resident_pages(path: Path) -> int:
 def _advise(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        # Pages that are not on the disk yet stay in memory, whatever is advised.
+        # Pages that are not on the disk yet stay in memory, despite the advice.
         os.fsync(descriptor)
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     finally:

@@ -1,4 +1,4 @@
-"""What a comparison of servers that took turns found (`scripts/peers`), and its arithmetic. Pure."""
+"""Result of a comparison of servers that took turns (`scripts/peers`), with its arithmetic. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Sample(NamedTuple):
     """One round of one server; an array in the file."""
 
     cpu_us: float
-    """The server's user and system time, of all its processes, for each request."""
+    """User and system time of all the server's processes, per request."""
     requests_per_s: float
     p50_ms: float
     p95_ms: float
@@ -25,7 +25,7 @@ class Sample(NamedTuple):
 
 
 class PeerSeries(msgspec.Struct, frozen=True):
-    """The samples of one server at one kind of request, a round each."""
+    """Samples of one server for one kind of request, one per round."""
 
     peer: str
     case: str
@@ -37,7 +37,7 @@ class Missing(msgspec.Struct, frozen=True):
 
     peer: str
     case: str
-    """Which kind of request; "" for all."""
+    """Kind of request; "" for all."""
     reason: str
 
 
@@ -47,9 +47,9 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     format: int = FORMAT
     kind: str = "peers"
     started: str
-    """RFC 3339, UTC."""
+    """Start of the run, RFC 3339, UTC."""
     environment: dict[str, Any]
-    """A `results.Environment`, or as much of one as the file has."""
+    """A `results.Environment`, or the parts of one that the file has."""
     document_bytes: int
     rounds: int
     seconds: int
@@ -67,18 +67,18 @@ class PeerRow(msgspec.Struct, frozen=True):
     cpu_us: float
     """Median of the rounds, per request."""
     to_choirbook: float | None
-    """Median of the ratios of CPU per request, round by round: above 1 costs more than Choirbook."""
+    """Median of the ratios of CPU per request, by round: above 1 costs more than Choirbook."""
     to_floor: float | None
     p50_ms: float
     p95_ms: float
     p99_ms: float
     requests_per_s: float
     requests: int
-    """All rounds together."""
+    """Number of requests of all rounds together."""
 
 
 def rows_of(series: Sequence[PeerSeries]) -> list[PeerRow]:
-    """Return the table, the cheapest server of each kind of request first."""
+    """Return the rows of the table, the cheapest server of each kind of request first."""
     rows = [_row(each, series) for each in series if each.samples]
     order = {case: position for position, case in enumerate(dict.fromkeys(each.case for each in series))}
     return sorted(rows, key=lambda row: (order[row.case], row.cpu_us))
@@ -108,10 +108,10 @@ def _beside(one: PeerSeries, peer: str, all_: Sequence[PeerSeries]) -> PeerSerie
 
 
 def ratio(one: PeerSeries, other: PeerSeries | None) -> float | None:
-    """Return the median of the ratios of CPU per request, round by round.
+    """Return the median of the ratios of CPU per request, by round.
 
-    The rounds of a pair lie seconds apart, so what else the machine does hits both. A round that only one of
-    them finished does not count.
+    The rounds of a pair are seconds apart, so other load on the machine affects both. A round that only one
+    of them finished does not count.
     """
     if other is None:
         return None

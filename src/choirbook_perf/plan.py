@@ -1,6 +1,6 @@
-"""A scenario made ready for one server: what exactly is sent, and how it is named. Values, and their file.
+"""A scenario resolved for one server: the exact requests and their names. Values, and their file.
 
-The runner makes it and hands it to the load generator, which may run in several processes.
+The runner makes it and passes it to the load generator, which may run in several processes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Read(msgspec.Struct, frozen=True):
     name: str
     resource_type: str
     address: str
-    """A URI over MCP, a path over plain HTTP."""
+    """URI over MCP, path over plain HTTP."""
 
 
 class PlannedTask(msgspec.Struct, frozen=True):
@@ -30,7 +30,7 @@ class PlannedTask(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a load generator has to know."""
+    """Everything that a load generator needs to know."""
 
     scenario: str
     url: str
@@ -40,7 +40,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     era: str
     """`modern` or `handshake`, "" over plain HTTP."""
     server: str
-    """Name and version, as far as the server told."""
+    """Name and version, as far as the server reports them."""
     tasks: tuple[PlannedTask, ...]
     think_time_s: ThinkTime
     projects: tuple[str, ...]

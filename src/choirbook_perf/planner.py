@@ -1,6 +1,6 @@
-"""Make the plan of a load: what a scenario asks for, found on a server.
+"""Plan of a load: the resources of a scenario, located on a server.
 
-Blocking, and seldom called: before a run, by the runner, or by a Locust that was started without a plan.
+Blocking, and called rarely: before a run, by the runner, or by a Locust that was started without a plan.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from choirbook_perf.scenario import ALL, MISSION, Scenario, Task, ThinkTime
 from choirbook_perf.targets import resource_type
 
 _MAX_NAMED = 100
-"""Resources of a task that are told apart in the result; above, the task's name stands for all."""
+"""Maximum number of resources of a task with separate results; above it, the task's name stands for all."""
 
 
 def make_plan(
@@ -26,18 +26,18 @@ def make_plan(
     scenario: Scenario | None = None,
     think_time_s: ThinkTime | None = None,
 ) -> Plan:
-    """Make a scenario ready for a server.
+    """Resolve a scenario for a server.
 
     Args:
-        url: Of the server, or of its MCP endpoint.
+        url: URL of the server, or of its MCP endpoint.
         protocol: `http` or `mcp`.
         era: `modern`, `handshake` or `auto`.
-        scenario: What to read. When left out it is the mission's mix, or all that is listed where a server
-            does not have the mission's resources.
-        think_time_s: Instead of the scenario's.
+        scenario: Resources to read. By default the mission's mix, or everything listed if a server does not
+            have the mission's resources.
+        think_time_s: Overrides the scenario's.
 
     Raises:
-        BadInput: The URL is none, or the server does not have what the scenario names.
+        BadInput: The URL is invalid, or the server does not have the resources that the scenario names.
         ServerUnreachable: Nothing answers, or not as a resource server.
         EmptyLibrary: There is nothing to read.
     """

@@ -1,4 +1,4 @@
-"""Look at a server before it is loaded: does it answer, what is it, what can be read. Blocking."""
+"""Inspection of a server before a load: whether it answers, its identity and its resources. Blocking."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Listed(NamedTuple):
 
 
 class _Row(msgspec.Struct, frozen=True):
-    """A row of either listing, of its fields what matters here."""
+    """One row of either listing, with the fields needed here."""
 
     uri: str
     name: str = ""
@@ -60,7 +60,7 @@ class _Meta(msgspec.Struct, frozen=True):
 
 
 class _Hello(msgspec.Struct, frozen=True, rename="camel"):
-    """What a server says of itself, in either era."""
+    """A server's description of itself, in either era."""
 
     protocol_version: str = HANDSHAKE_VERSION
     server_info: _Info = _Info()
@@ -78,7 +78,7 @@ class _ApiInfo(msgspec.Struct, frozen=True):
 
 
 class _Api(msgspec.Struct, frozen=True):
-    """An OpenAPI document, of which only the head matters."""
+    """An OpenAPI document, of which only the head is needed."""
 
     info: _ApiInfo
 
@@ -87,7 +87,7 @@ _Decoded = TypeVar("_Decoded")
 
 
 class HttpProbe:
-    """Plain HTTP, with the routes of Choirbook for what has to be listed."""
+    """Plain HTTP, with Choirbook's routes for listings."""
 
     era = ""
 
@@ -111,7 +111,7 @@ class HttpProbe:
         return path_of(name)
 
     def failure(self, name: str) -> str:
-        """Return why a resource cannot be read, "" when it can."""
+        """Return why a resource cannot be read, "" if it can."""
         return self._target.judge(*fetch(self._target.read(path_of(name)))).failure
 
     def listed(self) -> list[Listed]:
@@ -132,7 +132,7 @@ class HttpProbe:
             if response.status == http.client.OK:
                 return msgspec.json.decode(response.body, type=_Page)
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            pass  # told below
+            pass  # reported below
         raise ServerUnreachable(
             f"{self.url} answers, but {path} is not a list of resources (status {response.status}). Name "
             "the paths to read with --scenario, or use --protocol mcp with the URL of an MCP endpoint."
@@ -140,7 +140,7 @@ class HttpProbe:
 
 
 class McpProbe:
-    """MCP: settles the era, shakes hands where it is needed, and lists."""
+    """MCP: determines the era, initializes if needed, and lists."""
 
     def __init__(self, url: str, era: str) -> None:
         self.url = url if urlsplit(url).path not in {"", "/"} else f"{url.rstrip('/')}/mcp"
@@ -164,7 +164,7 @@ class McpProbe:
         return uri_of(name)
 
     def failure(self, name: str) -> str:
-        """Return why a resource cannot be read, "" when it can."""
+        """Return why a resource cannot be read, "" if it can."""
         return self._target.judge(*fetch(self._target.read(uri_of(name)))).failure
 
     def listed(self) -> list[Listed]:

@@ -1,4 +1,4 @@
-"""Profile a running server under load, and ask Choirbook what the stages of a read cost."""
+"""Profiling of a running server under load, and the cost of each stage of a read, from Choirbook."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ SVG_NAME, SPEEDSCOPE_NAME, RESULT_NAME = "profile.svg", "profile.speedscope.json
 
 
 class Options(NamedTuple):
-    """What to profile."""
+    """Options of a profile."""
 
     pid: int | None
-    """Of a running server; None starts a Choirbook."""
+    """Process id of a running server; None starts a Choirbook."""
     url: str | None
-    """What to load; None with a `pid` loads nothing."""
+    """URL to load; None with a `pid` generates no load."""
     library: Path | None
     protocol: str
     """`http`, `mcp`, or `all` for both, MCP in both eras."""
@@ -60,7 +60,7 @@ def sample(options: Options) -> Profile:
     """Sample a server, write flame graph and speedscope file, and measure the stages.
 
     Raises:
-        PerfError: py-spy is missing or may not look, there is no such process or server, or the files
+        PerfError: py-spy is missing or lacks permission, there is no such process or server, or the files
             cannot be written.
     """
     # Before a server is started and loaded for nothing.
@@ -83,7 +83,7 @@ def sample(options: Options) -> Profile:
 
 
 def count(requests: int) -> Profile:
-    """Count the calls of so many requests of each kind, and measure the stages."""
+    """Count the calls of `requests` requests of each kind, and measure the stages."""
     started = _now()
     here = environment()
     counted = _ask_choirbook(_Calls, "--calls", str(requests))
@@ -139,7 +139,7 @@ def requests_for(url: str, protocol: str) -> list[Request]:
     """Return reads of every resource that a server lists.
 
     Args:
-        url: Of the server.
+        url: URL of the server.
         protocol: `http`, `mcp` or `all`.
 
     Raises:

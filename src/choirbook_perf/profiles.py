@@ -1,4 +1,4 @@
-"""The result of `choirbook perf profile`, and its tables for people. Pure."""
+"""Result of `choirbook perf profile`, and its printed tables. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SLOWEST = 10
 
 
 class Stage(msgspec.Struct, frozen=True):
-    """One stage of a read, as `choirbook stages --json` tells it."""
+    """One stage of a read, from `choirbook stages --json`."""
 
     stage: str
     path: str
@@ -24,7 +24,7 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 class Counted(msgspec.Struct, frozen=True):
-    """One function, as `choirbook stages --calls N --json` counts it."""
+    """One function, from `choirbook stages --calls N --json`."""
 
     function: str
     calls: int
@@ -34,7 +34,7 @@ class Counted(msgspec.Struct, frozen=True):
 
 
 class CountedDrive(msgspec.Struct, frozen=True):
-    """The functions of one kind of request."""
+    """Functions of one kind of request."""
 
     request: str
     requests: int
@@ -42,7 +42,7 @@ class CountedDrive(msgspec.Struct, frozen=True):
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True):
-    """What py-spy saw."""
+    """Result of py-spy."""
 
     duration_s: float
     rate_hz: int
@@ -50,9 +50,9 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     """Whether threads without the interpreter's lock were sampled too: native ones, and some that wait."""
     samples: int
     load: str
-    """What kept the server busy, "" when the run did not."""
+    """Load that kept the server busy, "" if the run generated none."""
     requests: int
-    """Answered while it was sampled."""
+    """Number of requests answered during the sampling."""
     slowest: list[FunctionShare]
 
 
@@ -62,17 +62,17 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     format: int = FORMAT
     kind: str = "profile"
     started: str
-    """RFC 3339, UTC."""
+    """Start of the run, RFC 3339, UTC."""
     environment: Environment
     sampling: Sampling | None
     stages: list[Stage]
     document_bytes: int
-    """Of the document that the stages were measured with."""
+    """Size of the document that the stages were measured with."""
     calls: list[CountedDrive]
 
 
 def tables_of(profile: Profile) -> str:
-    """Return all tables for a person."""
+    """Format all tables as text."""
     tables = []
     if profile.sampling is not None:
         tables.append(_sampling_table(profile.sampling))

@@ -1,4 +1,4 @@
-"""How a run goes on, on stderr: a line that renews itself on a terminal, plain ones otherwise."""
+"""Progress of a run on stderr: a line that is rewritten on a terminal, plain lines otherwise."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _LINES_EVERY_S = 10
 
 @contextmanager
 def showing(run_time_s: int, *, quiet: bool = False) -> Iterator[Callable[[Progress], None]]:
-    """Show what the yielded function is told, for as long as the context lasts.
+    """Show the progress passed to the yielded function, for as long as the context lasts.
 
     Args:
-        run_time_s: How long the run is meant to be.
+        run_time_s: Planned duration of the run, in seconds.
         quiet: Show nothing.
     """
     console = Console(stderr=True, highlight=False)
@@ -44,7 +44,7 @@ def _print(console: Console, progress: Progress) -> None:
 
 
 def line(progress: Progress) -> str:
-    """Return the state of a run in one line."""
+    """Format the state of a run on one line."""
     rate = progress.requests / progress.second if progress.second else 0.0
     figures = (("p50", progress.p50_ms), ("p95", progress.p95_ms), ("p99", progress.p99_ms))
     latencies = "  ".join(f"{name} {_ms(value)}" for name, value in figures)

@@ -1,4 +1,4 @@
-"""py-spy, run as anybody would run it: samples of a process, and what it says when it may not look."""
+"""py-spy, run like by a user: samples of a process, and its message if it lacks permission."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _FORBIDDEN = re.compile(r"permission denied|not permitted|EPERM|os error (1|13)\
 _GONE = re.compile(r"no such (file|process)|os error (2|3)\)", re.IGNORECASE)
 _SAMPLES = re.compile(r"Samples: (\d+)")
 _MARGIN_S = 60.0
-"""For attaching, and for writing what was sampled."""
+"""Time for attaching, and for writing the samples, in seconds."""
 
 
 def find_py_spy(places: Iterable[Path] | None = None) -> Path:
-    """Return py-spy's program.
+    """Return the path of py-spy.
 
     Args:
-        places: Directories to look in; beside this Python and on PATH by default.
+        places: Directories to search; beside this Python and on PATH by default.
 
     Raises:
         ToolMissing: It is not installed.
@@ -40,30 +40,30 @@ def find_py_spy(places: Iterable[Path] | None = None) -> Path:
 
 
 class Recording(NamedTuple):
-    """How a process is sampled."""
+    """Options of sampling."""
 
     duration_s: int
     rate_hz: int
     """Samples per second."""
     all_threads: bool
-    """Also those that do not hold the interpreter's lock. py-spy then counts some that wait as busy."""
+    """Includes threads that do not hold the interpreter's lock. py-spy then counts some that wait as busy."""
 
 
 def record(pid: int, form: str, path: Path, how: Recording) -> int:
-    """Sample a process and those below it.
+    """Sample a process and its children.
 
     Args:
-        pid: Of the process.
+        pid: Process id.
         form: One of `FORMATS`.
-        path: Where the profile goes.
+        path: File for the profile.
         how: See `Recording`.
 
     Returns:
         The number of samples.
 
     Raises:
-        ToolMissing: py-spy is not installed, or may not look at the process.
-        BadInput: There is no such process, or it runs no Python.
+        ToolMissing: py-spy is not installed, or may not examine the process.
+        BadInput: There is no such process, or it does not run Python.
     """
     command = [str(find_py_spy()), "record", "--pid", str(pid), "--subprocesses", "--format", form]
     command += ["--duration", str(how.duration_s), "--rate", str(how.rate_hz), "--output", str(path)]
@@ -86,14 +86,14 @@ def record(pid: int, form: str, path: Path, how: Recording) -> int:
 
 
 def _reason(pid: int) -> str:
-    """Return what py-spy says of one process; with its children asked for, it keeps the reason to itself."""
+    """Return py-spy's message about one process; with child processes included, it omits the reason."""
     command = [str(find_py_spy()), "dump", "--pid", str(pid)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - as above
     return done.stderr if done.returncode else ""
 
 
 def failure_of(pid: int, told: str) -> PerfError:
-    """Return the error that py-spy's own words mean."""
+    """Return the error for a message of py-spy."""
     if _FORBIDDEN.search(told):
         return ToolMissing(
             f"py-spy has no permission to inspect process {pid}. Run the command as root, allow it with "

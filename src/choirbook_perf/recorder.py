@@ -1,6 +1,6 @@
-"""What a load generator counts: latencies by series and by second, failures by reason. Pure.
+"""Counts of a load generator: latencies by series and by second, failures by reason. Pure.
 
-Workers hand on what they counted since the last time (`take`), and the master adds it to its own (`merge`).
+Workers pass on their counts since the last time (`take`), and the master adds them to its own (`merge`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from choirbook_perf.results import Failure, Series, Tick
 
 
 class Key(NamedTuple):
-    """What a series is told apart by."""
+    """Identity of a series."""
 
     resource_type: str
     cache_result: str
@@ -24,20 +24,20 @@ class Key(NamedTuple):
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a load generator hands to the runner."""
+    """Everything that a load generator passes to the runner."""
 
     started_s: float
-    """Since the epoch."""
+    """Start, in seconds since the epoch."""
     duration_s: float
     is_saturated: bool
-    """Whether the generator was short of CPU, so that latencies are its own in part."""
+    """Whether the generator was short of CPU, so that it caused part of the latencies."""
     series: list[Series]
     timeline: list[Tick]
     failures: list[Failure]
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a run is: one line a second on the generator's stdout."""
+    """Progress of a run: one line per second on the generator's stdout."""
 
     second: int
     users: int
@@ -67,7 +67,7 @@ class Recorder:
         self.is_saturated = False
 
     def record(self, key: Key, latency_s: float, at_s: float) -> None:
-        """Count a good answer; `at_s` is when it came, since the epoch."""
+        """Record a successful answer; `at_s` is its time, since the epoch."""
         self._histogram(key).record(latency_s)
         self._second(int(at_s)).latencies.record(latency_s)
         self._all.record(latency_s)
@@ -79,11 +79,11 @@ class Recorder:
         self._second(int(at_s)).failures += 1
 
     def see_users(self, users: int, at_s: float) -> None:
-        """Note how many users there are."""
+        """Record the number of users."""
         self._second(int(at_s)).users = users
 
     def take(self) -> dict[str, Any]:
-        """Return all counts as plain lists, and start from nothing."""
+        """Return all counts as plain lists, and reset them."""
         taken = {
             "series": [[*key, histogram.counts()] for key, histogram in self._series.items()],
             "failed": [[*key, count] for key, count in self._failed.items()],
@@ -95,7 +95,7 @@ class Recorder:
         return taken
 
     def merge(self, taken: dict[str, Any]) -> None:
-        """Add what another process took."""
+        """Add the counts taken from another process."""
         for *labels, counts in taken["series"]:
             histogram = LatencyHistogram(_pairs(counts))
             self._histogram(Key(*labels)).add(histogram)
@@ -110,7 +110,7 @@ class Recorder:
         self.is_saturated |= taken["is_saturated"]
 
     def progress(self, started_s: float, now_s: float, users: int) -> Progress:
-        """Return how far the run is, figures over all of it so far."""
+        """Return the progress, with figures over the whole run so far."""
         return Progress(
             second=int(now_s - started_s),
             users=users,

@@ -1,4 +1,4 @@
-"""The result of a run: one versioned JSON file, with all that a later reader needs to judge it."""
+"""Result of a run: one versioned JSON file, with everything needed to judge it later."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from choirbook_perf.histogram import LatencyHistogram
 from choirbook_perf.output import to_json, write_text
 
 FORMAT = 1
-"""Raised when a field changes its meaning; a file of another format is refused."""
+"""Version of the file format, raised when a field changes its meaning; other versions are rejected."""
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
-    """What a figure depends on. Holds no path and no name of the machine."""
+    """Environment on which results depend. Contains no path and no name of the machine."""
 
     machine: str
     """A short digest of CPU, cores and memory: equal for runs that may be compared."""
@@ -26,15 +26,15 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     kernel: str
     python: str
     versions: dict[str, str]
-    """Of the packages that matter, such as granian and locust."""
+    """Versions of the packages that matter, such as granian and locust."""
     commit: str
-    """Of the checkout, "" outside of one; ends in "+" when there were uncommitted changes."""
+    """Commit of the checkout, "" outside of one; ends in "+" if there were uncommitted changes."""
     load_average: float
-    """Over the last minute, when the run began."""
+    """Load average of the last minute, when the run began."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """What was loaded."""
+    """Server that was loaded."""
 
     url: str
     protocol: str
@@ -42,24 +42,24 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     era: str
     """`modern`, `handshake`, or "" for plain HTTP."""
     server: str
-    """Name and version, as far as the server told."""
+    """Name and version, as far as the server reports them."""
     started_here: bool
     """Whether the run started the server itself, and stopped it."""
     settings: dict[str, str]
-    """What the server was started with, such as `workers`."""
+    """Settings that the server was started with, such as `workers`."""
 
 
 class Series(msgspec.Struct, frozen=True, kw_only=True):
-    """The latencies of one kind of request."""
+    """Latencies of one kind of request."""
 
     resource_type: str
     cache_result: str
-    """`hit`, `miss`, or `unknown` where the server does not say."""
+    """`hit`, `miss`, or `unknown` if the server does not report it."""
     project: str
     name: str
-    """The resource, as in the scenario."""
+    """Resource, as in the scenario."""
     counts: list[tuple[int, int]]
-    """(microseconds at three significant digits, how many), as `LatencyHistogram.counts` gives them."""
+    """(microseconds at three significant digits, number), as from `LatencyHistogram.counts`."""
     failures: int = 0
 
 
@@ -92,7 +92,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     measured: float | None
     unit: str
     requests: int
-    """How many stand behind the figure."""
+    """Number of requests that the result is based on."""
     outcome: str
     """`pass`, `fail`, or `inconclusive`."""
     reason: str = ""
@@ -104,21 +104,21 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     format: int = FORMAT
     kind: str = "test"
     started: str
-    """RFC 3339, UTC."""
+    """Start of the run, RFC 3339, UTC."""
     duration_s: float
     is_partial: bool = False
     """Whether the run was interrupted."""
     label: str = ""
-    """What the user calls the run, such as `baseline`."""
+    """The user's name for the run, such as `baseline`."""
     scenario: dict[str, Any]
-    """The scenario as it was run: users, spawn rate, think time, tasks with weights."""
+    """Scenario as it was run: users, spawn rate, think time, tasks with weights."""
     target: Target
     environment: Environment
     series: list[Series]
     timeline: list[Tick]
     failures: list[Failure]
     server_before: dict[str, float]
-    """Samples scraped from `/metrics` before the run, by name with labels; empty where there is none."""
+    """Samples scraped from `/metrics` before the run, by name with labels; empty without `/metrics`."""
     server_after: dict[str, float]
     verdict: list[Row]
     flame_graph_svg: str = ""
@@ -132,19 +132,19 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         return merged
 
     def requests(self) -> int:
-        """Return how many requests were answered well."""
+        """Return the number of successful requests."""
         return len(self.histogram())
 
     def failed(self) -> int:
-        """Return how many were not."""
+        """Return the number of failed requests."""
         return sum(series.failures for series in self.series)
 
 
 def load(path: Path) -> Result:
-    """Read a result file.
+    """Load a result file.
 
     Raises:
-        BadInput: The file cannot be read, is no result, or is of another format.
+        BadInput: The file cannot be read, is not a result, or has another format.
     """
     try:
         data = path.read_bytes()
@@ -165,7 +165,7 @@ def load(path: Path) -> Result:
 
 
 def save(result: Result, path: Path) -> None:
-    """Write a result file, whole or not at all.
+    """Write a result file, completely or not at all.
 
     Raises:
         OutputFailed: It cannot be written.

@@ -1,4 +1,4 @@
-"""One run of `choirbook perf test`: server, plan, load, figures of the server, verdict, result file."""
+"""One run of `choirbook perf test`: server, plan, load, server metrics, verdict, result file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RESULT_NAME = "result.json"
 
 
 class Own(NamedTuple):
-    """How the run's own Choirbook is started."""
+    """Options of the Choirbook that the run starts."""
 
     workers: int
     cache_ttl_s: float
@@ -36,17 +36,17 @@ class Own(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What is asked for."""
+    """Options of a run."""
 
     shape: Shape
     protocol: str
     era: str
     scenario: Scenario | None
-    """None for the mission's, or whatever the server has."""
+    """Scenario; None for the mission's, or whatever the server has."""
     think_time_s: ThinkTime | None
-    """None for the scenario's."""
+    """Think time; None for the scenario's."""
     url: str | None
-    """None for a Choirbook of the run's own."""
+    """URL of the server; None starts a Choirbook."""
     own: Own
     thresholds: Sequence[Threshold]
     out: Path
@@ -58,8 +58,8 @@ def run(asked: Run, watch: Callable[[Progress], None]) -> Result:
     """Make a run, and write its result beside Locust's own files.
 
     Args:
-        asked: What to do.
-        watch: Told of the progress every second.
+        asked: Options of the run.
+        watch: Called with the progress every second.
 
     Raises:
         PerfError: Of any kind but GateFailed; the verdict is in the result.
@@ -92,7 +92,7 @@ def _measure(asked: Run, watch: Callable[[Progress], None]) -> Result:
 
 
 def work(asked: Run, master_host: str) -> None:
-    """Be a worker of a run whose master is on another machine.
+    """Run as a worker for a master on another machine.
 
     Raises:
         PerfError: The server or the master cannot be reached.
@@ -104,7 +104,7 @@ def work(asked: Run, master_host: str) -> None:
 
 
 def _prepare(out: Path) -> None:
-    # Tried first: nobody wants to hear of it after five minutes.
+    # Checked first: an error after five minutes of load would be annoying.
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):
@@ -116,7 +116,7 @@ def _prepare(out: Path) -> None:
 
 
 def _start_own(own: Own, scratch: Path, stack: ExitStack) -> str:
-    # Without grace a document that expired is a miss of the reader who comes next, and is measured.
+    # Without grace the next reader of an expired document has a miss, which is measured.
     settings = {"CACHE_TTL": f"{own.cache_ttl_s:g}", "CHOIRBOOK_CACHE_GRACE_S": "0"}
     options = ["--workers", str(own.workers)]
     started = choirbook_server.running(scratch / "server.log", options, settings, own.library)
@@ -166,7 +166,7 @@ def _target(asked: Run, plan: Plan) -> Target:
     settings = {"workers": str(own.workers), "CACHE_TTL": f"{own.cache_ttl_s:g}"}
     if own.library is None:
         settings["library"] = "starter"
-    # Where a run's own server listened says nothing to a later reader, and would differ in every run.
+    # The address of a server started by the run is meaningless to later readers, and differs each time.
     path = urlsplit(plan.url).path
     return Target(
         url=plan.url if asked.url else f"http://127.0.0.1{path}",

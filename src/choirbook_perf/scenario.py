@@ -1,17 +1,19 @@
-"""What is read, how often, and by whom: the mission's mix, or a TOML file's. Pure but for reading that file.
+"""Scenarios: the resources read, how often, and by whom, from the mission or a TOML file.
+
+Pure but for reading that file.
 
 A scenario file::
 
     name = "ours"
-    think_time_s = [0.1, 0.5]        # left out: the mission's; [] for none
-    projects = ["billing", "search"] # left out: ten
+    think_time_s = [0.1, 0.5]        # default: the mission's; [] for none
+    projects = ["billing", "search"] # default: ten
 
     [[task]]
-    name = "standards"               # as it is called in the result
-    weight = 3                       # left out: 1
-    resources = ["sdlc/core"]        # one of them at random; a URI, an HTTP path, or what follows mcp://resources/
+    name = "standards"               # name in the result
+    weight = 3                       # default: 1
+    resources = ["sdlc/core"]        # one of them at random; a URI, an HTTP path, or the part after mcp://resources/
 
-`resources = ["*"]` stands for all that the server lists.
+`resources = ["*"]` stands for everything that the server lists.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     name: str
     resources: tuple[str, ...]
-    """One is picked at random for each read."""
+    """Names of resources; one is picked at random for each read."""
     weight: int = 1
 
 
@@ -53,7 +55,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     name: str
     tasks: tuple[Task, ...] = msgspec.field(name="task")
     think_time_s: ThinkTime = (0.1, 0.5)
-    """Between the reads of one user, drawn evenly from this range; empty for a closed loop."""
+    """Pause between the reads of one user, uniformly distributed over this range; empty for a closed loop."""
     projects: tuple[str, ...] = (
         "atlas",
         "billing",
@@ -82,10 +84,10 @@ MISSION = Scenario(
 
 
 def load(path: Path) -> Scenario:
-    """Read a scenario file.
+    """Load a scenario file.
 
     Raises:
-        BadInput: It cannot be read, or is no scenario.
+        BadInput: It cannot be read, or is not a scenario.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -97,14 +99,14 @@ def load(path: Path) -> Scenario:
 
 
 def parse(text: str, where: str) -> Scenario:
-    """Make a scenario of TOML.
+    """Parse a scenario in TOML.
 
     Args:
         text: The TOML.
-        where: What messages call it.
+        where: Name of the source in messages.
 
     Raises:
-        BadInput: It is no TOML, or no scenario.
+        BadInput: It is not TOML, or not a scenario.
     """
     try:
         document: dict[str, Any] = tomllib.loads(text)
@@ -146,7 +148,7 @@ def _is_think_time(range_s: ThinkTime) -> bool:
 
 
 def parse_think_time(text: str) -> ThinkTime:
-    """Read `0.1-0.5` (seconds) or `none`.
+    """Parse `0.1-0.5` (seconds) or `none`.
 
     Raises:
         BadInput: It is neither.
@@ -164,7 +166,7 @@ def parse_think_time(text: str) -> ThinkTime:
 
 
 def parse_duration_s(text: str) -> int:
-    """Read `5m`, `90s`, `90` or `1h30m`, as Locust does, in seconds.
+    """Parse `5m`, `90s`, `90` or `1h30m`, like Locust, to seconds.
 
     Raises:
         BadInput: It is none of them, or zero.

@@ -1,4 +1,4 @@
-"""What a server measures itself: the samples of its `/metrics`, where it has them."""
+"""Samples of a server's `/metrics`, if it has them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def scrape(url: str) -> dict[str, float]:
 
 
 def samples(text: str) -> dict[str, float]:
-    """Return the samples of an exposition; nothing where it is none."""
+    """Return the samples of an exposition; empty if it is malformed."""
     try:
         families = list(text_string_to_metric_families(text))
     except ValueError:

@@ -1,6 +1,6 @@
-"""What a run has to reach: the mission's thresholds, or those of a TOML file. Pure but for reading that file.
+"""Thresholds of a run: the mission's, or those of a TOML file. Pure but for reading that file.
 
-A file sets limits by metric, and only those are asked for::
+A file sets limits by metric, and only those are checked::
 
     p95_ms = 50
     hit_p95_ms = 5
@@ -29,23 +29,23 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
     metric: str
     limit: float
     is_required: bool = True
-    """Whether a run that cannot tell is inconclusive for it."""
+    """Whether a run without enough data for it is inconclusive."""
 
     @property
     def percent(self) -> float | None:
-        """Return the percentile, None where the metric is none."""
+        """Percentile of the metric, None if it is not one."""
         match = _LATENCY.fullmatch(self.metric)
         return float(match[2]) if match else None
 
     @property
     def cache_result(self) -> str:
-        """Return `hit` or `miss` where the metric is of one of them, else ""."""
+        """`hit` or `miss` if the metric is about one of them, otherwise ""."""
         match = _LATENCY.fullmatch(self.metric)
         return (match[1] or "") if match else ""
 
     @property
     def unit(self) -> str:
-        """Return the unit of limit and figure."""
+        """Unit of limit and value."""
         return _PLAIN.get(self.metric, "ms")
 
 
@@ -53,7 +53,7 @@ MISSION = (
     Threshold(metric="p50_ms", limit=50),
     Threshold(metric="p95_ms", limit=100),
     Threshold(metric="p99_ms", limit=200),
-    # Only Choirbook's plain HTTP says of a single read where it came from.
+    # Only Choirbook's plain HTTP reports the origin of a single read.
     Threshold(metric="hit_p95_ms", limit=10, is_required=False),
     Threshold(metric="miss_p95_ms", limit=100, is_required=False),
     Threshold(metric="failure_ratio", limit=0),
@@ -62,7 +62,7 @@ MISSION = (
 
 
 def load(path: Path) -> tuple[Threshold, ...]:
-    """Read a file of thresholds.
+    """Load a file of thresholds.
 
     Raises:
         BadInput: It cannot be read, or sets no usable limits.
@@ -76,14 +76,14 @@ def load(path: Path) -> tuple[Threshold, ...]:
 
 
 def parse(text: str, where: str) -> tuple[Threshold, ...]:
-    """Make thresholds of TOML.
+    """Parse thresholds in TOML.
 
     Args:
         text: The TOML.
-        where: What messages call it.
+        where: Name of the source in messages.
 
     Raises:
-        BadInput: It is no TOML, or sets no usable limits.
+        BadInput: It is not TOML, or sets no usable limits.
     """
     try:
         limits = tomllib.loads(text)

@@ -1,4 +1,4 @@
-"""From sampled stacks to the functions that took the time. Pure."""
+"""Time per function, from sampled stacks. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from choirbook_perf.errors import BadInput
 NATIVE = "(native threads, no Python code)"
 """Samples without any Python frame: in a Choirbook, the threads on which Granian parses and sends HTTP."""
 
-# How py-spy names processes when it follows their children: a frame below all others, with a command line.
+# Name of a process when py-spy follows child processes: a frame below all others, with a command line.
 _PROCESS = re.compile(r"process \d+:?")
 _PROCESS_TITLE = re.compile(r"(process \d+):&quot;.*?&quot;(?=[ <])")
 _TITLE = re.compile(r'(<text id="title"[^>]*>).*?(</text>)', re.DOTALL)
@@ -38,28 +38,28 @@ class _Thread(msgspec.Struct, frozen=True):
 
 
 class Speedscope(msgspec.Struct, frozen=True):
-    """As much as is needed of a speedscope file (https://www.speedscope.app/file-format-schema.json)."""
+    """The needed parts of a speedscope file (https://www.speedscope.app/file-format-schema.json)."""
 
     shared: _Shared
     profiles: list[_Thread]
 
 
 class FunctionShare(msgspec.Struct, frozen=True):
-    """One function and its part of the time."""
+    """One function and its share of the time."""
 
     function: str
-    """`file:name`, the file without its place on the machine."""
+    """`file:name`, the file without its directory on this machine."""
     own: float
-    """Part of all samples in which it was at work itself, from 0 to 1."""
+    """Share of all samples in the function itself, from 0 to 1."""
     cumulative: float
-    """Part in which it, or something that it called, was at work."""
+    """Share of all samples in the function and its callees."""
 
 
 def decode_speedscope(data: bytes) -> Speedscope:
-    """Read a speedscope file.
+    """Decode a speedscope file.
 
     Raises:
-        BadInput: It is none.
+        BadInput: It is malformed.
     """
     try:
         return msgspec.json.decode(data, type=Speedscope)
@@ -70,7 +70,7 @@ def decode_speedscope(data: bytes) -> Speedscope:
 
 
 def shares_of(profile: Speedscope) -> list[FunctionShare]:
-    """Return every function with its share, the one with the greatest own share first."""
+    """Return every function with its share, the highest own share first."""
     own: dict[str, float] = defaultdict(float)
     cumulative: dict[str, float] = defaultdict(float)
     total = 0.0
@@ -80,7 +80,7 @@ def shares_of(profile: Speedscope) -> list[FunctionShare]:
             functions = [name for index in stack if (name := names[index])] or [NATIVE]
             total += weight
             own[functions[-1]] += weight
-            # A function that calls itself is at work once.
+            # A recursive function counts once.
             for function in set(functions):
                 cumulative[function] += weight
     found = [
@@ -90,13 +90,13 @@ def shares_of(profile: Speedscope) -> list[FunctionShare]:
 
 
 def short_file(file: str) -> str:
-    """Return a source file without its place on the machine."""
+    """Return the name of a source file without its directory on this machine."""
     shortened = _PLACES.sub("", file)
     return shortened.rpartition("/")[2] if shortened.startswith("/") else shortened
 
 
 def speedscope_without_places(data: bytes) -> bytes:
-    """Return a speedscope file without the places of this machine, as a result is shown to others."""
+    """Return a speedscope file without directories of this machine, fit to be shared."""
     document = msgspec.json.decode(data, type=dict[str, Any])
     for frame in document["shared"]["frames"]:
         frame["name"] = re.sub(r"^(process \d+):.*", r"\1", frame["name"])

@@ -1,6 +1,6 @@
-"""How one read is requested, and how its answer is judged: over plain HTTP, and over MCP in both eras. Pure.
+"""Requests for single reads, and the evaluation of answers: over plain HTTP, and over MCP in both eras. Pure.
 
-It knows nothing of how bytes travel: the probe sends requests with urllib, the load generator with Locust.
+It is independent of the transport: the probe sends requests with urllib, the load generator with Locust.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ HANDSHAKE_VERSION = "2025-11-25"
 _HTTP_PREFIX = "/mcp/resources/"
 _URI_PREFIX = "mcp://resources/"
 _TYPES = {"sdlc": "sdlc", "patterns": "pattern", "templates": "template", "files": "file"}
-_CACHE_RESULTS = {"hit": "hit", "miss": "miss", "stale": "hit"}  # stale is old, but from memory all the same
+_CACHE_RESULTS = {"hit": "hit", "miss": "miss", "stale": "hit"}  # stale content comes from memory too
 _OK = range(200, 300)
 _MAX_REASON = 200
 _CLIENT = {"name": "choirbook-perf", "version": "1"}
@@ -26,7 +26,7 @@ UNKNOWN = "unknown"
 
 
 class Request(NamedTuple):
-    """What is sent."""
+    """A request to send."""
 
     method: str
     url: str
@@ -35,7 +35,7 @@ class Request(NamedTuple):
 
 
 class Headers(Protocol):
-    """The headers of an answer, names in any case."""
+    """Headers of an answer, names in any case."""
 
     def get(self, name: str, default: Any = None, /) -> Any:
         """Return a header, or the default."""
@@ -43,10 +43,10 @@ class Headers(Protocol):
 
 
 class Answer(NamedTuple):
-    """What is made of an answer."""
+    """Evaluated answer."""
 
     failure: str
-    """Why it counts as failed; "" when it is good."""
+    """Reason why it counts as failed; "" on success."""
     cache_result: str = UNKNOWN
 
 
@@ -74,19 +74,19 @@ _decode_contents = msgspec.json.Decoder(_Contents).decode
 
 
 class HttpTarget:
-    """Plain HTTP: one GET a read."""
+    """Plain HTTP: one GET per read."""
 
     def __init__(self, origin: str) -> None:
         self._origin = origin
 
     def read(self, path: str) -> Request:
         """Return the request for a path."""
-        # Compression would be undone in the generator's own time.
+        # Decompression would be done in the generator's own time.
         return Request("GET", self._origin + path, {"Accept": "*/*", "Accept-Encoding": "identity"})
 
     @staticmethod
     def judge(status: int, headers: Headers, body: bytes) -> Answer:
-        """Judge the answer to a read."""
+        """Evaluate the answer to a read."""
         if status not in _OK:
             return Answer(f"status {status}")
         if not body:
@@ -98,10 +98,10 @@ class McpTarget:
     """MCP over streamable HTTP.
 
     Args:
-        endpoint: Its URL.
+        endpoint: URL of the endpoint.
         era: `modern` or `handshake`.
-        session_id: Of a session that the server minted, "" without one.
-        version: Of the protocol, as the handshake settled it.
+        session_id: Id of a session that the server issued, "" without one.
+        version: Protocol version, as negotiated in the handshake.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class McpTarget:
         self._version = MODERN_VERSION if era == "modern" else version
 
     def call(self, method: str, id_: int | None = 1, **params: Any) -> Request:
-        """Return the request for any method; a notification where the id is None."""
+        """Return the request for any method; a notification if the id is None."""
         headers = {
             "Content-Type": "application/json",
             "Accept": "application/json, text/event-stream",
@@ -152,7 +152,7 @@ class McpTarget:
 
     @staticmethod
     def judge(status: int, headers: Headers, body: bytes) -> Answer:
-        """Judge the answer to a read."""
+        """Evaluate the answer to a read."""
         reply = decode_reply(headers, body)
         if reply is not None and reply.error is not None:
             return Answer(f"JSON-RPC error {reply.error.code}: {reply.error.message}"[:_MAX_REASON])
@@ -168,7 +168,7 @@ class McpTarget:
 
 
 def decode_reply(headers: Headers, body: bytes) -> Reply | None:
-    """Return the JSON-RPC reply in a body, be it JSON or a stream of events; None when there is none."""
+    """Return the JSON-RPC reply in a body, either JSON or a stream of events; None if there is none."""
     if "text/event-stream" not in str(headers.get("content-type", "")):
         return _reply(body)
     replies = (_reply(b"\n".join(_data(event))) for event in body.replace(b"\r\n", b"\n").split(b"\n\n"))
@@ -188,7 +188,7 @@ def _reply(body: bytes) -> Reply | None:
 
 
 def cache_result(headers: Headers) -> str:
-    """Return what `X-Cache` says, `unknown` where there is none."""
+    """Return the value of `X-Cache`, `unknown` if there is none."""
     return _CACHE_RESULTS.get(str(headers.get("x-cache", "")).lower(), UNKNOWN)
 
 
@@ -207,7 +207,7 @@ def path_of(name: str) -> str:
 
 
 def resource_type(address: str) -> str:
-    """Return the type of a resource by its URI or path, `unknown` where it is none of Choirbook's own layout."""
+    """Return the type of a resource by its URI or path, `unknown` outside of Choirbook's layout."""
     for prefix in (_URI_PREFIX, _HTTP_PREFIX):
         if address.startswith(prefix):
             return _TYPES.get(address.removeprefix(prefix).partition("/")[0], UNKNOWN)
@@ -215,6 +215,6 @@ def resource_type(address: str) -> str:
 
 
 def _header_value(text: str) -> str:
-    """Return a URI as a header may carry it: base64 where it is not plain ASCII."""
+    """Return a URI as a header value: base64 unless it is plain ASCII."""
     plain = text.isascii() and text.isprintable() and text == text.strip() and not text.startswith("=?")
     return text if plain else f"=?base64?{b64encode(text.encode()).decode()}?="

@@ -1,4 +1,4 @@
-"""The verdict of a run in a terminal."""
+"""Verdict of a run in a terminal."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from rich.table import Table
 from choirbook_perf.results import Result, Row
 
 if TYPE_CHECKING:
-    from choirbook_perf.compare import Change  # and with it numpy, which a test has no need of
+    from choirbook_perf.compare import Change  # imports numpy, which a test does not need
 
 _STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
 _MAX_FAILURES = 5
 
 
 def show(result: Result) -> None:
-    """Print the verdict on stdout, for a person."""
+    """Print the verdict on stdout, as text."""
     console = Console(highlight=False)
     console.print(_heading(result), markup=False, soft_wrap=True)
     console.print(_percentiles(result))
@@ -82,7 +82,7 @@ def _rows(rows: list[Row]) -> Table:
 
 
 def show_changes(changes: list[Change]) -> None:
-    """Print a comparison on stdout, for a person."""
+    """Print a comparison on stdout, as text."""
     table = Table("metric", "old", "new", "difference at 95 %", "verdict", box=None)
     for change in changes:
         span = f"{change.low:+.3g} to {change.high:+.3g} {change.unit}"

@@ -1,4 +1,4 @@
-"""Who may read the file with the admin token."""
+"""Permissions of the file with the admin token."""
 
 from __future__ import annotations
 

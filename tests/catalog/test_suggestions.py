@@ -1,4 +1,4 @@
-"""How many names are suggested for one that is not there."""
+"""Number of suggestions for a name that does not exist."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ QUERIES = [
     "?language=..%2F..%2Fetc",
     "?" + "&".join(f"f{number}=1" for number in range(20)),
 ]
-"""What may stand behind a document's URI."""
+"""Queries that may follow a document's URI."""
 
 
 async def test_a_query_means_what_it_means_over_http(

@@ -25,7 +25,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 class Answered(Protocol):
-    """What both clients return."""
+    """Response of both clients."""
 
     status_code: int
 
@@ -33,7 +33,7 @@ class Answered(Protocol):
 
 
 class Asking(Protocol):
-    """What both clients can do."""
+    """Common interface of both clients."""
 
     def get(self, url: str, /) -> Answered: ...
 

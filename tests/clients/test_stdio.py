@@ -31,7 +31,7 @@ CORE = "mcp://resources/sdlc/core"
 
 
 class Talk(NamedTuple):
-    """What came of a conversation."""
+    """Result of a conversation."""
 
     answers: list[Any]
     code: int
@@ -460,7 +460,7 @@ def test_client_that_closes_stdout_ends_the_server(
 
 
 def leaves_interrupts_to_the_system(process: subprocess.Popen[bytes]) -> bool:
-    """Tell whether Choirbook's own code runs by now: Python itself starts with a handler, as for any program."""
+    """Return whether Choirbook has started: Python itself starts with a handler, for any program."""
     lines = Path(f"/proc/{process.pid}/status").read_text("utf-8").splitlines()
     caught = next(int(each.split()[1], 16) for each in lines if each.startswith("SigCgt:"))
     is_python = b"stdio" in Path(f"/proc/{process.pid}/cmdline").read_bytes()

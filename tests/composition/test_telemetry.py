@@ -1,4 +1,4 @@
-"""What nobody asked for is not there, and no read pays for it."""
+"""Disabled telemetry is absent, and no read pays for it."""
 
 import asyncio
 from pathlib import Path

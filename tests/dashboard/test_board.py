@@ -1,4 +1,4 @@
-"""What workers tell each other for the dashboard; between processes: test_serving.py."""
+"""Reports that workers exchange for the dashboard; between processes: test_serving.py."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What `deploy/redis/make-secrets` makes."""
+"""Output of `deploy/redis/make-secrets`."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ TABLE = (
     ("mcp://resources/templates/prd-template", "templates/prd-template", "PRD", "Why",
      "application/xml", "templates/prd-template.xml"),
 )  # fmt: skip
-"""What the library of `write_library` is as resources, by the SDLC layout; an empty title is the name."""
+"""Resources of the library of `write_library`, by the SDLC layout; an empty title is the name."""
 
 
 class Pair(NamedTuple):

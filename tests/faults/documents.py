@@ -31,7 +31,7 @@ _LINE = "Version {version} of {name}: line {number}, in which naïve readers fin
 
 
 class Torn(Exception):
-    """What was read is no whole document; says which version it claims to be, if it says so."""
+    """The bytes read are not a complete document; names the version that they claim to be, if any."""
 
     def __init__(self, why: str, version: int | None = None) -> None:
         super().__init__(why)

@@ -1,4 +1,4 @@
-"""What fault tests saw: held against the promise's own number, and kept for `docs/reliability.md`."""
+"""Figures of fault tests: compared with the promise's own number, and stored for `docs/reliability.md`."""
 
 from __future__ import annotations
 

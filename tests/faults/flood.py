@@ -22,7 +22,7 @@ LATEST_S = 10.0
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to send."""
+    """Requests to send."""
 
     port: int
     paths: list[str]
@@ -34,13 +34,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it."""
+    """Result of a flood."""
 
     sent: int
     statuses: dict[int, int]
     """Answers by status."""
     p95_ms: dict[int, float]
-    """Of the answers of a status, from when their request was due."""
+    """95th percentile of the latency by status, from when the request was due."""
     without_retry_after: int
     """Answers of status 503 that did not say when to come again."""
     unanswered: int

@@ -22,7 +22,7 @@ NAMESPACES = "two network namespaces"
 PROCESSES = "two processes on loopback"
 
 PORT = 8000
-"""Of Choirbook within a namespace."""
+"""Port of Choirbook within a namespace."""
 
 _IP = "ip"
 
@@ -55,7 +55,7 @@ class Network:
 
 @contextmanager
 def network() -> Iterator[Network]:
-    """Have two hosts for as long as the context lasts."""
+    """Set up two hosts for as long as the context lasts."""
     # Of the range for measurements within a network (RFC 2544); of each run its own, as several may run.
     subnet = f"198.{18 + os.getpid() // 256 % 2}.{os.getpid() % 256}"
     tag = f"choirbook{os.getpid()}"
@@ -172,7 +172,7 @@ class Host:
             assert self._process.wait(DEADLINE_S) == 0
 
     def renew(self) -> None:
-        """Have it renew its workers one after the other, and wait until they are all new."""
+        """Make it replace its workers one after the other, and wait until all are new."""
         assert self._process is not None
         before = set(self.workers())
         self._process.send_signal(signal.SIGHUP)

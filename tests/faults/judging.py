@@ -1,4 +1,4 @@
-"""What a verifying client makes of an answer. Pure."""
+"""Verification of an answer by a client. Pure."""
 
 from __future__ import annotations
 

@@ -30,11 +30,11 @@ MAX_EXAMPLES = 3
 MAX_FAILURES_KEPT = 2000
 MAX_CONNECTIONS = 400
 CONDITIONAL_EVERY = 5
-"""Of so many reads by `GET`, one is conditional."""
+"""Number of `GET` reads of which one is conditional."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to load, and how."""
+    """Load to generate."""
 
     port: int
     names: list[str]
@@ -68,7 +68,7 @@ class Sighting(msgspec.Struct):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a load."""
+    """Result of a load."""
 
     requests: int
     failures: dict[str, int]
@@ -146,7 +146,7 @@ class Client:
         self._latencies_s: defaultdict[str, list[float]] = defaultdict(list)
         self._served: Counter[str] = Counter()
         self.window = ""
-        """What the requests that are due from now on are told apart by."""
+        """Name under which the requests that are due from now on are counted."""
         self._kinds: Counter[str] = Counter()
         self._examples: defaultdict[str, list[str]] = defaultdict(list)
         self._failed: list[Failure] = []
@@ -269,7 +269,7 @@ class Load:
         self._summary: Summary | None = None
 
     def window(self, name: str) -> None:
-        """Have the requests that are due from now on told apart in `Summary.windows`."""
+        """Count the requests that are due from now on separately, in `Summary.windows`."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{name}\n".encode())
 
@@ -281,7 +281,7 @@ class Load:
         assert self._process.poll() is None, "the load client ended by itself; stderr says why"
 
     def finish(self) -> Summary:
-        """Have it end, and return what came of it."""
+        """End it, and return the result."""
         if self._summary is None:
             printed, _ = self._process.communicate(timeout=DEADLINE_S)
             assert self._process.returncode == 0, "the load client ended with an error; stderr says which"

@@ -126,7 +126,7 @@ class Poisoner:
 
 @contextmanager
 def poisoning(server: RedisServer, sealing: Sealing, *, speaks: bool = True) -> Iterator[Poisoner]:
-    """Have a Redis poisoned for as long as the context lasts, on a thread."""
+    """Poison a Redis for as long as the context lasts, on a thread."""
     poisoner, stop = Poisoner(server, sealing, speaks=speaks), threading.Event()
     thread = threading.Thread(target=poisoner.run, args=(stop,), name="poisoner")
     thread.start()

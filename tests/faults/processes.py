@@ -1,4 +1,4 @@
-"""What the system says of a process, and what it can be told to refuse it."""
+"""System information about a process, and faults injected into its system calls."""
 
 from __future__ import annotations
 
@@ -82,13 +82,13 @@ def without_descriptors(pid: int, left: int = 0) -> Iterator[None]:
 
 @contextmanager
 def failing(pid: int, calls: str, error: str, paths: Sequence[Path] = ()) -> Iterator[None]:
-    """Have system calls of a process fail, for as long as the context lasts.
+    """Make system calls of a process fail, for as long as the context lasts.
 
     Args:
-        pid: Of the process; all of its threads are meant.
+        pid: Process id; all of its threads are affected.
         calls: Names of calls, separated by commas.
         error: Such as "EIO".
-        paths: Only calls on these files; all when there are none.
+        paths: Only calls on these files; all if there are none.
     """
     need("strace")
     inject = ["-e", f"trace={calls}", "-e", f"inject={calls}:error={error}"]

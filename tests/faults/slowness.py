@@ -23,7 +23,7 @@ class Slowness(NamedTuple):
     request: bytes
     """Sent at once."""
     drip: Callable[[socket.socket], object]
-    """What each does every `MOVES_EVERY_S`."""
+    """Called for each client every `MOVES_EVERY_S`."""
 
 
 def slow_headers() -> Slowness:
@@ -56,7 +56,7 @@ def connect(port: int) -> socket.socket:
 
 @contextmanager
 def slow_clients(port: int, slowness: Slowness, count: int) -> Iterator[list[socket.socket]]:
-    """Have slow clients there for as long as the context lasts."""
+    """Keep slow clients connected for as long as the context lasts."""
     stop = threading.Event()
     with ExitStack() as stack:
         clients = [stack.enter_context(connect(port)) for _ in range(count)]

@@ -20,7 +20,7 @@ _TURN_S = 0.1
 
 
 class Streamed(NamedTuple):
-    """What came over streams."""
+    """Messages received over streams."""
 
     ended: int
     """Streams that the server ended."""

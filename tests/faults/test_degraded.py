@@ -23,7 +23,7 @@ from tests.support.servers import Server, wait_for
 
 SHOWN_S = 15.0
 NO_WATCHES = 'echo 0 >/proc/sys/user/max_inotify_watches && exec "$@"'
-"""Of a user namespace: nothing in it can have the system tell of changes."""
+"""Limits inotify in a user namespace: nothing in it gets file system notifications."""
 
 
 def has_failed_surveys(client: httpx.Client) -> bool:

@@ -124,7 +124,7 @@ SERVED: dict[str, Ask] = {
     "OpenAPI": get("/openapi.json"),
     "the dashboard's tree": get("/dashboard/tree"),
 }
-"""What memory has."""
+"""Requests answered from memory."""
 
 SERVED_OR_REFUSED: dict[str, Ask] = {
     "a miss": get(path_of("birch")),
@@ -143,7 +143,7 @@ SERVED_OR_REFUSED: dict[str, Ask] = {
     "a preview": get(f"/dashboard/preview?uri={uri_of('birch')}"),
     "usage": get("/dashboard/usage"),
 }
-"""What may need a file."""
+"""Requests that may need a file."""
 
 
 def is_refused_well(response: httpx.Response) -> bool:

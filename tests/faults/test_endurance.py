@@ -30,7 +30,8 @@ TOLD_S = 300.0
 """A slope of less is noise."""
 SECONDS = 60 * float(os.environ.get("TESTS_FAULTS_MINUTES", "30" if IS_WHOLE else "0.2"))
 WARM_S = SECONDS / 3
-"""What is filled once, such as caches and what the allocator keeps, is filled in this part of it."""
+"""Duration in which things are filled once, such as caches and memory that the allocator keeps, in
+seconds."""
 STREAMS, DASHBOARDS = 8, 4
 """Open all the while. The longer ones are sent far more than a stream is sent before it is looked at."""
 PAUSE_S = (SECONDS - WARM_S) / 120
@@ -42,7 +43,7 @@ MIB = 1024 * 1024
 
 
 class Held(NamedTuple):
-    """What a worker holds at one moment."""
+    """Resources that a worker holds at one moment."""
 
     at_s: float
     descriptors: int

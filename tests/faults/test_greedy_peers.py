@@ -40,7 +40,8 @@ STREAMS, SESSIONS = 200, 200
 MAX_CONNECTIONS = STREAMS + 2048
 P95_MS = 100.0
 HEALTH_MS = 2000.0
-"""Of the slowest answer: a connection that came while all places were taken waits for a look or two."""
+"""Maximum time of the slowest answer: a connection that came while all places were taken waits for a look or
+two."""
 CALM_MS = 50.0
 CHECK_EVERY_S = 0.1
 PATHS = ("/healthz", "/readyz", "/metrics")
@@ -51,13 +52,13 @@ LARGE_BYTES = 7 * MIB
 
 
 class Greed(NamedTuple):
-    """What greedy peers do."""
+    """Behaviour of greedy peers."""
 
     request: Callable[[], bytes]
     each: int
     """Connections that each peer opens."""
     share: str
-    """What it is refused more of."""
+    """Kind of share over which it is refused."""
     memory_bytes: int
     """By which the worker may grow."""
 

@@ -45,7 +45,7 @@ class Rig(NamedTuple):
     b: Host
     port: int
     where: str
-    """What the figures call it."""
+    """Name in the figures."""
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def serving(
 
 
 class Seen(NamedTuple):
-    """What came of the loads."""
+    """Results of the loads."""
 
     summaries: tuple[Summary, ...]
 

@@ -35,7 +35,7 @@ LINES = 8
 
 
 class Round(NamedTuple):
-    """What one mass change came to."""
+    """Result of one mass change."""
 
     name: str
     late: float

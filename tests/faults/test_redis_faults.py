@@ -53,9 +53,9 @@ class Rig:
     ) -> None:
         self.server, self.client, self.redis, self.proxy, self.load = server, client, redis, proxy, load
         self.fault = ""
-        """What is injected, in the words of the page."""
+        """Injected fault, in the words of the page."""
         self.waits_s: list[tuple[str, float, float]] = []
-        """What was waited for, how long that took, and how long it may."""
+        """Waits: event, duration, and maximum duration, in seconds."""
 
     def is_up(self) -> bool:
         """Tell whether the level and the feed are used."""

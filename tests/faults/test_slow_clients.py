@@ -28,7 +28,7 @@ from tests.support.trees import plant
 
 CLIENTS = 500
 SECONDS = 10.0 if IS_WHOLE else 1.5
-"""Of one window."""
+"""Duration of one window, in seconds."""
 ARRIVING_S = 0.5
 PAIRS = 6 if IS_WHOLE else 4
 WORSE = 1.1
@@ -43,7 +43,7 @@ LARGE_BYTES = 7 * 1024 * 1024
 
 LIMIT_S = 1.0
 SWEEPS_S = 3.0
-"""What a body may be late in being given up, on a machine that is busy."""
+"""Maximum delay, in seconds, with which a body is aborted on a busy machine."""
 
 REQUESTS = ("headers", "bodies")
 KINDS: dict[str, Callable[[], Slowness]] = {

@@ -22,7 +22,7 @@ from tests.support import trees
 from tests.support.servers import RawConnection, Server, wait_for
 
 TTL_S = 0.2
-"""Of the cache, so that reads go to the source again and again."""
+"""TTL of the cache in seconds, so short that reads go to the source again and again."""
 SECONDS = 30.0 if IS_WHOLE else 2.0
 STALE = "mcp_resource_stale_reads_total"
 

@@ -18,11 +18,11 @@ Rewrite = Callable[[Path, bytes], float]
 
 
 class Writer:
-    """What a writer did so far.
+    """Versions that a writer has written so far.
 
     Args:
-        root: Of the library.
-        names: Of the documents, which are there in version 1.
+        root: Directory of the library.
+        names: Names of the documents, which exist in version 1.
     """
 
     def __init__(self, root: Path, names: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""What a page of another origin may read, and what it may not."""
+"""Access of pages of another origin to responses."""
 
 from pathlib import Path
 

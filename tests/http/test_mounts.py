@@ -1,4 +1,4 @@
-"""Where a client finds the server: below a mount, below a prefix of a proxy, and with a slash at the end."""
+"""Paths of the server for clients: below a mount, below a proxy's prefix, and with a slash at the end."""
 
 import asyncio
 from pathlib import Path

@@ -14,7 +14,7 @@ from tests.support.servers import DEADLINE_S, rsgi_command, running
 
 
 class Question(NamedTuple):
-    """What an agent wants to know, and where the answer is."""
+    """A question of an agent, and the place of the answer."""
 
     library: str
     query: str

@@ -1,4 +1,4 @@
-"""What becomes of looks at the files of a real directory; whoever else serves it says what is to wait."""
+"""Adoption of changes of files in a real directory; others that serve it say which must wait."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class CountingThreads(Threads):
 
 
 class Bench:
-    """What adopts, over a directory and its catalog."""
+    """Adopts changes of a directory into its catalog."""
 
     def __init__(self, root: Path, source: FilesystemSource, catalog: Catalog) -> None:
         self.threads = CountingThreads(1)
@@ -54,7 +54,7 @@ class Bench:
 
     @property
     def title(self) -> str | None:
-        """What the catalog says of the document that is edited here."""
+        """Title of the document that is edited here, from the catalog."""
         document = self.catalog.document(CORE)
         return None if document is None else document.title
 

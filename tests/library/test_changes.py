@@ -1,4 +1,4 @@
-"""What is made of looks at the files of a real directory."""
+"""Decisions about looks at the files of a real directory."""
 
 from pathlib import Path
 from time import monotonic

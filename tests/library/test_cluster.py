@@ -1,4 +1,4 @@
-"""What one worker sees, the others come to know; here they share a Redis and no watcher."""
+"""Propagation of changes among workers; here they share a Redis and have no watcher."""
 
 import asyncio
 import time

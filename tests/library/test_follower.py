@@ -222,7 +222,7 @@ async def test_a_new_version_of_a_kubernetes_mount_shows(mounted: Path, way: dic
 
 
 def _point(link: Path, target: str) -> None:
-    """Have a link lead elsewhere, in one step."""
+    """Point a link at another target, in one step."""
     fresh = link.with_name("..fresh")
     fresh.symlink_to(target)
     fresh.replace(link)

@@ -1,4 +1,4 @@
-"""How a library reads when there is a level that others share."""
+"""Reads of a library with a level that others share."""
 
 import asyncio
 from pathlib import Path

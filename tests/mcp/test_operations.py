@@ -1,4 +1,4 @@
-"""What the observers are told of messages: the response says which were carried out, and what was read."""
+"""Operations reported to observers: the response names the messages carried out, and the reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the specification asks of all methods alike, or of none in particular; see `tests/requirements/`."""
+"""Requirements of the specification for all methods, or for none in particular; see `tests/requirements/`."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What one peer may hold of all streams, and of the bytes that they watch."""
+"""Share of one peer in all streams, and in the bytes that they watch."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _PASSED, _FAILED, _INTERRUPTED, _USAGE = 0, 1, 2, 4
 
 
 class Fate(StrEnum):
-    """What became of a mutant."""
+    """Result of a mutant."""
 
     KILLED = "killed"
     TIMED_OUT = "timed out"
@@ -40,7 +40,7 @@ class Fate(StrEnum):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What became of a mutant, the test that noticed it, and how many were run for it or left out."""
+    """Result of a mutant, the test that noticed it, and how many were run for it or left out."""
 
     mutant: Mutant
     fate: Fate

@@ -34,7 +34,7 @@ disable_warnings = module-not-imported, no-data-collected
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """What the tests of one file execute.
+    """Functions that the tests of one file execute.
 
     `seconds` has each test that passed; `functions`, by module and qualified name, the tests that execute it;
     `elsewhere`, by module, the functions that only processes started by the tests execute.

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _LINKED = (".venv", "tests/node/node_modules")
-"""What is not in git but tests need, and no bug is planted in."""
+"""Paths that are not in git but needed by tests, and in which no bug is planted."""
 
 
 class Tree:

@@ -33,7 +33,7 @@ ONE = Exemplar(TRACE_ID, SPAN_ID, 0.0004, 1764171600.25)
 CORE = "/mcp/resources/sdlc/core"
 OPENMETRICS = "application/openmetrics-text"
 MAX_CHARACTERS = 128
-"""Of names and values of an exemplar's labels together (OpenMetrics 1.0.0, "Exemplars")."""
+"""Maximum length of names and values of an exemplar's labels together (OpenMetrics 1.0.0, "Exemplars")."""
 
 
 @dataclass(frozen=True)

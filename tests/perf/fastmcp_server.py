@@ -1,4 +1,4 @@
-"""A FastMCP server with resources of no layout that Choirbook knows, listed two a page: `python -m ... COUNT`.
+"""A FastMCP server with resources of a foreign layout, listed two per page: `python -m ... COUNT`.
 
 As FastMCP makes it by default: answers are streams of events, and the handshake era has sessions.
 """

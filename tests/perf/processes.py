@@ -1,4 +1,4 @@
-"""What the tests of `choirbook perf` start: the command itself, and servers that it has not made."""
+"""Processes for the tests of `choirbook perf`: the command itself, and servers of other projects."""
 
 from __future__ import annotations
 

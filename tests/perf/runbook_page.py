@@ -1,4 +1,4 @@
-"""What the runbook tells its reader to run and to ask, taken out of the page as it is."""
+"""Commands and queries of the runbook, extracted from the page as it is."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""How `choirbook perf` ends when something is wrong: a line that says what, an exit code, no traceback."""
+"""Failures of `choirbook perf`: a line that says what is wrong, an exit code, no traceback."""
 
 from __future__ import annotations
 

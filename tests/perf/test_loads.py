@@ -1,4 +1,4 @@
-"""`choirbook perf test` against real servers: Choirbook, FastMCP, the official SDK, and one that only has pages."""
+"""`choirbook perf test` on real servers: Choirbook, FastMCP, the official SDK, and one with pages only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Choirbook makes of redis-py, without a Redis; with one, see test_shared.py."""
+"""Adapter to redis-py, without a Redis; with one, see test_shared.py."""
 
 from __future__ import annotations
 

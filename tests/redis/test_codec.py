@@ -1,4 +1,4 @@
-"""What is believed of a value in Redis: nothing but what `render` makes of the document in the catalog."""
+"""Validation of values from Redis: only what `render` makes of the document in the catalog is accepted."""
 
 from typing import Any
 

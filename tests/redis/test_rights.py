@@ -1,4 +1,4 @@
-"""What the user of Redis must be allowed: the documented list is enough, and what is missing is named."""
+"""Permissions that the user of Redis needs: the documented list is enough, and missing ones are named."""
 
 from __future__ import annotations
 

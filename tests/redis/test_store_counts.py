@@ -1,4 +1,4 @@
-"""What the shared level counts while Redis is away, or does not do what it was asked."""
+"""Counts of the shared level while Redis is down, or does not do what it was asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What applies and is not done on purpose, with the reason."""
+"""Requirements that apply and are not met on purpose, with the reason."""
 
 from tests.requirements.rows import MODERN, MUST, SHOULD, Departure
 

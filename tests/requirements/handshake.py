@@ -1,4 +1,4 @@
-"""What 2025-11-25 and its predecessors ask beyond the newest revision."""
+"""Requirements of 2025-11-25 and its predecessors beyond the newest revision."""
 
 from tests.requirements.rows import FIRST, HANDSHAKE, MUST, MUST_NOT, SHOULD, page, row
 

@@ -1,4 +1,4 @@
-"""What serves the features: completion, caching, pagination, logging."""
+"""Utilities: completion, caching, pagination, logging."""
 
 from tests.requirements.rows import MODERN, MUST, MUST_NOT, SHOULD, page, row
 

@@ -1,4 +1,4 @@
-"""What a worker holds after chunked uploads: nothing of those that were answered, refused or broken off."""
+"""Memory of a worker after chunked uploads: nothing stays of those answered, refused or aborted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.servers import (
 MIB = 1024 * 1024
 UPLOADS = 60
 MAY_REMAIN_BYTES = 16 * MIB
-"""Of 60 MiB that were sent: what the allocator keeps for the next one."""
+"""Maximum growth after 60 MiB were sent: memory that the allocator keeps for reuse."""
 
 HEAD = (
     b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

@@ -18,10 +18,10 @@ from tests.support.servers import REPOSITORY, Server, rsgi_command, running, wai
 
 WORKERS = 2
 OPERATIONS = 10
-"""Of each project: so many resources are read, in the mission's proportions."""
+"""Number of resources that each project reads, in the mission's proportions."""
 PROMISED_RATE = 0.7
 RULE = "job:mcp_resource_cache_hits:ratio_rate5m"
-"""What dashboards and alerts ask for; here it is worked out of the same counters, from their beginning."""
+"""Rule that dashboards and alerts query; computed here from the same counters, from their start."""
 HITS, MISSES = "mcp_resource_cache_hits_total", "mcp_resource_cache_misses_total"
 
 

@@ -1,4 +1,4 @@
-"""What a real server writes on stderr: its format, and that none of it is lost at the end."""
+"""Log of a real server on stderr: its format, and that no line is lost at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What names a request may come by, over raw connections, under both servers."""
+"""Host names that a request may use, over raw connections, under both servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator sees of reads: metrics and lines on stderr, under both servers."""
+"""Reads as an operator sees them: metrics and lines on stderr, under both servers."""
 
 from __future__ import annotations
 

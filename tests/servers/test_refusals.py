@@ -1,4 +1,4 @@
-"""What a client gets that asks for what it cannot have, under both servers."""
+"""Responses to requests that cannot be fulfilled, under both servers."""
 
 from __future__ import annotations
 

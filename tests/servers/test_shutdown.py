@@ -1,4 +1,4 @@
-"""How `choirbook serve` ends: what is in flight is answered, and nothing is said that nobody needs."""
+"""Stop of `choirbook serve`: requests in flight are answered, and nothing unnecessary is logged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How `choirbook serve` starts, or says why it does not."""
+"""Start of `choirbook serve`, and its messages if it cannot start."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tests.support.waiting import eventually
 
 
 class Awaited:
-    """What a request waits for its body on; counts how often that was given up."""
+    """Awaitable of a request's body; counts its cancellations."""
 
     def __init__(self) -> None:
         self.cancelled = 0

@@ -1,4 +1,4 @@
-"""How long a body may take."""
+"""Maximum time for a body to arrive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`.choirbookignore` leaves out what `git ls-files -o --exclude-standard` does with the same `.gitignore`."""
+"""`.choirbookignore` excludes the same as `git ls-files -o --exclude-standard` with `.gitignore`."""
 
 import os
 import random

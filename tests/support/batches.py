@@ -7,7 +7,7 @@ from choirbook.observe.batch import Notes, ResponseBatch, Sent
 
 
 def batch_of(sent: Iterable[Sent]) -> ResponseBatch:
-    """Have responses noted at the times they were sent at."""
+    """Record responses at the times they were sent at."""
     ends_s: list[float] = []
     notes = Notes(_pass, _pass, 1_000_000, lambda: ends_s[-1])
     for each in sent:

@@ -1,4 +1,4 @@
-"""What is left to the garbage collector."""
+"""Objects left to the garbage collector."""
 
 import gc
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_collector() -> Iterator[None]:
-    """Have no collector run by itself for as long as the context lasts, after a first run."""
+    """Disable the collector for as long as the context lasts, after a first run."""
     gc.collect()
     gc.disable()
     try:

@@ -44,7 +44,7 @@ class SpanSeen:
 
 @dataclass
 class Collector:
-    """What was collected, and where."""
+    """Spans received by a collector, and its address."""
 
     url: str = ""
     spans: list[SpanSeen] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What this process has open."""
+"""Open descriptors of this process."""
 
 import gc
 from pathlib import Path

@@ -12,7 +12,7 @@ GROWTH = 4
 """Between two inputs. A quadratic parser takes sixteen times as long."""
 
 FLOOR_S = 0.02
-"""What the machine may do beside it, and what is paid once: imports, tables."""
+"""Time for other load on the machine, and for one-time costs such as imports and tables, in seconds."""
 
 ROUNDS = 5
 """The least of so many counts: what else the machine does can only add."""

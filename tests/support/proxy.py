@@ -13,7 +13,7 @@ CHUNK_BYTES = 64 * 1024
 
 
 class Fault(StrEnum):
-    """What happens to what the server sends."""
+    """Fault injected into the data that the server sends."""
 
     NONE = "none"
     LATE = "late"
@@ -85,7 +85,7 @@ class FaultProxy:
             self._loop.close()
 
     def stop(self) -> None:
-        """Have `run` return."""
+        """Make `run` return."""
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -22,7 +22,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
 
 TTL_MS = 1000
-"""What Choirbook says by default."""
+"""Choirbook's default."""
 
 _Context = ServerRequestContext[Any]
 

@@ -1,4 +1,4 @@
-"""What Hypothesis makes: segments, URIs, trees."""
+"""Hypothesis strategies: segments, URIs, trees."""
 
 import unicodedata
 

@@ -57,7 +57,7 @@ def replace(path: Path, content: str | bytes) -> None:
 
 @contextmanager
 def again_and_again(act: Callable[[int], object]) -> Iterator[None]:
-    """Have something done a few times in each quiet time, on a thread."""
+    """Repeat an action a few times in each quiet time, on a thread."""
     done = threading.Event()
 
     def run() -> None:

@@ -1,1 +1,1 @@
-"""The admin surface: what an operator may tell a running server, over a listener of its own."""
+"""Admin surface: calls by which an operator controls a running server, over a listener of its own."""

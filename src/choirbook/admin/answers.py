@@ -1,4 +1,4 @@
-"""What the admin surface answers, and where; the surface and its client agree on it. Pure."""
+"""Paths and answers of the admin surface, shared by the surface and its client. Pure."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ class Counts(msgspec.Struct, frozen=True):
 
 
 class InvalidateAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What came of an invalidation."""
+    """Result of an invalidation."""
 
     workers: int
-    """Those of this server that have forgotten."""
+    """Workers of this server that have forgotten the content."""
     silent: int
-    """Those that are alive and did not answer in time; they are told."""
+    """Live workers that did not answer in time; the message has reached them."""
     forgotten: int
-    """URIs, added up over the workers."""
+    """Number of forgotten URIs, added up over the workers."""
     feed: LinkState
-    """Whether other hosts hear of it now (up), once Redis can be used (down), or there are none (off)."""
+    """Whether other hosts hear of it now (up), once Redis is available (down), or do not exist (off)."""
     uri: str | None = None
     type: str | None = None
     all: bool = False
 
 
 class CrewAnswer(msgspec.Struct, frozen=True):
-    """What the workers hold."""
+    """State of the workers' caches."""
 
     workers: tuple[WorkerState, ...]
     silent: int
-    """Workers that are alive and did not answer in time."""
+    """Live workers that did not answer in time."""
     entries: int
     bytes: int
     evictions: int
-    """Since each worker's start."""
+    """Evictions since each worker's start."""
     reads: Counts | None
-    """None where the server counts nothing, as its metrics are off."""
+    """Read counts; None if the server's metrics are disabled."""

@@ -1,4 +1,4 @@
-"""The bodies of admin calls: JSON -> values. Pure."""
+"""Bodies of admin calls: JSON -> values. Pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from choirbook.model import Invalidation
 MAX_WAIT_S = 30.0
 
 _MAX_REASON = 200
-"""Characters of what the decoder says: it quotes the client."""
+"""Maximum characters of the decoder's message to return: it quotes the client."""
 
 _Body = TypeVar("_Body", bound=msgspec.Struct)
 
 
 class InvalidateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is to be forgotten: one of the three."""
+    """Scope of an invalidation: exactly one of the three."""
 
     uri: str | None = None
     type: str | None = None
@@ -26,22 +26,22 @@ class InvalidateBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class WarmBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """How to load ahead."""
+    """Options of preloading."""
 
     wait_seconds: Annotated[float, msgspec.Meta(ge=0.0, le=MAX_WAIT_S)] = 5.0
-    """How long the answer may take, at most; the loading goes on after it."""
+    """Maximum time until the answer, in seconds; loading continues after it."""
 
 
 class StatsBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Nothing is to be said."""
+    """Empty body of a statistics call."""
 
 
 def scope_of(raw: bytes) -> Invalidation:
-    """Read the body of an invalidation.
+    """Decode the body of an invalidation.
 
     Raises:
         ParseFailed: It is not JSON.
-        InvalidParams: It does not say which one thing is to be forgotten.
+        InvalidParams: It does not name exactly one scope.
     """
     body = decode(raw, InvalidateBody)
     if (body.uri is not None) + (body.type is not None) + body.all != 1:
@@ -52,11 +52,11 @@ def scope_of(raw: bytes) -> Invalidation:
 
 
 def decode(raw: bytes, kind: type[_Body]) -> _Body:
-    """Read a body; an empty one is an empty object.
+    """Decode a body; an empty one counts as an empty object.
 
     Raises:
         ParseFailed: It is not JSON.
-        InvalidParams: It is not of this kind.
+        InvalidParams: It is not of this type.
     """
     try:
         return msgspec.json.decode(raw or b"{}", type=kind)

@@ -1,6 +1,6 @@
-"""The admin surface: who may call, what can be called, and a line in the operator's log for each call.
+"""Admin surface: authentication, the calls, and one log line for each call.
 
-Knows nothing of sockets: `admin/server` hands it each call. The public surfaces know nothing of it.
+Knows nothing of sockets: `admin/server` passes each call to it. The public surfaces know nothing of it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from choirbook.workers.cache_control import Caretaker
 from choirbook.workers.status import Crew
 
 log = logging.getLogger("choirbook.admin")
-# Each call is told of, whatever else is not.
+# Each call is logged, whatever the log level.
 log.setLevel(logging.INFO)
 
 _HEADERS: list[Header] = [("content-type", "application/json"), NO_STORE, NO_SNIFF]
@@ -37,12 +37,12 @@ _SCHEME = "bearer"
 
 
 class Surface:
-    """The calls there are.
+    """Calls of the admin surface.
 
     Args:
-        caretaker: Carries them out.
-        count: Counts the reads of all workers; None where nothing is counted.
-        token: What a call has to bring; "" where whoever gets here may call.
+        caretaker: Carries out the calls.
+        count: Counts the reads of all workers; None if metrics are disabled.
+        token: Token that a call must send; "" if everyone who can connect may call.
     """
 
     def __init__(
@@ -61,21 +61,21 @@ class Surface:
         """Begin a call.
 
         Args:
-            peer: Where it comes from.
+            peer: Address of the caller.
         """
         return AdminCall(self, peer)
 
     def check_token(self, headers: Headers) -> None:
-        """Let pass who brings the token (RFC 6750, section 2.1).
+        """Check the bearer token of a call (RFC 6750, section 2.1).
 
         Raises:
-            Unauthenticated: It is missing or another one.
+            Unauthenticated: It is missing or wrong.
         """
         if not self._token:
             return
         given = headers.get_all("authorization")
         scheme, _, token = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-        # In a time that tells nothing of how much of it was right.
+        # In constant time, which reveals nothing about how much of it was right.
         is_right = hmac.compare_digest(token.strip().encode("utf-8", "replace"), self._token)
         if scheme.lower() != _SCHEME or not is_right:
             raise Unauthenticated(
@@ -105,7 +105,7 @@ class Surface:
         loaded = sum(worker.warming.loaded for worker in crew.workers)
         state = "still loading" if crew.is_warming else "done"
         call.outcome = f"{loaded} loaded on {_spell_crew(crew)}, {state}"
-        # RFC 9110, section 15.3.3: accepted, and not done yet.
+        # RFC 9110, section 15.3.3: accepted, but not complete yet.
         return await self._told(202 if crew.is_warming else 200, crew)
 
     async def _stats(self, call: AdminCall, body: bytes) -> Response:
@@ -127,11 +127,11 @@ class Surface:
 
 
 class AdminCall:
-    """One call, from its first byte to the line in the log.
+    """One call, from its first byte to its log line.
 
     Args:
-        surface: What is called.
-        peer: Where it comes from.
+        surface: Surface that was called.
+        peer: Address of the caller.
     """
 
     def __init__(self, surface: Surface, peer: str) -> None:
@@ -139,12 +139,12 @@ class AdminCall:
         self._peer = peer
         self._what = "(invalid request)"
         self.scope = ""
-        """What was to be forgotten."""
+        """Scope of the invalidation, if any."""
         self.outcome = ""
-        """What came of it, when it was carried out."""
+        """Result of the call, once it was carried out."""
 
     def admit(self, request: Request) -> Response | None:
-        """Look at a request whose body has not been read; returns the refusal, if there is one."""
+        """Check a request before its body is read; return the refusal, if there is one."""
         self._what = f"{request.method[:_MAX_METHOD]} {request.path[:MAX_LOGGED_URI]}"
         try:
             self._surface.check_token(request.headers)
@@ -154,19 +154,19 @@ class AdminCall:
         return None
 
     async def respond(self, request: Request) -> Response:
-        """Carry out what was admitted."""
+        """Carry out an admitted request."""
         try:
             return await self._surface.routes[request.path](self, request.body)
         except RequestError as error:
             return self.refuse(error)
 
     def refuse(self, error: RequestError) -> Response:
-        """Make the response that tells of an error."""
+        """Create the response for an error."""
         self.outcome = type(error).__name__
         return problem(error)
 
     def end(self, response: Response) -> None:
-        """Write the line."""
+        """Write the log line."""
         scope = f" {self.scope}" if self.scope else ""
         log.info(
             "admin call %s%s from %s: %d%s",

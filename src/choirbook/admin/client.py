@@ -13,10 +13,11 @@ from choirbook.runtime.admin_address import AdminAddress, UnixAddress, parse_adm
 from choirbook.settings import Settings
 
 TIMEOUT_S = 15.0
-"""How long an answer may take: a server waits a few seconds for a worker that stands still, then says so."""
+"""Maximum wait for an answer, in seconds: a server reports a stuck worker after a few seconds."""
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
-"""Of what is no admin surface; the most workers there can be need a tenth of it."""
+"""Maximum size of an answer that may not come from an admin surface; the largest number of workers needs a
+tenth of it."""
 
 _UNAUTHORISED = 401
 _FIRST_ERROR = 400
@@ -29,13 +30,13 @@ class _Problem(msgspec.Struct, frozen=True):
 
 
 class AdminClient:
-    """Calls one server.
+    """Client of one server's admin surface.
 
     Args:
-        settings: Where it is, and with which token; see `admitting.with_token`.
+        settings: Its address and token; see `admitting.with_token`.
 
     Raises:
-        InvalidSettings: They do not say where.
+        InvalidSettings: They have no address.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -51,15 +52,15 @@ class AdminClient:
         """Make a call.
 
         Args:
-            path: Of the call.
-            body: What is encoded as JSON.
-            answer: What the answer has to be.
+            path: Path of the call.
+            body: Value to send as JSON.
+            answer: Type of the answer.
 
         Raises:
-            ServerUnreachable: Nobody answers.
-            NotChoirbook: Somebody else does.
-            TokenRefused: The server wants another token.
-            CallRefused: It does not do it.
+            ServerUnreachable: No server answers.
+            NotChoirbook: Another program answers.
+            TokenRefused: The server requires a different token.
+            CallRefused: The server refuses the call.
         """
         status, raw = self._exchange(path, msgspec.json.encode(body))
         try:

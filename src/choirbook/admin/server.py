@@ -28,26 +28,26 @@ from choirbook.servers.uploads import refuse_long_body, too_long
 log = logging.getLogger("choirbook.admin")
 
 MAX_CALLS = 16
-"""Carried out by a worker at once; further ones wait. A handful of operators call it."""
+"""Maximum number of concurrent calls of a worker; further ones wait. A handful of operators use it."""
 
 MAX_WAITING = 64
-"""Connections of a worker on which no call was admitted yet. One more, and the oldest of them is closed:
-those on which nothing comes never keep a call out, and a call arrives within milliseconds."""
+"""Maximum number of a worker's connections without an admitted call. Beyond it the oldest of them is closed:
+idle connections never keep a call out, and a call arrives within milliseconds."""
 
 MAX_HEAD_BYTES = 16 * 1024
 MAX_BODY_BYTES = 16 * 1024
-"""A URI of the greatest length is an eighth of it."""
+"""Maximum size of a body in bytes: eight times a URI of maximum length."""
 
 REQUEST_S = 5.0
-"""How long a whole request may take to arrive."""
+"""Maximum time for a complete request to arrive, in seconds."""
 
 ANSWER_S = 60.0
-"""How long the answer may take: twice what a caller can ask for."""
+"""Maximum time for the answer, in seconds: twice what a caller can request."""
 
 SEND_S = 5.0
 
 STOP_S = 2.0
-"""How long calls under way may go on when the server stops."""
+"""Maximum time for calls under way when the server stops, in seconds."""
 
 _RECEIVE_BYTES = 16 * 1024
 _DRAINED_BYTES = 4 * 1024 * 1024
@@ -58,27 +58,27 @@ _CREDENTIALS = struct.Struct("3i")
 
 
 class PlainCall(Protocol):
-    """One call, as the surface sees it."""
+    """One call, as the surface implements it."""
 
     def admit(self, request: Request) -> Response | None:
-        """Look at a request whose body has not been read; returns the refusal, if there is one."""
+        """Check a request before its body is read; return the refusal, if there is one."""
 
     async def respond(self, request: Request) -> Response:
-        """Carry out what was admitted."""
+        """Carry out an admitted request."""
 
     def refuse(self, error: RequestError) -> Response:
-        """Make the response that tells of an error."""
+        """Create the response for an error."""
 
     def end(self, response: Response) -> None:
-        """Take note of the response."""
+        """Record the response."""
 
 
 class PlainServer:
-    """One worker's part in a listening socket.
+    """One worker's access to a listening socket.
 
     Args:
-        listener: Listens, and never blocks; other processes have it too.
-        begin: Begins a call, told where it comes from.
+        listener: Listening, non-blocking socket, shared with other processes.
+        begin: Begins a call from a given address.
     """
 
     def __init__(self, listener: socket.socket, begin: Callable[[str], PlainCall]) -> None:
@@ -87,7 +87,7 @@ class PlainServer:
         self._room = asyncio.Semaphore(MAX_CALLS)
         self._calls: set[asyncio.Task[None]] = set()
         self._waiting: dict[asyncio.Task[None], None] = {}
-        """Those of them that were not admitted yet, the oldest first."""
+        """Connections without an admitted call, the oldest first."""
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -95,7 +95,7 @@ class PlainServer:
         self._task = asyncio.create_task(self._accept(), name="choirbook-admin")
 
     async def stop(self) -> None:
-        """Take no more connections; calls under way are finished, or given up after a while."""
+        """Accept no more connections; calls under way are finished, or aborted after a while."""
         await end_tasks(self._task)
         await end_tasks(*self._waiting)
         if self._calls:
@@ -109,7 +109,7 @@ class PlainServer:
             try:
                 connection, _ = await loop.sock_accept(self._listener)
             except OSError as error:
-                # Of one connection, or of all as there are no descriptors left: in either case it may go on.
+                # An error of one connection, or of all as descriptors are exhausted: later ones may succeed.
                 log.warning("cannot accept an admin connection: %s", error)
                 await asyncio.sleep(_RETRY_S)
                 continue
@@ -127,7 +127,7 @@ class PlainServer:
         self._waiting.pop(task, None)
 
     def _arrived(self) -> None:
-        """Note that the call of the current task was admitted."""
+        """Record that the call of the current task was admitted."""
         task = asyncio.current_task()
         assert task is not None
         self._waiting.pop(task, None)
@@ -143,12 +143,12 @@ class PlainServer:
                 call.end(response)
                 await wire.send(response)
             except (OSError, TimeoutError):
-                pass  # the client hung up, or does not take its answer
+                pass  # the client hung up, or does not read its answer
             except Exception:
                 log.exception("unexpected error while handling an admin call")
 
     async def _answered(self, call: PlainCall, wire: _Wire) -> Response | None:
-        """Return the response to what comes over a connection; None when nothing does."""
+        """Return the response to the request on a connection; None if there is none."""
         try:
             async with asyncio.timeout(REQUEST_S):
                 request = await wire.read_head()
@@ -181,10 +181,10 @@ class _Wire:
         self._loop = asyncio.get_running_loop()
 
     async def read_head(self) -> Request | None:
-        """Return a request without its body; None when the client hangs up before it sends any.
+        """Return a request without its body; None if the client hangs up before it sends any.
 
         Raises:
-            InvalidRequest: It is none.
+            InvalidRequest: It is malformed.
         """
         event = await self._next()
         if not isinstance(event, h11.Request):
@@ -200,7 +200,7 @@ class _Wire:
 
         Raises:
             BodyTooLarge: It is over the limit.
-            InvalidRequest: It does not end as it should.
+            InvalidRequest: It ends prematurely.
         """
         refuse_long_body(self._length, MAX_BODY_BYTES)
         body = bytearray()
@@ -211,7 +211,7 @@ class _Wire:
         return bytes(body)
 
     async def send(self, response: Response) -> None:
-        """Send a response, and see that the client can read it."""
+        """Send a response, and ensure that the client can read it."""
         headers = [(name, value) for name, value in response.headers if name != "connection"]
         headers += [("content-length", str(len(response.body))), ("connection", "close")]
         head = h11.Response(status_code=response.status, headers=headers)
@@ -238,7 +238,7 @@ class _Wire:
         return event
 
     async def _drain(self) -> None:
-        """Read what is left of a request that was refused: closing before that would take the answer back."""
+        """Read the rest of a rejected request: closing before that would discard the answer."""
         self._connection.shutdown(socket.SHUT_WR)
         drained = 0
         with suppress(TimeoutError):
@@ -251,7 +251,7 @@ class _Wire:
 
 
 def _peer_of(connection: socket.socket) -> str:
-    """Return what the system says of the other end."""
+    """Return the system's description of the other end."""
     if connection.family == socket.AF_UNIX:
         # unix(7): as the kernel knows the process, not as it calls itself.
         raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)

@@ -1,6 +1,6 @@
-"""Who gets at the admin surface, and where: its listening socket and its token.
+"""Access to the admin surface: its listening socket and its token.
 
-A socket in the file system is open to its owner alone, by its mode. It is made before the workers, who
+A socket in the file system is open to its owner alone, by its mode. It is created before the workers, which
 inherit it.
 """
 
@@ -21,7 +21,7 @@ from choirbook.servers.granian.sockets import listen, port_of
 from choirbook.settings import Settings, check_admin_token
 
 BACKLOG = 64
-"""Calls that may wait."""
+"""Maximum number of calls that wait to be accepted."""
 
 _MAX_TOKEN_FILE_BYTES = 4096
 _OWNER_ONLY = 0o600
@@ -29,10 +29,10 @@ _OTHERS = 0o006
 
 
 def with_token(settings: Settings) -> Settings:
-    """Return settings that hold the token itself, where they named a file.
+    """Return settings with the token itself, if they named a file.
 
     Raises:
-        InvalidSettings: The file has none.
+        InvalidSettings: The file has no token.
     """
     path = settings.admin_token_file
     if path is None or not settings.admin:
@@ -48,14 +48,14 @@ def with_token(settings: Settings) -> Settings:
 
 
 def _refuse_open_file(path: Path, mode: int) -> None:
-    """Refuse a token file that every user of the machine can read or write.
+    """Reject a token file that every user of the machine can read or write.
 
-    A group may read it: that is how Kubernetes gives a secret to a container that is not root (`fsGroup`).
+    Its group may read it: Kubernetes passes a secret this way to a container that is not root (`fsGroup`).
 
     Raises:
         InvalidSettings: Its mode gives others access.
     """
-    # The mode of a pipe or a device says nothing about who else has what is in it.
+    # The mode of a pipe or a device does not tell who else can read its content.
     if stat.S_ISREG(mode) and mode & _OTHERS:
         raise InvalidSettings(
             f"The admin token file {path} is accessible to every user of this machine (mode "
@@ -66,10 +66,10 @@ def _refuse_open_file(path: Path, mode: int) -> None:
 
 @contextmanager
 def listening_for_admin(settings: Settings) -> Iterator[socket.socket | None]:
-    """Listen where the settings say, for as long as the context lasts; None when they do not say so.
+    """Listen at the configured address, for as long as the context lasts; None without an address.
 
     Raises:
-        AddressUnavailable: The address is taken, or no socket can be made there.
+        AddressUnavailable: The address is taken, or no socket can be created there.
     """
     if not settings.admin:
         yield None
@@ -88,13 +88,13 @@ def listening_for_admin(settings: Settings) -> Iterator[socket.socket | None]:
             yield listener
     finally:
         with suppress(OSError):
-            # Another server may have taken the place meanwhile.
+            # Another server may have taken the path meanwhile.
             if os.path.samestat(place.lstat(), own):
                 place.unlink()
 
 
 def spelled(settings: Settings, listener: socket.socket) -> str:
-    """Return where admin calls go, with the port that the system has chosen."""
+    """Return the address of admin calls, with the port that the system has chosen."""
     address = parse_admin_address(settings.admin)
     if isinstance(address, UnixAddress):
         return str(address)
@@ -106,7 +106,7 @@ def _bind(address: UnixAddress) -> socket.socket:
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         bound.bind(address.path)
-        # Nobody can connect before `listen`, so nobody was let in by another mode.
+        # Nobody can connect before `listen`, so nobody has connected under another mode.
         Path(address.path).chmod(_OWNER_ONLY)
     except OSError as error:
         bound.close()
@@ -119,15 +119,15 @@ def _bind(address: UnixAddress) -> socket.socket:
 
 
 def _clear(address: UnixAddress) -> None:
-    """Remove a socket that a server left behind when it was killed.
+    """Remove a socket that a killed server left behind.
 
     Raises:
-        AddressUnavailable: Somebody listens there, or it is no socket.
+        AddressUnavailable: Another process listens there, or it is not a socket.
     """
     try:
         mode = Path(address.path).lstat().st_mode
     except OSError:
-        return  # nothing is there, or binding will say why not
+        return  # nothing is there, or binding will report the reason
     if not stat.S_ISSOCK(mode):
         raise AddressUnavailable(f"{address} is not a socket. Choose another address with --admin.")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -138,7 +138,7 @@ def _clear(address: UnixAddress) -> None:
             Path(address.path).unlink(missing_ok=True)
             return
         except OSError:
-            pass  # somebody is there, busy or of another user
+            pass  # another process is there, busy or of another user
     raise AddressUnavailable(
         f"{address} is in use by another program. Stop it, or choose another address with --admin."
     )

@@ -1,6 +1,7 @@
 """`choirbook stages --calls N`: exact call counts of the handler code, from cProfile.
 
-Counts are exact and repeat; the times beside them are inflated by the counting, a small function's most.
+Counts are exact and reproducible; the times beside them are inflated by the profiler, most of all for small
+functions.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ class Counted(msgspec.Struct, frozen=True):
     calls: int
     calls_per_request: float
     own_us: float
-    """Per request, in itself; inflated by the counting."""
+    """Time in the function itself, in microseconds per request; inflated by the profiler."""
     cumulative_us: float
-    """Per request, with all that it called."""
+    """Time including all functions called, in microseconds per request."""
 
 
 class CountedDrive(msgspec.Struct, frozen=True):
@@ -37,11 +38,11 @@ class CountedDrive(msgspec.Struct, frozen=True):
     request: str
     requests: int
     functions: tuple[Counted, ...]
-    """The most expensive first."""
+    """Functions, the most expensive first."""
 
 
 class CallCounts(msgspec.Struct, frozen=True):
-    """What was counted."""
+    """Call counts of all kinds of requests."""
 
     format: int
     document_bytes: int
@@ -49,7 +50,7 @@ class CallCounts(msgspec.Struct, frozen=True):
 
 
 def count_calls(requests: int, document_bytes: int) -> CallCounts:
-    """Drive each kind of request `requests` times, all of them hits, and count the calls."""
+    """Run each kind of request `requests` times, all of them hits, and count the calls."""
     with asyncio.Runner(loop_factory=new_loop) as runner:
         return runner.run(_count(requests, document_bytes))
 
@@ -69,7 +70,7 @@ async def _count(requests: int, document_bytes: int) -> CallCounts:
 
 
 def _functions(profile: cProfile.Profile, requests: int) -> tuple[Counted, ...]:
-    # The table of pstats is an attribute that its type stubs leave out.
+    # The table of pstats is an attribute that its type stubs omit.
     table: dict[tuple[str, int, str], tuple[int, int, float, float, object]] = vars(pstats.Stats(profile))[
         "stats"
     ]
@@ -84,7 +85,7 @@ def _functions(profile: cProfile.Profile, requests: int) -> tuple[Counted, ...]:
 
 
 def _name(file: str, name: str) -> str:
-    """Spell a function without a path of this machine."""
+    """Return the name of a function without a path of this machine."""
     if file == "~":
         return name
     parts = Path(file).parts

@@ -1,7 +1,7 @@
-"""The app in this process, driven without a server: what `stages` and `calls` measure.
+"""App in this process, driven without a server, for the measurements of `stages` and `calls`.
 
-A small library with one document, and objects of the shape that Granian hands to an RSGI app. All code of
-Choirbook behind them is the real one, with metrics and access log on; only sockets are missing.
+A small library with one document, and objects of the shape that Granian passes to an RSGI app. All code
+of Choirbook behind them is real, with metrics and access log enabled; only sockets are missing.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LINE = "Every rule says when it applies, why, and shows the code that follows i
 
 
 class DrivenHeaders(dict[str, str]):
-    """Request headers by lower-case name, each there once."""
+    """Request headers by lower-case name, each with one value."""
 
     def get_all(self, name: str) -> list[str]:
         """Return all values of a header."""
@@ -44,7 +44,7 @@ class DrivenHeaders(dict[str, str]):
 
 @dataclass
 class DrivenScope:
-    """What a server says of a request (`RsgiScope`)."""
+    """Request as described by a server (`RsgiScope`)."""
 
     proto: str
     method: str
@@ -56,7 +56,7 @@ class DrivenScope:
 
 
 class ReadyBody:
-    """A body that is there when it is awaited (`Body`)."""
+    """A body that is complete when it is awaited (`Body`)."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -66,7 +66,7 @@ class ReadyBody:
         return self._body
 
     def add_done_callback(self, callback: Callable[[Any], None]) -> None:
-        """Call it."""
+        """Call the callback at once."""
         callback(self)
 
     def result(self) -> bytes:
@@ -79,10 +79,10 @@ class ReadyBody:
 
 
 class DrivenProtocol:
-    """Takes an app's answer (`RsgiProtocol`).
+    """Receiver of an app's answer (`RsgiProtocol`).
 
     Args:
-        body: Of the request.
+        body: Body of the request.
     """
 
     def __init__(self, body: bytes) -> None:
@@ -91,7 +91,7 @@ class DrivenProtocol:
         self.sent = b""
 
     def __call__(self) -> ReadyBody:
-        """Return the whole body."""
+        """Return the complete body."""
         return ReadyBody(self._body)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -99,11 +99,11 @@ class DrivenProtocol:
         return self._yield()
 
     def response_bytes(self, status: int, headers: list[Header], body: bytes) -> None:  # noqa: ARG002
-        """Take a response."""
+        """Record a response."""
         self.status, self.sent = status, body
 
     def response_empty(self, status: int, headers: list[Header]) -> None:  # noqa: ARG002
-        """Take a response without a body."""
+        """Record a response without a body."""
         self.status = status
 
     async def _yield(self) -> AsyncIterator[bytes]:
@@ -111,11 +111,11 @@ class DrivenProtocol:
 
 
 class DrivenExchange:
-    """A request as Granian's scheduler has it (`RsgiExchange`).
+    """Request as Granian's scheduler represents it (`RsgiExchange`).
 
     Args:
-        scope: What is said of it.
-        body: Its body.
+        scope: Description of the request.
+        body: Body of the request.
     """
 
     __slots__ = ("proto", "scope")
@@ -128,10 +128,10 @@ class DrivenExchange:
         """Do nothing: a hit has no task."""
 
     def done(self) -> None:
-        """Do nothing: it was answered."""
+        """Do nothing: the request was answered."""
 
     def err(self, error: BaseException) -> None:
-        """Raise what it ended in."""
+        """Raise the error of the request."""
         raise error
 
 
@@ -144,7 +144,7 @@ class Drive(NamedTuple):
 
 
 class Driven(NamedTuple):
-    """An app that is up, and what it can be asked."""
+    """A running app, and the requests for it."""
 
     app: Application
     settings: Settings
@@ -154,14 +154,14 @@ class Driven(NamedTuple):
 
 @asynccontextmanager
 async def driven_app(document_bytes: int) -> AsyncIterator[Driven]:
-    """Bring up an app over a library of one document, for as long as the context lasts.
+    """Start an app with a library of one document, for as long as the context lasts.
 
     Args:
-        document_bytes: About how long the document is.
+        document_bytes: Approximate size of the document.
     """
     with TemporaryDirectory(prefix="choirbook-stages-") as directory, _writer_to_nowhere() as writer:
         root = Path(directory)
-        # An old file is believed at once; a new one would have to stay the same for a while first.
+        # An old file counts as settled at once; a new one would have to stay the same for a while first.
         _plant(root / "doc.md", document_bytes)
         settings = Settings(root=root, watch=False, rescan_s=3600.0, allowed_hosts=LOOPBACK_HOSTS)
         source, rules = open_library(root, settings.max_document_bytes)
@@ -184,7 +184,7 @@ async def drive(app: Application, what: Drive) -> DrivenProtocol:
 
 
 def hitting(app: Application, what: Drive) -> Callable[[], None]:
-    """Return a call that carries a request through the app in one go: a hit never waits."""
+    """Return a call that runs a request through the app in one go: a hit never waits."""
     begin, scope, body = app.begin, what.scope, what.body
 
     def call() -> None:
@@ -198,10 +198,10 @@ def _must_not_wait(_: RsgiExchange, __: Coroutine[Any, Any, None]) -> None:
 
 
 async def check(app: Application, what: Drive) -> None:
-    """Send a request and see that it is answered well; fills the cache as well.
+    """Send a request and check that it succeeds; this also fills the cache.
 
     Raises:
-        ChoirbookError: It is not.
+        ChoirbookError: It fails.
     """
     protocol = await drive(app, what)
     if protocol.status != 200 or b'"error"' in protocol.sent[:200]:  # noqa: PLR2004 - "OK" in HTTP

@@ -1,8 +1,8 @@
-"""What it costs to hand a response to Granian: measured in its worker, since only there is a real protocol.
+"""Cost of passing a response to Granian, measured in its worker, since only there is a real protocol.
 
-CPU time of the worker's thread, as the clock on the wall shows how busy the machine is with the client.
+CPU time of the worker's thread, as wall-clock time depends on how busy the client makes the machine.
 
-Run as `python -m choirbook.cli.sending PORT BYTES`; `send_samples_us` does, and asks it.
+Run as `python -m choirbook.cli.sending PORT BYTES`; `send_samples_us` does so, and queries it.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _TIMES = "/times"
 
 
 class Probe:
-    """An RSGI app that sends ready bytes, and knows what each hand-over cost.
+    """RSGI app that sends ready bytes, and records the cost of each call.
 
     Args:
-        body: What it sends.
+        body: Body to send.
     """
 
     def __init__(self, body: bytes) -> None:
@@ -51,10 +51,10 @@ class Probe:
 
 
 def send_samples_us(requests: int, body_bytes: int) -> list[float]:
-    """Return the CPU time of each of `requests` hand-overs, in microseconds.
+    """Return the CPU time of each of `requests` sends, in microseconds.
 
     Raises:
-        ChoirbookError: The server did not come up.
+        ChoirbookError: The server did not start.
     """
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

@@ -1,7 +1,8 @@
-"""`choirbook stages`: what each stage of a read costs, in microseconds, measured on the real collaborators.
+"""`choirbook stages`: cost of each stage of a read, in microseconds, measured on the real objects.
 
-Each stage is called in batches, long enough for the clock; the figure is the median of the batches, less what
-an empty call costs. A stage that contains another is measured whole, and the other's median taken off.
+Each stage is called in batches, long enough for the clock; the result is the median of the batches, minus the
+cost of an empty call. A stage that contains another is measured as a whole, and the other's median
+subtracted.
 """
 
 from __future__ import annotations
@@ -44,10 +45,11 @@ DEFAULT_BATCHES = 30
 DEFAULT_DOCUMENT_BYTES = 20_000
 
 LOG_BATCH = 100
-"""Lines that are written together under load, about."""
+"""Approximate number of lines that are written together under load."""
 
 _BATCH_NS = 1_000_000
-"""Length of a batch: far over the resolution of the clock, short enough to fall between disturbances."""
+"""Duration of a batch in ns: far above the resolution of the clock, short enough to fall between
+disturbances."""
 
 Call = Callable[[], object]
 
@@ -57,18 +59,18 @@ class MeasuredStage(msgspec.Struct, frozen=True):
 
     stage: str
     path: str
-    """`hit`: every read has it; `miss`: those that go to the source; `whole`: a request from end to end."""
+    """`hit`: part of every read; `miss`: part of reads from the source; `whole`: a complete request."""
     us: float
-    """Median of the batches."""
+    """Median of the batches, in microseconds."""
     low_us: float
     high_us: float
-    """The fastest and the slowest quarter end here."""
+    """Upper quartile of the batches, in microseconds; `low_us` is the lower one."""
     measures: str
-    """The functions that were called."""
+    """Functions that were called."""
 
 
 class Stages(msgspec.Struct, frozen=True):
-    """The whole table."""
+    """Measurements of all stages."""
 
     format: int
     version: str
@@ -82,8 +84,8 @@ def measure(batches: int = DEFAULT_BATCHES, document_bytes: int = DEFAULT_DOCUME
     """Measure every stage.
 
     Args:
-        batches: How many stand behind a figure.
-        document_bytes: About how long the document is.
+        batches: Number of batches for each result.
+        document_bytes: Approximate size of the document.
     """
     with asyncio.Runner(loop_factory=new_loop) as runner:
         found = runner.run(_measure(batches, document_bytes))
@@ -91,10 +93,10 @@ def measure(batches: int = DEFAULT_BATCHES, document_bytes: int = DEFAULT_DOCUME
 
 
 class _Clock:
-    """Times calls.
+    """Measures the duration of calls.
 
     Args:
-        batches: How many stand behind a figure.
+        batches: Number of batches for each result.
     """
 
     def __init__(self, batches: int) -> None:
@@ -105,15 +107,15 @@ class _Clock:
     def time(
         self, stage: str, path: str, measures: str, call: Call, *, less_us: float = 0.0, each: int = 1
     ) -> MeasuredStage:
-        """Time one stage.
+        """Measure one stage.
 
         Args:
-            stage: Its name.
+            stage: Name of the stage.
             path: `hit`, `miss` or `whole`.
-            measures: The functions that are called.
+            measures: Names of the functions that are called.
             call: Calls them.
-            less_us: The part of a call that has a row of its own.
-            each: How many reads one call is for.
+            less_us: Part of a call that has a row of its own, in microseconds.
+            each: Number of reads that one call serves.
         """
         taken_us = [max(0.0, us - less_us) / each for us in self._batches_us(call)]
         return stage_of(stage, path, measures, taken_us)
@@ -126,7 +128,7 @@ class _Clock:
 
 
 def stage_of(stage: str, path: str, measures: str, taken_us: list[float]) -> MeasuredStage:
-    """Make a row of at least one sample."""
+    """Create a row from at least one sample."""
     low, middle, high = (
         statistics.quantiles(taken_us, n=4, method="inclusive") if len(taken_us) > 1 else taken_us * 3
     )
@@ -151,7 +153,7 @@ async def _measure(batches: int, document_bytes: int) -> list[MeasuredStage]:
 
 
 def _protocol(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
-    """Time what belongs to MCP: decoding, checks, the reply."""
+    """Measure the stages of MCP: decoding, checks, the reply."""
     modern = driven.drives[2]
     headers = modern.scope.headers
     message = decode(modern.body)
@@ -167,7 +169,7 @@ def _protocol(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
 
 
 def _reading(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
-    """Time the way of a hit: route, negotiate, look-up."""
+    """Measure the stages of a hit: route, negotiate, look-up."""
     raw = driven.drives[0]
     library, uri, media_type = driven.app.library, driven.info.uri, driven.info.media_type
     request = Request("GET", raw.scope.path, "", raw.scope.headers)
@@ -183,7 +185,7 @@ def _reading(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
 
 
 def _observing(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
-    """Time metrics and access log; the log with its writing, in batches, to a device that takes all."""
+    """Measure metrics and access log; the log including its writes, in batches, to the null device."""
     library = driven.app.library
     reading = library.read(driven.info, Form.RAW)
     assert isinstance(reading, Reading)
@@ -217,7 +219,7 @@ def _batch(response: Response) -> ResponseBatch:
 
 
 def _loading(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
-    """Time a miss: open, read, digest, render."""
+    """Measure a miss: open, read, digest, render."""
     settings, info, stamp = driven.settings, driven.info, driven.app.library.stamp
     directory = Directory(str(settings.root))
     source = FilesystemSource(settings.root, max_document_bytes=settings.max_document_bytes)
@@ -251,7 +253,7 @@ def _compressing(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
 
 
 def _whole(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
-    """Time each kind of request from end to end, without a server: every stage of a hit but sending."""
+    """Measure each kind of request from end to end, without a server: every stage of a hit except sending."""
     return [
         clock.time(drive.name, "whole", "Application.begin, a hit", hitting(driven.app, drive))
         for drive in driven.drives

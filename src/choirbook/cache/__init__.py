@@ -1,1 +1,1 @@
-"""Levels of cache between a read and the source."""
+"""Cache levels between a read and the source."""

@@ -1,4 +1,4 @@
-"""Entity tags of the forms that were made: what a conditional request is answered by, touching no cache."""
+"""Entity tags of rendered forms, to answer conditional requests without touching a cache."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from choirbook.model import Form, ResourceInfo
 
 
 class Validators:
-    """Entity tags by (info, form), of one info a URI; used on the event loop only."""
+    """Entity tags by (info, form), for one info per URI; used on the event loop only."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[ResourceInfo, dict[Form, str]]] = {}
         self._is_suspended = False
 
     def get(self, info: ResourceInfo, form: Form) -> str | None:
-        """Return the tag of a form, when it was ever made of exactly this info."""
+        """Return the tag of a form, if it was ever made from exactly this info."""
         known = self._known.get(info.uri)
         return known[1].get(form) if known is not None and known[0] == info else None
 
     def remember(self, info: ResourceInfo, form: Form, etag: str) -> None:
-        """Take note of a tag; those of another info go."""
+        """Record a tag, and drop those of another info."""
         if self._is_suspended:
             return
         known = self._known.get(info.uri)
@@ -37,9 +37,9 @@ class Validators:
         }
 
     def suspend(self, *, is_suspended: bool) -> None:
-        """Forget all tags and take no further ones, or take them again.
+        """Drop all tags and accept no further ones, or accept them again.
 
-        A tag answers for content that nobody looks at, so while nobody tells of changes there are none.
+        A tag answers for content that nobody checks, so while nobody announces changes there are none.
         """
         self._is_suspended = is_suspended
         if is_suspended:

@@ -1,8 +1,8 @@
-"""The in-process level: representations of the most recently read resources.
+"""In-process cache: representations of the most recently read resources.
 
-Bounded in resources and in bytes, keys counted. Look-ups are synchronous. Used on the event loop
-only, so it needs no lock. Times come from the monotonic clock: a jump of the wall clock neither
-expires everything nor makes an entry immortal.
+Bounded in resources and in bytes, keys included. Look-ups are synchronous. Used on the event loop only, so it
+needs no lock. Times come from the monotonic clock: a jump of the wall clock neither expires everything nor
+makes an entry immortal.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from typing import NamedTuple
 from choirbook.model import Form, Reading, Representation, ResourceInfo, ServedFrom
 
 ENTRY_OVERHEAD_BYTES = 1024
-"""Charged for each entry beside its body: headers, strings, dictionary slots, measured generously."""
+"""Bytes charged for each entry beside its body: headers, strings, dictionary slots, measured generously."""
 
 JITTER = 0.1
-"""Part of the TTL by which entries expire before it, at random: what was loaded together, as by a load test
-or a preload, is not loaded again together."""
+"""Maximum fraction of the TTL by which entries expire early, at random: resources that were loaded together,
+as by a load test or a preload, are not reloaded together."""
 
 
 class Bound(StrEnum):
-    """What is not to be exceeded, and has URIs put out: a closed set, as it becomes a label."""
+    """Limit whose excess evicts URIs: a closed set, as it becomes a label."""
 
     RESOURCES = "resources"
     BYTES = "bytes"
@@ -43,7 +43,7 @@ class _Entry:
 
 
 class Kept(NamedTuple):
-    """What memory holds of a URI: forms of one and the same version."""
+    """Forms of a URI in memory, all of the same version."""
 
     info: ResourceInfo
     forms: Mapping[Form, Representation]
@@ -52,18 +52,18 @@ class Kept(NamedTuple):
 class MemoryCache:
     """Least-recently-used cache of representations by (URI, version, form).
 
-    The version is part of the info, and all of the info counts: new rules that give a document another type
-    or title make its old forms unreachable, as a new version does. The forms of a URI are of one info: the
-    first form of a new one puts the old forms out. Until then these are never returned by `get`, and stay
-    as the last good content. So no reader who was given a version is given an older one later, whichever
-    form it asks for.
+    The version is part of the info, and the complete info is compared: new rules that change a document's
+    type or title make its old forms unreachable, as a new version does. All forms of a URI share one info:
+    the first form of a new info replaces the old forms. Until then `get` never returns the old ones, but they
+    stay available as last good content. So no reader who received a version gets an older one later,
+    whichever form it requests.
 
     Args:
-        max_resources: URIs at most.
-        max_bytes: Bodies plus `ENTRY_OVERHEAD_BYTES` each, at most.
-        ttl_s: Age from which an entry is loaded again, in seconds, less `JITTER`.
-        last_good_s: For how long a failing resource is served by `last_good`, in seconds.
-        grace_s: For how long after its TTL an entry is returned by `expired`, in seconds.
+        max_resources: Maximum number of URIs.
+        max_bytes: Maximum size of bodies plus `ENTRY_OVERHEAD_BYTES` each.
+        ttl_s: Age from which an entry is reloaded, in seconds, less `JITTER`.
+        last_good_s: Time for which `last_good` serves a failing resource, in seconds.
+        grace_s: Time after its TTL for which `expired` returns an entry, in seconds.
     """
 
     def __init__(
@@ -81,13 +81,13 @@ class MemoryCache:
         self._grace_s = grace_s
         self._slots: OrderedDict[str, dict[Form, _Entry]] = OrderedDict()
         self._failing_since_s: dict[str, float] = {}
-        """Of the URIs held whose last load failed."""
+        """Monotonic time of the first failure, for URIs whose last load failed."""
         self.size_bytes = 0
-        """Bytes charged now."""
+        """Bytes charged at present."""
         self.form_bytes: Counter[Form] = Counter()
-        """The same by form."""
+        """Bytes charged at present, by form."""
         self.evictions: Counter[Bound] = Counter()
-        """URIs put out to keep the bounds, since the start."""
+        """URIs evicted to stay within the limits, since the start."""
 
     def __len__(self) -> int:
         """Return the number of URIs held."""
@@ -97,9 +97,9 @@ class MemoryCache:
         """Return the reading of exactly this key, unless its bytes are older than the TTL.
 
         Args:
-            info: What the catalog says of the resource now.
-            form: Of the key.
-            now_s: What `monotonic` says; the caller looks at the clock anyway.
+            info: Present catalog entry of the resource.
+            form: Form of the key.
+            now_s: Monotonic time; the caller reads the clock anyway.
         """
         uri = info.uri
         try:
@@ -108,17 +108,17 @@ class MemoryCache:
             return None
         if now_s - entry.loaded_s > self._ttl_s:
             return None
-        # Nearly always it is the very same object, and comparing members can be spared.
+        # Nearly always it is the same object, and the members need not be compared.
         if entry.info is not info and entry.info != info:
             return None
         self._slots.move_to_end(uri)
         return entry.hit
 
     def expired(self, info: ResourceInfo, form: Form) -> Reading | None:
-        """Return the reading of exactly this key, where only its age speaks against it, and not by much.
+        """Return the reading of exactly this key if it is merely too old, and not by much.
 
-        Not what was called into question by `expire`, nor what fails to load, and nothing while a limit
-        that is shorter than the TTL holds: then age is all that is known.
+        Excludes entries invalidated by `expire` and those that fail to load, and returns nothing while a
+        limit shorter than the TTL applies: then age is the only sign of a change.
         """
         entry = self._slots.get(info.uri, {}).get(form)
         if entry is None or entry.info != info or entry.loaded_s == -inf:
@@ -129,17 +129,17 @@ class MemoryCache:
         return None if is_late else entry.hit
 
     def holds(self, info: ResourceInfo, form: Form, now_s: float) -> bool:
-        """Tell whether `get` would return a reading; that it was asked for counts as no use of it."""
+        """Return whether `get` would return a reading; does not count as a use of the entry."""
         entry = self._slots.get(info.uri, {}).get(form)
         return entry is not None and now_s - entry.loaded_s <= self._ttl_s and entry.info == info
 
     def has_room(self, uri: str, forms: Iterable[Form], body_bytes: int) -> bool:
-        """Tell whether forms of a URI fit without putting another one out.
+        """Return whether forms of a URI fit without evicting another one.
 
         Args:
-            uri: Where they belong; what is held of them now makes room for them.
-            forms: Those that would be put.
-            body_bytes: Of each.
+            uri: URI of the forms; its present entries would be replaced.
+            forms: Forms to be stored.
+            body_bytes: Size of each form's body.
         """
         held = self._slots.get(uri)
         size_bytes = self.size_bytes
@@ -150,26 +150,26 @@ class MemoryCache:
         return (held is not None or len(self._slots) < self.max_resources) and size_bytes <= self.max_bytes
 
     def put(self, info: ResourceInfo, form: Form, representation: Representation) -> None:
-        """Keep bytes that were loaded just now.
+        """Store bytes that were loaded just now.
 
-        Forms of another info go, then the least recently used URIs where the bounds ask for it.
+        Forms of another info are dropped, then the least recently used URIs as far as the limits require.
         """
         self._failing_since_s.pop(info.uri, None)
         self._put(info, form, representation, monotonic() - self._ttl_s * JITTER * random())  # noqa: S311
 
     def put_questioned(self, info: ResourceInfo, form: Form, representation: Representation) -> None:
-        """Keep bytes as the last good content only, where nothing is held of this info."""
+        """Store bytes as last good content only, if nothing is held of this info."""
         if not self._is_held(info):
             self._put(info, form, representation, -inf)
 
     def put_derived(self, info: ResourceInfo, form: Form, representation: Representation) -> None:
-        """Keep a form that was made of the others, for as long as the youngest of these is good."""
+        """Store a form that was made from the others, with the remaining lifetime of the youngest."""
         if self._is_held(info):
             loaded_s = max(entry.loaded_s for entry in self._slots[info.uri].values())
             self._put(info, form, representation, loaded_s)
 
     def young(self, info: ResourceInfo) -> Kept | None:
-        """Return what is held of exactly this info, where some of it could be a hit."""
+        """Return the forms held of exactly this info, if some of them could be hits."""
         if not self._is_held(info):
             return None
         oldest_s = monotonic() - self._ttl_s
@@ -177,7 +177,7 @@ class MemoryCache:
         return _kept(forms) if any(entry.loaded_s >= oldest_s for entry in forms.values()) else None
 
     def last_good(self, uri: str) -> Kept | None:
-        """Return what is held of a URI, of any version, while it has not failed for too long."""
+        """Return the forms held of a URI, of any version, unless it has been failing for too long."""
         forms = self._slots.get(uri)
         if forms is None:
             return None
@@ -186,37 +186,37 @@ class MemoryCache:
         return _kept(forms) if is_good else None
 
     def fail(self, uri: str) -> None:
-        """Take note that a URI could not be loaded."""
+        """Record that a URI could not be loaded."""
         if uri in self._slots:
             self._failing_since_s.setdefault(uri, monotonic())
 
     def discard(self, uri: str) -> None:
-        """Drop all forms of a URI, its last good content too."""
+        """Drop all forms of a URI, including its last good content."""
         self._forget(uri, self._slots.pop(uri, {}))
 
     def expire(self, uri: str) -> None:
-        """Have all forms of a URI loaded again; until they are, they stay as the last good content."""
+        """Mark all forms of a URI for reloading; until then they stay available as last good content."""
         for entry in self._slots.get(uri, {}).values():
             entry.loaded_s = -inf
 
     def infos(self) -> list[ResourceInfo]:
-        """Return what is known of every URI held."""
+        """Return the infos of all URIs held."""
         return [_info(forms) for forms in self._slots.values()]
 
     def info(self, uri: str) -> ResourceInfo | None:
-        """Return what the forms held of a URI are of."""
+        """Return the info of the forms held of a URI."""
         forms = self._slots.get(uri)
         return None if forms is None else _info(forms)
 
     def holdings(self, limit: int) -> list[tuple[str, int, int]]:
-        """Return of the URIs used last each, how many forms are held, and the bytes charged for them."""
+        """Return the number of forms and the bytes charged of the URIs used most recently."""
         return [
             (uri, len(forms), sum(_cost(entry.hit.representation) for entry in forms.values()))
             for uri, forms in islice(reversed(self._slots.items()), limit)
         ]
 
     def limit_ttl(self, limit_s: float = inf) -> None:
-        """Have entries loaded again from this age, in seconds, where the TTL is longer."""
+        """Reload entries from this age on, in seconds, if the TTL is longer."""
         self._ttl_s = min(self._longest_ttl_s, limit_s)
 
     def clear(self) -> None:

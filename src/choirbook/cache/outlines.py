@@ -1,4 +1,4 @@
-"""Outlines of the documents whose sections were asked for last; used on the event loop only."""
+"""Cache of outlines, least recently used first out; used on the event loop only."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from choirbook.documents.sections.outline import Outline
 from choirbook.model import ResourceInfo, Version
 
 MAX_KEPT_SECTIONS = 50_000
-"""Of all outlines together: some 20 MB, whatever documents a client goes through."""
+"""Maximum sections in all cached outlines: some 20 MB, whatever documents clients request."""
 
 _OUTLINE_COST = 4
-"""What an outline counts for beside its sections."""
+"""Cost of an outline beside its sections, in sections."""
 
 
 class Outlines:
     """Least-recently-used outlines by URI and version.
 
     Args:
-        max_sections: Sections kept at most.
+        max_sections: Maximum number of sections kept.
     """
 
     def __init__(self, max_sections: int = MAX_KEPT_SECTIONS) -> None:
@@ -31,7 +31,7 @@ class Outlines:
         return len(self._kept)
 
     def get(self, info: ResourceInfo) -> Outline | None:
-        """Return the outline of exactly this version, if it is kept."""
+        """Return the outline of exactly this version, if it is cached."""
         found = self._kept.get(info.uri)
         if found is None or found[0] != info.version:
             return None
@@ -39,7 +39,7 @@ class Outlines:
         return found[1]
 
     def put(self, info: ResourceInfo, outline: Outline) -> None:
-        """Keep an outline in the place of one of an older version; those not used for longest make room."""
+        """Cache an outline in place of one of an older version, evicting the least recently used."""
         self._forget(self._kept.pop(info.uri, None))
         self._kept[info.uri] = (info.version, outline)
         self._sections += _cost(outline)

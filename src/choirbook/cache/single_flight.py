@@ -1,7 +1,7 @@
-"""Single flight: at most one load a key, shared by all who wait for it.
+"""Single flight: at most one load per key, shared by all waiters.
 
-Idea: Brad Fitzpatrick's groupcache. A load runs in a task of its own, so a waiter that is
-cancelled (its client hung up) takes neither the load nor the other waiters with it.
+Idea: Brad Fitzpatrick's groupcache. A load runs in a task of its own, so cancelling a waiter (its client hung
+up) cancels neither the load nor the other waiters.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ class Flights(Generic[Key, Value]):
     def __init__(self) -> None:
         self._tasks: dict[Key, asyncio.Task[Value]] = {}
         self.joined = 0
-        """Waiters that found a load under way, since the start."""
+        """Number of waiters that joined a load under way, since the start."""
 
     def __len__(self) -> int:
         """Return the number of loads in progress."""
         return len(self._tasks)
 
     async def join(self, key: Key, load: Callable[[], Coroutine[Any, Any, Value]]) -> Value:
-        """Wait for the load of a key, starting it when none is under way.
+        """Wait for the load of a key, starting it if none is under way.
 
         Args:
-            key: What is loaded.
+            key: Key to load.
             load: Called by the first waiter only.
 
         Raises:
-            Exception: What the load raised, to every waiter.
+            Exception: The exception of the load, for every waiter.
         """
         task = self._tasks.get(key)
         if task is None:
@@ -47,12 +47,12 @@ class Flights(Generic[Key, Value]):
             # Without the shield, cancelling one waiter would cancel the task under all the others.
             return await asyncio.shield(task)
         finally:
-            # An error holds this frame, and the task the error: all of it would stay until the collector
-            # comes, seldom enough in a server that makes little else to collect.
+            # An error references this frame, and the task the error: all of it would stay until the garbage
+            # collector runs, which is rare in a server that creates little other garbage.
             del task
 
     def begin(self, key: Key, load: Callable[[], Coroutine[Any, Any, Value]]) -> None:
-        """Start the load of a key for which nobody waits, unless one is under way."""
+        """Start the load of a key without waiting for it, unless one is under way."""
         if key not in self._tasks:
             self._start(key, load)
 
@@ -68,5 +68,5 @@ class Flights(Generic[Key, Value]):
     def _land(self, key: Key, task: asyncio.Task[Value]) -> None:
         del self._tasks[key]
         if not task.cancelled():
-            # Every waiter may have been cancelled; asking marks the error as seen.
+            # Every waiter may have been cancelled; this marks the error as retrieved.
             task.exception()

@@ -1,8 +1,8 @@
-"""What the library holds: URI -> info, ordered listings, and the feed of changes.
+"""Index of the library: URI -> info, ordered listings, and the feed of changes.
 
-In memory only; look-ups are synchronous dictionary reads. A change is prepared on any thread and
-committed on the event loop in one step, so a reader there always sees a whole state. It never reads a
-file and never parses a client's text: a URI is a key.
+In memory only; look-ups are synchronous dictionary reads. A change is prepared on any thread and committed on
+the event loop in one step, so a reader there always sees a consistent state. It never reads a file and never
+parses a client's text: a URI is a key.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from choirbook.text.suggestions import similar_uris
 from choirbook.uri import canonical_uri
 
 STEP_ROWS = 1000
-"""Rows that change before others have their turn: a few milliseconds, with all who are told."""
+"""Rows to change before other tasks get their turn: a few milliseconds, including all listeners."""
 
 
 class Collision(msgspec.Struct, frozen=True):
@@ -40,7 +40,7 @@ class Page(NamedTuple):
 
     infos: tuple[ResourceInfo, ...]
     last_uri: str | None
-    """Where the next page starts after; None on the last page."""
+    """URI after which the next page starts; None on the last page."""
 
 
 class Catalog:
@@ -58,7 +58,7 @@ class Catalog:
         self._tables = Tables({}, {}, {}, {}, {None: []})
         self._by_uri = self._tables.by_uri
         self.find: Callable[[str], ResourceInfo | None] = self._by_uri.get
-        """Return what a canonical URI or an alias names: the look-up of every hit, in one dictionary."""
+        """Return the info of a canonical URI or an alias: the look-up of every hit, in one dictionary."""
         self._listeners: list[Callable[[Change], None]] = []
 
     def __len__(self) -> int:
@@ -66,14 +66,14 @@ class Catalog:
         return len(self._tables.ordered[None])
 
     def locate(self, uri: str) -> ResourceInfo:
-        """Return what a URI names, however it is spelled.
+        """Return the info of a URI in any spelling.
 
         Args:
-            uri: As somebody typed or a client sent it.
+            uri: As a user typed it or a client sent it.
 
         Raises:
-            InvalidUri: No resource could have it.
-            ResourceNotFound: No resource has it; `data["nearest"]` lists those most like it.
+            InvalidUri: No resource could have this URI.
+            ResourceNotFound: No resource has it; `data["nearest"]` lists the most similar URIs.
         """
         canonical = canonical_uri(uri)
         info = self._by_uri.get(canonical)
@@ -82,21 +82,21 @@ class Catalog:
         return info
 
     def not_found(self, uri: str) -> ResourceNotFound:
-        """Make the error for a canonical URI that names nothing."""
+        """Create the error for a canonical URI that names nothing."""
         similar = self.nearest(uri)
         hint = f" Did you mean {similar[0]}?" if similar else ""
         return ResourceNotFound(f"Resource not found: {uri}.{hint}", {"uri": uri, "nearest": list(similar)})
 
     def documents(self) -> Mapping[str, Document]:
-        """Return what is known of each file, by path: a view, which later commits show in."""
+        """Return the known files by path: a view that reflects later commits."""
         return MappingProxyType(self._tables.documents)
 
     def infos(self) -> tuple[ResourceInfo, ...]:
-        """Return what every URI names, aliases too, in the order of URIs."""
+        """Return the infos of all URIs, aliases included, in the order of URIs."""
         return tuple(map(self._by_uri.__getitem__, sorted(self._by_uri)))
 
     def document(self, path: str) -> Document | None:
-        """Return what is known of one file."""
+        """Return the document of one path."""
         return self._tables.documents.get(path)
 
     def page(self, after: str | None, limit: int, type_: str | None = None, prefix: str = "") -> Page:
@@ -121,12 +121,12 @@ class Catalog:
         return tuple(self._tables.ordered.get(type_, ()))
 
     def count(self, type_: str | None = None, prefix: str = "") -> int:
-        """Return the number of resources of a type, or of all, whose URI has a beginning."""
+        """Return the number of resources, optionally of one type or with a URI prefix."""
         start, end = _bounds(self._tables.ordered.get(type_, []), prefix)
         return end - start
 
     def nearest(self, uri: str, limit: int = 3) -> tuple[str, ...]:
-        """Return the URIs that one which is not there was probably meant to be."""
+        """Return the URIs most similar to one that does not exist."""
         return similar_uris(uri, self._tables.ordered[None], limit)
 
     def collisions(self) -> list[Collision]:
@@ -141,28 +141,28 @@ class Catalog:
         return [SourceProblem(path, reason) for path, reason in sorted(self._tables.names.items())]
 
     def listen(self, listener: Callable[[Change], None]) -> None:
-        """Have a function called on the event loop after each change."""
+        """Register a function to call on the event loop after each change."""
         self._listeners.append(listener)
 
     def prepare(self, files: Mapping[str, Document | None]) -> Draft:
-        """Work out what taking note of files as they are now changes; `commit` makes it so.
+        """Compute the change that results from the present state of some files; `commit` applies it.
 
         May run on a thread, as long as nothing else is committed meanwhile.
 
         Args:
-            files: By path, None where the file is gone.
+            files: By path, None if the file is gone.
         """
         return draft(self._tables, self.rules, files)
 
     def prepare_rules(self, rules: Rules) -> Draft:
-        """Work out what giving every known file its URI anew changes; see `prepare`."""
+        """Compute the change that results from new rules for every known file; see `prepare`."""
         return draft_afresh(self._tables, rules)
 
     def commit(self, draft: Draft) -> Change | None:
-        """Make the catalog what a draft says, in one step; call it on the event loop.
+        """Apply a draft in one step; call it on the event loop.
 
         Returns:
-            What changed, or None when nothing that is served did.
+            The change, or None if it affects nothing that is served.
         """
         self._begin(draft)
         for _ in draft.carry_out(self._tables, max(1, draft.rows)):
@@ -172,9 +172,10 @@ class Catalog:
         return self._tell(Step(draft.added, draft.updated, draft.removed))
 
     def commit_in_steps(self, draft: Draft) -> Iterator[None]:
-        """Do the same, in steps of `STEP_ROWS` if there are more, between which others may have their turn.
+        """Apply a draft in steps of `STEP_ROWS`, if it is larger, between which other tasks may run.
 
-        Each document changes in one step, and whatever is listed can be found; of each step is told.
+        Each document changes in one step, and every listed URI can be found; listeners are called for each
+        step.
         """
         if draft.rows <= STEP_ROWS:
             self.commit(draft)
@@ -197,16 +198,16 @@ class Catalog:
         return change
 
     def apply(self, files: Iterable[tuple[str, Document | None]]) -> Change | None:
-        """Prepare and commit in one go, for a start and for few files; of one path the last counts."""
+        """Prepare and commit in one go, at startup and for few files; of one path the last entry counts."""
         return self.commit(self.prepare(dict(files)))
 
     def replace_rules(self, rules: Rules) -> Change | None:
-        """Give every known file its URI anew, in one go."""
+        """Compute the URI of every known file again, in one go."""
         return self.commit(self.prepare_rules(rules))
 
 
 def _bounds(ordered: list[str], prefix: str) -> tuple[int, int]:
-    """Return where the URIs with a beginning start and end."""
+    """Return the start and end index of the URIs with a prefix."""
     if not prefix:
         return 0, len(ordered)
     # No URI has a character this high: canonical ones are ASCII.

@@ -1,7 +1,7 @@
-"""A change of the catalog in the making: who has which URI when some files are not what they were.
+"""Draft of a change to the catalog: which file owns which URI after some files have changed.
 
-It reads the catalog's tables and writes none, so it may be made on a worker thread while the event
-loop serves from them; whoever makes it sees to it that nothing else changes them meanwhile.
+It reads the catalog's tables and writes none, so it may run on a worker thread while the event loop serves
+from them; the caller ensures that nothing else changes them meanwhile.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ Item = TypeVar("Item")
 Row = TypeVar("Row")
 
 _SORTED_AT_ONCE = 2000
-"""A sort lets no other thread run: of all URIs of a large library it would hold up the event loop."""
+"""Number of URIs to sort at once. A sort blocks all other threads: one of a large library would stall the
+event loop."""
 
 
 class Document(msgspec.Struct, frozen=True, gc=False):
-    """One file as it was last looked at."""
+    """One file as of the last look."""
 
     entry: SourceEntry
     media_type: str
@@ -37,40 +38,40 @@ class Document(msgspec.Struct, frozen=True, gc=False):
 
 
 class Tables(msgspec.Struct):
-    """What the catalog knows. The dictionaries stay the same objects: look-ups are bound to them."""
+    """Tables of the catalog. The dictionaries are never replaced: look-ups are bound to them."""
 
     documents: dict[str, Document]
-    """By path."""
+    """Documents by path."""
     by_uri: dict[str, ResourceInfo]
-    """Who has a URI, alias or not."""
+    """Owner of each URI, alias or not."""
     rivals: dict[str, tuple[ResourceInfo, ...]]
-    """Who else claims a URI."""
+    """Other claimants of a URI."""
     names: dict[str, str]
-    """Paths that cannot be part of a URI, and why."""
+    """Reasons why a path cannot be part of a URI, by path."""
     ordered: dict[str | None, list[str]]
-    """The URIs to list, of each type and of all, in order. A list is replaced, never changed."""
+    """URIs to list, by type and for all types (None), in order. A list is replaced, never changed."""
 
 
 class TableEdit(msgspec.Struct, Generic[Row]):
-    """What becomes of one table."""
+    """Change of one table."""
 
     written: dict[str, Row]
     gone: set[str]
 
     def carry_out(self, table: dict[str, Row]) -> None:
-        """Change the table in one step."""
+        """Apply the change to the table in one step."""
         for key in self.gone:
             table.pop(key, None)
         table.update(self.written)
 
     def write(self, table: dict[str, Row], at_once: int) -> Iterator[None]:
-        """Write the new rows, so many at once."""
+        """Write the new rows in steps of at most `at_once`."""
         for rows in _slices(self.written.items(), at_once):
             table.update(rows)
             yield
 
     def clear(self, table: dict[str, Row], at_once: int) -> Iterator[tuple[str, ...]]:
-        """Remove the rows that are gone, so many at once, and yield their keys."""
+        """Remove the deleted rows in steps of at most `at_once`, and yield their keys."""
         for keys in _slices(self.gone, at_once):
             for key in keys:
                 table.pop(key, None)
@@ -78,7 +79,7 @@ class TableEdit(msgspec.Struct, Generic[Row]):
 
 
 class Step(NamedTuple):
-    """What a part of a draft changed for readers, as URIs."""
+    """Part of a draft as readers see it, in URIs."""
 
     added: tuple[str, ...] = ()
     updated: tuple[str, ...] = ()
@@ -86,7 +87,7 @@ class Step(NamedTuple):
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """What becomes of the tables, and what that changes for readers."""
+    """Changes to the tables, and their effect for readers."""
 
     rules: Rules
     documents: TableEdit[Document]
@@ -94,21 +95,21 @@ class Draft(msgspec.Struct, frozen=True):
     rivals: TableEdit[tuple[ResourceInfo, ...]]
     names: TableEdit[str]
     ordered: dict[str | None, list[str]]
-    """The lists that are replaced."""
+    """Lists that are replaced."""
     added: tuple[str, ...]
     updated: tuple[str, ...]
     removed: tuple[str, ...]
 
     @property
     def rows(self) -> int:
-        """How many rows change."""
+        """Number of rows to change."""
         tables = (self.documents, self.by_uri, self.rivals, self.names)
         return sum(len(edit.written) + len(edit.gone) for edit in tables)
 
     def carry_out(self, tables: Tables, at_once: int) -> Iterator[Step]:
-        """Change the tables, so many rows at once, and yield what that changed for readers.
+        """Apply the changes in steps of at most `at_once` rows, and yield the effect of each for readers.
 
-        What is there comes before what is gone goes, and lists change in between: whatever is listed can be
+        New rows are written before old ones are removed, and lists change in between: every listed URI can be
         found at any time.
         """
         for _ in chain(
@@ -136,12 +137,12 @@ def _slices(items: Iterable[Item], at_once: int) -> Iterator[tuple[Item, ...]]:
 
 
 def draft(tables: Tables, rules: Rules, files: Mapping[str, Document | None]) -> Draft:
-    """Work out what becomes of the tables when files change.
+    """Compute the changes to the tables when files change.
 
     Args:
-        tables: As the rules made them.
-        rules: The same.
-        files: What each path is now, None where the file is gone.
+        tables: Tables made by the rules.
+        rules: Rules in force.
+        files: Present state of each path, None if the file is gone.
     """
     documents = {path: document for path, document in files.items() if document is not None}
     edit = TableEdit(documents, files.keys() - documents.keys())
@@ -150,19 +151,19 @@ def draft(tables: Tables, rules: Rules, files: Mapping[str, Document | None]) ->
 
 
 def draft_afresh(tables: Tables, rules: Rules) -> Draft:
-    """Work out what becomes of the tables when the rules change.
+    """Compute the changes to the tables when the rules change.
 
     Args:
-        tables: As other rules made them.
-        rules: The new ones.
+        tables: Tables made by the previous rules.
+        rules: New rules.
     """
     claims: _Claims = dict.fromkeys(tables.by_uri, ())
     return _draft(tables, rules, tables.documents, TableEdit({}, set()), claims, set(tables.names))
 
 
 _Claims = dict[str, tuple[ResourceInfo, ...]]
-"""All infos that claim a URI. In tuples, as the garbage collector soon looks at those no more: at a list for
-each URI of a large library it would look for tens of milliseconds, in which the event loop stands still."""
+"""All infos that claim a URI, as tuples: the garbage collector soon stops examining tuples, but would spend
+tens of milliseconds on one list per URI of a large library, while the event loop stands still."""
 
 
 def _draft(
@@ -199,7 +200,7 @@ def _draft(
 
 
 def _stake(claim: Claim, path: str, document: Document | None, tables: Tables, claims: _Claims) -> None:
-    """Put a file's present claims in the place of those it had."""
+    """Replace a file's previous claims by its present ones."""
     for uri in (claim.uri, *claim.aliases):
         on_uri = claims.get(uri)
         if on_uri is None:
@@ -231,11 +232,11 @@ def _info(uri: str, claim: Claim, path: str, document: Document) -> ResourceInfo
 def _settle(
     tables: Tables, claims: _Claims
 ) -> tuple[TableEdit[ResourceInfo], TableEdit[tuple[ResourceInfo, ...]]]:
-    """Give each URI that is claimed anew to the best claim."""
+    """Assign each claimed URI to the best claim."""
     by_uri: TableEdit[ResourceInfo] = TableEdit({}, set())
     rivals: TableEdit[tuple[ResourceInfo, ...]] = TableEdit({}, set())
     for uri, unsettled in claims.items():
-        # Nearly all are claimed once, and there is nothing to sort.
+        # Nearly all URIs are claimed once, so there is nothing to sort.
         on_uri = tuple(sorted(unsettled, key=_precedence)) if len(unsettled) > 1 else unsettled
         if len(on_uri) > 1:
             rivals.written[uri] = on_uri[1:]
@@ -251,12 +252,12 @@ def _settle(
 
 
 def _precedence(info: ResourceInfo) -> tuple[bool, str]:
-    """Order claims on one URI: a resource before an alias, then the first path."""
+    """Return the sort key of a claim on a URI: a resource before an alias, then the first path."""
     return info.uri != info.canonical_uri, info.path
 
 
 def _reorder(tables: Tables, by_uri: TableEdit[ResourceInfo]) -> dict[str | None, list[str]]:
-    """Make the lists anew that lose or win URIs."""
+    """Rebuild the lists that lose or gain URIs."""
     moves: defaultdict[str | None, dict[str, bool]] = defaultdict(dict)
     for uri in by_uri.gone:
         for key in _lists_of(tables.by_uri[uri]):
@@ -270,20 +271,21 @@ def _reorder(tables: Tables, by_uri: TableEdit[ResourceInfo]) -> dict[str | None
 
 
 def _lists_of(info: ResourceInfo | None) -> tuple[str | None, ...]:
-    """Return the keys of the lists that an info is in; an alias is in none."""
+    """Return the keys of the lists that contain an info; an alias is in none."""
     return () if info is None or info.uri != info.canonical_uri else (None, info.type)
 
 
 def _in_order(uris: Iterable[str]) -> Iterator[str]:
-    """Sort in parts, between which other threads have their turn."""
+    """Sort in parts, so that other threads can run in between."""
     return merge(*(sorted(part) for part in _slices(uris, _SORTED_AT_ONCE)))
 
 
 def _merge(ordered: list[str], moves: dict[str, bool]) -> list[str]:
-    """Return an ordered list with some URIs put in (True) or left out (False)."""
+    """Return an ordered list with some URIs inserted (True) or removed (False)."""
     merged: list[str] = []
     start = 0
-    # Whole runs are copied: what a change costs is in the number of its URIs, hardly in that of all.
+    # Whole runs are copied: the cost grows with the number of changed URIs, hardly with the length of the
+    # list.
     for uri in _in_order(moves):
         end = bisect_left(ordered, uri, start)
         merged += ordered[start:end]

@@ -1,7 +1,7 @@
 """Cursors of listings: opaque, self-contained, stable. Pure.
 
-A cursor holds the URI after which the next page starts, so it outlives restarts, works at every
-worker and host, and a listing that changes between two pages repeats nothing and skips nothing.
+A cursor holds the URI after which the next page starts. It stays valid across restarts, workers and hosts,
+and if a listing changes between two pages, nothing is repeated or skipped.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _MESSAGE = "The cursor was not issued by this server. Omit it to start at the fi
 
 
 def encode_cursor(last_uri: str) -> str:
-    """Make the cursor of the page after a canonical URI."""
+    """Encode the cursor of the page after a canonical URI."""
     return urlsafe_b64encode(_MARK + last_uri.encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str) -> str:
-    """Return the canonical URI after which a page starts.
+    """Decode a cursor: return the canonical URI after which a page starts.
 
     Raises:
         InvalidCursor: The text was not made by `encode_cursor`. The empty text was not either.

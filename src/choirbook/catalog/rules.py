@@ -1,7 +1,7 @@
-"""A library's rules: which files are served, under which URIs, as which type.
+"""Rules of a library: which files are served, under which URIs, as which type.
 
-Pure: text and paths in, values out. The rules come from `choirbook.toml`, or, where a library has
-none, from the SDLC layout with a fallback to the relative path.
+Pure: text and paths in, values out. The rules come from `choirbook.toml`; a library without one uses the
+SDLC layout with a fallback to the relative path.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ FORMER_RULES_FILE = former(RULES_FILE)
 
 _TYPE = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
 MAX_COLLECTIONS = 64
-"""Every type is a set of metric series, so their number has to be small and known."""
+"""Maximum number of collections: every type is a set of metric series, whose number must be small and
+known."""
 
 MAX_KEY_PARTS = 16
-"""Of a dotted key. The parser's time grows with the square of their number; rules need two."""
+"""Maximum number of parts in a dotted key. The parser's time is quadratic in their number; rules need two."""
 
 _LONG_KEY = re.compile(
     rf"""(?<![\w-])(?:(?:[\w-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')[ \t]*\.[ \t]*){{{MAX_KEY_PARTS}}}"""
@@ -35,7 +36,7 @@ _FILE_TOKEN = re.compile(r"\*\*/|\*\*|\*|\{(\+?)([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class Claim(NamedTuple):
-    """The URIs under which the rules serve one file."""
+    """URIs under which the rules serve one file."""
 
     uri: str
     aliases: tuple[str, ...]
@@ -87,10 +88,10 @@ class Collection:
         self._check_template(uri)
 
     def claim(self, path: str) -> Claim | None:
-        """Return the URIs of a file, or None when the rule is not about it.
+        """Return the URIs of a file, or None if the collection does not match it.
 
         Raises:
-            InvalidUri: The rule is about it, but its name cannot be part of a URI.
+            InvalidUri: The collection matches it, but its name cannot be part of a URI.
         """
         values = self._files.match(path)
         if values is None:
@@ -104,11 +105,11 @@ class Collection:
         return Claim(uri, tuple(alias for alias in aliases if alias != uri), self.type)
 
     def resolve(self, uri: str, values: Mapping[str, str]) -> str | None:
-        """Return the URI that an alias stands for when a variable that it leaves out is given.
+        """Return the URI that an alias stands for if a variable that it leaves out is given.
 
         Args:
             uri: Canonical, such as `mcp://resources/patterns/core`.
-            values: Such as `{"language": "go"}`; other names are passed over.
+            values: Such as `{"language": "go"}`; other names are ignored.
 
         Raises:
             InvalidUri: A value cannot be part of a URI.
@@ -128,16 +129,16 @@ class Collection:
 
 
 class Rules(NamedTuple):
-    """All rules of a library; the first collection that is about a file has it."""
+    """All rules of a library; a file belongs to the first collection that matches it."""
 
     name: str
     collections: tuple[Collection, ...]
     follow_links: bool = False
     text: str | None = None
-    """What the rules were read from; None for the default ones."""
+    """Text that the rules were read from; None for the default ones."""
 
     def claim(self, path: str) -> Claim | None:
-        """Return what serves a file, or None when nothing does.
+        """Return the claim of a file, or None if no collection matches it.
 
         Raises:
             InvalidUri: See `Collection.claim`.
@@ -149,7 +150,7 @@ class Rules(NamedTuple):
         return None
 
     def resolve(self, uri: str, values: Mapping[str, str]) -> str:
-        """Return the URI meant by one with variables beside it; the URI itself when none applies.
+        """Return the URI meant by another one and values of variables; the URI itself if none applies.
 
         Raises:
             InvalidUri: See `Collection.resolve`.
@@ -162,12 +163,12 @@ class Rules(NamedTuple):
 
     @property
     def types(self) -> tuple[str, ...]:
-        """The types, each once, in order."""
+        """Resource types, each once, in order."""
         return tuple(dict.fromkeys(collection.type for collection in self.collections))
 
 
 def default_rules(name: str) -> Rules:
-    """Return the rules of a library without a `choirbook.toml`: the SDLC layout, then the relative path."""
+    """Return the rules of a library without `choirbook.toml`: the SDLC layout, then the relative path."""
     return Rules(
         name,
         (
@@ -193,11 +194,11 @@ def default_rules(name: str) -> Rules:
 
 
 def parse_rules(text: str, fallback_name: str) -> Rules:
-    """Read a `choirbook.toml`.
+    """Parse a `choirbook.toml`.
 
     Args:
-        text: The file's content.
-        fallback_name: The library's name when the file gives none.
+        text: Content of the file.
+        fallback_name: Name of the library if the file gives none.
 
     Raises:
         InvalidLibrary: The message gives the line, what is wrong with it, and what to do.
@@ -211,7 +212,7 @@ def parse_rules(text: str, fallback_name: str) -> Rules:
     except RecursionError as error:
         raise InvalidLibrary(f"{RULES_FILE} is nested too deeply. Flatten it.") from error
     except ValueError as error:
-        # Beside `TOMLDecodeError`, numbers of thousands of digits are a plain one.
+        # Beside `TOMLDecodeError`: numbers of thousands of digits raise a plain ValueError.
         raise InvalidLibrary(f"{RULES_FILE} is not valid TOML: {error}.") from error
     _check_keys(document, {"name", "follow_links", "collection"}, text, 0)
     name = _typed(document, "name", str, fallback_name, text, 0)
@@ -272,14 +273,14 @@ def collection_line(text: str, number: int) -> int:
     """Return the line in which a collection of a `choirbook.toml` begins.
 
     Args:
-        text: The file's content.
-        number: Of the collection, from 1.
+        text: Content of the file.
+        number: Number of the collection, from 1.
     """
     return _line_of(text, number, None)
 
 
 def _line_of(text: str, number: int, key: str | None) -> int:
-    """Return the line of a key in the numbered [[collection]] (0 is the top), or of the table's head."""
+    """Return the line of a key in the numbered [[collection]] (0 is the top), or of the table's header."""
     seen = 0
     head = 1
     for line_number, line in enumerate(text.splitlines(), 1):
@@ -296,7 +297,7 @@ def _line_of(text: str, number: int, key: str | None) -> int:
 
 
 def _file_pattern(files: str) -> Glob:
-    """Read a file pattern.
+    """Parse a file pattern.
 
     Raises:
         ValueError: A brace that is not an expression, a variable named twice, too many wildcards, or a path

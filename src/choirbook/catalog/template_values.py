@@ -1,6 +1,6 @@
-"""The values that a template's variables have over a set of URIs, sorted: a beginning is found at once.
+"""Values of a template's variables over a set of URIs, sorted, for completion by prefix.
 
-Pure. Made anew for each generation of a catalog, on a worker thread: it looks at every URI.
+Pure. Built anew for each generation of a catalog, on a worker thread: it looks at every URI.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ _LAST = "\U0010ffff"
 
 
 class Matches(msgspec.Struct, frozen=True):
-    """The values that fit what was typed so far, the best first."""
+    """Values that match the typed text, the best first."""
 
     values: tuple[str, ...]
     total: int | None
-    """How many there are; None where they were not counted."""
+    """Number of matches; None if they were not counted."""
 
 
 class Values:
-    """Different values of one variable, in the order of their letters whatever the case.
+    """Distinct values of one variable, sorted without regard to case.
 
     Args:
-        values: In any order; those that are there several times count once.
+        values: In any order; duplicates count once.
     """
 
     def __init__(self, values: Iterable[str]) -> None:
@@ -39,16 +39,16 @@ class Values:
         self._values = [value for _, value in pairs]
 
     def starting_with(self, typed: str, limit: int) -> Matches:
-        """Return the values with a beginning, found by two bisections."""
+        """Return the values with a prefix, found by two bisections."""
         folded = typed.casefold()
         start = bisect_left(self._folded, folded)
         end = bisect_left(self._folded, folded + _LAST) if folded else len(self._folded)
         return Matches(tuple(self._values[start : min(end, start + limit)]), end - start)
 
     def like(self, typed: str, limit: int) -> Matches:
-        """Return the values that have a text somewhere in them, else those spelt nearly alike.
+        """Return the values that contain a text, or else those with a similar spelling.
 
-        Looks at every value, so it belongs on a thread.
+        Looks at every value, so it must run on a thread.
         """
         folded = typed.casefold()
         containing = (value for value, each in zip(self._values, self._folded, strict=True) if folded in each)
@@ -65,11 +65,11 @@ class Values:
 
 
 class Candidates:
-    """What may be put into one template, as its URIs have it.
+    """Values that the URIs of a catalog have for the variables of one template.
 
     Args:
         template: Names the variables.
-        uris: Canonical ones; those that the template does not match are passed over.
+        uris: Canonical URIs; those that the template does not match are ignored.
     """
 
     def __init__(self, template: UriTemplate, uris: Iterable[str]) -> None:
@@ -82,10 +82,10 @@ class Candidates:
                 postings[value].append(number)
 
     def values(self, variable: str, others: Mapping[str, str]) -> Values:
-        """Return the values of a variable where other variables have given values.
+        """Return the values of a variable for given values of other variables.
 
         Args:
-            variable: One of the template's.
+            variable: A variable of the template.
             others: Values by variable.
         """
         column = self.variables.index(variable)

@@ -1,4 +1,4 @@
-"""The command line. Commands import what they need when they run: a start costs what it uses."""
+"""Command line. Commands import what they need when they run, to keep the start fast."""
 
 import signal
 import sys
@@ -7,7 +7,7 @@ import sys
 def main() -> None:
     """Run the command line; see `commands.main`."""
     # Ctrl+C in an agent's terminal reaches the servers that it started, which may still be importing. It ends
-    # them without a traceback; what `nohup` ignores stays ignored.
+    # them without a traceback; a signal that `nohup` ignores stays ignored.
     if sys.argv[1:2] == ["stdio"] and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from choirbook.cli.commands import main as run

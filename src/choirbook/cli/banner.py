@@ -1,4 +1,4 @@
-"""What `choirbook serve` says at its start: what it serves, where, and how an agent gets at it."""
+"""Startup message of `choirbook serve`: library, addresses, and how to connect an agent."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ MAX_NAMED = 3
 def greet(
     settings: Settings, catalog: Catalog, problems: Sequence[SourceProblem], admin: str | None = None
 ) -> None:
-    """Print the greeting on stdout; stderr belongs to the logs.
+    """Print the startup message on stdout; stderr is for logs.
 
     Args:
-        settings: Of the server.
-        catalog: What it serves.
-        problems: What it cannot serve.
-        admin: Where it answers admin calls; None for nowhere.
+        settings: Settings of the server.
+        catalog: Resources served.
+        problems: Documents that cannot be served.
+        admin: Address of admin calls; None for none.
     """
     console = output.console(soft_wrap=True)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host

@@ -1,4 +1,4 @@
-"""`choirbook cache invalidate`, `warm` and `stats`: look after the caches of a running server."""
+"""`choirbook cache invalidate`, `warm` and `stats`: control the caches of a running server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from choirbook.settings import Settings
 from choirbook.workers.status import LinkState, WorkerState
 
 _LOOK_S = 0.25
-"""Between looks at workers that load ahead."""
+"""Poll interval in seconds while workers are preloading."""
 
 _HOSTS = {
     LinkState.UP: "Other hosts are notified through Redis.",
@@ -25,11 +25,11 @@ _HOSTS = {
 
 
 def invalidate(settings: Settings, uri: str | None, type_: str | None, *, as_json: bool) -> None:
-    """Have a resource, those of a type, or with neither all read from the source again.
+    """Invalidate a resource, all resources of a type, or with neither all resources.
 
     Raises:
-        ChoirbookError: The server cannot be asked, or refuses.
-        CrewIncomplete: A worker stands still; it forgets once it goes on.
+        ChoirbookError: The server cannot be reached, or refuses.
+        CrewIncomplete: A worker is stuck; it forgets the content once it continues.
     """
     body = {"uri": _text(uri), "type": _text(type_), "all": uri is None and type_ is None}
     answer = _client(settings).call(INVALIDATE, body, InvalidateAnswer)
@@ -43,11 +43,11 @@ def invalidate(settings: Settings, uri: str | None, type_: str | None, *, as_jso
 
 
 def warm(settings: Settings, wait_s: float, *, as_json: bool) -> None:
-    """Have every worker load what it does not hold, and wait for the end.
+    """Make every worker preload, and wait for the end.
 
     Raises:
-        ChoirbookError: The server cannot be asked, or refuses.
-        CrewIncomplete: A worker stands still, could not load all, or has not ended yet.
+        ChoirbookError: The server cannot be reached, or refuses.
+        CrewIncomplete: A worker is stuck, could not load everything, or has not finished yet.
     """
     client = _client(settings)
     end_s = time.monotonic() + wait_s
@@ -73,11 +73,11 @@ def warm(settings: Settings, wait_s: float, *, as_json: bool) -> None:
 
 
 def stats(settings: Settings, *, as_json: bool) -> None:
-    """Show what the workers hold.
+    """Show the state of the workers' caches.
 
     Raises:
-        ChoirbookError: The server cannot be asked, or refuses.
-        CrewIncomplete: A worker stands still.
+        ChoirbookError: The server cannot be reached, or refuses.
+        CrewIncomplete: A worker is stuck.
     """
     answer = _client(settings).call(STATS, {}, CrewAnswer)
     if as_json:
@@ -146,7 +146,7 @@ def _refuse_silence(silent: int) -> None:
 
 
 def _text(argument: str | None) -> str | None:
-    """Spell bytes that are not UTF-8 as what no URI has: the server says so."""
+    """Replace bytes that are not UTF-8 by a character that no URI has: the server then reports the error."""
     return None if argument is None else argument.encode("utf-8", "replace").decode()
 
 

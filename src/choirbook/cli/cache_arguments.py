@@ -1,4 +1,4 @@
-"""What `choirbook cache` understands."""
+"""Command line of `choirbook cache`."""
 
 from __future__ import annotations
 

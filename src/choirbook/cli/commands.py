@@ -1,4 +1,4 @@
-"""What `choirbook` understands, and how errors end it."""
+"""Command line of `choirbook`, and the exit codes of errors."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def serve(
 
 
 def _refuse_env_file(value: Path | None) -> None:
-    # An agent starts this in the directory that it works on, whose files may be anybody's.
+    # An agent starts this in its working directory, whose files may be untrusted.
     if value is not None:
         raise typer.BadParameter(
             "'choirbook stdio' reads no environment file. Set the variables in the agent's configuration of "
@@ -271,7 +271,7 @@ def stages(
         print_calls(calls, document_bytes, as_json=json)
 
 
-# Everything after `perf` is left to choirbook_perf, which is not even imported by the other commands.
+# Everything after `perf` is passed to choirbook_perf, which the other commands do not even import.
 @app.command(
     add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
 )

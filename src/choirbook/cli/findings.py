@@ -1,4 +1,4 @@
-"""What `choirbook check` reports."""
+"""Findings of `choirbook check`."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import msgspec
 
 
 class FindingLevel(StrEnum):
-    """How bad it is."""
+    """Severity of a finding."""
 
     PROBLEM = "problem"
-    """Something is not served as its author meant; `check` exits with 1."""
+    """Something is not served as its author intended; `check` exits with 1."""
     WARNING = "warning"
-    """It may well be meant so."""
+    """Possibly intended."""
 
 
 class Finding(msgspec.Struct, frozen=True, omit_defaults=False):
-    """One thing that `check` found."""
+    """One finding of `check`."""
 
     kind: str
     """A problem is `collision`, `name`, `file`, `unreadable`, `empty`, `shadowed` or `rules-file`; a warning

@@ -1,4 +1,4 @@
-"""`choirbook list`, `read` and `check`: look at a library without serving it."""
+"""`choirbook list`, `read` and `check`: inspect a library without serving it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from choirbook.uri import canonical_uri
 
 
 def list_resources(settings: Settings, *, as_json: bool) -> None:
-    """Print what would be served."""
+    """Print the resources that would be served."""
     _, catalog, _ = _load(settings)
     infos = catalog.page(None, sys.maxsize).infos
     if as_json:
@@ -41,9 +41,9 @@ def list_resources(settings: Settings, *, as_json: bool) -> None:
 
 
 def read_resource(settings: Settings, uri: str) -> None:
-    """Write the bytes of a resource or of a section to stdout: those that HTTP sends with `?format=raw`.
+    """Write the bytes of a resource or section to stdout: those that HTTP sends for `?format=raw`.
 
-    A terminal gets the text, without what it would act on.
+    On a terminal, control characters are escaped.
 
     Raises:
         RequestError: The URI names nothing, or the document cannot be read.
@@ -153,5 +153,5 @@ def _of_reading(source: FilesystemSource, catalog: Catalog) -> list[Finding]:
 
 
 def _printable(path: str) -> str:
-    """Spell the bytes of a file name that are not UTF-8 as escapes."""
+    """Escape the bytes of a file name that are not UTF-8."""
     return path.encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""Find rules of a library that do not do what their author meant. Pure: rules and paths in, findings out."""
+"""Review of a library's rules for unintended effects. Pure: rules and paths in, findings out."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from choirbook.errors import InvalidUri
 from choirbook.sources.ignore import IGNORE_FILE, is_hidden
 
 SHOWN_FILES = 5
-"""Of the files that no collection matches; the rest is a number."""
+"""Maximum number of unmatched files shown; the others are counted."""
 
 
 def review(rules: Rules, paths: Iterable[str]) -> Iterator[Finding]:
-    """Compare the rules of a `choirbook.toml` with the files that there are.
+    """Compare the rules of a `choirbook.toml` with the existing files.
 
     Args:
-        rules: The default ones, which are made for any library, have no findings.
-        paths: Of all documents of the source, served or not.
+        rules: Rules of the library; the default ones, which fit any library, have no findings.
+        paths: Paths of all documents of the source, served or not.
     """
     if rules.text is None:
         return
@@ -47,7 +47,7 @@ def review(rules: Rules, paths: Iterable[str]) -> Iterator[Finding]:
 
 
 def review_names(names: Iterable[str]) -> Iterator[Finding]:
-    """Find files in the library's directory that are named nearly as those which Choirbook reads there."""
+    """Find files in the library's directory with names similar to those that Choirbook reads there."""
     for name in sorted(names):
         for wanted in (RULES_FILE, IGNORE_FILE):
             if name != wanted and name.lower() == wanted:
@@ -59,7 +59,7 @@ def _matches(collection: Collection, path: str) -> bool:
     try:
         return collection.claim(path) is not None
     except InvalidUri:
-        # It is reported for its name.
+        # Its name is reported elsewhere.
         return True
 
 

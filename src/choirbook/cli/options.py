@@ -1,4 +1,4 @@
-"""Options that several commands have, and the settings that they make."""
+"""Options shared by several commands, and the settings made from them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def path_of(text: str) -> Path:
-    """Read a path; an empty one, as of a variable that is not set, would be the working directory."""
+    """Parse a path; an empty one, as from an unset variable, would mean the working directory."""
     if not text:
         raise typer.BadParameter("the path is empty. Pass a path, or omit it")
     return Path(text)
@@ -85,12 +85,12 @@ EnvFile = Annotated[
 
 
 def flags_of(directory: Path | None, **values: object) -> dict[str, Any]:
-    """Return what the command line says, by the names of settings."""
+    """Return the values of the command line, by the names of settings."""
     return {"root": directory, **values}
 
 
 def is_on(switch: str | None) -> bool | None:
-    """Return what a switch says; None where it says nothing."""
+    """Return the value of a switch; None if it was not given."""
     return None if switch is None else switch == "on"
 
 
@@ -100,7 +100,7 @@ def settings_of(flags: dict[str, Any], config: Path | None, env_file: Path | Non
     Raises:
         InvalidSettings: They cannot be used.
     """
-    # A command that needs none starts without them.
+    # A command without settings starts without this import.
     from choirbook.settings import load
 
     return load(flags, config=config, env_file=env_file)

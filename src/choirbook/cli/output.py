@@ -1,7 +1,7 @@
-"""Everything that commands print: no text of others reaches a terminal as it is.
+"""Output of all commands: no untrusted text reaches a terminal unescaped.
 
-Titles, file names, URIs and messages may hold control characters. They are spelled as escapes here, so that
-no command has to remember it; a test checks that nothing else in `cli` prints.
+Titles, file names, URIs and messages may hold control characters. They are escaped here, so that no command
+has to remember it; a test checks that nothing else in `cli` prints.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PIPE_WIDTH = 240
-"""A pipe has no width to fit; cutting URIs there would lose what was asked for."""
+"""Width of tables in a pipe, in characters, which has none of its own; cutting URIs there would lose
+information."""
 
 
 def say(line: str = "") -> None:
@@ -61,8 +62,8 @@ def say_document(data: bytes) -> None:
 
 
 def console(*, stderr: bool = False, pipe_width: int = PIPE_WIDTH, **options: Any) -> Console:
-    """Return what prints tables; each string that it prints, and each of a table's cells, is one line."""
-    # Slow to import, and most commands print without.
+    """Return a console for tables; each string that it prints, and each cell of a table, is one line."""
+    # Slow to import, and most commands print without it.
     from rich.console import Console
     from rich.text import Text
 

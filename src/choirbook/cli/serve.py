@@ -1,4 +1,4 @@
-"""`choirbook serve`: check, greet, and run the app under Granian."""
+"""`choirbook serve`: check settings, print the startup message, and run the app under Granian."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("choirbook.cli")
 
 FILES_BESIDE_STREAMS = BESIDE_STREAMS + 512
-"""Connections of other requests, and what a worker has open itself."""
+"""File descriptors of a worker beside its streams: connections of other requests, and its own files."""
 
 FORCED_EXIT_CODE = 128 + signal.SIGINT
-"""As a shell has it for what Ctrl+C ended."""
+"""Exit code of a forced stop, as shells report it for Ctrl+C."""
 
 _KILLING = re.compile(r"Killing (old )?worker-(\d+) after")
 
@@ -64,7 +64,7 @@ def serve(settings: Settings) -> None:
     settings = msgspec.structs.replace(settings, allowed_hosts=hosts_of(settings))
     settings = msgspec.structs.replace(settings, dashboard=settings.serves_dashboard)
     if settings.redis_url:
-        # Here, as the workers make the link, and each would fail for itself.
+        # Checked here, as the workers create the link, and each would fail separately.
         require_client_library()
         settings = with_redis_secrets(settings)
     require_place(settings.usage)
@@ -86,10 +86,10 @@ def serve(settings: Settings) -> None:
 
 
 def _make_room(max_streams: int) -> int:
-    """Let workers have as many files open as their streams need.
+    """Raise the limit of open files as far as the streams of a worker need.
 
     Returns:
-        How many streams there is room for: fewer than wanted where the system allows no more files.
+        The number of streams there is room for: fewer than requested if the system allows no more files.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = max_streams + FILES_BESIDE_STREAMS
@@ -115,9 +115,9 @@ def _run(
     admin: socket.socket | None,
 ) -> None:
     # Workers inherit the catalog and the metric cells by fork: no document is described twice, and all
-    # count into one memory.
+    # workers count in the same memory.
     cells = Cells(settings.workers)
-    # Streams are connections that stay; others are to find a place beside them.
+    # Streams are connections that stay open; others must find room beside them.
     server = hosting.make_server("choirbook", sockets, settings.max_streams + BESIDE_STREAMS)
     sys.stdout.flush()
     parent_writer = LineWriter()
@@ -132,7 +132,7 @@ def _run(
 
         def load_app() -> Application:
             keep_freed_memory()
-            # In the worker: threads do not survive a fork, so the writer is made here.
+            # In the worker: threads do not survive a fork, so the writer is created here.
             writer = LineWriter()
             operator_log.install(writer, level, for_people=for_people)
             return Application(settings, source, catalog, cells, writer, Path(shared), admin=admin)
@@ -145,10 +145,10 @@ def _run(
 
 
 def _take_leave(server: InheritingServer, *, for_people: bool) -> None:
-    """Say that the server has stopped: nothing else tells an end from a crash.
+    """Report that the server has stopped: nothing else distinguishes this from a crash.
 
     Raises:
-        SystemExit: Requests in flight were given up.
+        SystemExit: Requests in flight were aborted.
     """
     said = "Stopped."
     if server.is_forced:
@@ -162,10 +162,10 @@ def _take_leave(server: InheritingServer, *, for_people: bool) -> None:
 
 
 def _is_true(record: logging.LogRecord, server: InheritingServer) -> bool:
-    """Tell whether a line of Granian's is so.
+    """Return whether a log line of Granian's is true.
 
-    It says that it kills a worker which did not stop, also when the worker had just ended: two of its
-    threads wait for one process, and the one that comes second takes it for alive.
+    It reports that it kills a worker which did not stop, even if the worker had just ended: two of its
+    threads wait for one process, and the second one assumes that it is alive.
     """
     match = _KILLING.match(record.getMessage())
     if match is None:

@@ -1,4 +1,4 @@
-"""`choirbook stages`: print what was measured or counted."""
+"""`choirbook stages`: print measurements or call counts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from choirbook.bench.stages import measure
 from choirbook.cli.output import say, say_json
 
 _MOST = 15
-"""Functions shown for each kind of request; `--json` has them all."""
+"""Maximum number of functions shown for each kind of request; `--json` has them all."""
 
 
 def print_stages(batches: int, document_bytes: int, *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`choirbook stdio`: the app of one client, over the process's own pipes."""
+"""`choirbook stdio`: the app for one client, over the process's own pipes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from choirbook.settings import Settings
 from choirbook.usage.schema import require_place
 
 CLOSE_S = 5.0
-"""How long a client may take its last answers in; it waits for them if it wants them."""
+"""Maximum time in seconds for a client to read its last answers."""
 
 
 def serve_stdio(settings: Settings) -> None:
@@ -31,10 +31,10 @@ def serve_stdio(settings: Settings) -> None:
         StartupError: Settings or library cannot be used.
     """
     require_place(settings.usage)
-    # Nobody can ask for them here, and an agent's idle servers are not to wake up for them.
+    # Nobody can request them here, and an agent's idle servers must not wake up for them.
     settings = msgspec.structs.replace(settings, metrics=False)
-    # Whatever prints in this process, now or later, must not get between the protocol's lines: the
-    # protocol keeps the real stdout, and everybody else's stdout becomes stderr.
+    # Whatever prints in this process, now or later, must not mix with the protocol: the protocol keeps the
+    # real stdout, and stdout of everything else becomes stderr.
     protocol_out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     writer = LineWriter()
@@ -60,7 +60,7 @@ async def _serve(
             settings.max_body_bytes,
             app.record,
         )
-        # A signal is an ordinary end here: agents stop their servers that way.
+        # A signal is a normal end here: agents stop their servers this way.
         serving = asyncio.create_task(server.serve())
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, serving.cancel)

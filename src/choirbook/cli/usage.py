@@ -1,4 +1,4 @@
-"""`choirbook usage`: what was read, what never was, and by whom, from the file of a server."""
+"""`choirbook usage`: which resources were read, which never were, and by whom, from a server's file."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from choirbook.usage.schema import FILE_NAME
 _COLUMNS = ("kind", "uri", "client", "version", "query", "reads", "last")
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet would take for a formula; clients choose their names."""
+"""First characters that a spreadsheet would treat as a formula; clients choose their names."""
 
 
 class Usage(msgspec.Struct, frozen=True, rename="camel"):
-    """All that a file tells. What is not served any more is there as long as it was ever read."""
+    """All records of a file. Resources no longer served are included if they were ever read."""
 
     resources: list[ResourceUsage]
     clients: list[ClientUsage]
@@ -35,10 +35,10 @@ class Usage(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def print_usage(path: Path | None, form: str) -> None:
-    """Print what a file tells.
+    """Print the records of a file.
 
     Args:
-        path: The file; the one of the server that runs here when None.
+        path: The file; the one of the server that runs here if None.
         form: `table`, `csv` or `json`.
 
     Raises:
@@ -73,7 +73,7 @@ def _read(store: UsageReader) -> Usage:
 
 
 def _of_running_server() -> Path:
-    """Return the file of the one server of this user that keeps none elsewhere.
+    """Return the file of this user's only server that uses no other path.
 
     Raises:
         InvalidSettings: There is none, or more than one.

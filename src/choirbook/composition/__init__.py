@@ -1,1 +1,1 @@
-"""How the composition root makes what takes more than a line: settings -> objects."""
+"""Parts of the composition root that take more than a line: settings -> objects."""

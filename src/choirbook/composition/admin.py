@@ -1,4 +1,4 @@
-"""The admin surface, on a socket of its own."""
+"""Admin surface, on a socket of its own."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def make_admin_server(
     count: Callable[[], Awaitable[Counts | None]],
     listener: socket.socket | None,
 ) -> PlainServer | None:
-    """Make the server of admin calls; None where nothing listens for them.
+    """Create the server of admin calls; None without a listener.
 
     Args:
-        settings: Which have the token that calls show.
-        caretaker: Who carries them out.
-        count: Returns the counts of all workers; None where nothing is counted.
-        listener: Where calls come in; None for none.
+        settings: Contain the token of admin calls.
+        caretaker: Carries out the calls.
+        count: Returns the counts of all workers; None if metrics are disabled.
+        listener: Listening socket; None for none.
     """
     if listener is None:
         return None
-    # Off by default: h11 and what else it takes are imported where it is on.
+    # Off by default: h11 and other dependencies are imported only if it is on.
     from choirbook.admin.calls import Surface
     from choirbook.admin.server import PlainServer
 

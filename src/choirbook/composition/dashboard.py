@@ -1,4 +1,4 @@
-"""The page for people."""
+"""Dashboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of the protocol is spoken: features, and the tools of one of them."""
+"""Features of the protocol, and the tools of one of them."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ TOOLS_INSTRUCTIONS = (
 )
 
 ToolMaker = Callable[[Library], Tool]
-"""Makes a tool over the library that is served."""
+"""Creates a tool for the served library."""
 
 FeatureMaker = Callable[[Library], Feature]
-"""Makes a feature over it. Its methods stand in for those of the same name."""
+"""Creates a feature for the served library. Its methods replace those of the same name."""
 
 
 class Spoken(NamedTuple):
-    """What is spoken, and what is told of it when it goes well."""
+    """Features, and their operations as reported when they succeed."""
 
     features: list[Feature]
     operations: tuple[Operation, ...]
-    """Of tools; methods are told of by the dispatcher."""
+    """Operations of tools; the dispatcher reports methods."""
 
 
 def make_features(
@@ -59,20 +59,20 @@ def make_features(
     more_features: Sequence[FeatureMaker],
     peers: Peers,
 ) -> Spoken:
-    """Make the features.
+    """Create the features.
 
     Args:
         settings: See `Settings`.
-        library: Which is served.
-        search: What the tool for searching asks.
-        streams: Over which clients are told of changes.
-        threads: Where blocking calls run.
-        more_tools: Tools beside Choirbook's own, also where those are switched off.
+        library: Library to serve.
+        search: Search of the library.
+        streams: Streams that notify clients of changes.
+        threads: Run blocking calls.
+        more_tools: Tools in addition to Choirbook's own, offered even if those are disabled.
         more_features: Further parts of the protocol.
         peers: Tells whose share a stream is part of.
 
     Raises:
-        ValueError: A tool's name is taken, or a client could not use its definition.
+        ValueError: A tool's name is taken, or clients could not use its definition.
     """
     prompts = Prompts(library, threads, settings.page_size)
     features: list[Feature] = [

@@ -1,4 +1,4 @@
-"""The library, and the level in Redis that it may share with others."""
+"""Library, and the cache level in Redis that it may share with others."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def make_library(
     stamp: Stamp,
     level: SharedLevel | None,
 ) -> Library:
-    """Make the library and what is under it.
+    """Create the library and the objects below it.
 
     Args:
         settings: See `Settings`.
-        source: Where documents come from.
-        catalog: What there is.
-        threads: Where blocking calls run.
-        stamp: What is put into every result.
-        level: The shared level; None where there is no Redis.
+        source: Source of the documents.
+        catalog: Catalog of the documents.
+        threads: Run blocking calls.
+        stamp: Added to every result.
+        level: Shared level; None without Redis.
     """
     memory = MemoryCache(
         settings.cache_max_resources,
@@ -54,12 +54,12 @@ def make_library(
 
 
 def make_shared_level(settings: Settings, library: str, stamp: Stamp) -> SharedLevel | None:
-    """Make the level in Redis; None where no Redis is set.
+    """Create the cache level in Redis; None without Redis.
 
     Args:
         settings: See `Settings`.
-        library: Its name, which keys begin with.
-        stamp: What is put into every result: values of another stamp are others.
+        library: Name of the library, which is part of all keys.
+        stamp: Added to every result: results with different stamps have different keys.
 
     Raises:
         ExtraMissing: The client library of Redis is not installed.

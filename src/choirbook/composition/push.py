@@ -1,4 +1,4 @@
-"""What clients are told of changes: over streams, and in the sessions of the handshake era."""
+"""Notifications of changes: streams, and sessions of the handshake era."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from choirbook.settings import Settings
 from choirbook.workers.rpc import Neighbours
 
 HEAD_START_S = 0.15
-"""What other workers get to see a change in, before this one tells clients of it: all look at the same time,
-and one that is busy is late by what it does meanwhile. A third of what a client may wait."""
+"""Time for other workers to see a change before this one notifies clients, in seconds: all look at the same
+time, and a busy one is late. A third of the time that a client may wait."""
 
 
 def make_streams(
     settings: Settings, catalog: Catalog, on_count: Callable[[], None], shares: Shares
 ) -> Streams:
-    """Make the open streams.
+    """Create the open streams.
 
     Args:
         settings: See `Settings`.
-        catalog: Of whose changes they tell.
+        catalog: Catalog whose changes they deliver.
         on_count: Called when their number may have changed.
-        shares: What each peer may hold of them.
+        shares: Limits per peer.
     """
     head_start_s = HEAD_START_S if settings.workers > 1 else 0.0
     return Streams(catalog, settings.max_streams, settings.keep_alive_s, on_count, head_start_s, shares)

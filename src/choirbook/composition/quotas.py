@@ -1,4 +1,4 @@
-"""What one peer may hold of what is meant for everyone."""
+"""Limits on the share of each peer."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from choirbook.servers.connection_limits import BESIDE_STREAMS, IN_FLIGHT_BYTES,
 from choirbook.settings import Settings
 
 UNLIMITED_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
-"""They tell of the server's state, which is asked for most when it is saturated."""
+"""They report the server's state, which is requested most when it is saturated."""
 
 
 def make_shares(settings: Settings) -> Shares:
-    """Make the shares of one worker; those of sessions are in their ledger."""
+    """Create the shares of one worker; those of sessions are in their ledger."""
     return Shares(
         settings.peer_share,
         {
@@ -36,17 +36,17 @@ def make_shares(settings: Settings) -> Shares:
 
 
 def make_admission(peers: Peers, shares: Shares) -> Admission:
-    """Make what lets requests wait."""
+    """Create the limit on waiting requests."""
     return Admission(peers, shares, _refuse, UNLIMITED_PATHS)
 
 
 def make_crowding(settings: Settings, peers: Peers, shares: Shares) -> Crowding:
-    """Make what closes connections that are too many."""
+    """Create the limit on connections."""
     return Crowding(settings.port, settings.max_streams + BESIDE_STREAMS, shares, peers.key)
 
 
 def _refuse(request: Request, error: RequestError) -> Response:
-    """Make the response to a request that may not wait, as its client expects errors."""
+    """Create the response to a rejected request, in the format that its client expects."""
     if request.path != ENDPOINT:
         return problem(error)
     message = decode(request.body)

@@ -1,4 +1,4 @@
-"""The routes over HTTP, and who answers them."""
+"""HTTP routes and their handlers."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def make_router(
     dashboard: Dashboard | None,
     proxies: Proxies,
 ) -> Router:
-    """Make the router.
+    """Create the router.
 
     Args:
-        settings: Which say who may talk to the server, and whether it shows its metrics.
-        library: What is read.
-        search: What is searched.
-        streamable: The protocol's endpoint.
-        introspection: What the server tells of itself.
-        dashboard: The page for people; None where there is none.
-        proxies: Where clients find the server.
+        settings: Decide who may talk to the server, and whether it serves metrics.
+        library: Library to read from.
+        search: Search of the library.
+        streamable: Endpoint of MCP.
+        introspection: Health, readiness, metrics and OpenAPI.
+        dashboard: The dashboard; None if it is disabled.
+        proxies: Know under which path and scheme clients find the server.
     """
     rest = Rest(library, proxies.prefix_of)
     routes: dict[str, Handler] = {

@@ -1,4 +1,4 @@
-"""Read the secret that signs what is written to Redis, from the settings or from a file."""
+"""Secret that signs values written to Redis, from the settings or from a file."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _MAX_FILE_BYTES = 4096
 
 
 def redis_secrets(settings: Settings) -> tuple[str, ...]:
-    """Return the secret that signs, then the one that is accepted beside it; nothing where none is set.
+    """Return the secret that signs, then the one that is also accepted; empty if none is set.
 
     Raises:
-        InvalidSettings: The file cannot be read, or holds none.
+        InvalidSettings: The file cannot be read, or holds no secret.
     """
     path = settings.redis_secret_file
     if path is None:
@@ -39,7 +39,7 @@ _MAX_SECRETS = 2
 
 
 def with_redis_secrets(settings: Settings) -> Settings:
-    """Return settings that hold the secrets themselves, where they named a file.
+    """Return settings with the secrets themselves, if they named a file.
 
     Raises:
         InvalidSettings: See `redis_secrets`.

@@ -1,6 +1,6 @@
-"""What watches one worker, as its settings and `OTEL_*` ask for: figures, log lines, traces, who reads.
+"""Observers of one worker, as configured by its settings and `OTEL_*`: metrics, log lines, traces, clients.
 
-What is not asked for is not there: no read asks whether it is to be noted.
+Disabled parts are not created: no read checks whether it is recorded.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ if TYPE_CHECKING:
 
 
 class Telemetry:
-    """Watches a worker, and tells.
+    """Observes a worker, and reports.
 
     Args:
         settings: See `Settings`.
-        version: Of the server.
-        library: What is read.
-        usage: Where it is noted what is read, and by whom.
-        threads: Where blocking calls run.
-        cells: Where figures go, shared with the other workers.
-        writer: Where log lines go.
+        version: Version of the server.
+        library: Library that is read.
+        usage: Records of reads and clients.
+        threads: Run blocking calls.
+        cells: Metrics cells, shared with the other workers.
+        writer: Writes log lines.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Telemetry:
         self._library = library
         self._usage = usage
         self._threads = threads
-        # Of its own: while all threads of the library wait for a source that hangs, figures matter most.
+        # A separate thread: while all threads of the library wait for a hanging source, metrics matter most.
         self._exposing = Threads(1)
         self._cells = cells
         self._plan = plan_of(os.environ)
@@ -83,11 +83,11 @@ class Telemetry:
         self._has_figures = settings.metrics or bool(settings.dashboard)
         is_counted = self._has_figures or settings.usage is not None or settings.counts_clients
         is_told = is_counted or settings.access_log or self._plan is not None
-        # Where nothing is to be told, nothing is noted: no read asks whether it should be.
+        # If nothing is reported, nothing is recorded: no read has to check.
         self.record = self.observer.record if is_told else _pass_over
 
     def watch_clients(self, streams: Streams, sessions: Sessions, shares: Shares) -> None:
-        """Have it noted who reads, as far as that is to be known, and what clients are told."""
+        """Record clients and notifications, as far as enabled."""
         attribution = Attribution(self._usage, sessions)
         take = attribution.take if self._settings.counts_clients else attribution.take_reads
         self.observer.also_batches(take)
@@ -95,7 +95,7 @@ class Telemetry:
         self.observer.also(partial(record_shares, shares, sessions))
 
     def watch_answers(self, router: Router, dispatcher: Dispatcher) -> tuple[Handler, Calls]:
-        """Return what answers HTTP requests, and what the calls that come through a pipe."""
+        """Return the observed handler of HTTP requests, and that of calls through a pipe."""
         respond: Handler = router.respond
         if self._settings.server_timing:
             respond = timed(respond)
@@ -109,10 +109,10 @@ class Telemetry:
         return tracing.before(respond), tracing.before_calls(dispatcher)
 
     async def start(self, operations: Iterable[Operation]) -> None:
-        """Begin to watch, on the running event loop.
+        """Start to observe, on the running event loop.
 
         Args:
-            operations: Of the protocol, as they are told of when they go well.
+            operations: Operations of the protocol, as reported when they succeed.
         """
         recorder = None
         if self._has_figures:
@@ -123,7 +123,7 @@ class Telemetry:
             await self.tracing.start(recorder)
 
     async def stop(self) -> None:
-        """Work up what is pending, and watch no longer."""
+        """Process pending records, and stop observing."""
         self._vitals.stop()
         self.observer.stop()
         self._exposing.close()
@@ -131,26 +131,26 @@ class Telemetry:
             await self.tracing.stop()
 
     async def expose(self, format_: Exposition) -> bytes:
-        """Return the figures of all workers."""
+        """Return the metrics of all workers."""
         self._vitals.write()
         self.observer.flush()
         # It reads /proc.
         return await self._exposing.run(exposition, self._cells, format_)
 
     async def count(self) -> Counts | None:
-        """Return what all workers answered from where; None where there are no metrics."""
-        # As the admin surface, which is what asks.
+        """Return the number of reads of all workers by origin; None without metrics."""
+        # Imported late, like the admin surface, its only user.
         from choirbook.admin.answers import Counts
 
         if not self._settings.metrics:
             return None
-        # Not on the threads of the library, all of which may wait for a source that hangs.
+        # Not on the threads of the library, all of which may wait for a hanging source.
         found = await asyncio.to_thread(totals, self._cells)
         return Counts(found[HITS], found[MISSES], found[STALE])
 
 
 def _pass_over(_: Response, __: float, ___: Asked = None) -> None:
-    """Take no note of a response."""
+    """Ignore a response."""
 
 
 def _access_log(settings: Settings, writer: LineWriter) -> AccessLog | None:

@@ -1,1 +1,1 @@
-"""The dashboard: one page for people, over what the workers count and what the library holds."""
+"""Dashboard: a web page with the metrics of all workers and the library's content."""

@@ -1,4 +1,4 @@
-"""The files of the page, as they are in the package: read once, with a validator each."""
+"""Static files of the page, read once from the package, with a validator each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Asset(NamedTuple):
 
 
 def load_assets() -> dict[str, Asset]:
-    """Return the files by name; blocks."""
+    """Return the files by name; blocking."""
     found = {}
     for file in files("choirbook.dashboard").joinpath("static").iterdir():
         media_type = _MEDIA_TYPES.get(file.name.rpartition(".")[2])

@@ -1,6 +1,6 @@
-"""The samples that are kept: a few of the last seconds, and one every five seconds of a quarter of an hour.
+"""Stored samples: a few of the last seconds, and one for every five seconds of the last quarter of an hour.
 
-Pure: the caller tells the time and brings the samples.
+Pure: the caller passes the time and the samples.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ import msgspec
 from choirbook.observe.figures import Between, Sample, between
 
 STEP_S = 5.0
-"""From one kept sample to the next: three pixels of a plot."""
+"""Time between two stored samples, in seconds: three pixels of a plot."""
 
 LONGEST_STEP_S = 3 * STEP_S
-"""A busy machine is late; a longer pause was one in which nobody looked."""
+"""Maximum time between two samples of one step, in seconds: a busy machine is late; after a longer pause
+nobody was looking."""
 
 WINDOW_S = 900.0
 NOW_S = 10.0
-"""What counts as now: long enough for a quantile, short enough to see a change."""
+"""Time window that counts as now, in seconds: long enough for a quantile, short enough to see a change."""
 
 
 class Point(msgspec.Struct, frozen=True, array_like=True):
-    """What a plot shows of one step."""
+    """Data point of a plot for one step."""
 
     at_s: float
-    """Unix time of its end."""
+    """Unix time of the end of the step."""
     seconds: float
     requests_per_s: float
     hit_rate: float | None
@@ -36,22 +37,22 @@ class Point(msgspec.Struct, frozen=True, array_like=True):
 
 
 class History:
-    """The samples of one worker's dashboard."""
+    """Samples of one worker's dashboard."""
 
     def __init__(self) -> None:
         self._recent: deque[Sample] = deque()
         self._kept: deque[Sample] = deque()
         self.points: deque[Point] = deque()
-        """The oldest first."""
+        """Points, the oldest first."""
 
     @property
     def newest(self) -> Sample:
-        """The last sample; there has to be one."""
+        """Last sample; there must be one."""
         return self._recent[-1]
 
     @property
     def oldest(self) -> Sample:
-        """The one that the window begins with; there has to be one."""
+        """First sample of the window; there must be one."""
         return self._kept[0] if self._kept else self._recent[0]
 
     def now(self) -> Between:
@@ -59,11 +60,11 @@ class History:
         return between(self._recent[0], self._recent[-1])
 
     def window(self) -> Between:
-        """Return the figures of the last `WINDOW_S`, or since there are samples."""
+        """Return the figures of the last `WINDOW_S`, or since the first sample."""
         return between(self.oldest, self.newest)
 
     def add(self, sample: Sample) -> Point | None:
-        """Take a sample in; returns the point that it makes, if it ends a step."""
+        """Add a sample; return the resulting point, if it ends a step."""
         self._take_leave(sample.at_s)
         self._recent.append(sample)
         while len(self._recent) > 1 and sample.at_s - self._recent[1].at_s >= NOW_S:
@@ -77,7 +78,7 @@ class History:
         return point
 
     def _take_leave(self, at_s: float) -> None:
-        """Let go of what is too old, and of everything when the clock was set back."""
+        """Remove samples that are too old, and all if the clock was set back."""
         if self._recent and at_s < self.newest.at_s:
             self._kept.clear()
             self.points.clear()
@@ -90,7 +91,7 @@ class History:
 
 
 def _point(old: Sample, new: Sample) -> Point | None:
-    """Return the point of a step; None after a pause in which nobody looked: its mean would say little."""
+    """Return the point of a step; None after a pause without viewers, whose average would say little."""
     if new.at_s - old.at_s > LONGEST_STEP_S:
         return None
     figures = between(old, new)

@@ -1,9 +1,9 @@
-"""What the open pages are told each second, made once for all of them.
+"""Updates sent to the open pages each second, made once for all of them.
 
-One task a worker. While a page is open it takes a sample each second; for a quarter of an hour after
-that, and while pages are open in other workers only, one each five seconds: the plots are whole for the next
-who looks. Before anybody ever looked it does no more than see whether somebody does. A worker with open pages
-asks the others each five seconds (`board`), by which they learn of it.
+One task per worker. While a page is open it takes a sample each second; for a quarter of an hour after that,
+and while pages are open in other workers only, one every five seconds: the next viewer gets complete plots.
+Until the first look it only checks whether somebody is looking. A worker with open pages asks the others
+every five seconds (`board`), by which they learn of it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SHOWN_SLOWEST = 12
 
 
 class Numbers(msgspec.Struct, frozen=True):
-    """The gauges that the page shows."""
+    """Gauges that the page shows."""
 
     documents: float
     cached: float
@@ -43,7 +43,7 @@ class Numbers(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, tag="tick", tag_field="kind"):
-    """The state of the server as the page shows it."""
+    """State of the server as shown on the page."""
 
     at_s: float
     now: Between
@@ -56,7 +56,7 @@ class Snapshot(msgspec.Struct, frozen=True, tag="tick", tag_field="kind"):
 
 
 class Beginning(msgspec.Struct, frozen=True, tag="hello", tag_field="kind"):
-    """What a page is told first: the plots up to now."""
+    """First message to a page: the plots so far."""
 
     points: list[Point]
 
@@ -118,14 +118,14 @@ class Live:
         self._arrived.set()
 
     async def _run(self) -> None:
-        # What came to pass up to now is where the first window begins.
+        # The first window starts from the counters of this moment.
         self._was_ready = self._is_ready()
         self._history.add(await self._threads.run(self._sample))
         while True:
             try:
                 await self._turn()
             except Exception:
-                # The page stands still for a moment; the server is none the worse.
+                # The page stops updating for a moment; the server is not affected.
                 log.exception("cannot update the dashboard")
             await self._pause()
 
@@ -154,7 +154,7 @@ class Live:
 
     def _take_in(self, sample: Sample) -> None:
         if not self._was_ready and self._is_ready():
-            # What was answered while the library was not ready yet is no fault to be told of for long.
+            # Answers given before the library was ready must not be reported as errors for long.
             self._was_ready = True
             self._history = History()
         point = self._history.add(sample)

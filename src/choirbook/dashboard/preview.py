@@ -1,9 +1,9 @@
-"""A document as a page to look at, whatever is in it. Pure.
+"""HTML preview of any document, safe whatever its content. Pure.
 
-Of markdown the structure is shown; everything else is shown as the text that it is. No byte of a document
-becomes markup: HTML in markdown is text too, pictures are their descriptions, and of links only those to the
-web and to mail addresses can be followed. The page comes with a policy under which no script runs and nothing
-is fetched, so that a mistake here would still do no harm.
+Markdown is shown with its structure; everything else as plain text. No byte of a document becomes markup:
+HTML in markdown is shown as text, images as their descriptions, and only links to the web and to mail
+addresses can be followed. The page is sent with a policy under which no script runs and nothing is fetched,
+so that a mistake here would still be harmless.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ POLICY = (
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
     "sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox"
 )
-"""Of a preview's page (https://www.w3.org/TR/CSP3/): one style sheet, and nothing else."""
+"""Policy of a preview page (https://www.w3.org/TR/CSP3/): one style sheet, and nothing else."""
 
 MAX_BYTES = 200_000
-"""Of a document that are shown: some hundred screens."""
+"""Maximum bytes of a document to show: some hundred screens."""
 
 MAX_MARKDOWN = 64_000
-"""Characters of a document whose structure is shown: bounds what hostile markup can cost the parser."""
+"""Maximum characters of a document shown with its structure: limits the cost of parsing hostile markup."""
 
 MAX_LINE = 4_000
-"""Characters of a line that are shown."""
+"""Maximum characters of a line to show."""
 
 _BLOCKS = frozenset(
     {"heading_open", "paragraph_open", "list_item_open", "blockquote_open", "th_open", "td_open"}
@@ -48,10 +48,10 @@ def preview(title: str, media_type: str, data: bytes, style: str) -> bytes:
     """Return a page that shows a document.
 
     Args:
-        title: Of the document.
+        title: Title of the document.
         media_type: Decides how it is shown.
-        data: The document.
-        style: Where the page's style sheet is.
+        data: Content of the document.
+        style: URL of the page's style sheet.
     """
     notes: list[str] = []
     if is_textual(media_type):
@@ -70,10 +70,10 @@ def preview(title: str, media_type: str, data: bytes, style: str) -> bytes:
 
 
 def _text(data: bytes, notes: list[str]) -> str:
-    """Return what is shown of a document's text, and note what is not."""
+    """Return the part of a document's text to show, and note what is omitted."""
     shown = data[:MAX_BYTES]
     try:
-        # A character may be cut in two at the end, which is no fault of the document.
+        # A character may be cut at the end, which is no fault of the document.
         shown.decode("utf-8") if len(shown) == len(data) else shown[: _last_start(shown)].decode("utf-8")
     except UnicodeDecodeError:
         notes.append("This document is not valid UTF-8: invalid bytes are shown as \ufffd.")
@@ -90,7 +90,7 @@ def _text(data: bytes, notes: list[str]) -> str:
 
 
 def _last_start(data: bytes) -> int:
-    """Return where the last character begins."""
+    """Return the position of the last character."""
     at = len(data) - 1
     while at > 0 and data[at] & 0xC0 == 0x80:  # noqa: PLR2004 - how UTF-8 marks what continues a character
         at -= 1
@@ -120,16 +120,16 @@ def _markdown(text: str) -> str:
         if token.children:
             _disarm(token.children)
         if token.type in _BLOCKS:
-            # Each by itself: a document may have parts in scripts of both directions.
+            # Each separately: parts of a document may be in scripts of both directions.
             token.attrSet("dir", "auto")
         if token.type in {"th_open", "td_open"} and "style" in token.attrs:
-            # The policy allows no style of an element's own.
+            # The policy does not allow inline styles.
             token.attrs = {"class": str(token.attrs["style"]).rpartition(":")[2], "dir": "auto"}
     return str(parser.renderer.render(tokens, parser.options, env))
 
 
 def _disarm(tokens: Iterable[Token]) -> None:
-    """Have links lead nowhere but to the web, and there without saying where from; links do not nest."""
+    """Restrict links to the web, without a referrer; links do not nest."""
     is_followed = False
     for token in tokens:
         if token.type == "link_open":

@@ -1,6 +1,6 @@
-"""What was read, by whom, and what was sought in vain, as the page shows it.
+"""Reads, clients and searches without results, as shown on the page.
 
-The ledger is read on a thread, and for all who look at once: a large one is read less often.
+The ledger is read on a thread, and once for all viewers: a large one is read less often.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from choirbook.usage.ledger import UsageLedger
 from choirbook.usage.records import ClientUsage, EmptySearch, Loaded, ResourceUsage
 
 SHOWN = 100
-"""Entries of a list; the number of all is told too."""
+"""Maximum entries of a list; the total number is shown too."""
 
 SHOWN_OF_CLIENT = 30
-"""Documents that are listed of one client."""
+"""Maximum number of documents listed for one client."""
 
 _GOOD_FOR_S = 4.0
 _SHARE = 0.02
-"""Of the time that reading the ledger may take."""
+"""Maximum share of time spent reading the ledger."""
 
 
 class ClientReads(msgspec.Struct, frozen=True, rename="camel"):
-    """One client, and what it read most."""
+    """One client with the documents that it read most."""
 
     name: str
     version: str
@@ -37,14 +37,14 @@ class ClientReads(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Summary(msgspec.Struct, frozen=True, rename="camel"):
-    """What the page lists."""
+    """Lists on the page."""
 
     most_read: list[ResourceUsage]
     never_read: list[str]
     never_read_count: int
     documents: int
     counts_clients: bool
-    """Whether it is kept who reads, and what is sought; if not, the last two are empty."""
+    """Whether clients and searches are recorded; if not, the last two lists are empty."""
     clients: list[ClientReads]
     empty_searches: list[EmptySearch]
 
@@ -56,11 +56,11 @@ class _KnownUsage(msgspec.Struct, frozen=True):
 
 
 class Readership:
-    """Reads one ledger.
+    """Reader of one ledger.
 
     Args:
-        ledger: What is read, and by whom.
-        threads: Where it is read.
+        ledger: Records of reads and clients.
+        threads: Read the ledger.
     """
 
     def __init__(self, ledger: UsageLedger, threads: Threads) -> None:
@@ -73,7 +73,7 @@ class Readership:
         return (await self._look()).summary
 
     async def of(self, uri: str) -> ResourceUsage | None:
-        """Return what is known of a document.
+        """Return the usage of a document.
 
         Args:
             uri: Canonical.
@@ -105,7 +105,7 @@ def summary_of(
     *,
     counts_clients: bool,
 ) -> Summary:
-    """Make the lists of the page of what the ledger has."""
+    """Build the lists of the page from the ledger's records."""
     served = [each for each in resources if each.is_served]
     read = sorted((each for each in served if each.reads), key=lambda each: (-each.reads, each.uri))
     never = [each.uri for each in served if not each.reads]

@@ -1,4 +1,4 @@
-"""The routes of the dashboard: the page and its files, the stream, the tree, a document, the cache."""
+"""Routes of the dashboard: the page and its files, the stream, the tree, a document, the cache."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PAGE_POLICY = (
     "frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'"
 )
-"""Of the page (https://www.w3.org/TR/CSP3/): own files only, and no text that becomes markup."""
+"""Policy of the page (https://www.w3.org/TR/CSP3/): own files only, and no text that becomes markup."""
 
 _COMMON: list[Header] = [
     NO_SNIFF,
@@ -44,22 +44,22 @@ _COMMON: list[Header] = [
 _JSON: list[Header] = [("content-type", "application/json"), NO_STORE, *_COMMON]
 
 MAX_LISTED = 200
-"""Documents in memory that are listed."""
+"""Maximum number of documents in memory to list."""
 
 MAX_QUERY_BYTES = 16 * 1024
 
 
 class About(msgspec.Struct, frozen=True, rename="camel"):
-    """What does not change while the server runs."""
+    """Facts that do not change while the server runs."""
 
     library: str
     version: str
     workers: int
     max_resources: int
-    """Of the caches of all workers together."""
+    """Maximum number of resources in the caches of all workers together."""
     max_bytes: int
     max_latency_ms: float
-    """The greatest latency that is told apart."""
+    """Greatest latency that can be measured, in milliseconds."""
 
 
 class Dashboard:
@@ -92,7 +92,7 @@ class Dashboard:
         self._threads = threads
         self._about = msgspec.json.encode(about)
         self.answered = 0
-        """Requests of open pages that were answered: the figures on the page leave them out."""
+        """Number of answered requests of open pages, which the figures on the page exclude."""
         self._assets: dict[str, Asset] = {}
         self._handlers: dict[str, Callable[[Request], Coroutine[Any, Any, Response | Streaming]]] = {
             "events": self._stream,
@@ -106,7 +106,7 @@ class Dashboard:
         }
 
     async def respond(self, request: Request) -> Response | Streaming:
-        """Answer `/dashboard` and what is below it; never raises."""
+        """Answer requests to `/dashboard` and below; never raises."""
         self.answered += 1
         try:
             answer = await self._respond(request)
@@ -191,7 +191,7 @@ class Dashboard:
         answer = self._library.read(info, Form.RAW)
         reading = answer if isinstance(answer, Reading) else await answer
         body = reading.representation.body
-        # On a thread, as markdown takes its time; not counted as a read, which is for those who are served.
+        # On a thread, as parsing markdown takes time; not counted as a read, which only clients make.
         page = await self._threads.run(preview, info.title, info.media_type, body, f"{_ASSETS}preview.css")
         headers = [
             ("content-type", "text/html; charset=utf-8"),

@@ -1,4 +1,4 @@
-"""The slowest reads of the last quarter of an hour, kept for whoever comes to look."""
+"""Slowest reads of the last quarter of an hour."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ MAX_AGE_S = 900.0
 
 
 class SlowStage(msgspec.Struct, frozen=True):
-    """A part of a slow read."""
+    """One stage of a slow read."""
 
     name: str
     start_ms: float
-    """Since the request was there."""
+    """Time since the request had arrived, in milliseconds."""
     duration_ms: float
 
 
 class SlowRead(msgspec.Struct, frozen=True):
-    """A read that took long."""
+    """A slow read."""
 
     at_s: float
-    """Unix time at which it was answered."""
+    """Unix time of the answer."""
     taken_ms: float
     uri: str
     result: str
-    """`hit`, `shared`, `miss`, `stale`, or an error's name."""
+    """`hit`, `shared`, `miss`, `stale`, or the name of an error."""
     status: int
     stages: tuple[SlowStage, ...] = ()
 
 
 class Slowest:
-    """Takes batches of what was sent, and keeps the slowest."""
+    """Collects the slowest reads from batches of responses."""
 
     def __init__(self) -> None:
         self._kept: list[SlowRead] = []
         self._floor_s = 0.0
 
     def take(self, batch: ResponseBatch) -> None:
-        """Look through a batch, where any of it is slow enough."""
+        """Scan a batch, if any of its reads is slow enough."""
         self._drop_old()
         floor_s = self._floor_s
         if max(batch.latencies_s) <= floor_s:
@@ -56,12 +56,12 @@ class Slowest:
                 floor_s = self._floor_s
 
     def reads(self) -> list[SlowRead]:
-        """Return them, the slowest first."""
+        """Return the reads, the slowest first."""
         self._drop_old()
         return list(self._kept)
 
     def _drop_old(self) -> None:
-        # Also when nobody looks: they would keep out what is slow now.
+        # Needed even without viewers: old reads would keep out present ones.
         oldest_s = time() - MAX_AGE_S
         self._kept = [read for read in self._kept if read.at_s >= oldest_s]
         self._set_floor()
@@ -78,7 +78,7 @@ class Slowest:
 
 def _described(sent: Sent, latency_s: float) -> SlowRead:
     at_s = time() - monotonic() + sent.end_s
-    # The very number of the log line and of the histogram, in whole microseconds as the line has it.
+    # The same number as in the log line and the histogram, in whole microseconds like the line.
     taken_ms = whole_us(latency_s) / 1000
     read = sent.reads[0]
     if isinstance(read, FailedRead):

@@ -1,7 +1,7 @@
-"""The library as a tree: what lies directly below a beginning of URIs. Pure.
+"""Library as a tree: entries directly below a URI prefix. Pure.
 
-A step costs one look-up in the ordered listing, however many documents lie below a folder, so that a library
-of a hundred thousand is browsed as fast as one of ten.
+A step costs one look-up in the ordered listing, however many documents are below a folder, so a library of a
+hundred thousand documents is browsed as fast as one of ten.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from choirbook.catalog.catalog import Catalog
 from choirbook.model import ResourceInfo
 
 MAX_CHILDREN = 300
-"""Of one answer: as many as somebody reads through. The rest is asked for with `after`."""
+"""Maximum number of entries in one answer: as many as somebody reads. The rest is requested with `after`."""
 
 _AFTER_ALL = "\U0010ffff"
-"""Greater than what any URI goes on with: canonical ones are ASCII."""
+"""Greater than any continuation of a URI: canonical URIs are ASCII."""
 
 _ROOT = re.compile(r"[^/]+://[^/]+/")
 
 
 class Folder(msgspec.Struct, frozen=True):
-    """URIs with a beginning in common."""
+    """URIs with a common prefix."""
 
     name: str
     prefix: str
@@ -31,21 +31,21 @@ class Folder(msgspec.Struct, frozen=True):
 
 
 class Children(msgspec.Struct, frozen=True):
-    """A part of what lies below a beginning, in the order of URIs."""
+    """Part of the entries below a prefix, in the order of URIs."""
 
     entries: list[Folder | ResourceInfo]
     after: str | None
-    """Where the next part begins; None at the end."""
+    """Start of the next part; None at the end."""
 
 
 def children(catalog: Catalog, prefix: str, after: str | None = None, limit: int = MAX_CHILDREN) -> Children:
-    """Return what lies directly below a beginning.
+    """Return the entries directly below a prefix.
 
     Args:
-        catalog: Of the library.
-        prefix: Empty for the roots, else ends in `/`.
-        after: What the part before ended with; None for the first.
-        limit: Entries at most.
+        catalog: Catalog of the library.
+        prefix: Empty for the roots, otherwise ends in `/`.
+        after: End of the previous part; None for the first.
+        limit: Maximum number of entries.
     """
     entries: list[Folder | ResourceInfo] = []
     while len(entries) < limit:
@@ -64,7 +64,7 @@ def children(catalog: Catalog, prefix: str, after: str | None = None, limit: int
 
 
 def _folder_of(uri: str, prefix: str) -> str | None:
-    """Return the folder below a beginning that a URI is in; None where it is not in a further one."""
+    """Return the folder directly below a prefix that contains a URI; None if the URI is not in one."""
     if not prefix:
         match = _ROOT.match(uri)
         return match[0] if match else None

@@ -1,4 +1,4 @@
-"""The pages that are open: each a stream that is sent what is made once for all of them."""
+"""Open pages: each is a stream, and all are sent the same messages."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from choirbook.errors import Overloaded
 from choirbook.http.exchange import Loss, Outlet
 
 MAX_VIEWERS = 32
-"""Open pages of one worker: people are few, and a page that is left open costs something each second."""
+"""Maximum number of open pages of one worker: viewers are few, and a page left open costs something each
+second."""
 
 
 class Viewer:
     """One open page.
 
     Args:
-        viewers: Where it is kept while it is open.
+        viewers: Registry that holds it while it is open.
     """
 
     def __init__(self, viewers: Viewers) -> None:
@@ -30,7 +31,7 @@ class Viewer:
             self.end()
 
     def resume(self) -> None:
-        """See `choirbook.http.exchange.Stream`. What it missed meanwhile, the next message makes good."""
+        """See `choirbook.http.exchange.Stream`. The next message makes up for those that it missed."""
         self._is_blocked = False
 
     def lost(self, _: Loss) -> None:
@@ -39,12 +40,12 @@ class Viewer:
         self._viewers.discard(self)
 
     def send(self, message: bytes) -> None:
-        """Send a message, unless the page has not taken the last one yet."""
+        """Send a message, unless the page has not read the last one yet."""
         if self._outlet is not None and not self._is_blocked:
             self._is_blocked = not self._outlet.send([message])
 
     def end(self) -> None:
-        """End the stream; the page will come again."""
+        """End the stream; the page will reconnect."""
         outlet, self._outlet = self._outlet, None
         if outlet is not None:
             outlet.end()
@@ -70,7 +71,7 @@ class Viewers:
         """Return the stream of one more page.
 
         Raises:
-            Overloaded: As many are open as may.
+            Overloaded: The limit of open pages is reached.
         """
         if self._is_closed or len(self._open) >= MAX_VIEWERS:
             raise Overloaded(
@@ -79,7 +80,7 @@ class Viewers:
         return Viewer(self)
 
     def add(self, viewer: Viewer) -> bool:
-        """Take in a page whose stream begins; returns whether it may."""
+        """Register a page whose stream begins; return whether it is allowed."""
         if self._is_closed or len(self._open) >= MAX_VIEWERS:
             return False
         self._open[viewer] = None
@@ -87,7 +88,7 @@ class Viewers:
         return True
 
     def discard(self, viewer: Viewer) -> None:
-        """Let go of a page."""
+        """Unregister a page."""
         self._open.pop(viewer, None)
 
     def broadcast(self, message: bytes) -> None:
@@ -96,7 +97,7 @@ class Viewers:
             viewer.send(message)
 
     def start(self) -> None:
-        """Let pages be opened, after a `close` too."""
+        """Allow pages to be opened, also after a `close`."""
         self._is_closed = False
 
     def close(self) -> None:

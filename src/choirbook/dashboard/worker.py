@@ -1,4 +1,4 @@
-"""What one worker alone can tell: its slowest reads, who watches what, and what it holds in memory."""
+"""Report of one worker: its slowest reads, its streams, and the documents in its memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from choirbook.library.library import Library
 from choirbook.mcp.streams import Streams
 
 MAX_HELD = 500
-"""Documents in memory that are told of; a page shows fewer."""
+"""Maximum number of documents in memory to report; a page shows fewer."""
 
 
 class Held(msgspec.Struct, frozen=True, array_like=True):
@@ -21,23 +21,23 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
 
 
 class DocumentUse(msgspec.Struct, frozen=True, array_like=True):
-    """What workers do with a document."""
+    """Use of a document by the workers."""
 
     streams: int
-    """That watch it."""
+    """Number of streams that watch it."""
     workers: int
-    """That have it in memory."""
+    """Number of workers that have it in memory."""
     forms: int
-    """In memory, of all these workers."""
+    """Number of forms in memory, over all these workers."""
 
 
 class Worker:
     """This worker.
 
     Args:
-        library: What it serves.
-        streams: Its open streams.
-        slowest: Its slowest reads.
+        library: Library that it serves.
+        streams: Open streams of the worker.
+        slowest: Slowest reads of the worker.
     """
 
     def __init__(self, library: Library, streams: Streams, slowest: Slowest) -> None:

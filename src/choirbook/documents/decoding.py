@@ -1,7 +1,7 @@
-"""From a form back to the document: so that any form that is held makes all others. Pure.
+"""Recovery of a document from its forms: any cached form that is complete can make all others. Pure.
 
-What a form is made of is in it, plain, in text or in Base64; only an outline and the parts that the tool
-`read` sends are less than the document. What comes back is compared with the digest of the document.
+A form contains its document, plain, as text or in Base64; only an outline and the parts that the tool `read`
+sends hold less. The result is compared with the digest of the document.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from choirbook.documents.rendering import CODED_FORMS, longest_body
 from choirbook.model import Content, Form, Representation, ResourceInfo, SourceEntry
 
 RECOVERABLE = frozenset(Form) - {Form.OUTLINE, Form.TOOL_HANDSHAKE, Form.TOOL_MODERN}
-"""Forms that hold the document whole."""
+"""Forms that hold the complete document."""
 
 _CHEAPEST = tuple(sorted(RECOVERABLE, key=lambda form: (form in CODED_FORMS, form is not Form.RAW)))
 
@@ -41,18 +41,18 @@ _result = msgspec.json.Decoder(_Result)
 
 
 def recover(info: ResourceInfo, forms: Mapping[Form, Representation]) -> Content | None:
-    """Return the content of which forms were made, or None where none of them holds it whole.
+    """Return the content that forms were made from, or None if none of them holds it completely.
 
     Args:
-        info: What the forms are of.
-        forms: All of one version.
+        info: Info of the document.
+        forms: Forms of the same version.
     """
     for form in _CHEAPEST:
         if form in forms:
             try:
                 data = _data_of(info, form, forms[form])
             except (TooLong, msgspec.DecodeError, ValueError):
-                # It came from Redis, without a secret that would say by whom it was written.
+                # It came from Redis, without a secret that would authenticate the writer.
                 continue
             if sha256(data).hexdigest() == forms[form].digest:
                 return Content(data, SourceEntry(info.path, info.version, len(data), info.modified_ns))
@@ -63,7 +63,7 @@ def _data_of(info: ResourceInfo, form: Form, representation: Representation) -> 
     body, longest = representation.body, longest_body(info, form)
     if form in CODED_FORMS:
         form, coding = CODED_FORMS[form]
-        # Where a coding saved nothing, the form is the plain one.
+        # If compression saved nothing, the form is the plain one.
         if ("content-encoding", coding.value) in representation.headers:
             body = decompress(body, coding, longest)
     if form is Form.RAW:

@@ -1,6 +1,6 @@
-"""Content codings: which ones there are, and how bytes are compressed. Pure.
+"""Content codings and compression. Pure.
 
-Compression runs once per (resource, version) and is kept, so levels lean towards size.
+Compression runs once per (resource, version) and is kept, so levels favour size over speed.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Callable
 from enum import StrEnum
 
 MIN_BYTES = 1024
-"""Below this the saved bytes fit in the packet that is sent anyway."""
+"""Minimum size to compress, in bytes: below it the saving fits into the packet that is sent anyway."""
 
 
 class Coding(StrEnum):
-    """Content codings (RFC 9110, section 8.4.1), in the order in which equal wishes are met."""
+    """Content codings (RFC 9110, section 8.4.1), in order of preference if the client has none."""
 
     ZSTD = "zstd"
     BR = "br"
@@ -22,24 +22,24 @@ class Coding(StrEnum):
 
 
 def compress(data: bytes, coding: Coding) -> bytes:
-    """Return the bytes under a coding; the same bytes each time, so that strong ETags hold."""
+    """Compress bytes with a coding; deterministic, so that strong ETags hold."""
     return _COMPRESSORS[coding](data)
 
 
 class TooLong(Exception):
-    """Compressed bytes that are more than they may be, or none of this coding."""
+    """Compressed data that is longer than allowed, or invalid in its coding."""
 
 
 def decompress(data: bytes, coding: Coding, max_bytes: int) -> bytes:
-    """Return the bytes that `compress` was given.
+    """Decompress bytes that `compress` returned.
 
     Args:
-        data: What it returned.
-        coding: Under which.
-        max_bytes: How many there may be. No more than these and one buffer are ever made.
+        data: Compressed bytes.
+        coding: Coding of the data.
+        max_bytes: Maximum length of the result. At most this and one buffer is ever allocated.
 
     Raises:
-        TooLong: There are more, or the data is damaged.
+        TooLong: The result is longer, or the data is damaged.
     """
     try:
         found = _DECOMPRESSORS[coding](data, max_bytes + 1)
@@ -63,7 +63,7 @@ def _brotli(data: bytes) -> bytes:
 
 
 def _gzip(data: bytes) -> bytes:
-    # wbits 31 is the gzip container; zlib writes no time into it, gzip.compress would.
+    # wbits 31 selects the gzip container; zlib writes no time into it, unlike gzip.compress.
     compressor = zlib.compressobj(level=8, wbits=31)
     return compressor.compress(data) + compressor.flush()
 
@@ -76,13 +76,14 @@ _COMPRESSORS: dict[Coding, Callable[[bytes], bytes]] = {
 
 
 _WINDOW_BYTES = 8 * 1024 * 1024
-"""Of `compress` at most. A frame may claim 2 GiB, which would be set aside before any byte comes."""
+"""Maximum window that `compress` uses, in bytes. A frame may claim 2 GiB, which would be allocated before any
+byte arrives."""
 
 
 def _from_zstd(data: bytes, limit: int) -> bytes:
     import zstandard
 
-    # Unlike `decompress`, a reader sets nothing aside for the size that a frame claims to have.
+    # Unlike `decompress`, a reader allocates nothing for the size that a frame claims to have.
     with zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES).stream_reader(data) as reader:
         return reader.read(limit)
 
@@ -92,7 +93,7 @@ def _from_brotli(data: bytes, limit: int) -> bytes:
 
     decompressor = brotli.Decompressor()
     found = bytes(decompressor.process(data, output_buffer_limit=limit))
-    # The buffer may end early though there is room: it grows by blocks.
+    # The buffer may end early even if there is room: it grows by blocks.
     while len(found) < limit and not decompressor.is_finished():
         more = bytes(decompressor.process(b"", output_buffer_limit=limit - len(found)))
         if not more:

@@ -1,9 +1,9 @@
-"""Parts of documents, as the tool `read` sends them: where they end, how they go on, and their JSON. Pure.
+"""Parts of long documents for the tool `read`: where they end, how to continue, and their JSON. Pure.
 
-A part ends at the end of a line; inside a line only where that is longer than the whole part, and never
-inside a character. A cursor says where to go on in the document that it is given with. It is short, as a
-model has to copy it; it holds all it takes, so that it outlives restarts and works at every worker and host;
-and it knows the document by its digest, so that parts of two versions are never put together.
+A part ends at a line end, or inside a line that is longer than the whole part, but never inside a character.
+A cursor gives the position at which to continue in the document it is sent with. It is short, as a model has
+to copy it; self-contained, so that it stays valid across restarts, workers and hosts; and it includes a
+digest of the document, so that parts of two versions are never combined.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from choirbook.text.tokens import BYTES_PER_TOKEN, estimate_tokens
 from choirbook.uri import path_of
 
 MAX_PART_TOKENS = 50_000
-"""Of one result, which is under the 500,000 characters that clients can be asked to take at most."""
+"""Maximum tokens in one result, below the 500,000 characters that clients can be asked to accept at most."""
 
 MAX_PART_BYTES = MAX_PART_TOKENS * BYTES_PER_TOKEN
 
 SHOWN_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
-"""Images that models look at; others are only linked."""
+"""Images that models can view; others are only linked."""
 
 _MARK = b"\x01"
 _START_BYTES = 5
@@ -37,41 +37,41 @@ _MESSAGE = "The cursor was not issued by this server. Omit it to start at the be
 
 
 class Continuation(NamedTuple):
-    """Where a document is to be read on."""
+    """Position at which to continue a document."""
 
     start: int
     """Offset in bytes."""
     digest: bytes
-    """The first bytes of what the document or section hashes to."""
+    """First bytes of the digest of the document or section."""
 
 
 class Part(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What the tool `read` returns as structured content."""
+    """Structured content that the tool `read` returns."""
 
     uri: str
     title: str
     type: str
     mime_type: str
     size: int
-    """Bytes of the whole document or section."""
+    """Size of the complete document or section, in bytes."""
     tokens: int
-    """About how many tokens those are."""
+    """Estimated number of tokens of the complete document or section."""
     start: int | UnsetType = UNSET
-    """Where this part begins, in bytes; there where it is only a part."""
+    """Start of this part, in bytes; present only if this is not everything."""
     end: int | UnsetType = UNSET
     text: str | UnsetType = UNSET
-    """Left out where the document is not text."""
+    """Text of the part; absent if the document is not text."""
     next_cursor: str | UnsetType = UNSET
-    """What to pass as cursor to read on; left out where this is the end."""
+    """Cursor of the next part; absent at the end."""
 
 
 def end_of_part(data: bytes, start: int, max_bytes: int) -> int:
-    """Return where a part ends.
+    """Return the end of a part.
 
     Args:
-        data: UTF-8.
-        start: Where it begins, between two characters.
-        max_bytes: How long it may be; a single character may be longer.
+        data: Document in UTF-8.
+        start: Start of the part, between two characters.
+        max_bytes: Maximum length; a single character may be longer.
     """
     limit = start + max_bytes
     if limit >= len(data):
@@ -91,18 +91,18 @@ def end_of_part(data: bytes, start: int, max_bytes: int) -> int:
 
 
 def encode_continuation(start: int, digest: str) -> str:
-    """Make a cursor.
+    """Encode a cursor.
 
     Args:
-        start: Where to go on, in bytes.
-        digest: What the whole document or section hashes to, in hexadecimal.
+        start: Position at which to continue, in bytes.
+        digest: Digest of the complete document or section, in hexadecimal.
     """
     known_by = bytes.fromhex(digest)[:_DIGEST_BYTES]
     return urlsafe_b64encode(_MARK + start.to_bytes(_START_BYTES, "big") + known_by).decode()
 
 
 def decode_continuation(cursor: str) -> Continuation:
-    """Read a cursor.
+    """Decode a cursor.
 
     Raises:
         InvalidCursor: The text was not made by `encode_continuation`.
@@ -120,16 +120,16 @@ def decode_continuation(cursor: str) -> Continuation:
 
 
 def check_continuation(continuation: Continuation, uri: str, data: bytes, digest: str) -> int:
-    """Return where to read on.
+    """Return the position at which to continue.
 
     Args:
-        continuation: From a cursor.
-        uri: What it was given with.
-        data: The document or section as it is now.
-        digest: What it hashes to.
+        continuation: Decoded cursor.
+        uri: URI that it was sent with.
+        data: Present content of the document or section.
+        digest: Digest of that content.
 
     Raises:
-        InvalidCursor: It is of another version or another document, or no part of this one begins there.
+        InvalidCursor: It belongs to another version or another document, or no part of this one begins there.
     """
     if continuation.digest != bytes.fromhex(digest)[:_DIGEST_BYTES]:
         raise InvalidCursor(
@@ -145,17 +145,17 @@ def check_continuation(continuation: Continuation, uri: str, data: bytes, digest
 def part_members(
     info: ResourceInfo, data: bytes, digest: str, start: int = 0, max_bytes: int = MAX_PART_BYTES
 ) -> bytes:
-    """Make the members of a `CallToolResult`, without braces.
+    """Return the members of a `CallToolResult`, without braces.
 
-    Text and structured content both hold the document, as some clients show their model only the one and some
-    only the other.
+    Both text and structured content hold the document, as some clients show their model only the former and
+    some only the latter.
 
     Args:
-        info: Of the document or section.
-        data: All of it.
-        digest: What it hashes to.
-        start: Where the part begins.
-        max_bytes: How long it may be.
+        info: Info of the document or section.
+        data: Its complete content.
+        digest: Digest of the content.
+        start: Start of the part, in bytes.
+        max_bytes: Maximum length of the part.
     """
     part = Part(info.uri, info.title, info.type, info.media_type, len(data), estimate_tokens(len(data)))
     if _is_text(info, data):
@@ -167,7 +167,7 @@ def part_members(
 
 
 def heading(uri: str, title: str, size: int) -> str:
-    """Return the line by which results name a document: clients drop links, but not text."""
+    """Return the line with which results name a document: clients drop links, but not text."""
     return f"{title}\n{uri}\n{size:,} bytes, about {estimate_tokens(size):,} tokens"
 
 

@@ -65,8 +65,8 @@ def media_type_of(path: str, head: bytes = b"") -> str:
     """Return the media type of a document, without parameters.
 
     Args:
-        path: Its name decides where it has an ending that is known.
-        head: Its first bytes decide between plain text and `application/octet-stream` otherwise.
+        path: Decides by its extension, if that is known.
+        head: First bytes; decides between plain text and `application/octet-stream` otherwise.
     """
     name = path.rpartition("/")[2].lower()
     ending = name.rpartition(".")[2] if "." in name else ""
@@ -77,12 +77,12 @@ def media_type_of(path: str, head: bytes = b"") -> str:
 
 
 def is_textual(media_type: str) -> bool:
-    """Tell whether documents of a media type are text, to be sent as a string where they are UTF-8."""
+    """Return whether documents of a media type are text, which is sent as a string if it is UTF-8."""
     return media_type.startswith("text/") or media_type in _TEXTUAL or media_type.endswith(("+xml", "+json"))
 
 
 def is_xml(media_type: str) -> bool:
-    """Tell whether documents of a media type are XML (RFC 7303)."""
+    """Return whether documents of a media type are XML (RFC 7303)."""
     return media_type in {"application/xml", "text/xml"} or media_type.endswith("+xml")
 
 

@@ -1,8 +1,8 @@
-"""A document's title and description, from its first few kilobytes.
+"""Extraction of a document's title and description from its first few kilobytes.
 
-Pure. Run when the catalog first sees a version, never on a read. Markdown gives them in its front
-matter or by its first heading and paragraph, XML in `title` and `description` near the top. XML
-is looked at as text, not parsed: a library is no place for entity expansion.
+Pure. Runs when the catalog first sees a version, never on a read. Markdown has them in its front matter or as
+its first heading and paragraph, XML in `title` and `description` near the top. XML is searched as text, not
+parsed: entity expansion would be a risk in a library.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ MAX_TITLE = 200
 MAX_DESCRIPTION = 500
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
-# A scalar that means itself in YAML, so that the common case needs no parser: no indicator first,
-# no comment, no nested mapping.
+# A scalar that needs no YAML parser, which is the common case: no indicator first, no comment, no nested
+# mapping.
 _PLAIN_LINE = re.compile(r"([A-Za-z_][\w-]*):[ \t]+([A-Za-z0-9(][^\r\n]*)\Z")
-# No two neighbouring parts match the same text, so that no pattern tries a line in more than one way. Closing
-# `#`s are stripped afterwards: a pattern for them would try every place at which they could begin.
+# No two adjacent parts match the same text, so no pattern tries a line in more than one way. Closing `#`s are
+# stripped afterwards: a pattern for them would try every place at which they could begin.
 _ATX_HEADING = re.compile(r"^#{1,6}[ \t]+([^ \t\r\n][^\n]*)", re.MULTILINE)
 _SETEXT_HEADING = re.compile(r"^(\S[^\n]*)\n(?:=+|-+)[ \t]*$", re.MULTILINE)
 _FENCE = re.compile(r"^(```|~~~).*?^\1", re.DOTALL | re.MULTILINE)
@@ -36,12 +36,12 @@ _BLANK_LINE = re.compile(r"\n[ \t]*\n")
 _XML_TITLE = re.compile(r"<title>([^<]+)</title>")
 _XML_DESCRIPTION = re.compile(r"<description>([^<]+)</description>")
 _MAX_YAML_DEPTH = 32
-"""Of what is nested in front matter. Its title and description are at the top."""
+"""Maximum nesting depth of front matter. Title and description are at the top level."""
 _NOT_PROSE = ("#", "-", "*", ">", "|", "`", "~", "<", "!", "[", "+", "=", "1.")
 
 
 class Headline(NamedTuple):
-    """Title and description; empty where the document gives none."""
+    """Title and description; empty if the document has none."""
 
     title: str
     description: str
@@ -92,28 +92,28 @@ def _of_yaml(block: str) -> tuple[str, str]:
 
     try:
         # Events, not objects: nothing is built, so no nested or aliased value can grow, and no tag of a
-        # document can have anything made.
+        # document can create an object.
         events = yaml.parse(block, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))
         values = _top_scalars(events)
     except (yaml.YAMLError, ValueError):
-        # A bad front matter is a bad front matter, not a reason to leave the document out.
+        # Invalid front matter is no reason to leave the document out.
         return "", ""
     return values.get("title", ""), values.get("description", "")
 
 
 def _top_scalars(events: Iterable[Any]) -> dict[str, str]:
-    """Return the scalars of a YAML document's top mapping, by key.
+    """Return the scalars of a YAML document's top-level mapping, by key.
 
     Raises:
-        ValueError: It is no mapping, or nested too deeply.
+        ValueError: It is not a mapping, or nested too deeply.
     """
     items = _top_items(events)
-    # One iterator twice: keys and values alternate.
+    # The same iterator twice: keys and values alternate.
     return {key: value or "" for key, value in zip(items, items, strict=False) if key is not None}
 
 
 def _top_items(events: Iterable[Any]) -> Iterator[str | None]:
-    """Yield the keys and values of a top mapping in order; None for those that are not scalars."""
+    """Yield the keys and values of a top-level mapping in order; None for those that are not scalars."""
     import yaml
 
     anchors: dict[str | None, str] = {}
@@ -146,7 +146,7 @@ def _first_paragraph(text: str) -> str:
 
 
 def _without_closing(heading: str) -> str:
-    """Strip the `#`s that close a heading (CommonMark, section 4.2); those of `C#` belong to it."""
+    """Strip the `#`s that close a heading (CommonMark, section 4.2), but keep those of `C#`."""
     content = heading.rstrip()
     bare = content.rstrip("#")
     return bare if not bare or bare[-1] in " \t" else content

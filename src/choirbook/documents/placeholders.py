@@ -1,7 +1,7 @@
-"""Placeholders of a template, `{{name}}`: find them, and put values in their place.
+"""Placeholders of a template, `{{name}}`: find them, and fill in values.
 
-Pure. XML is looked at as text, not parsed: a library is no place for entity expansion. A value goes in
-once; what looks like a placeholder inside of it stays as it is.
+Pure. XML is searched as text, not parsed: entity expansion would be a risk in a library. A value is inserted
+once; text in it that looks like a placeholder stays as it is.
 """
 
 from __future__ import annotations
@@ -16,25 +16,26 @@ import msgspec
 from choirbook.errors import InvalidParams
 
 MAX_PLACEHOLDERS = 256
-"""Of one template. Later ones stay in the text; nobody fills in a form that long."""
+"""Maximum number of placeholders in one template. Later ones stay in the text; forms are never that long."""
 
 MAX_VALUE_CHARACTERS = 100_000
-"""Of one value: a long section, not a book."""
+"""Maximum length of one value, in characters: a long section, not a book."""
 
 MAX_FILLED_CHARACTERS = 4 * 1024 * 1024
-"""Of all values together, as often as they are put in: bounds what a small request can make of a template."""
+"""Maximum length of all inserted values, counted each time they are inserted: limits how far a small request
+can expand a template."""
 
 MAX_DESCRIPTION = 500
 
 _PLACEHOLDER = re.compile(r"\{\{[ \t]*([^\W\d][\w.-]{0,63})[ \t]*\}\}")
 _IN_MARKUP = re.compile(rf"<!\[CDATA\[.*?(?:\]\]>|\Z)|<[^<>]*>|{_PLACEHOLDER.pattern}", re.DOTALL)
 _DECLARATION = re.compile(r"<variable\b([^<>]*)>([^<]*)</variable>")
-# A name is looked for at its first character only, so that a long one is read once.
+# A name is searched at its first character only, so that a long one is read once.
 _ATTRIBUTE = re.compile(r"""(?<![\w-])([\w-]+)\s*=\s*(?:"([^"<]*)"|'([^'<]*)')""")
 
 
 class Placeholder(msgspec.Struct, frozen=True):
-    """One name that is to be replaced, and what the template says of it."""
+    """One name to replace, with its description from the template."""
 
     name: str
     description: str = ""
@@ -42,7 +43,7 @@ class Placeholder(msgspec.Struct, frozen=True):
 
 
 def is_markup(media_type: str) -> bool:
-    """Tell whether a template is XML."""
+    """Return whether a template is XML."""
     return media_type == "application/xml" or media_type.endswith("+xml")
 
 
@@ -50,8 +51,9 @@ def find_placeholders(text: str, media_type: str) -> tuple[Placeholder, ...]:
     """Return the placeholders of a template, each once, in the order of the text.
 
     Args:
-        text: Of the template.
-        media_type: XML may say more of a placeholder: `<variable name="…" required="true">…</variable>`.
+        text: Text of the template.
+        media_type: Media type; XML may describe a placeholder: `<variable name="…"
+            required="true">…</variable>`.
     """
     declared = _declared(text) if is_markup(media_type) else {}
     names: dict[str, None] = {}
@@ -63,15 +65,15 @@ def find_placeholders(text: str, media_type: str) -> tuple[Placeholder, ...]:
 
 
 def fill(text: str, media_type: str, values: Mapping[str, str]) -> str:
-    """Put values in the place of placeholders; those without a value stay.
+    """Replace placeholders by values; those without a value stay.
 
-    In XML a value is escaped, so that the template stays well-formed and whoever parses it gets the value
-    back as it was given. In any other text it goes in as it is.
+    In XML a value is escaped, so that the template stays well-formed and a parser returns the value
+    unchanged. In any other text it is inserted as it is.
 
     Args:
-        text: Of the template.
-        media_type: Of the template.
-        values: By the names of placeholders.
+        text: Text of the template.
+        media_type: Media type of the template.
+        values: Values by the names of placeholders.
 
     Raises:
         InvalidParams: The values are too long.

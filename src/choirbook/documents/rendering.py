@@ -1,7 +1,7 @@
-"""From a document's bytes to the forms that are sent.
+"""Rendering of a document's bytes into the forms that are sent.
 
-Pure: the same content and info give the same bytes on every host. Called on a miss only, on a
-worker thread. It knows shapes and headers, nothing of requests, caches or files.
+Pure: the same content and info give the same bytes on every host. Called on a miss only, on a worker thread.
+It knows shapes and headers, but not requests, caches or files.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from choirbook.text.tokens import estimate_tokens
 from choirbook.uri import path_of
 
 _ETAG_DIGITS = 32
-"""128 bits of SHA-256: no two documents of a library will share them."""
+"""Hexadecimal digits of an ETag: 128 bits of SHA-256, enough to avoid collisions within a library."""
 
 
 META_PREFIX = "dev.choirbook/"
-"""Of Choirbook's keys in `_meta` (revision 2025-06-18, basic, "_meta": a reversed domain, not MCP's own).
+"""Prefix of Choirbook's `_meta` keys (revision 2025-06-18, basic, "_meta": a reversed domain, not MCP's).
 
-Resources and contents have `_meta` since 2025-06-18; clients of 2025-03-26 pass over what they do not know.
+Resources and contents have `_meta` since 2025-06-18; clients of 2025-03-26 ignore unknown keys.
 """
 
 
@@ -38,18 +38,19 @@ DOCUMENT_POLICY: tuple[Header, ...] = (
     ("cross-origin-resource-policy", "same-origin"),
     ("referrer-policy", "no-referrer"),
 )
-"""Of a document's own bytes: HTML and SVG in a library must not run as pages of this server's origin.
+"""Headers of a document's own bytes: HTML and SVG in it must not run as pages of this server's origin.
 
 `sandbox` gives them an origin of their own and no script (https://www.w3.org/TR/CSP3/). A page of an allowed
-origin reads them by CORS, to which the resource policy does not apply (https://fetch.spec.whatwg.org/#corp-check).
+origin reads them by CORS, to which the resource policy does not apply
+(https://fetch.spec.whatwg.org/#corp-check).
 """
 
 VARY: Header = ("vary", "accept, accept-encoding, origin")
-"""`origin` too where no page asked: else a browser would show that page what it holds from a visit."""
+"""Includes `origin` even if no page asked: otherwise a browser would reuse its cached copy for that page."""
 
 
 class Stamp(NamedTuple):
-    """What goes into replies beside the document itself."""
+    """Values that replies carry beside the document itself."""
 
     client_ttl_ms: int
     server_info: dict[str, str]
@@ -65,16 +66,16 @@ CODING_FORMS: dict[tuple[Form, Coding], Form] = {
     (Form.JSON, Coding.ZSTD): Form.JSON_ZSTD,
 }
 CODED_FORMS = {form: (plain, coding) for (plain, coding), form in CODING_FORMS.items()}
-"""Of which plain form each is, and under which coding."""
+"""Plain form and coding of each coded form."""
 
 
 def render(info: ResourceInfo, content: Content, form: Form, stamp: Stamp) -> Representation:
     """Make one form of a document.
 
     Args:
-        info: Names and types; its URI is the one the client asks by.
+        info: Names and types; its URI is the one that the client used.
         content: The document's bytes and the entry they were read under.
-        form: The shape wanted.
+        form: Form to make.
         stamp: See `Stamp`.
     """
     digest = hashlib.sha256(content.data).hexdigest()
@@ -146,7 +147,7 @@ def _contents(info: ResourceInfo, content: Content, digest: str) -> bytes:
 
 
 def text_of(info: ResourceInfo, data: bytes) -> str | None:
-    """Return the text of a textual document, or None: what is not UTF-8 travels as bytes, whole."""
+    """Return the text of a textual document, or None if it is not UTF-8 and must be sent as bytes."""
     if not is_textual(info.media_type):
         return None
     try:
@@ -183,8 +184,8 @@ def _envelope(info: ResourceInfo, content: Content, digest: str, stamp: Stamp) -
         "tokens": estimate_tokens(len(content.data)),
         "digest": f"sha256:{digest}",
     }
-    # The validator leaves the modification time out: hosts of one library differ in it, and a
-    # client that revalidates at another host should still get its 304.
+    # The validator leaves the modification time out: hosts of one library differ in it, and a client that
+    # revalidates at another host should still get its 304.
     seed = digest.encode() + msgspec.json.encode(members)
     etag = _etag(hashlib.sha256(seed).hexdigest())
     members["etag"] = etag
@@ -229,7 +230,7 @@ def _outlined(info: ResourceInfo, section: Section) -> dict[str, Any]:
 
 
 def _compressed(plain: Representation, coding: Coding) -> Representation:
-    """Compress a representation, or return it as it is where that saves nothing."""
+    """Compress a representation, or return it unchanged if that saves nothing."""
     body = compress(plain.body, coding) if len(plain.body) >= MIN_BYTES else plain.body
     if len(body) >= len(plain.body):
         return plain
@@ -253,9 +254,9 @@ def headers_of(
     """Return the headers that `render` gives a form whose bytes are known already.
 
     Args:
-        info: What the catalog says of the resource: it alone decides the media type.
-        form: The form.
-        etag: Of the form.
+        info: Catalog entry of the resource: it alone decides the media type.
+        form: Form of the response.
+        etag: Validator of the form.
         stamp: See `Stamp`.
         is_text: Whether the document is text in UTF-8.
         is_coded: Whether the coding of the form saved anything.
@@ -273,14 +274,14 @@ def headers_of(
 
 
 _LONGEST_ESCAPE = 6
-"""`\\u0000`: what one byte of a text is in JSON at most; Base64 takes less."""
+"""Maximum length of one byte of text in JSON, as in `\\u0000`; Base64 takes less."""
 
 _MEMBERS_BYTES = 64 * 1024
-"""For all else in a JSON form: URIs are limited to 2 KiB, and titles and descriptions are short."""
+"""Allowance for all else in a JSON form: URIs are limited to 2 KiB, and titles and descriptions are short."""
 
 
 def longest_body(info: ResourceInfo, form: Form) -> int:
-    """Return how many bytes a form has at most, before any coding, by the size of its document."""
+    """Return the maximum length of a form in bytes, before any coding, by the size of its document."""
     plain, _ = CODED_FORMS.get(form, (form, None))
     return info.size if plain is Form.RAW else _LONGEST_ESCAPE * info.size + _MEMBERS_BYTES
 
@@ -301,7 +302,7 @@ def _headers(content_type: str, etag: str, modified_ns: int, stamp: Stamp) -> li
 
 
 def listed(info: ResourceInfo) -> dict[str, Any]:
-    """Describe a resource as JSON listings do, on HTTP and on the command line."""
+    """Describe a resource as in JSON listings, over HTTP and on the command line."""
     return {
         "uri": info.uri,
         "name": info.name,
@@ -316,7 +317,7 @@ def listed(info: ResourceInfo) -> dict[str, Any]:
 
 
 def http_date(unix_ns: int) -> str:
-    """Spell a time as RFC 9110, section 5.6.7 asks; what a date cannot say becomes 1970."""
+    """Format a time as required by RFC 9110, section 5.6.7; times out of range become 1970."""
     try:
         return formatdate(unix_ns // 1_000_000_000, usegmt=True)
     except (OverflowError, ValueError, OSError):
@@ -324,7 +325,7 @@ def http_date(unix_ns: int) -> str:
 
 
 def iso8601(unix_ns: int) -> str:
-    """Spell a time as RFC 3339 does, in UTC; what a date cannot say becomes 1970."""
+    """Format a time as in RFC 3339, in UTC; times out of range become 1970."""
     from datetime import UTC, datetime
 
     try:

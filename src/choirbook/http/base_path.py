@@ -1,7 +1,7 @@
-"""Put the links of an outline below the path where a client finds the server. Pure.
+"""Path prefixes in the links of an outline. Pure.
 
-The outline itself is held in memory once, whatever prefixes clients come by: what is made here is made for
-one response. Its validator covers the prefix, so no cache takes the links of one prefix for those of another.
+The outline itself is held in memory once, whatever prefixes clients use: the result is made for one response.
+Its validator covers the prefix, so no cache uses the links of one prefix for another.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _ETAG_DIGITS = 32
 
 
 def placed_below(reading: Reading, prefix: str) -> Reading:
-    """Return a reading of an outline whose links begin with a prefix.
+    """Return a reading of an outline with a prefix added to its links.
 
     Args:
-        reading: Of the form `Form.OUTLINE`.
+        reading: Reading of the form `Form.OUTLINE`.
         prefix: Such as `/standards`.
     """
     outline: dict[str, Any] = msgspec.json.decode(reading.representation.body)

@@ -9,14 +9,14 @@ from typing import NamedTuple
 from choirbook.errors import RangeNotSatisfiable
 
 _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
-# Blanks behind a number belong to it: two runs of blanks beside each other could be divided in many ways.
+# Spaces after a number belong to it: two adjacent runs of spaces could be divided in many ways.
 _RANGE = re.compile(r"bytes\s*=\s*(?:(\d+)\s*)?-\s*(?:(\d+)\s*)?\Z", re.IGNORECASE)
 MAX_DIGITS = 18
-"""More digits than any document has bytes; a longer number is not turned into an integer."""
+"""Maximum digits of a number: no document has that many bytes; a longer number is not parsed."""
 
 
 class Conditions(NamedTuple):
-    """The request headers that make a read conditional, or one of a part."""
+    """Request headers that make a read conditional, or a partial one."""
 
     known_tag: str | None
     """If-None-Match."""
@@ -30,17 +30,17 @@ NO_CONDITIONS = Conditions(None, None, None)
 
 
 def is_not_modified(conditions: Conditions, etag: str, modified_ns: int) -> bool:
-    """Tell whether the client's copy is the present one; a tag overrules a date (section 13.2.2)."""
+    """Return whether the client's copy is current; a tag overrules a date (section 13.2.2)."""
     if conditions.known_tag is not None:
         return matches(conditions.known_tag, etag)
     return conditions.known_date is not None and unmodified_since(conditions.known_date, modified_ns)
 
 
 def matches(if_none_match: str, etag: str) -> bool:
-    """Tell whether an If-None-Match names the present representation.
+    """Return whether an If-None-Match names the current representation.
 
-    The comparison is the weak one (section 13.1.2), so a tag of another content coding of the same
-    form counts as well: the client that holds gzip may ask again without it.
+    The comparison is the weak one (section 13.1.2), so a tag of another content coding of the same form
+    counts as well: a client that holds gzip may ask again without it.
     """
     if if_none_match.strip() == "*":
         return True
@@ -49,7 +49,7 @@ def matches(if_none_match: str, etag: str) -> bool:
 
 
 def unmodified_since(if_modified_since: str, modified_ns: int) -> bool:
-    """Tell whether a document is no newer than an If-Modified-Since; a date that is none is ignored."""
+    """Return whether a document is no newer than an If-Modified-Since; an invalid date is ignored."""
     try:
         moment = parsedate_to_datetime(if_modified_since)
         return modified_ns // 1_000_000_000 <= moment.timestamp()
@@ -58,13 +58,13 @@ def unmodified_since(if_modified_since: str, modified_ns: int) -> bool:
 
 
 def requested_range(header: str, size: int) -> tuple[int, int] | None:
-    """Return the bytes asked for as (first, past the last), or None to send all of them.
+    """Return the requested bytes as (first, past the last), or None to send all of them.
 
-    Several ranges, other units and malformed headers may be ignored (section 14.2), and are.
+    Several ranges, other units and malformed headers are ignored, as section 14.2 allows.
 
     Args:
         header: The Range header.
-        size: Bytes of the representation.
+        size: Size of the representation, in bytes.
 
     Raises:
         RangeNotSatisfiable: The range begins beyond the end.
@@ -89,7 +89,7 @@ def requested_range(header: str, size: int) -> tuple[int, int] | None:
 
 
 def range_applies(if_range: str | None, etag: str, last_modified: str) -> bool:
-    """Tell whether the client's partial copy is of the present representation (section 13.1.5)."""
+    """Return whether the client's partial copy is of the current representation (section 13.1.5)."""
     return if_range is None or if_range.strip() in {etag, last_modified}
 
 

@@ -1,7 +1,7 @@
-"""Let pages of allowed origins read responses: CORS. Pure.
+"""CORS: lets pages of allowed origins read responses. Pure.
 
 See https://fetch.spec.whatwg.org/#http-cors-protocol. `http/edge` decides which origins are allowed. Requests
-without `Origin` never come here. Credentials are never allowed: the server knows none that a browser adds by
+without `Origin` never get here. Credentials are never allowed: the server uses none that a browser adds by
 itself.
 """
 
@@ -26,10 +26,10 @@ _REQUEST_HEADERS = (
     "mcp-session-id, range, traceparent, tracestate, x-request-id"
 )
 _PARAMETER = "mcp-param-"
-"""Headers of this beginning carry tool arguments (revision 2026-07-28), so their names are the tools'."""
+"""Prefix of headers that carry tool arguments (revision 2026-07-28), so their names depend on the tools."""
 
 _MAX_ASKED = 2048
-"""Characters of `Access-Control-Request-Headers` that are read."""
+"""Maximum length of `Access-Control-Request-Headers` to read, in characters."""
 
 _EXPOSED_NAMES = (
     "accept-ranges, allow, content-encoding, content-length, content-range, etag, location, "
@@ -38,11 +38,11 @@ _EXPOSED_NAMES = (
 )
 _EXPOSED: Header = ("access-control-expose-headers", _EXPOSED_NAMES)
 _MAX_AGE_S = 7200
-"""Chromium keeps a preflight no longer than two hours."""
+"""Cache time of a preflight, in seconds; Chromium limits it to two hours."""
 
 
 def is_preflight(request: Request) -> bool:
-    """Tell whether a browser asks for permission before it sends the request itself."""
+    """Return whether a browser asks for permission before it sends the request itself."""
     return request.method == "OPTIONS" and "access-control-request-method" in request.headers
 
 
@@ -51,7 +51,7 @@ def preflight(request: Request, origin: str) -> Response:
 
     Args:
         request: The preflight.
-        origin: Which may use the server.
+        origin: Origin that may use the server.
     """
     get = request.headers.get
     asked = (get("access-control-request-headers") or "")[:_MAX_ASKED].lower()
@@ -74,11 +74,11 @@ def preflight(request: Request, origin: str) -> Response:
 
 
 def shared(answer: Answer, origin: str) -> Answer:
-    """Return an answer that pages of an origin may read, errors and streams included.
+    """Add CORS headers to an answer, errors and streams included.
 
     Args:
-        answer: To the request.
-        origin: Which may use the server.
+        answer: Answer to the request.
+        origin: Origin that may read it.
     """
     # A cached read is shared at once, without the cost of `then`.
     if isinstance(answer, Response):
@@ -87,8 +87,8 @@ def shared(answer: Answer, origin: str) -> Answer:
 
 
 def shared_response(response: _Sent, origin: str) -> _Sent:
-    """Return a response that pages of an origin may read."""
-    # The list of headers may be that of every hit.
+    """Return a copy of a response that pages of an origin may read."""
+    # The list of headers may be shared by every hit.
     return msgspec.structs.replace(response, headers=_with_cors(response.headers, origin))
 
 

@@ -1,7 +1,7 @@
-"""Decide who may talk to the server: exact lists of hosts and origins.
+"""Checks of a request's `Host` and `Origin` against exact lists.
 
-This is the defence against DNS rebinding: a page of another site can reach a server on this machine, but
-its browser sends the site's name as `Host` or `Origin` (MCP, "Security & Endpoint").
+This is the defence against DNS rebinding: a page of another site can reach a server on this machine, but its
+browser sends the site's name as `Host` or `Origin` (MCP, "Security & Endpoint").
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from choirbook.settings import ANY_HOST, Settings
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Answered for any `Host`: probes and scrapes come by a pod's address, and over HTTP/1.0 without one."""
+"""Paths answered for any `Host`: probes and scrapers use a pod's address, and over HTTP/1.0 none."""
 
 _UNSPECIFIED = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - recognized, not bound
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]@/?#\s]+)(?::\d{1,5})?\Z")
@@ -26,11 +26,11 @@ _REMEMBERED_HOSTS = 64
 
 
 class Edge:
-    """The two lists.
+    """Lists of allowed hosts and origins.
 
     Args:
         allowed_hosts: Names accepted in `Host`, without port, in any case; None or `*` accepts all.
-        allowed_origins: Origins accepted beside those of this machine and the server's own.
+        allowed_origins: Origins accepted in addition to those of this machine and the server's own.
     """
 
     def __init__(self, allowed_hosts: tuple[str, ...] | None, allowed_origins: tuple[str, ...]) -> None:
@@ -40,9 +40,10 @@ class Edge:
         self._accepted: set[str] = set()
 
     def knows(self, request: Request) -> bool:
-        """Tell whether a request needs no further check: one known `Host`, no `Origin`, no other authority.
+        """Return whether a request needs no further check: one known `Host`, no `Origin`, no other authority.
 
-        Nearly all requests are such. Every request pays for this method, so it makes nothing but a list.
+        This is true of nearly all requests. Every request pays for this method, so it allocates only one
+        list.
         """
         headers, connection = request.headers, request.connection
         hosts = headers.get_all("host")
@@ -54,7 +55,7 @@ class Edge:
         )
 
     def check(self, request: Request) -> RequestError | None:
-        """Return what is wrong with a request's sender, if anything."""
+        """Return the error for a request's sender, if it is not allowed."""
         headers = request.headers
         malformed = _malformed(headers, "host") or _malformed(headers, "origin")
         if malformed is not None:
@@ -101,17 +102,17 @@ class Edge:
         return True
 
     def _is_own(self, origin: str, headers: Headers) -> bool:
-        """Tell whether a page was served by this server itself, also behind a proxy that ends TLS.
+        """Return whether a page was served by this server itself, also behind a proxy that terminates TLS.
 
-        `Host` is accepted already. Its scheme is unknown here, and proxies such as nginx drop its port.
+        `Host` has been accepted already. Its scheme is unknown here, and proxies such as nginx drop its port.
         """
         match, host = _ORIGIN.match(origin), _HOST.match((headers.get("host") or "").lower())
         if match is None or host is None:
             return False
         site = headers.get("sec-fetch-site")
         if site is not None:
-            # Set by the browser and never by a page, and only where the connection is trustworthy: a site
-            # whose name was rebound has no certificate for it.
+            # Set by the browser, never by a page, and only if the connection is trustworthy: a site whose
+            # name was rebound has no certificate for it.
             named = _HOST.match(match[2])
             return site == "same-origin" and named is not None and self._is_name(named[1], host[1])
         port = _DEFAULT_PORTS[match[1]]
@@ -119,8 +120,8 @@ class Edge:
         return self._hosts is not None and match[2].removesuffix(port) == host[0].removesuffix(port)
 
     def _is_name(self, name: str, host: str) -> bool:
-        # A proxy may send its own name for the server as `Host`, as nginx does unless told otherwise. A name
-        # that is listed is the server's all the same.
+        # A proxy may send its own name for the server as `Host`, as nginx does by default. A listed name is
+        # the server's in any case.
         return name == host or (self._hosts is not None and name in self._hosts)
 
 
@@ -146,7 +147,7 @@ def hosts_of(settings: Settings) -> tuple[str, ...] | None:
 
 
 def _bracketed(host: str) -> str:
-    """Return a name as `Host` has it: lower case, an IPv6 address in brackets."""
+    """Return a name in the format of `Host`: lower case, an IPv6 address in brackets."""
     host = host.lower()
     return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
@@ -154,7 +155,7 @@ def _bracketed(host: str) -> str:
 def _malformed(headers: Headers, name: str) -> InvalidRequest | None:
     if name not in headers:
         return None
-    # Granian leaves out values that are not ASCII, so `get` and `get_all` may know of fewer than there are.
+    # Granian omits values that are not ASCII, so `get` and `get_all` may know of fewer than were sent.
     values, first = headers.get_all(name), headers.get(name)
     if len(values) > 1:
         return InvalidRequest(f"The request has {len(values)} {name.title()} headers. Send exactly one.")

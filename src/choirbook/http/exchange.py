@@ -1,8 +1,8 @@
 """Request and Response: the seam between servers and surfaces.
 
-A server makes a `Request` of what came in and sends the `Response`; a surface knows neither RSGI
-nor ASGI. An answer that is ready is a `Response`, any other is a coroutine of one: a cached read
-is answered without an await. What stays open is a `Streaming`, which only a coroutine returns.
+A server creates a `Request` from incoming data and sends the `Response`; a surface knows neither RSGI nor
+ASGI. An answer that is ready is a `Response`, any other is a coroutine of one: a cached read is answered
+without an await. A response that stays open is a `Streaming`, which only a coroutine returns.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from choirbook.errors import RequestError
 from choirbook.model import Header, Reading, ResourceInfo
 
 MAX_LOGGED_URI = 256
-"""Characters that are kept of a URI that names nothing: clients decide how long it is."""
+"""Maximum characters logged of a URI that names nothing: clients decide its length."""
 
 
 class Headers(Protocol):
-    """Request headers; names are asked for in lower case."""
+    """Request headers, looked up in lower case."""
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return the first value of a header, or the default."""
@@ -30,25 +30,25 @@ class Headers(Protocol):
         """Return all values of a header."""
 
     def __contains__(self, name: object, /) -> bool:
-        """Tell whether a header is there, also where its value cannot be read as text."""
+        """Return whether a header is present, even if its value cannot be read as text."""
 
 
 class Connection(Protocol):
-    """The connection that a request came over."""
+    """Connection of a request."""
 
     @property
     def client(self) -> str:
-        """Return the address and port of its other end, such as `127.0.0.1:5000`; may make it anew."""
+        """Address and port of the client, such as `127.0.0.1:5000`; may be built on each call."""
 
     @property
     def authority(self) -> str | None:
-        """Return the authority of a request line in absolute form; None for the usual form."""
+        """Authority of a request line in absolute form; None for the usual form."""
 
 
 class Request(msgspec.Struct, gc=False):
-    """What a client sent.
+    """Request of a client.
 
-    `path` is decoded text, `query` is as it was sent, `body` is whole and within the limit.
+    `path` is decoded text, `query` is as it was sent, `body` is complete and within the limit.
     """
 
     method: str
@@ -57,9 +57,9 @@ class Request(msgspec.Struct, gc=False):
     headers: Headers
     body: bytes = b""
     connection: Connection | None = None
-    """None where a connection has no address, as on a Unix socket."""
+    """Connection of the request; None if it has no address, as on a Unix socket."""
     mount: str = ""
-    """The path that the mounting application keeps before `path`, such as `/standards`."""
+    """Prefix of the path that the mounting application removed, such as `/standards`."""
 
 
 class Revalidation(msgspec.Struct, frozen=True, eq=False, gc=False):
@@ -72,17 +72,17 @@ class FailedRead(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A read that ended in an error."""
 
     uri: str
-    """As the client wrote it, shortened; goes to the log only."""
+    """URI as the client wrote it, shortened; for the log only."""
     reason: str
     """Name of the error's class."""
 
 
 def failed_read(uri: str, error: RequestError) -> FailedRead:
-    """Take note of a read that ended in an error.
+    """Describe a read that ended in an error.
 
     Args:
         uri: As the client wrote it, of any length.
-        error: What the client is told.
+        error: Error sent to the client.
     """
     return FailedRead(uri[:MAX_LOGGED_URI], type(error).__name__)
 
@@ -91,28 +91,28 @@ Read = Reading | Revalidation | FailedRead
 
 
 class Operation(msgspec.Struct, frozen=True, gc=False):
-    """A message of MCP that was answered. All names are from closed sets, as they become labels."""
+    """An answered MCP message. All names are from closed sets, as they become labels."""
 
     method: str
     error: str = ""
-    """What it ended in, "" if all went well."""
+    """Error code, "" on success."""
     tool: str = ""
-    """The tool that was called, if one was."""
+    """Tool that was called, if any."""
 
 
 class Mark(Protocol):
-    """What those who trace note on a response; a surface only passes it on."""
+    """Mark of a traced request; a surface only passes it on."""
 
     @property
     def trace_id(self) -> int:
-        """Of the trace that the request is part of."""
+        """Id of the trace that the request belongs to."""
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):
-    """What a client gets. `reads` and `operations` tell the observers what was done on the way.
+    """Response to a client. `reads` and `operations` tell observers what was done for it.
 
-    Some are ready-made and sent to many, so none is changed once it is made: whoever adds to one makes
-    another. Its lists are not changed either.
+    Some are shared by many requests, so none is changed after it was created: additions are made to a
+    copy. Its lists are not changed either.
     """
 
     status: int
@@ -121,29 +121,28 @@ class Response(msgspec.Struct, frozen=True, gc=False):
     reads: tuple[Read, ...] = ()
     operations: tuple[Operation, ...] = ()
     mark: Mark | None = None
-    """That it is to be traced."""
+    """Set if the request is to be traced."""
 
 
 Asked = Request | bytes | None
-"""What a response answers, in which the client says who it is: its request or, over a pipe, its message. None
-where no whole request arrived."""
+"""Request of a response, which names the client; over a pipe, its message. None if none arrived whole."""
 
 Record = Callable[[Response, float, Asked], None]
-"""Takes note of a response that was just sent, with the monotonic time at which its request was whole, and
-its request."""
+"""Records a response that was just sent, with the monotonic time at which its request was complete, and its
+request."""
 
 
 class Loss(StrEnum):
-    """Why a client no longer gets what is sent to it."""
+    """Reason why a client is no longer reachable."""
 
     CLIENT = "client"
-    """It hung up."""
+    """The client closed the connection."""
     SLOW = "slow"
-    """It did not take what was sent."""
+    """The client did not read what was sent."""
 
 
 class Outlet(Protocol):
-    """One client's end of a stream, as a server gives it. Nothing here waits."""
+    """The server's handle on one client of a stream. Nothing here waits."""
 
     def send(self, messages: Sequence[bytes]) -> bool:
         """Send messages.
@@ -152,37 +151,37 @@ class Outlet(Protocol):
             messages: JSON texts; the server frames them.
 
         Returns:
-            Whether the client keeps up. If not, nothing is to be sent until the stream's `resume`.
+            Whether the client keeps up. If not, nothing may be sent until the stream's `resume`.
         """
 
     def keep_alive(self) -> None:
-        """Show that the stream is alive, where the transport needs it."""
+        """Show that the stream is alive, if the transport needs it."""
 
     def end(self) -> None:
-        """End the stream after what was sent. The stream hears no more of it."""
+        """End the stream after the messages sent so far. The stream is not notified."""
 
 
 class Stream(Protocol):
-    """What is sent over time; a server calls it on the event loop."""
+    """Source of messages over time; a server calls it on the event loop."""
 
     def open(self, outlet: Outlet) -> None:
-        """Begin: the client listens."""
+        """Begin to send: the client is listening."""
 
     def resume(self) -> None:
-        """Go on: the client has taken what it was sent."""
+        """Continue: the client has read what it was sent."""
 
     def lost(self, loss: Loss) -> None:
-        """Give up: the client gets nothing any more. Again does no harm."""
+        """Stop sending: the client is no longer reachable. Repeated calls have no effect."""
 
 
 class Streaming(msgspec.Struct):
-    """A response without an end of its own: its stream sends messages as they come up."""
+    """A response without a fixed end: its stream sends messages as they occur."""
 
     status: int
     headers: list[Header]
     stream: Stream
     operations: tuple[Operation, ...] = ()
-    """What opened it, as of a `Response`."""
+    """Messages that opened it, as in a `Response`."""
 
 
 Answer = Response | Coroutine[Any, Any, Response | Streaming]
@@ -190,11 +189,12 @@ Answer = Response | Coroutine[Any, Any, Response | Streaming]
 Handler = Callable[[Request], Answer]
 
 PrefixOf = Callable[[Request], str]
-"""Returns the path below which a client finds this server, such as `/standards`; see `Proxies.prefix_of`."""
+"""Returns the path prefix under which a client finds this server, such as `/standards`; see
+`Proxies.prefix_of`."""
 
 
 def mount_of(request: Request) -> str:
-    """Return the path that the mounting application keeps: the `PrefixOf` of a server without proxies."""
+    """Return the prefix that the mounting application removed: the `PrefixOf` of a server without proxies."""
     return request.mount
 
 
@@ -203,5 +203,5 @@ Share = Callable[[Headers, Response], Response]
 
 
 def keep(_: Headers, response: Response) -> Response:
-    """Return a response as it is: the `Share` of a server that no page of another origin uses."""
+    """Return a response unchanged: the `Share` of a server without pages of other origins."""
     return response

@@ -1,4 +1,4 @@
-"""What a server tells of itself: health, readiness, metrics, and the description of the interface."""
+"""Health, readiness, metrics, and the description of the interface."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _JSON: list[Header] = [("content-type", "application/json"), NO_STORE, NO_SNIFF]
 
 
 class Introspection:
-    """The routes beside those of the library.
+    """Routes for operators and API clients, beside those of the library.
 
     Args:
-        library: Whose readiness is told.
-        expose: Returns the metrics of all workers, spelled as asked for.
-        version: Of the server.
-        preloading: What reads the library ahead; None when nothing does.
-        prefix_of: Returns the path below which a client finds this server.
+        library: Library whose readiness is reported.
+        expose: Returns the metrics of all workers, in the requested format.
+        version: Version of the server.
+        preloading: Preloads the library; None if disabled.
+        prefix_of: Returns the path prefix under which a client finds this server.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class Introspection:
         self._prefix_of = prefix_of
 
     def healthz(self, _: Request) -> Response:
-        """Tell that the process answers; knows nothing of what it depends on."""
+        """Report that the process answers; checks no dependencies."""
         return Response(200, _JSON, b'{"status":"ok"}')
 
     def readyz(self, _: Request) -> Response:
-        """Report whether the first survey is done, and which rules cannot be used as they are now."""
+        """Report whether the first survey is complete, and which present rules cannot be used."""
         if not self._library.is_ready:
             headers = [*_JSON, ("retry-after", str(RETRY_AFTER_S))]
             starting = {"status": "starting"}
@@ -70,15 +70,15 @@ class Introspection:
         return Response(200, _JSON, msgspec.json.encode(state))
 
     async def metrics(self, request: Request) -> Response:
-        """Show the metrics of all workers."""
+        """Return the metrics of all workers."""
         chosen = choose_exposition(",".join(request.headers.get_all("accept")))
         body = await self._expose(chosen)
         headers = [("content-type", chosen.value), ("vary", "accept"), NO_STORE, NO_SNIFF]
         return Response(200, headers, body)
 
     def openapi(self, request: Request) -> Response:
-        """Describe the HTTP interface."""
+        """Return the description of the HTTP interface."""
         prefix = self._prefix_of(request)
-        # Clients and proxies decide which prefixes there are, so nothing is kept for them.
+        # Clients and proxies decide which prefixes exist, so nothing is cached for them.
         document = msgspec.json.encode(openapi_document(self._version, prefix)) if prefix else self._openapi
         return Response(200, [("content-type", "application/json"), NO_SNIFF], document)

@@ -1,7 +1,7 @@
-"""Which form a client is sent (RFC 9110, section 12). Pure.
+"""Content negotiation: the form to send to a client (RFC 9110, section 12). Pure.
 
-JSON unless the client prefers the document's own bytes. A negotiation depends on three strings
-and is remembered, since clients repeat theirs with every request.
+JSON unless the client prefers the document's own bytes. A negotiation depends on three strings and is cached,
+since clients repeat theirs with every request.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from choirbook.errors import InvalidParams, NotAcceptable
 from choirbook.model import Form
 
 MAX_HEADER_CHARACTERS = 1024
-"""Longer headers are read, but not remembered: clients decide what is in them."""
+"""Maximum length of headers to cache, in characters; longer ones are parsed each time, as clients decide
+their content."""
 
 
 class Exposition(StrEnum):
-    """How metrics are spelled; the values are content types."""
+    """Format of metrics; the values are content types."""
 
     TEXT = "text/plain; version=0.0.4; charset=utf-8"
     OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -42,8 +43,8 @@ def negotiate(accept: str | None, accept_encoding: str | None, format_: str | No
     Args:
         accept: The Accept header.
         accept_encoding: The Accept-Encoding header.
-        format_: The query's `format`, which overrules Accept; an outline is to be had by it only.
-        media_type: The document's own, without parameters.
+        format_: The query's `format`, which overrules Accept; the only way to get an outline.
+        media_type: Media type of the document, without parameters.
 
     Raises:
         NotAcceptable: Accept rules out both JSON and the document's own type.
@@ -57,7 +58,7 @@ def negotiate(accept: str | None, accept_encoding: str | None, format_: str | No
 
 
 def preferences(header: str) -> list[Preference]:
-    """Read a header of weighted values; elements that make no sense are passed over."""
+    """Parse a header of weighted values; malformed elements are ignored."""
     found = []
     for element in header.split(","):
         value, *parameters = (part.strip().lower() for part in element.split(";"))
@@ -73,9 +74,10 @@ def preferences(header: str) -> list[Preference]:
 
 
 def choose_exposition(accept: str | None) -> Exposition:
-    """Choose how metrics are spelled: plain, unless a client would rather have OpenMetrics 1.0.0.
+    """Choose the format of metrics: plain text, unless a client prefers OpenMetrics 1.0.0.
 
-    A header that rules out both, or makes no sense, gets the plain text: a scraper that is refused is blind.
+    A header that rules out both, or is malformed, gets plain text: rejecting a scraper would leave the
+    operator without metrics.
     """
     wanted = preferences(accept or "")
     openmetrics = [
@@ -90,11 +92,11 @@ def choose_exposition(accept: str | None) -> Exposition:
 
 
 def best_of(accept: str | None, kinds: Sequence[str]) -> str:
-    """Return the media type that a client likes best.
+    """Return the media type that a client prefers.
 
     Args:
-        accept: The header's value.
-        kinds: What there is, the default first: it also goes to a client that accepts none of them.
+        accept: Value of the Accept header.
+        kinds: Available types, the default first: it also goes to a client that accepts none of them.
     """
     wanted = preferences(accept or "")
     return max(kinds, key=lambda kind: _weight(wanted, kind)) if wanted else kinds[0]
@@ -135,7 +137,7 @@ def _choose_shape(accept: str | None, format_: str | None, media_type: str) -> F
     raw = max(_weight(wanted, kind) for kind in _own_types(media_type))
     json = _weight(wanted, "application/json")
     if media_type == "application/json" and json > 0:
-        # The envelope has the same type as the document; it is the default.
+        # The envelope has the same type as the document; JSON is the default.
         return Form.JSON
     if max(raw, json) == 0:
         raise NotAcceptable(f"This resource can be sent as application/json or {media_type}.")
@@ -151,7 +153,7 @@ def _own_types(media_type: str) -> tuple[str, ...]:
 
 
 def _weight(wanted: list[Preference], media_type: str) -> float:
-    """Return the quality of the most specific element that a type matches, 0 when none does."""
+    """Return the quality of the most specific element that a type matches, 0 if none does."""
     family = media_type.partition("/")[0] + "/*"
     for value in (media_type, family, "*/*"):
         qualities = [preference.quality for preference in wanted if preference.value == value]

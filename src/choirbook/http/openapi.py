@@ -19,8 +19,8 @@ def openapi_document(version: str, prefix: str = "") -> dict[str, Any]:
     """Return the description as a JSON-like value.
 
     Args:
-        version: Of the server.
-        prefix: The path below which the client finds the server, such as `/standards`.
+        version: Version of the server.
+        prefix: Path prefix under which the client finds the server, such as `/standards`.
     """
     document: dict[str, Any] = msgspec.json.decode(_DOCUMENT)
     document["info"]["version"] = version

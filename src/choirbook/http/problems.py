@@ -28,10 +28,10 @@ RETRY_AFTER_S = 2
 
 
 def problem(error: RequestError, reads: tuple[Read, ...] = ()) -> Response:
-    """Make the response that tells of an error.
+    """Create the response for an error.
 
-    The members of the error's `data` become extension members. `type` is left out: the title says
-    as much as a page about it would.
+    The members of the error's `data` become extension members. `type` is omitted: a page about it would say
+    no more than the title.
     """
     outcome = TABLE[type(error)]
     document = {"title": outcome.title, "status": outcome.http, "detail": error.message, **(error.data or {})}
@@ -41,14 +41,14 @@ def problem(error: RequestError, reads: tuple[Read, ...] = ()) -> Response:
 
 
 def headers_for(error: RequestError) -> list[Header]:
-    """Return the headers that an error has to come with (RFC 9110, section 15; RFC 9112, section 9.6)."""
+    """Return the headers that an error requires (RFC 9110, section 15; RFC 9112, section 9.6)."""
     headers = _headers_by_data(error, error.data or {})
     if isinstance(error, NotReady | SearchUnavailable | Overloaded | ShareTaken):
         headers.append(("retry-after", str(RETRY_AFTER_S)))
     if isinstance(error, BodyTooLarge | BodyTimeout | ShareTaken):
-        # What is left of the body is not read, so nothing more can come over this connection. Servers close
-        # it, and do not always say so; a client that was not told would lose its next request. And a peer
-        # that has too much gives a connection back.
+        # The rest of the body is not read, so this connection cannot be reused. Servers close it, but do not
+        # always say so; a client that was not told would lose its next request. And a peer over its share
+        # gives a connection back.
         headers.append(("connection", "close"))
     return headers
 
@@ -64,7 +64,7 @@ def _headers_by_data(error: RequestError, data: dict[str, Any]) -> list[Header]:
 
 
 def internal_error() -> Response:
-    """Make the response to a request that hit a fault of Choirbook's own; the log has the traceback."""
+    """Create the response to a request that hit an error of Choirbook's own; the log has the traceback."""
     document = {
         "title": "Internal error",
         "status": 500,

@@ -1,8 +1,8 @@
-"""Find who sent a request when trusted proxies stand in front of the server. Pure.
+"""Sender of a request behind trusted proxies. Pure.
 
-Headers such as `X-Forwarded-For` are claims: they count only when the connection itself comes from an address
-that the operator listed, and only as far back as the chain of listed addresses goes. Nothing here runs on a
-cached read.
+Headers such as `X-Forwarded-For` are claims: they count only if the connection itself comes from an address
+that the operator listed, and only as far back as the chain of listed addresses goes. Not used on a cached
+read.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from choirbook.settings import parse_networks
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 MAX_FORWARDED = 1024
-"""Characters read of a forwarding header; a longer one is not that of a proxy."""
+"""Maximum characters read of a forwarding header; proxies send shorter ones."""
 
 _PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]{1,64}){1,8}\Z")
 
 
 class Proxies:
-    """The proxies whose forwarding headers are believed.
+    """Proxies whose forwarding headers are trusted.
 
     Args:
-        trusted: Addresses or networks, such as `10.0.0.0/8`; `unix` for connections without one.
+        trusted: Addresses or networks, such as `10.0.0.0/8`; `unix` for connections without an address.
 
     Raises:
         InvalidSettings: An entry is none of these.
@@ -37,7 +37,7 @@ class Proxies:
         self._trusts_any = self._trusts_unix or bool(self._networks)
 
     def peer_of(self, request: Request) -> str:
-        """Return the address that a request is counted under; empty where none is known.
+        """Return the address that a request is counted under; empty if unknown.
 
         That is the connection's address or, behind trusted proxies, the last address in `X-Forwarded-For`
         that is not one of theirs.
@@ -56,9 +56,9 @@ class Proxies:
         return _text(peer)
 
     def prefix_of(self, request: Request) -> str:
-        """Return the path below which a client finds this server, such as `/standards`; empty for none.
+        """Return the path prefix under which a client finds this server, such as `/standards`; may be empty.
 
-        An application that mounts this one names it by `root_path`, a trusted proxy by `X-Forwarded-Prefix`.
+        An application that mounts this one sets it in `root_path`, a trusted proxy in `X-Forwarded-Prefix`.
         """
         if not self._trusts_any or not self._trusts(_connected(request)):
             return request.mount
@@ -66,13 +66,13 @@ class Proxies:
         return f"{claimed}{request.mount}" if _is_prefix(claimed) else request.mount
 
     def scheme_of(self, request: Request) -> str:
-        """Return the scheme by which a client reaches this server: `https` where a trusted proxy says so."""
+        """Return the scheme by which a client reaches this server: `https` if a trusted proxy says so."""
         if not self._trusts_any or not self._trusts(_connected(request)):
             return "http"
         return "https" if _forwarded(request, "x-forwarded-proto").strip().lower() == "https" else "http"
 
     def is_trusted(self, address: str) -> bool:
-        """Tell whether an address is that of a trusted proxy."""
+        """Return whether an address belongs to a trusted proxy."""
         return self._trusts(_address(address))
 
     def _trusts(self, address: Address | None) -> bool:

@@ -1,4 +1,4 @@
-"""The fields of a request's query. Pure."""
+"""Query parameters of a request. Pure."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ MAX_QUERY_FIELDS = 16
 
 
 def fields_of(request: Request) -> dict[str, str]:
-    """Return the fields by name; of a repeated one, the last counts.
+    """Return the parameters by name; of a repeated one, the last counts.
 
     Raises:
-        InvalidParams: The query is malformed, not UTF-8, or has too many fields.
+        InvalidParams: The query is malformed, not UTF-8, or has too many parameters.
     """
     return fields_in(request.query)
 
 
 def fields_in(query: str) -> dict[str, str]:
-    """Do what `fields_of` does, for a query that came another way."""
+    """Return the parameters of a query string; see `fields_of`."""
     try:
         pairs = parse_qsl(
             query,
@@ -36,7 +36,7 @@ def fields_in(query: str) -> dict[str, str]:
 
 
 def limit_of(fields: Mapping[str, str], default: int, maximum: int) -> int:
-    """Return the field `limit`.
+    """Return the parameter `limit`.
 
     Raises:
         InvalidParams: It is not a number from 1 to the maximum.

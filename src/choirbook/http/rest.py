@@ -1,7 +1,7 @@
 """Resources over plain HTTP: the routes under `/mcp/resources`.
 
-Turns a request into a read and the reading into a response. Negotiation and conditions are
-decided by the pure modules beside it.
+Turns a request into a read and the reading into a response. The pure modules beside it decide negotiation and
+conditions.
 """
 
 from __future__ import annotations
@@ -59,11 +59,12 @@ _JSON: list[Header] = [("content-type", "application/json"), NO_SNIFF]
 
 
 class Rest:
-    """The resource routes of one library.
+    """Resource routes of one library.
 
     Args:
-        library: What is read.
-        prefix_of: Returns the path below which a client finds this server; not asked for on a cached read.
+        library: Library to read from.
+        prefix_of: Returns the path prefix under which a client finds this server; not called on a cached
+            read.
     """
 
     def __init__(self, library: Library, prefix_of: PrefixOf = mount_of) -> None:
@@ -77,7 +78,7 @@ class Rest:
         ]
 
     def read(self, request: Request) -> Answer:
-        """Answer `GET` and `HEAD` of one resource."""
+        """Answer `GET` and `HEAD` for one resource."""
         if request.method not in {"GET", "HEAD"}:
             return problem(_not_allowed(request.method))
         try:
@@ -90,7 +91,7 @@ class Rest:
             return self._failed(request, error)
 
     def list(self, request: Request) -> Answer:
-        """Answer `GET` of the listing."""
+        """Answer `GET` for the listing."""
         if not self._library.is_ready:
             return then(self._library.wait_ready(), lambda _: self._list(request), problem)
         try:
@@ -112,7 +113,7 @@ class Rest:
             found = self._find(AUTHORITY + path[_PREFIX_CHARACTERS:]) if "%" not in path else None
             info = found or self._library.find(_uri_of(path))
         lines = request.headers.get_all("accept")
-        # Several are one, joined (RFC 9110, section 5.3).
+        # Repeated headers are joined to one (RFC 9110, section 5.3).
         accept = lines[0] if len(lines) == 1 else ", ".join(lines) or None
         form = negotiate(accept, get("accept-encoding"), format_, info.media_type)
         known_tag, known_date, wanted_range = get("if-none-match"), get("if-modified-since"), get("range")
@@ -139,7 +140,7 @@ class Rest:
         self, request: Request, info: ResourceInfo, form: Form, conditions: Conditions
     ) -> Answer:
         if conditions.wanted_range is not None:
-            # Ranges are of the document's own bytes: of compressed ones they would be of no use, and an
+            # Ranges apply to the document's own bytes: on compressed ones they would be useless, and an
             # envelope is sent whole.
             if form in _RAW_FORMS:
                 form = Form.RAW
@@ -247,7 +248,7 @@ def _respond_with_range(request: Request, reading: Reading, headers: list[Header
 
 
 def _uri_of(path: str) -> str:
-    """Return the canonical URI that a path of the interface stands for: the inverse of `path_of`.
+    """Return the canonical URI of a path: the inverse of `path_of`.
 
     Raises:
         InvalidUri: No resource could have it.

@@ -1,4 +1,4 @@
-"""From a path to the surface that answers it."""
+"""Routing of requests by path to the surface that answers them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Subtree(NamedTuple):
 
 
 class Router:
-    """Looks at the sender, then hands the request on.
+    """Checks the sender, then passes the request on.
 
     Args:
-        edge: Who may talk to the server.
-        routes: Handlers by whole path.
-        subtree: The handler of the one prefix, asked first because nearly all reads are there.
-        further: Other prefixes, asked last.
-        aliases: Other spellings of whole paths, which no message names.
+        edge: Decides who may talk to the server.
+        routes: Handlers by complete path.
+        subtree: Handler of one prefix, tried first because it gets nearly all reads.
+        further: Other prefixes, tried last.
+        aliases: Other spellings of complete paths, which no message mentions.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Router:
         self._further = tuple(further)
 
     def route_of(self, path: str) -> str | None:
-        """Return the name of the route that answers a path; None where there is none."""
+        """Return the name of the route that answers a path; None if there is none."""
         if path.startswith(self._prefix):
             return f"{self._prefix}{{path}}"
         return self._aliases.get(path, path) if path in self._routes else None
@@ -63,17 +63,17 @@ class Router:
         return self._route(request)
 
     def share(self, headers: Headers, response: Response) -> Response:
-        """Let the page that sent a request read a response that was made outside the router."""
+        """Let the page that sent a request read a response that was created outside the router."""
         origin = self._edge.origin_of(headers)
         return response if origin is None else cors.shared_response(response, origin)
 
     def _respond_to_stranger(self, request: Request) -> Answer:
-        """Answer a request whose sender has to be looked at: its first one, or one of a page."""
+        """Answer a request whose sender must be checked: the first one, or one from a page."""
         refused = self._edge.check(request)
         origin = self._edge.origin_of(request.headers)
         if refused is not None:
             response = problem(refused)
-            # An allowed page may read why it was refused; with another Host it is not known to be one.
+            # An allowed page may read why it was refused; with another Host it is not known to be allowed.
             is_readable = origin is not None and not isinstance(refused, HostMisdirected)
             return cors.shared_response(response, origin or "") if is_readable else response
         if origin is None:
@@ -95,7 +95,7 @@ class Router:
 
 
 def get_only(handler: Handler) -> Handler:
-    """Let a handler answer `GET` and `HEAD` only, and `HEAD` without a body."""
+    """Restrict a handler to `GET` and `HEAD`, the latter without a body."""
 
     def guarded(request: Request) -> Answer:
         if request.method == "GET":

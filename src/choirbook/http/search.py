@@ -19,17 +19,17 @@ from choirbook.uri import path_of
 SEARCH = "/mcp/search"
 
 MAX_QUERY_BYTES = 16 * 1024
-"""Of the whole query, as sent: room for `MAX_CHARACTERS` of any script, percent-encoded."""
+"""Maximum length of the complete query as sent: room for `MAX_CHARACTERS` of any script, percent-encoded."""
 
 _HEADERS: list[Header] = [("content-type", "application/json"), NO_SNIFF, ("cache-control", "no-cache")]
 
 
 class SearchRoute:
-    """The route over one library's search.
+    """Search route of one library.
 
     Args:
-        search: Of the library.
-        prefix_of: Returns the path below which a client finds this server.
+        search: Search of the library.
+        prefix_of: Returns the path prefix under which a client finds this server.
         is_usage: See `Search.search`.
     """
 

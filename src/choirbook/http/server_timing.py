@@ -1,6 +1,6 @@
-"""Tell clients where the time went, in the header Server-Timing (https://www.w3.org/TR/server-timing).
+"""Time per stage for clients, in the header Server-Timing (https://www.w3.org/TR/server-timing).
 
-Stands in front of the router where it is asked for; elsewhere nothing of it is there.
+Wraps the router if it is enabled; otherwise it adds nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _METRICS = {
 
 
 def timed(respond: Handler) -> Handler:
-    """Have every answer say what it took; a stream, which has no end, does not.
+    """Add the Server-Timing header to every answer except streams, which have no end.
 
     Args:
         respond: Answers requests.
@@ -49,17 +49,17 @@ def _told_unless_streaming(start_s: float, response: Response | Streaming) -> Re
 
 def _told(response: Response, start_s: float) -> Response:
     header = server_timing(response.reads, start_s, monotonic())
-    # The list of headers may be that of every hit.
+    # The list of headers may be shared by every hit.
     return msgspec.structs.replace(response, headers=[*response.headers, header])
 
 
 def server_timing(reads: tuple[Read, ...], start_s: float, end_s: float) -> Header:
-    """Return the header of an answer: what its reads were made of, in milliseconds, and the whole.
+    """Return the header of an answer: the stages of its reads and the total, in milliseconds.
 
     Args:
-        reads: What was read for it.
-        start_s: When the request was there, of the monotonic clock.
-        end_s: When the answer was.
+        reads: Reads made for it.
+        start_s: Monotonic time at which the request had arrived.
+        end_s: Monotonic time at which the answer was ready.
     """
     metrics = []
     if len(reads) == 1 and not isinstance(reads[0], FailedRead):
@@ -76,7 +76,7 @@ def _taken_s(reads: tuple[Read, ...], start_s: float, end_s: float) -> dict[str,
     taken_s: dict[str, float] = {}
     for read in reads:
         for stage in read.stages if isinstance(read, Reading) else ():
-            # Of a load that others had begun, this request took the rest.
+            # Of a load that others had begun, only the rest belongs to this request.
             began_s = max(stage.start_s, start_s)
             ended_s = min(stage.start_s + stage.duration_s, end_s)
             name = _METRICS[StageName(stage.name)]

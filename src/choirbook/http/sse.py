@@ -1,6 +1,7 @@
-"""Server-sent events: how messages are framed on a stream that stays open. Pure.
+"""Server-sent events: framing of messages on a stream that stays open. Pure.
 
-The format is HTML's, https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation.
+The format is HTML's,
+https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ MEDIA_TYPE = "text/event-stream"
 HEADERS: list[Header] = [
     ("content-type", MEDIA_TYPE),
     NO_STORE,
-    # nginx and those who do as it does hold an answer back until it is whole, unless they are told not to.
+    # nginx and similar proxies buffer a response until it is complete, unless told not to.
     ("x-accel-buffering", "no"),
     NO_SNIFF,
 ]
 
 KEEP_ALIVE = b":\n\n"
-"""A comment: clients pass it over, and proxies see that the connection is in use."""
+"""A comment: clients ignore it, and proxies see that the connection is in use."""
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 

@@ -1,4 +1,4 @@
-"""Show who comes to `/` what this server is and how to connect: a page, text, or JSON for programs. Pure."""
+"""Welcome page at `/` with connection instructions, as HTML, text, or JSON for programs. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _POLICY = (
     f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""No script, one style sheet that is known by its digest, and links (https://www.w3.org/TR/CSP3/)."""
+"""No script, one style sheet identified by its digest, and links (https://www.w3.org/TR/CSP3/)."""
 
 _KINDS = ("text/plain", "text/html", "application/json")
 
@@ -41,9 +41,9 @@ class Welcome:
 
     Args:
         library: Name of the library.
-        version: Of the server.
-        proxies: Where a client finds the server.
-        links: Path -> what is there, beside the endpoint of MCP.
+        version: Version of the server.
+        proxies: Know under which path and scheme a client finds the server.
+        links: Path -> description, beside the MCP endpoint.
     """
 
     def __init__(self, library: str, version: str, proxies: Proxies, links: dict[str, str]) -> None:

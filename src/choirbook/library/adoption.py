@@ -1,8 +1,8 @@
-"""Have the catalog adopt what looks at the source have shown: what is whole, and what others agree to.
+"""Apply settled changes of files to the catalog, after agreement with other workers.
 
-The rest is pending. Called by the one task that does all looking, never by two at a time. Looking and judging
-are one call on a thread, which reads what is known and changes none of it: the task waits for it, then makes
-the change on the event loop, a large one in steps.
+Changes that have not settled stay pending. Called by the one task that looks at the source, never
+concurrently. Looking and judging are one call on a thread, which only reads: the task waits for it, then
+commits the change on the event loop, a large one in steps.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from choirbook.runtime.threads import Threads
 
 
 class Others(Protocol):
-    """Those who serve the same source, of whom no reader is to notice that they are several."""
+    """Other workers on the same source; readers must see one consistent server."""
 
     async def join(self) -> None:
-        """Hear them, before the source is looked at for the first time."""
+        """Start listening to the others, before the first look at the source."""
 
     async def joined(self, cost_s: float) -> None:
-        """Let them come to know what was seen then, before it is served.
+        """Let the others catch up with the first look, before anything is served.
 
         Args:
-            cost_s: What the look took, in seconds.
+            cost_s: Duration of the look, in seconds.
         """
 
     async def agree(self, draft: Draft) -> Mapping[str, float]:
-        """Tell of a change that is whole, before it shows to readers.
+        """Announce a settled change before readers can see it.
 
         Returns:
-            The paths for which it is not made yet, and when it is, in monotonic seconds.
+            Paths whose change is delayed, with the monotonic time in seconds at which it takes effect.
         """
         ...
 
 
 class Adopting:
-    """Makes changes of files changes of the catalog.
+    """Applies changes of files to the catalog.
 
     Args:
-        judge: Says what to make of a look.
-        catalog: What is changed.
-        threads: Where blocking calls run.
+        judge: Decides which changes have settled.
+        catalog: Receives the changes.
+        threads: Run blocking calls.
     """
 
     def __init__(self, judge: Judge, catalog: Catalog, threads: Threads) -> None:
@@ -59,7 +59,7 @@ class Adopting:
         self._pending: dict[str, Pending] = {}
         self._settled_elsewhere: dict[str, str] = {}
         self.others: Others | None = None
-        """Who is asked before a change shows to readers."""
+        """Asked before a change becomes visible to readers."""
 
     def __contains__(self, path: str) -> bool:
         """Tell whether a change of a file is pending."""
@@ -67,22 +67,22 @@ class Adopting:
 
     @property
     def due_s(self) -> float:
-        """Monotonic time from which some file is to be looked at again."""
+        """Monotonic time at which the next pending file must be looked at again."""
         return min((pending.due_s for pending in self._pending.values()), default=inf)
 
     def due(self, now_s: float) -> set[str]:
-        """Return the files that are to be looked at again."""
+        """Return the files that must be looked at again."""
         return {path for path, pending in self._pending.items() if pending.due_s <= now_s}
 
     def give_up(self, path: str) -> None:
-        """Wait no longer for a file: until somebody tells of it again, it is not looked at."""
+        """Stop waiting for a file; it is looked at again only after the next notification."""
         self._pending.pop(path, None)
 
     def trust(self, settled: Mapping[str, str]) -> None:
-        """Have changes believed without a wait of their own.
+        """Accept changes without waiting for them to settle.
 
         Args:
-            settled: Portable versions of which another host has seen that they are whole, by path.
+            settled: Portable versions that another host has seen settle, by path.
         """
         self._settled_elsewhere |= settled
 
@@ -114,11 +114,11 @@ class Adopting:
             await self._agree_and_commit(judged)
 
     async def adopt_unasked(self, seen: Mapping[str, SourceEntry | None]) -> None:
-        """Adopt what the first look has shown, before anything is served, so that nobody is asked."""
+        """Commit the result of the first look without asking others, as nothing is served yet."""
         await self.commit(await self._threads.run(self._judge.prepare, seen))
 
     async def commit(self, draft: Draft) -> None:
-        """Have readers see a change, with turns of theirs in between where it is a large one."""
+        """Commit a change to the catalog; a large one in steps, so that readers get their turn in between."""
         for _ in self._catalog.commit_in_steps(draft):
             await asyncio.sleep(0)
 
@@ -129,7 +129,7 @@ class Adopting:
         self._pending |= judged.pending
 
     async def _agree_and_commit(self, judged: Judged) -> None:
-        """Make a change, but for the part of it that is to wait."""
+        """Commit a change, except for the part that the others delay."""
         assert judged.draft is not None
         due_s = {} if self.others is None else await self.others.agree(judged.draft)
         now_s, adopted = monotonic(), judged.adopted

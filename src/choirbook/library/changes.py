@@ -18,19 +18,19 @@ from choirbook.model import Source, SourceEntry
 
 
 class Judged(NamedTuple):
-    """What to make of a look at some files."""
+    """Decisions about the files of one look."""
 
     paths: frozenset[str]
     pending: dict[str, Pending]
-    """Of these files, those that are not whole."""
+    """Files of this look whose change has not settled."""
     adopted: dict[str, SourceEntry | None]
-    """The others."""
+    """The other files of this look."""
     captured: dict[str, Document]
-    """Files that never come to rest, as they were read in a moment of it."""
+    """Contents of files that never settle, read while no one was writing."""
     draft: Draft | None
-    """What those change; None where they change nothing."""
+    """Resulting change of the catalog; None if there is none."""
     cost_s: float = 0.0
-    """What listing the source took, in seconds, where it was listed."""
+    """Duration of listing the source, in seconds, if it was listed."""
 
     @property
     def has_gone(self) -> bool:
@@ -40,11 +40,11 @@ class Judged(NamedTuple):
 
 
 class Judge:
-    """Judges changes of one source.
+    """Decides about changes of one source.
 
     Args:
-        source: Where the files are.
-        catalog: What is known of them.
+        source: Source of the files.
+        catalog: Catalog with the known state of the files.
     """
 
     def __init__(self, source: Source, catalog: Catalog) -> None:
@@ -52,7 +52,7 @@ class Judge:
         self._catalog = catalog
 
     def known(self) -> Mapping[str, Document]:
-        """Return what is known, by path."""
+        """Return the known files, by path."""
         return self._catalog.documents()
 
     def look(
@@ -96,12 +96,12 @@ class Judge:
                 pending[path] = waits
             if verdict is Verdict.ADOPT:
                 adopted[path] = entry
-        # What is quiet is read from its place again; what never comes to rest is captured.
+        # A file that has settled is read from its place again; one that never settles is captured.
         self._source.release(seen.keys() - pending.keys())
         captured = self._capture(pending, now_s)
         for path in captured:
             del pending[path]
-        # The others had their chance: one that is rewritten in place takes no more of this task's time soon.
+        # These had their chance: a file that is rewritten in place must not take more of this task's time.
         now_s = monotonic()
         pending |= {
             path: waits._replace(restless_s=now_s)
@@ -114,17 +114,17 @@ class Judge:
     def prepare(
         self, entries: Mapping[str, SourceEntry | None], captured: Mapping[str, Document] | None = None
     ) -> Draft:
-        """Return what changes of files make of the catalog.
+        """Return the draft that results from changed files.
 
         Args:
-            entries: Those that are read for it, by path; None for what is gone.
-            captured: Those that were read already.
+            entries: Files to read, by path; None if the file is gone.
+            captured: Files that were read already.
         """
         described = scanner.describe_all(self._source, entries, self.known())
         return self._catalog.prepare({**described, **(captured or {})})
 
     def _is_of(self, version: str | None, entry: SourceEntry | None) -> bool:
-        """Tell whether a file is of a portable version, where there is one."""
+        """Return whether a file has a portable version, if one is given."""
         if version is None:
             return False
         return version == ("" if entry is None else self._source.portable(entry.version))

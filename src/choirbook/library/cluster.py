@@ -1,11 +1,11 @@
-"""What one worker sees, all workers of all hosts come to know: couples a library with the feed.
+"""Propagate changes to all workers on all hosts: connects a library with the feed.
 
-Outwards go the changes of the catalog and the invalidations; inwards come those of the others, which are
-looked at, never believed: the source says what a document is.
+Changes of the catalog and invalidations go out; those of other workers come in, and are looked at, never
+trusted: the source is the authority on a document.
 
-A change shows everywhere at one moment (docs/adr/0012): it is told before it is made, and all make it
-`HOLD_S` after it was told. Meanwhile reads of such a document go to the source, and so wait for the change:
-no reader has an older version from one worker after a newer one from another.
+A change becomes visible everywhere at one moment (docs/adr/0012): it is announced before it is committed, and
+all workers commit it `HOLD_S` after the announcement. Meanwhile reads of such a document go to the source,
+and so wait for the change: no reader gets an older version from one worker after a newer one from another.
 """
 
 from __future__ import annotations
@@ -27,56 +27,60 @@ from choirbook.redis.messages import Dropped, Edit, News
 from choirbook.runtime.tasks import end_tasks
 
 MAX_NAMED = 100
-"""Documents that a message names; of more it says that they are many, and the others survey."""
+"""Maximum number of documents named in a message; if there are more, it says so, and the others survey."""
 
 MAX_WAITING = 100
-"""Messages that wait while Redis is away; beyond, they are put together into "anything may have changed"."""
+"""Maximum number of messages queued while Redis is down; beyond it they are merged into "anything may have
+changed"."""
 
 MAX_REMEMBERED = 1000
-"""Documents of which is known what others told last."""
+"""Maximum number of documents whose last announcement is remembered."""
 
 FIRST_RETRY_S = 0.02
-"""After a message that did not go out: with a deadline that was missed once, it still arrives in time."""
+"""First retry delay after a failed message, in seconds: after one missed deadline the message still arrives
+in time."""
 
 LONGEST_RETRY_S = 0.5
-"""After many: a Redis that is full stays so for a while."""
+"""Longest retry delay, in seconds: a Redis that is full stays so for a while."""
 
 HOLD_S = 0.1
-"""From when a change is told until it is made. Workers may hear of it that far apart, or be late by what else
-they do."""
+"""Delay between the announcement of a change and its commit, in seconds. Workers may hear of it that far
+apart, or be delayed by other work."""
 
 JOIN_S = 0.5
-"""How long a worker that starts waits for the feed."""
+"""Maximum wait for the feed at startup, in seconds."""
 
 JOINED_S = QUIET_S + HOLD_S + 0.05
-"""What it sees of the source shows in the others by so much later, once they have looked, too; they may not
-have told of it yet."""
+"""Delay until the first look of a new worker shows in the others, after they have looked too, in seconds;
+they may not have announced it yet."""
 
 MAX_JOINED_S = 2.0
-"""How long it lets the others look at a large library: a worker that is to take another's place is missed."""
+"""Maximum time in seconds for the others to look at a large library: a worker that replaces another one is
+needed."""
 
 TRIES = 3
-"""To tell of a change before it is made; then it is made, and told once Redis is back."""
+"""Attempts to announce a change before it is committed; after that it is committed, and announced once Redis
+is back."""
 
 ALL = Invalidation()
 EVERYTHING = Edit(None)
 
 
 class _Told(NamedTuple):
-    """What was told of a document last."""
+    """Last announcement of a document."""
 
     portable: str
     due_s: float
-    """When it is made, or was, on the monotonic clock."""
+    """Monotonic time at which the change is or was committed."""
 
 
 class Sharing:
-    """Couples a library with a feed.
+    """Connects a library with a feed.
 
     Args:
-        library: Whose changes are told, and which looks at those of others.
-        feed: By which they are told.
-        source: The library's source.
+        library: Library whose changes are announced, and which looks at those of others.
+        feed: Sends and receives announcements.
+        source: Source of the library.
     """
 
     def __init__(self, library: Library, feed: Feed, source: Source) -> None:
@@ -88,7 +92,8 @@ class Sharing:
         self._task: asyncio.Task[None] | None = None
         self._told: OrderedDict[str, _Told] = OrderedDict()
         self._held: dict[str, _Told] = {}
-        """What this worker told and has not made yet. With trees of their own, others tell otherwise."""
+        """Changes that this worker announced and has not committed yet. Workers with their own trees announce
+        different ones."""
         library.catalog.listen(self._on_change)
         library.freshness.agree_with(self)
         feed.attend(self)
@@ -96,16 +101,16 @@ class Sharing:
 
     @property
     def remembered(self) -> int:
-        """Documents of which it is known what was told last."""
+        """Number of documents whose last announcement is remembered."""
         return max(len(self._told), len(self._held))
 
     def start(self) -> None:
-        """Begin to tell and to listen, on the running event loop."""
+        """Start to send and to listen, on the running event loop."""
         self._on_turn()
         self._task = asyncio.create_task(self._tell(), name="choirbook-cluster")
 
     async def stop(self) -> None:
-        """End the task; what was not told yet is forgotten."""
+        """End the task; announcements not sent yet are lost."""
         await end_tasks(self._task)
 
     def tell_invalidated(self, scope: Invalidation) -> None:
@@ -117,7 +122,7 @@ class Sharing:
         self._say(Dropped(scope))
 
     async def heard(self, news: News) -> None:
-        """Look at what another worker tells of."""
+        """Look at the documents that another worker announces."""
         match news:
             case Edit(documents=None):
                 self._library.freshness.survey_soon()
@@ -127,11 +132,11 @@ class Sharing:
                 await self._library.forget(scope)
 
     async def missed(self) -> None:
-        """Take everything for changed, since nobody knows what was."""
+        """Treat everything as changed, since announcements were lost."""
         await self._library.forget(ALL)
 
     def _on_turn(self) -> None:
-        # While nobody tells of changes, hits are compared with the source.
+        # While nobody announces changes, hits are compared with the source.
         self._library.recheck(rechecks=not self._feed.is_up)
 
     async def _look_at(self, documents: dict[str, str]) -> None:
@@ -143,30 +148,30 @@ class Sharing:
             if known == portable:
                 continue
             if info is None:
-                # Where it lies is known to nobody here.
+                # Nobody here knows the paths of these.
                 self._library.freshness.survey_soon()
             else:
                 settled[info.path] = portable
         self._library.freshness.look_soon(set(settled), settled)
 
     async def join(self) -> None:
-        """Hear what others are about to do before anything is served, but wait for no Redis for long."""
+        """Listen to announcements before anything is served, but do not wait long for Redis."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._feed.wait_up(), JOIN_S)
 
     async def joined(self, cost_s: float) -> None:
-        """Have the others look at the source too, and give them the time for it.
+        """Make the others look at the source too, and give them time for it.
 
-        Where nobody was left whom the system tells of changes, this worker may know of some that the others
-        find by their next survey only: readers would go back whenever one of those answers them.
+        If no worker with file system notifications was left, this worker may know of changes that the others
+        find only by their next survey: readers would go back to an old version whenever one of those answers.
         """
-        # Who is not reached is no worse off than without: while the feed is down all look by themselves.
+        # Workers that are not reached are no worse off: while the feed is down all look by themselves.
         if self._feed.is_up and await self._at_once(self._feed.mention, EVERYTHING):
             await asyncio.sleep(min(cost_s, MAX_JOINED_S))
         await asyncio.sleep(JOINED_S)
 
     async def agree(self, draft: Draft) -> dict[str, float]:
-        """Tell of a change that is about to be made, and return when all make it, by path."""
+        """Announce a change that is about to be committed, and return when all commit it, by path."""
         if not self._feed.is_up or not self._library.is_ready:
             return {}
         infos = [info for info in draft.by_uri.written.values() if info.uri == info.canonical_uri]
@@ -182,7 +187,7 @@ class Sharing:
             await self._appoint(news)
             if not await self._at_once(self._feed.publish, Edit(news)):
                 self._say(Edit(news))
-            # Others count from when they heard, which was later than this worker's note.
+            # Others count from when they received it, which was later than this worker's clock reading.
             due_s = monotonic() + HOLD_S
             for uri, portable in news.items():
                 told = _Told(portable, due_s)
@@ -193,25 +198,25 @@ class Sharing:
         return {path: moment_s for path, moment_s in moments.items() if moment_s > now_s}
 
     def _due_s(self, uri: str, portable: str) -> float | None:
-        """Return when a version shows; None when nobody told of it."""
+        """Return when a version becomes visible; None if nobody announced it."""
         for told in (self._told.get(uri), self._held.get(uri)):
             if told is not None and told.portable == portable:
                 return told.due_s
         return None
 
     async def _at_once(self, tell: Callable[[Edit], Awaitable[None]], news: Edit) -> bool:
-        """Tell the others now, and return whether they were told."""
+        """Notify the others now, and return whether that succeeded."""
         for _ in range(TRIES):
             try:
                 await tell(news)
             except LinkError:
-                # On a machine that is busy even a good answer comes too late now and then.
+                # On a busy machine even a successful reply is too late now and then.
                 continue
             return True
         return False
 
     async def _appoint(self, documents: Mapping[str, str]) -> None:
-        """Note when a change that was just told is made, and have reads wait for it."""
+        """Record when an announced change is committed, and make reads wait for it."""
         due_s = monotonic() + HOLD_S
         held: list[str] = []
         for uri, portable in documents.items():
@@ -228,7 +233,7 @@ class Sharing:
                 await self._library.forget(Invalidation(uri=uri))
 
     def _on_change(self, change: Change) -> None:
-        # What the first survey finds is not a change.
+        # Results of the first survey are not changes.
         if not self._library.is_ready:
             return
         uris = (*change.added, *change.updated, *change.removed)
@@ -254,7 +259,7 @@ class Sharing:
         return self._source.portable(info.version)
 
     def _is_news(self, uri: str, portable: str) -> bool:
-        """Tell whether nobody told it yet, or something else since."""
+        """Return whether a version differs from the last announced one."""
         told = self._told.get(uri)
         return told is None or told.portable != portable
 
@@ -265,7 +270,7 @@ class Sharing:
             self._told.popitem(last=False)
 
     def _hold(self, uri: str, told: _Told) -> None:
-        # One that was never made, as the file changed again or went, would stay for ever.
+        # A change that was never committed, as the file changed again or was deleted, would stay for ever.
         self._held.pop(uri, None)
         self._held[uri] = told
         if len(self._held) > MAX_REMEMBERED:

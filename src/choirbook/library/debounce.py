@@ -1,8 +1,8 @@
-"""When a change seen in a file is believed.
+"""Decision when a change seen in a file has settled.
 
-Pure. A file that is rewritten in place is, for a while, part new and part old text, or empty, and
-looking before and after the read does not show it: the writer may pause around all three. So a version
-counts once it has been the same for a quiet time.
+Pure. A file that is rewritten in place is, for a while, part new and part old text, or empty. Comparing it
+before and after the read does not reveal this: the writer may pause around all three. So a version counts
+once it has been the same for a quiet time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from choirbook.sources.stability import QUIET_S
 __all__ = ["EMPTY_QUIET_S", "QUIET_S", "RESTLESS_S", "Pending", "Verdict", "settle"]
 
 RESTLESS_S = 0.2
-"""A document that was not quiet for this long is replaced again and again: waiting on brings nothing."""
+"""Time in seconds after which a document that is never quiet is considered to be replaced again and again:
+waiting longer is useless."""
 
 
 class Pending(NamedTuple):
@@ -27,15 +28,15 @@ class Pending(NamedTuple):
     since_s: float
     due_s: float
     restless_s: float
-    """Since when there was always some change that waited."""
+    """Monotonic time since when some change has always been pending."""
 
     def is_restless(self, now_s: float) -> bool:
-        """Tell whether one change has followed the other for long."""
+        """Return whether changes have followed one another for long."""
         return self.since_s > self.restless_s and now_s - self.restless_s >= RESTLESS_S
 
 
 class Verdict(Enum):
-    """What to do about what was seen."""
+    """Action to take after a look at a file."""
 
     KEEP = "nothing changed"
     ADOPT = "the change is whole"
@@ -48,13 +49,13 @@ def settle(
     """Decide about one look at a file.
 
     Args:
-        known: What is served, None for a file that is not.
-        seen: What the look showed, None for a file that is gone.
+        known: Entry that is served, None if the file is not served.
+        seen: Entry that the look showed, None if the file is gone.
         pending: The change that the last look put off, if any.
         now_s: Monotonic time in seconds.
 
     Returns:
-        The verdict, and what is pending after it.
+        The verdict, and the change that is pending after it.
     """
     if _same(known, seen):
         return Verdict.KEEP, None

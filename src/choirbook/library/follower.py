@@ -1,7 +1,7 @@
-"""Keep the catalog true to the source: watch, look again, survey now and then.
+"""Keep the catalog consistent with the source: watch, look again, survey periodically.
 
-One task does all looking, so two looks at one file never race. What is looked at is decided here; when a
-survey is due, in `timetable`; what becomes of what was seen, in `adopting`.
+One task does all looking, so two looks at one file never race. This module decides what to look at;
+`timetable` decides when a survey is due, and `adopting` applies what was seen.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from choirbook.sources.ignore import is_hidden, is_ignore_file
 log = logging.getLogger("choirbook.follower")
 
 TRUE_FOR_S = 5.0
-"""Age at which a catalog that somebody else filled is no longer served before it was compared."""
+"""Age in seconds from which a catalog filled by another process is not served before it was compared."""
 
 _WATCH_RETRY_S = 5.0
 
 
 class Freshness:
-    """Follows a source.
+    """Follows the changes of a source.
 
     Args:
-        source: What is followed.
-        catalog: What is kept true. When it was filled a moment ago, it is served at once, and the first
-            survey describes only what differs.
-        root: The library's directory, for its rules.
-        threads: Where blocking calls run.
+        source: Source to follow.
+        catalog: Catalog to keep up to date. If it was filled a moment ago, it is served at once, and the
+            first survey describes only the differences.
+        root: Directory of the library, for its rules.
+        threads: Run blocking calls.
         rescan_s: Pause between surveys, in seconds.
-        watch: Whether to have the system tell of changes.
+        watch: Whether to use file system notifications.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Freshness:
         self._adopting = Adopting(self._judge, catalog, threads)
         self._rescan_s = rescan_s
         self.is_watch_wanted = watch
-        """Whether the system is asked to tell of changes."""
+        """Whether file system notifications are requested."""
         self._rulebook = Rulebook(root, catalog.rules.text)
         self._dirty: set[str] = set()
         self._timetable = Timetable(rescan_s)
@@ -71,21 +71,21 @@ class Freshness:
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.ready = asyncio.Event()
-        """Set once the catalog holds a survey."""
+        """Set when the catalog holds a survey."""
         self.watching = False
-        """Whether the system tells of changes now; without it, surveys find them."""
+        """Whether the system reports changes now; otherwise surveys find them."""
         self.failed_surveys = 0
-        """Surveys that failed, since the start."""
+        """Number of failed surveys since the start."""
         self.rule_faults: tuple[str, ...] = ()
-        """Why rules as they are there now do not count, and those from before do; fit for clients."""
+        """Reasons why the present rules are not in force, and previous ones are; fit for clients."""
         self.trouble = ""
-        """Why the first survey does not succeed, fit for clients."""
-        # A worker that replaces a dead one has the catalog of when the server was started: too old.
+        """Reason why the first survey fails; fit for clients."""
+        # A worker that replaces a dead one has the catalog of the server's start: too old.
         if monotonic() - catalog.committed_s < TRUE_FOR_S:
             self.ready.set()
 
     def start(self) -> None:
-        """Begin to follow, on the running event loop."""
+        """Start to follow, on the running event loop."""
         self._tasks.append(asyncio.create_task(self._follow(), name="choirbook-follower"))
         if self.is_watch_wanted:
             self._tasks.append(asyncio.create_task(self._listen(), name="choirbook-watch"))
@@ -96,20 +96,20 @@ class Freshness:
         self._tasks.clear()
 
     def agree_with(self, others: Others) -> None:
-        """Have others asked about each change of files before it shows to readers; call it before `start`."""
+        """Ask others about each change of files before readers see it; call it before `start`."""
         self._adopting.others = others
-        # However fresh the catalog is that somebody filled: what others are about to do, it does not know.
+        # However fresh the other process's catalog is, it lacks the changes that others have announced.
         self.ready.clear()
 
     async def settled(self, path: str, deadline_s: float) -> bool:
-        """Have a file looked at and wait until it is whole.
+        """Look at a file and wait until it has settled.
 
         Args:
             path: Relative to the root.
-            deadline_s: How long to wait at most, in seconds.
+            deadline_s: Maximum wait, in seconds.
 
         Returns:
-            Whether the catalog knows its present state now.
+            Whether the catalog has the file's present state now.
         """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(path, []).append(future)
@@ -121,16 +121,16 @@ class Freshness:
         return True
 
     def survey_soon(self) -> None:
-        """Have the whole source looked at now."""
+        """Request a survey of the whole source now."""
         self._timetable.want()
         self._wake.set()
 
     def look_soon(self, paths: set[str], settled: Mapping[str, str] = MappingProxyType({})) -> None:
-        """Have files looked at now, as if the system had told that they changed.
+        """Look at files now, as if the system had reported that they changed.
 
         Args:
             paths: Relative to the root.
-            settled: Portable versions of which another host has seen that they are whole, by path.
+            settled: Portable versions that another host has seen settle, by path.
         """
         self._adopting.trust(settled)
         self._touch({path for path in paths if self._may_matter(path)})
@@ -155,9 +155,9 @@ class Freshness:
             await asyncio.sleep(_WATCH_RETRY_S)
 
     def _may_matter(self, path: str) -> bool:
-        """Tell whether a change there can be one of the library: the work of git and editors is not.
+        """Return whether a change there can affect the library: the files of git and editors cannot.
 
-        With links followed, a hidden directory may hold the files that are served (Kubernetes swaps
+        If links are followed, a hidden directory may hold the files that are served (Kubernetes swaps
         `..data` to publish a new version).
         """
         return is_ignore_file(path) or self._catalog.rules.follow_links or not is_hidden(path)
@@ -171,11 +171,11 @@ class Freshness:
             await self._survives(self._catch_up)
 
     async def _survives(self, step: Callable[[], Awaitable[None]]) -> bool:
-        """Do something, and return whether it ended well."""
+        """Run a step, and return whether it succeeded."""
         try:
             await step()
         except Exception:
-            # Whatever it was, a catalog that is followed late is better than one that is not.
+            # Whatever the error, a catalog that is updated late is better than one that is not updated.
             log.exception("following changes of the library failed, the next scan will find them")
             self.failed_surveys += 1
             self.trouble = "the library cannot be scanned; see the server's log for the reason"
@@ -205,7 +205,7 @@ class Freshness:
             pass
 
     def _concerns_all(self, paths: set[str]) -> bool:
-        """Tell whether single looks are not enough: rules, directories, files never seen."""
+        """Return whether looks at single files are not enough: rules, directories, files never seen."""
         return any(
             path == RULES_FILE
             or is_ignore_file(path)
@@ -259,7 +259,7 @@ class Freshness:
         await self._adopting.commit(await self._threads.run(self._catalog.prepare_rules, rules))
 
     def _note_rules(self) -> None:
-        """Take note of rules that cannot be used, and come back to those that have not settled."""
+        """Publish rules that cannot be used, and schedule a look at those that have not settled."""
         self._timetable.want_at(min(self._rulebook.due_s, self._source.due_s))
         faults = tuple(filter(None, (self._rulebook.fault, *self._source.rule_faults)))
         for fault in faults:
@@ -271,14 +271,14 @@ class Freshness:
 
     async def _look_at(self, paths: set[str]) -> None:
         judged = await self._adopting.look(paths)
-        # A document that is gone may have become a directory, whose files no event has named.
+        # A deleted document may have become a directory, whose files no event has named.
         if judged.has_gone:
             self._timetable.want()
         await self._adopting.adopt(judged)
         self._release(paths)
 
     def _release(self, paths: Collection[str]) -> None:
-        """Wake those who wait for files about which nothing is pending any more."""
+        """Wake the readers that wait for files without pending changes."""
         for path in [path for path in self._waiting if path in paths and path not in self._adopting]:
             for future in self._waiting.pop(path):
                 if not future.done():

@@ -1,4 +1,4 @@
-"""What leaves a process's caches: what is gone, and what somebody called into question."""
+"""Removal of outdated content from the caches of a process."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from choirbook.library.outlines import Outlining
 from choirbook.model import Change, Invalidation
 
 RECHECK_S = 4.0
-"""Age from which a hit is compared with the source while nobody tells of changes: content is older than the
-five seconds that Choirbook promises at no time."""
+"""Age from which a hit is compared with the source while nobody reports changes: content never gets
+older than the five seconds that Choirbook promises."""
 
 _FORGET_AT_ONCE = 500
-"""URIs that are forgotten before others have their turn."""
+"""URIs to forget before other tasks get their turn."""
 
 
 class Forgetting:
@@ -55,10 +55,10 @@ class Forgetting:
         catalog.listen(self._on_change)
 
     async def forget(self, scope: Invalidation) -> int:
-        """Have content read from the source again; a scope that names nothing is nothing to do.
+        """Make content be read from the source again; a scope that names nothing has no effect.
 
         Returns:
-            How many URIs were in memory.
+            The number of URIs that were in memory.
         """
         self._epoch.advance()
         if scope.uri is not None:
@@ -74,7 +74,7 @@ class Forgetting:
         return len(uris)
 
     def recheck(self, *, rechecks: bool) -> None:
-        """Have hits compared with the source every `RECHECK_S`, or no longer; costs a hit nothing."""
+        """Start or stop comparing hits with the source every `RECHECK_S`; adds no cost to a hit."""
         self._memory.limit_ttl(RECHECK_S if rechecks else inf)
         self._validators.suspend(is_suspended=rechecks)
 
@@ -85,7 +85,7 @@ class Forgetting:
             self._memory.expire(section)
 
     def _forget_shared(self, uri: str) -> list[str]:
-        """Have a resource looked at and its shared values removed; returns its URIs, aliases too."""
+        """Look at a resource again and remove its shared values; return its URIs, aliases included."""
         info = self._catalog.find(uri)
         if info is None:
             return []

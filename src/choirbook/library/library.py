@@ -47,21 +47,21 @@ from choirbook.uri import canonical_uri
 log = logging.getLogger("choirbook.library")
 
 READY_DEADLINE_S = 10.0
-"""How long a request waits for the first survey before it is told to come again."""
+"""Maximum wait of a request for the first survey, in seconds, before the client is asked to retry."""
 
 
 class Library:
-    """One root of content, ready to be read.
+    """One library of documents, ready to be read.
 
     Args:
-        source: Where documents come from.
-        catalog: What there is.
-        freshness: What keeps the catalog true.
-        memory: The in-process cache.
-        threads: Where blocking calls run.
-        stamp: What goes into replies beside the documents.
-        shared: The level that all workers and hosts share; None for none.
-        max_waiting: Reads that may wait for the source at once; further ones are turned away.
+        source: Source of the documents.
+        catalog: Catalog of the documents.
+        freshness: Keeps the catalog up to date.
+        memory: In-process cache.
+        threads: Run blocking calls.
+        stamp: Added to replies beside the documents.
+        shared: Cache level shared by all workers and hosts; None for no such level.
+        max_waiting: Maximum number of concurrent reads from the source; further ones are rejected.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Library:
         self.freshness = freshness
         self.stamp = stamp
         self.lookups = Lookups()
-        """What look-ups in memory took."""
+        """Durations of look-ups in memory."""
         epoch = InvalidationEpoch()
         loading = Loading(source, threads, stamp, shared, epoch)
         self._outlining = outlining = Outlining(source, threads)
@@ -97,11 +97,11 @@ class Library:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the first survey is done."""
+        """Whether the first survey is complete."""
         return self.freshness.ready.is_set()
 
     def start(self) -> None:
-        """Begin to follow the source, on the running event loop."""
+        """Start to follow the source, on the running event loop."""
         if self.shared is not None:
             self.shared.start()
         self.freshness.start()
@@ -127,17 +127,17 @@ class Library:
             raise NotReady("The library is still being scanned. Try again in a few seconds.") from None
 
     def find(self, uri: str) -> ResourceInfo:
-        """Return what a URI names.
+        """Return the info of a URI.
 
         Args:
             uri: As a client sent it.
 
         Raises:
-            InvalidUri: No resource could have it.
-            ResourceNotFound: No resource has it; `data["nearest"]` lists those most like it.
-            SectionNotFound: The document has no such section; until its outline is known, `read` says so.
+            InvalidUri: No resource could have this URI.
+            ResourceNotFound: No resource has it; `data["nearest"]` lists the most similar URIs.
+            SectionNotFound: The document has no such section; until its outline is known, `read` raises this.
         """
-        # A canonical URI, the usual case, is a key as it stands.
+        # A canonical URI, the usual case, is a key already.
         info = self._find(uri)
         if info is not None:
             return info
@@ -147,10 +147,10 @@ class Library:
         return self.catalog.locate(uri)
 
     def section(self, document: ResourceInfo, wanted: str) -> SectionInfo:
-        """Return a section of a document, to be read as any resource.
+        """Return a section of a document, which can be read like any resource.
 
         Args:
-            document: What `find` returned.
+            document: Info that `find` returned.
             wanted: A slug or a title.
 
         Raises:
@@ -159,7 +159,7 @@ class Library:
         return section_info(document, wanted, self._outlining.known(document))
 
     async def outline(self, info: ResourceInfo) -> Outline:
-        """Return the sections of a document: at once when they are kept, else after parsing it.
+        """Return the sections of a document: at once if they are cached, otherwise after parsing it.
 
         Raises:
             ResourceNotFound: The document is gone.
@@ -182,9 +182,9 @@ class Library:
         return unreadable(info, error)
 
     def document_of(self, uri: str) -> ResourceInfo | None:
-        """Return the document that a URI names, or a section of which it names; None when there is none.
+        """Return the document that a URI names, itself or by one of its sections; None if there is none.
 
-        Does without the suggestions of `find`, which look at every URI there is.
+        Makes no suggestions, unlike `find`, as these look at every URI.
 
         Args:
             uri: As a client sent it.
@@ -232,21 +232,21 @@ class Library:
         return await self._forgetting.forget(scope)
 
     def recheck(self, *, rechecks: bool) -> None:
-        """Have hits compared with the source again and again, or no longer; costs a hit nothing."""
+        """Start or stop comparing hits with the source periodically; adds no cost to a hit."""
         self._forgetting.recheck(rechecks=rechecks)
 
     def etag(self, info: ResourceInfo, form: Form) -> str | None:
-        """Return the validator of a form, when it was ever made for this version; touches no cache."""
+        """Return the validator of a form, if one was ever made for this version; touches no cache."""
         return self._validators.get(info, form)
 
     def read(self, info: ResourceInfo, form: Form) -> Reading | Coroutine[Any, Any, Reading]:
-        """Read one form of a resource: at once from memory, else by a coroutine to await.
+        """Read one form of a resource: at once from memory, otherwise by a coroutine to await.
 
         The coroutine raises:
             ResourceNotFound: The document is gone.
             ResourceUnreadable: It cannot be read, and there is no last good content.
             SectionNotFound: The document has no such section.
-            Overloaded: As many reads wait as may.
+            Overloaded: The limit of concurrent reads is reached.
         """
         start_s = monotonic()
         reading = self._get(info, form, start_s)

@@ -1,7 +1,7 @@
-"""Have the bytes of a form from the nearest place that has them: the shared level, or the source.
+"""Load the bytes of a form from the nearest place that has them: the shared level, or the source.
 
-The rule is the source's (`Source.is_near`, docs/adr/0007). Knows neither memory nor catalog; a flight of
-the library calls it, so that in one process it is asked once for one key.
+The source decides which is asked first (`Source.is_near`, docs/adr/0007). Knows neither memory nor catalog;
+called from a flight of the library, so once per key and process.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from choirbook.runtime.threads import Threads
 
 
 class Landed(NamedTuple):
-    """What a load came to."""
+    """Result of a load."""
 
     representation: Representation
     served_from: ServedFrom
     stages: tuple[Stage, ...] = ()
-    """What was done for it, in order."""
+    """Stages of the load, in order."""
     raw: Representation | None = None
-    """The document as it is, where the representation holds less of it than that."""
+    """The complete document, if the representation holds only a part of it."""
 
 
 class Loading:
@@ -86,7 +86,7 @@ class Loading:
         return landed._replace(stages=(asked, *landed.stages))
 
     def forget(self, infos: Iterable[ResourceInfo]) -> None:
-        """Have the shared values of some URIs removed, in all forms."""
+        """Remove the shared values of some URIs, in all forms."""
         for info in infos:
             shared = self._shared_for(info)
             if shared is not None:
@@ -97,7 +97,7 @@ class Loading:
         shared = self._shared
         if shared is None or self._source.is_near or not shared.is_usable or info.size > MAX_BODY_BYTES:
             return None
-        # Where a section is, is known from its document, which was read from the source just now.
+        # The place of a section is known from its document, which was read from the source just now.
         return None if isinstance(info, SectionInfo) else shared
 
     async def _in_turn(self, shared: SharedLevel, turn: Turn, info: ResourceInfo, form: Form) -> Landed:
@@ -113,15 +113,15 @@ class Loading:
         return landed
 
     async def derive(self, info: ResourceInfo, form: Form, kept: Kept) -> Representation | None:
-        """Make a form of the forms that there are, asking neither the shared level nor the source.
+        """Make a form from cached forms, asking neither the shared level nor the source.
 
         Args:
-            info: What is wanted, in whatever version there is.
-            form: The form.
-            kept: Of the same URI, or of the document that a section is cut from.
+            info: Resource to make the form of, in whatever version is cached.
+            form: Form to make.
+            kept: Cached forms of the same URI, or of the document that contains the section.
 
         Returns:
-            The form, or None where none of those holds the document whole.
+            The form, or None if no cached form holds the complete document.
 
         Raises:
             SectionNotFound: The document has no such section in this version.

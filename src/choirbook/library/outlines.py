@@ -1,4 +1,4 @@
-"""Have it known where the sections of a document are: from the last outlines, or by parsing it once."""
+"""Outlines of documents: from a cache, or by parsing the document once."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from choirbook.runtime.threads import Threads
 
 
 class Outlining:
-    """Outlines of a library's documents.
+    """Finds and caches the outlines of a library's documents.
 
     Args:
-        source: Where documents come from.
-        threads: Where they are read and parsed.
+        source: Source of the documents.
+        threads: Read and parse the documents.
     """
 
     def __init__(self, source: Source, threads: Threads) -> None:
@@ -26,11 +26,11 @@ class Outlining:
         self._parses: Flights[ResourceInfo, Outline] = Flights()
 
     async def close(self) -> None:
-        """End what is under way."""
+        """End tasks under way."""
         await self._parses.close()
 
     def known(self, info: ResourceInfo) -> Outline | None:
-        """Return the outline of exactly this version, if it is kept."""
+        """Return the outline of exactly this version, if it is cached."""
         return self._outlines.get(info)
 
     async def parsed(self, info: ResourceInfo) -> Outline:
@@ -45,10 +45,10 @@ class Outlining:
         return await self._parses.join(info, lambda: self._parse(info))
 
     async def resolved(self, info: SectionInfo) -> SectionInfo:
-        """Have it known where a section is.
+        """Find a section in its document.
 
         Raises:
-            SectionNotFound: Its document has no such section.
+            SectionNotFound: The document has no such section.
             SourceError: See `Source.read`.
         """
         if info.section is not None:
@@ -56,7 +56,7 @@ class Outlining:
         return section_info(info.document, info.wanted, await self.parsed(info.document))
 
     def discard(self, uri: str) -> list[str]:
-        """Drop the outline of a document, and return the URIs that its sections had."""
+        """Drop the outline of a document, and return the URIs of its former sections."""
         outline = self._outlines.discard(uri)
         return [] if outline is None else [section_uri(uri, section.slug) for section in outline.sections]
 

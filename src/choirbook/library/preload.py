@@ -1,8 +1,8 @@
-"""Read a library ahead of its readers: `choirbook serve --preload`, and `choirbook cache warm`.
+"""Preloading of a library into the cache: `choirbook serve --preload`, and `choirbook cache warm`.
 
-A pass goes over all URIs, in the background, through `Library.read`: a reader who comes meanwhile
-shares its flights. What changes or expires later is read on demand as ever. It never puts anything out of
-the cache: what clients asked for is worth more than what nobody asked for yet.
+A pass reads all URIs in the background, through `Library.read`: a reader who arrives meanwhile shares its
+flights. Content that changes or expires later is read on demand as usual. Preloading never evicts anything:
+content that clients requested is worth more than content that nobody requested yet.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ from choirbook.runtime.tasks import end_tasks
 log = logging.getLogger("choirbook.preload")
 
 USUAL_FORMS = (Form.RAW, Form.JSON, Form.MCP_HANDSHAKE, Form.MCP_MODERN)
-"""What nearly all clients ask for. Coded forms cost far more to make (`choirbook stages`); few want them."""
+"""Forms that nearly all clients request. Compressed forms cost far more to make (`choirbook stages`), and
+few clients want them."""
 
 GROWTH = 1.4
-"""A form's bytes to a document's, at most as a rule: Base64 makes 4/3 of it, escaping text less."""
+"""Ratio of a form's size to its document's, usually at most: Base64 adds a third, escaping text adds less."""
 
 _PASSED_AT_ONCE = 200
-"""URIs that are passed over before others have their turn."""
+"""URIs to skip before other tasks get their turn."""
 
 
 class Preloading:
-    """Passes over a library, one at a time.
+    """Preloads a library, one pass at a time.
 
     Args:
-        library: What is read.
+        library: Library to read.
         finished: Called after a pass; the cache is fuller then than any reader has made it.
     """
 
@@ -51,16 +52,16 @@ class Preloading:
 
     @property
     def preloaded(self) -> int:
-        """URIs that the last pass has left in the cache, in every usual form."""
+        """Number of URIs that the last pass left in the cache, in every usual form."""
         return self._held + self._loaded
 
     @property
     def progress(self) -> Progress:
-        """How far the last pass has come."""
+        """Progress of the last pass."""
         return Progress(self._uris, self._held, self._loaded, self._failed, self._no_room, self.is_running)
 
     def start(self) -> None:
-        """Begin a pass, on the running event loop; while one is under way, do nothing."""
+        """Begin a pass, on the running event loop, unless one is under way."""
         if not self.is_running:
             self._begin(len(self._library.catalog))
             self._task = asyncio.create_task(self._run(), name="choirbook-preload")
@@ -92,7 +93,7 @@ class Preloading:
                 is_loaded = await self._load(info, missing)
                 self._loaded += is_loaded
                 self._failed += not is_loaded
-                # A flight that landed meanwhile is joined without a wait; others get their turn here.
+                # A flight that ended meanwhile is joined without a wait; other tasks get their turn here.
                 await asyncio.sleep(0)
             if number % _PASSED_AT_ONCE == 0:
                 await asyncio.sleep(0)
@@ -112,9 +113,9 @@ class Preloading:
         return self._library.memory.has_room(info.uri, forms, int(info.size * GROWTH))
 
     async def _load(self, info: ResourceInfo, forms: Sequence[Form]) -> bool:
-        """Read one URI; tells whether all went well."""
+        """Read one URI in some forms; return whether all succeeded."""
         for form in forms:
-            # Looked up for each form: the file may have changed, or gone, since the pass began.
+            # Looked up for each form: the file may have changed or been deleted since the pass began.
             now = self._library.catalog.find(info.uri)
             if now is None:
                 return False

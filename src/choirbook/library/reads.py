@@ -1,7 +1,7 @@
-"""Reads that memory does not answer: load, wait for a change to settle, or fall back to what was good.
+"""Reads that miss memory: load, wait for a change to settle, or fall back to last good content.
 
-What is given out in place of what cannot be had is the document's, not the form's: of the version that
-readers were given last, whichever form they asked for, any form is made.
+A fallback is chosen per document, not per form: it is the version that readers received last, whichever form
+they asked for, and every form can be made of it.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ from choirbook.model import (
 log = logging.getLogger("choirbook.library")
 
 SETTLE_DEADLINE_S = 2.0
-"""How long a read waits for a file that is being written; a writer that takes longer streams."""
+"""Maximum wait of a read for a file that is being written, in seconds; a writer that takes longer streams."""
 
 _Key = tuple[ResourceInfo, Form, Epoch]
-"""A reader who comes after an invalidation waits for no load that began before."""
+"""Key of a flight. A reader who comes after an invalidation does not join a load that began before it."""
 
 
 class Waiting:
@@ -86,19 +86,20 @@ class Waiting:
         self._derivations: Flights[tuple[ResourceInfo, ResourceInfo, Form], Representation | None] = Flights()
 
     async def close(self) -> None:
-        """End what is under way."""
+        """End tasks under way."""
         await self._flights.close()
         await self._derivations.close()
 
     def read(self, info: ResourceInfo, form: Form, looked: Stage) -> Reading | Coroutine[Any, Any, Reading]:
-        """Read what is no hit; see `Library.read`.
+        """Read a form that is not a hit; see `Library.read`.
 
-        What is only older than its time to live is returned at once, and loaded again behind the reader.
+        Content that is merely older than its time to live is returned at once, and reloaded in the
+        background.
 
         Args:
-            info: Of the key.
-            form: Of the key.
-            looked: The look-up that found no hit.
+            info: Resource of the key.
+            form: Form of the key.
+            looked: Stage of the look-up that found no hit.
         """
         expired = self._memory.expired(info, form)
         if expired is None:
@@ -108,21 +109,21 @@ class Waiting:
         return expired
 
     async def settled(self, info: ResourceInfo, error: SourceError, deadline_s: float) -> ResourceInfo | None:
-        """Wait until the catalog knows what took the place of what could not be read.
+        """Wait until the catalog knows the replacement of a document that could not be read.
 
         Args:
-            info: What could not be read.
-            error: Why.
-            deadline_s: Monotonic time until which to wait.
+            info: Document that could not be read.
+            error: Reason.
+            deadline_s: Monotonic time at which to stop waiting.
 
         Returns:
-            What to read now, or None when waiting brought nothing.
+            The info to read now, or None if waiting was in vain.
 
         Raises:
             ResourceNotFound: The document is gone.
         """
         now = self._present(info)
-        # Of a document that changed, the catalog may know more by now; one that is gone has to be looked for.
+        # If a document changed, the catalog may know more by now; if it is gone, it has to be looked for.
         if isinstance(error, SourceGone) or (now is not None and now.version == info.version):
             remaining_s = deadline_s - monotonic()
             if remaining_s > 0 and await self._freshness.settled(info.path, remaining_s):
@@ -167,7 +168,7 @@ class Waiting:
         return info, form, self._epoch.now
 
     async def _lead(self, info: ResourceInfo, form: Form) -> Landed:
-        # Between this waiter's look-up and its flight another flight may have landed.
+        # Another flight may have ended between this waiter's look-up and its flight.
         held = self._memory.get(info, form, monotonic())
         if held is not None:
             return Landed(held.representation, ServedFrom.MISS)
@@ -175,7 +176,7 @@ class Waiting:
         try:
             landed = await self._loading.load(info, form)
         except SourceChanged:
-            # Until the change has settled, this version is what hits of the other forms give.
+            # Until the change has settled, hits of the other forms give this version.
             young = self._memory.young(_document(info))
             derived = None if young is None else await self._derive(info, form, young)
             if derived is None:
@@ -199,8 +200,8 @@ class Waiting:
 
     def _keep(self, info: ResourceInfo, form: Form, landed: Landed, *, is_questioned: bool) -> None:
         if is_questioned:
-            # These waiters asked before what they get was called into question; nobody after them gets it,
-            # unless there is nothing else to be had.
+            # These waiters asked before their content was invalidated; later readers do not get it, unless
+            # nothing else is available.
             self._memory.put_questioned(info, form, landed.representation)
             return
         self._memory.put(info, form, landed.representation)
@@ -209,16 +210,16 @@ class Waiting:
             if held is not None and not held.forms.keys() & RECOVERABLE:
                 self._memory.put(info, Form.RAW, landed.raw)
         if not isinstance(info, SectionInfo):
-            # Sections come and go with every edit, and nothing says which: theirs would be kept for ever.
+            # Sections come and go with every edit, without notice: their validators would be kept for ever.
             self._validators.remember(info, form, landed.representation.etag)
 
     def _supersedes(self, info: ResourceInfo) -> bool:
-        """Tell whether what was loaded may take the place of what is held: a flight may land late."""
+        """Return whether loaded content may replace what is held: a flight may end late."""
         held, document = self._memory.info(info.uri), _document(info)
         return held is None or held == info or self._catalog.find(document.uri) == document
 
     def _present(self, info: ResourceInfo) -> ResourceInfo | None:
-        """Return what the URI of an info names now."""
+        """Return the present info of an info's URI."""
         if not isinstance(info, SectionInfo):
             return self._catalog.find(info.uri)
         document = self._catalog.find(info.document.uri)
@@ -242,12 +243,12 @@ class Waiting:
         raise unreadable(info, error) from error
 
     async def _derive(self, info: ResourceInfo, form: Form, kept: Kept) -> Representation | None:
-        """Return a form of what memory holds, making and keeping it where it is not there.
+        """Return a form made from memory; make and keep it if it is not there.
 
         Args:
-            info: What is asked for.
-            form: The form.
-            kept: Of the same URI, or of the document that a section is cut from.
+            info: Resource requested.
+            form: Form requested.
+            kept: Cached forms of the same URI, or of the document that contains the section.
         """
         if kept.info.uri == info.uri and form in kept.forms:
             return kept.forms[form]
@@ -260,11 +261,11 @@ class Waiting:
 
 
 def unreadable(info: ResourceInfo, error: SourceError) -> RequestError:
-    """Make the error for a document that cannot be had.
+    """Create the error for a document that cannot be read.
 
     Args:
-        info: Of the document.
-        error: Why.
+        info: Info of the document.
+        error: Reason.
     """
     if isinstance(error, SourceExhausted):
         return exhausted()

@@ -1,7 +1,7 @@
-"""Follow a library's `choirbook.toml`: which of its contents counts now. Blocking, so it is called on a thread.
+"""Versions of a library's `choirbook.toml`: which one is in force. Blocking; called on a thread.
 
-A content counts once it has been the same for a quiet time, and only if it can be used; until then the
-rules from before stay in force, and `fault` says why.
+A version takes effect once it has been the same for a quiet time, and only if it is valid; until then the
+previous rules stay in force, and `fault` says why.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Rulebook:
     """The rules file of one library.
 
     Args:
-        root: The library's directory.
-        text: What the rules in force were read from; None for the default ones.
+        root: Directory of the library.
+        text: Text of the rules in force; None for the default ones.
     """
 
     def __init__(self, root: Path, text: str | None) -> None:
@@ -30,7 +30,7 @@ class Rulebook:
         self._refused: str | None = None
         self._gone_s = inf
         self.fault = ""
-        """Why the present content does not count; names no path of the machine."""
+        """Reason why the present content is not in force; names no path of the machine."""
         self.due_s = inf
         """Monotonic time from which another look may show more."""
 
@@ -38,7 +38,7 @@ class Rulebook:
         """Look at the file.
 
         Returns:
-            New rules to put in force; None where those from before stay.
+            New rules to put in force; None if the previous ones stay.
         """
         try:
             text, is_settled = self._read()
@@ -73,7 +73,7 @@ class Rulebook:
             return text, True
         now_s = time.monotonic()
         if self._in_force is not None and not (text or "").strip():
-            # An editor that writes the file anew has it gone or empty for a moment.
+            # An editor that rewrites the file deletes or empties it for a moment.
             self._gone_s = min(gone_s, now_s)
             if now_s - self._gone_s >= GONE_QUIET_S:
                 return text, True

@@ -1,6 +1,6 @@
-"""Look at a source with blocking calls: rules, listings, headlines. Runs on a worker thread.
+"""Blocking looks at a source: rules, listings, headlines. Runs on a worker thread.
 
-Shared by the server, which surveys again and again, and by the command line, which does it once.
+Shared by the server, which surveys periodically, and by the command line, which does so once.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class Survey(NamedTuple):
     problems: tuple[SourceProblem, ...]
     cost_s: float
     unsettled: frozenset[str] = frozenset()
-    """Files that are there and being written."""
+    """Files that exist and are being written."""
 
 
 class Differences(NamedTuple):
-    """What a listing shows otherwise than it is known."""
+    """Differences between a listing and the known state."""
 
     seen: dict[str, SourceEntry | None]
-    """New and other entries; None for a file that is gone."""
+    """New and changed entries; None if the file is gone."""
     cost_s: float
 
 
@@ -56,9 +56,9 @@ def open_library(
     """Open a directory and read its rules.
 
     Args:
-        root: The directory.
-        max_document_bytes: A longer document is not served.
-        is_near: See `Source.is_near`; None goes by the kind of file system that the root is on.
+        root: Directory of the library.
+        max_document_bytes: Maximum length; a longer document is not served.
+        is_near: See `Source.is_near`; None decides by the file system of the root.
 
     Raises:
         InvalidLibrary: The directory or its `choirbook.toml` cannot be used; the message says why.
@@ -93,7 +93,7 @@ def read_rules_text(root: Path) -> str | None:
     try:
         directory = Directory(str(root), follow_links=True)
         try:
-            # With or without the byte order mark that editors of Windows put first.
+            # With or without the byte order mark that Windows editors insert.
             return _read_small(directory.open(RULES_FILE)).decode("utf-8-sig")
         finally:
             directory.close()
@@ -124,7 +124,7 @@ def _read_small(descriptor: int) -> bytes:
 
 
 def rules_from(text: str | None, root: Path) -> Rules:
-    """Return the rules that a text gives, or the default ones for None.
+    """Parse the rules of a text, or return the default ones for None.
 
     Raises:
         InvalidLibrary: See `parse_rules`; the message names the file.
@@ -139,7 +139,7 @@ def rules_from(text: str | None, root: Path) -> Rules:
 
 
 def without_root(message: str, root: Path) -> str:
-    """Take the library's directory out of a message, to make it fit for a client."""
+    """Remove the library's directory from a message, to make it fit for a client."""
     return message.removeprefix(f"{root}: ").replace(f"{root}{os.sep}", "")
 
 
@@ -164,7 +164,7 @@ def first_survey(source: Source) -> Survey:
     """
     first = survey(source)
     now_ns = time.time_ns()
-    # A time in the future is a clock that was set, not a writer.
+    # A time in the future comes from a clock that was set, not from a writer.
     if not any(0 <= now_ns - entry.modified_ns < QUIET_S * 1e9 for entry in first.entries.values()):
         return first
     time.sleep(QUIET_S)
@@ -178,7 +178,7 @@ def first_survey(source: Source) -> Survey:
 
 
 def differences(source: Source, known: Mapping[str, Document]) -> Differences:
-    """List the source and compare it with what is known.
+    """List the source and compare it with the known state.
 
     Raises:
         SourceError: The root cannot be listed.
@@ -187,7 +187,7 @@ def differences(source: Source, known: Mapping[str, Document]) -> Differences:
 
 
 def first_differences(source: Source, known: Mapping[str, Document]) -> Differences:
-    """List the source for the first time, see `first_survey`, and compare it with what is known.
+    """List the source for the first time, see `first_survey`, and compare it with the known state.
 
     Raises:
         SourceError: The root cannot be listed.
@@ -196,13 +196,13 @@ def first_differences(source: Source, known: Mapping[str, Document]) -> Differen
 
 
 def _compare(found: Survey, known: Mapping[str, Document]) -> Differences:
-    """Compare a listing with what is known, and use it up."""
+    """Compare a listing with the known state; consumes the listing."""
     start_s = time.monotonic()
     entries = found.entries
     gone = (path for path in known if path not in entries and path not in found.unsettled)
     seen: dict[str, SourceEntry | None] = dict.fromkeys(gone)
-    # Steps of the interpreter, between which other threads have their turn: an operator on all keys, or the
-    # whole listing freed at once, would hold up the event loop.
+    # Single steps of the interpreter, between which other threads get their turn: an operator on all keys, or
+    # freeing the whole listing at once, would hold up the event loop.
     while entries:
         path, entry = entries.popitem()
         document = known.get(path)
@@ -216,7 +216,7 @@ def describe(source: Source, entry: SourceEntry, known: Document | None = None) 
     try:
         head = source.read_head(entry.path, HEAD_BYTES)
     except SourceError:
-        # Listed all the same: reads will say why, and may work again before the next survey.
+        # Listed all the same: reads report the error, and may work again before the next survey.
         return replace(known, entry=entry) if known else Document(entry, media_type_of(entry.path), "", "")
     return _described(entry, head)
 
@@ -227,14 +227,14 @@ def _described(entry: SourceEntry, head: bytes) -> Document:
         media_type = media_type_of(entry.path, head)
         headline = headline_of(media_type, head)
     except Exception:
-        # One document that a parser fails at must not keep all others from being followed.
+        # One document on which a parser fails must not prevent all others from being updated.
         log.exception("cannot determine the title of %r; it is listed without one", entry.path)
         return Document(entry, media_type, "", "")
     return Document(entry, media_type, headline.title, headline.description)
 
 
 def capture(source: Source, paths: Iterable[str]) -> dict[str, Document]:
-    """Have documents whole that are replaced before they are quiet, and describe them."""
+    """Capture documents that are replaced before they settle, and describe them."""
     contents = source.capture(paths, QUIET_S)
     return {each.entry.path: _described(each.entry, each.data[:HEAD_BYTES]) for each in contents}
 
@@ -242,7 +242,7 @@ def capture(source: Source, paths: Iterable[str]) -> dict[str, Document]:
 def describe_all(
     source: Source, seen: Mapping[str, SourceEntry | None], known: Mapping[str, Document]
 ) -> dict[str, Document | None]:
-    """Describe what is there, in the order of paths, which is nearly that of URIs; None is gone."""
+    """Describe existing files, in the order of paths, which is nearly that of URIs; None means gone."""
     return {
         path: None if entry is None else describe(source, entry, known.get(path))
         for path, entry in sorted(seen.items())
@@ -250,7 +250,7 @@ def describe_all(
 
 
 def look(source: Source, paths: Iterable[str]) -> dict[str, SourceEntry | None]:
-    """Look at single files: their entry, or None where they are gone. Those that fail are left out."""
+    """Look at single files: their entry, or None if they are gone. Those that fail are left out."""
     seen: dict[str, SourceEntry | None] = {}
     for path in paths:
         try:
@@ -263,7 +263,7 @@ def look(source: Source, paths: Iterable[str]) -> dict[str, SourceEntry | None]:
 
 
 def load_catalog(source: Source, rules: Rules) -> tuple[Catalog, tuple[SourceProblem, ...]]:
-    """Survey once and return the catalog: what one-shot commands and stdio's first answer need.
+    """Survey once and return the catalog, for one-shot commands and stdio's first answer.
 
     Raises:
         InvalidLibrary: The root cannot be listed.

@@ -1,6 +1,6 @@
-"""When a library is surveyed next. Pure: the caller tells the time.
+"""Schedule of surveys. Pure: the caller passes the time.
 
-That is every so often, sooner when there is reason to, and not all the time where a survey takes long.
+Surveys are periodic, earlier if there is reason to, and limited to a share of the time if they take long.
 """
 
 from __future__ import annotations
@@ -8,17 +8,17 @@ from __future__ import annotations
 from math import inf
 
 MAX_SURVEY_SHARE = 0.1
-"""Part of the time that surveys may take: a library of a million files is surveyed less often."""
+"""Maximum share of time spent on surveys: a library of a million files is surveyed less often."""
 
 RETRY_S = 1.0
-"""After a fault of the follower itself, which may well occur again."""
+"""Delay in seconds after an error of the follower itself, which may well occur again."""
 
 
 class Timetable:
-    """Due at once, at first.
+    """Time of the next survey; initially due at once.
 
     Args:
-        rescan_s: Pause between surveys that nothing asked for, in seconds.
+        rescan_s: Pause between surveys that nothing requested, in seconds.
     """
 
     def __init__(self, rescan_s: float) -> None:
@@ -33,30 +33,30 @@ class Timetable:
         return min(self._next_s, max(self._earliest_s, self._wanted_s))
 
     def want(self) -> None:
-        """Have a survey as soon as there may be one."""
+        """Request a survey as soon as one is allowed."""
         self._wanted_s = 0.0
 
     def want_at(self, at_s: float) -> None:
-        """Have a survey as soon as there may be one from a moment of the monotonic clock."""
+        """Request a survey as soon as one is allowed, but not before a monotonic time."""
         self._wanted_s = min(self._wanted_s, at_s)
 
     def begin(self) -> None:
-        """Take note that a survey begins: what is wanted from now on, it may have missed."""
+        """Record that a survey begins: it may miss whatever is requested from now on."""
         self._wanted_s = inf
 
     def end(self, now_s: float, cost_s: float) -> None:
-        """Take note that a survey has ended.
+        """Record that a survey has ended.
 
         Args:
             now_s: Monotonic time.
-            cost_s: What it took, in seconds; 0 where it failed.
+            cost_s: Duration of the survey, in seconds; 0 if it failed.
         """
         pause_s = cost_s / MAX_SURVEY_SHARE
         self._earliest_s = now_s + pause_s
         self._next_s = now_s + max(self._rescan_s, pause_s)
 
     def retry(self, now_s: float) -> None:
-        """Have a survey make up for a fault, after a moment."""
+        """Request a survey after an error, with a delay."""
         self.end(now_s, 0.0)
         self._wanted_s = 0.0
         self._earliest_s = now_s + RETRY_S

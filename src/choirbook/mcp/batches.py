@@ -1,17 +1,17 @@
-"""Gather the replies of a batch into one body of bounded size. Pure."""
+"""Replies of a batch, collected into one body of bounded size. Pure."""
 
 from __future__ import annotations
 
 from io import BytesIO
 
 SMALL_BYTES = 1024
-"""So short a reply is never left out once its request was carried out, which may have changed something."""
+"""Length below which a reply is never omitted once its request was carried out and may have had effects."""
 
 
 class Replies:
-    """The replies to one batch.
+    """Replies to one batch.
 
-    A buffer is written to, instead of a list joined at the end: joining would hold every reply twice.
+    Written to a buffer instead of joined from a list at the end: joining would hold every reply twice.
 
     Args:
         max_bytes: Replies beyond this do not fit, except for the first.
@@ -21,10 +21,10 @@ class Replies:
         self._max_bytes = max_bytes
         self._buffer = BytesIO()
         self.is_full = False
-        """Whether a reply did not fit; requests after it are not worth carrying out."""
+        """Whether a reply did not fit; later requests need not be carried out."""
 
     def fits(self, reply: bytes) -> bool:
-        """Tell whether a reply may be added."""
+        """Return whether a reply may be added."""
         held = self._buffer.tell()
         if held and len(reply) > SMALL_BYTES and held + len(reply) > self._max_bytes:
             self.is_full = True
@@ -36,9 +36,9 @@ class Replies:
         self._buffer.write(reply)
 
     def body(self) -> bytes:
-        """Return all replies as a JSON array; nothing where there are none."""
+        """Return all replies as a JSON array; empty if there are none."""
         if not self._buffer.tell():
             return b""
         self._buffer.write(b"]")
-        # CPython hands out the buffer itself here, no copy of it.
+        # CPython returns the buffer itself here, not a copy.
         return self._buffer.getvalue()

@@ -1,4 +1,4 @@
-"""What a client says of itself in a message: `clientInfo`, in the place that each era has for it. Pure."""
+"""Client names and versions in messages: `clientInfo`, wherever each era puts it. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import msgspec
 from choirbook.mcp.messages import CLIENT_INFO
 
 MAX_CHARACTERS = 256
-"""Kept of a name, and of a version: clients decide how long they are."""
+"""Maximum characters kept of a name, and of a version: clients decide how long they are."""
 
 
 class Introduction(NamedTuple):
-    """A client's name and version as it wrote them, cut."""
+    """A client's name and version as it wrote them, truncated."""
 
     name: str
     version: str
@@ -41,7 +41,7 @@ _decoder = msgspec.json.Decoder(_IntroducingMessage)
 
 
 def introduced(message: bytes) -> Introduction | None:
-    """Return what the client that sent a message says of itself.
+    """Return the name and version of the client that sent a message.
 
     Source: `_meta` of any request in revision 2026-07-28, the parameters of `initialize` before it.
 
@@ -49,7 +49,7 @@ def introduced(message: bytes) -> Introduction | None:
         message: As it was sent.
 
     Returns:
-        None when it says nothing, or nothing that can be understood.
+        None if the message has none, or they are malformed.
     """
     try:
         params = _decoder.decode(message).params

@@ -1,7 +1,7 @@
-"""`completion/complete`: what may be put into a variable, alike in both eras.
+"""`completion/complete`: possible values of a variable, the same in both eras.
 
-Values come from the library as it is. What a reference's variables can be is prepared on a thread when it is
-first asked for, and kept until the library changes; then a request is two bisections.
+Values come from the library's present state. The values of a reference's variables are prepared on a thread
+when first requested, and kept until the library changes; then a request is two bisections.
 
 References (the specification: "a URI or URI template") are those of `resources/templates/list`, and two that
 stand for the filters of the HTTP interface: `mcp://resources{?type}` for its listing, and for each variable
@@ -32,13 +32,14 @@ from choirbook.runtime.threads import Threads
 from choirbook.uri import MAX_URI_BYTES
 
 MAX_VALUES = 100
-"""Set by the specification (server/utilities/completion, "Completion Results")."""
+"""Maximum number of values, set by the specification (server/utilities/completion, "Completion Results")."""
 
 MAX_NARROWINGS = 64
-"""Lists of values kept ready: each combination of other variables' values has one."""
+"""Maximum number of cached value lists: each combination of other variables' values has one."""
 
 RENEWAL_S = 1.0
-"""How old values may be after a change: a library under constant edits is not looked at constantly."""
+"""Maximum age of old values after a change, in seconds: limits the scans of a library under constant
+edits."""
 
 LISTING_REFERENCE = "mcp://resources{?type}"
 
@@ -56,14 +57,14 @@ class PromptReference(msgspec.Struct, frozen=True, tag_field="type", tag="ref/pr
 
 
 class Argument(msgspec.Struct, frozen=True):
-    """What is being typed."""
+    """Variable to complete, with the text typed so far."""
 
     name: str
     value: str
 
 
 class CompletionContext(msgspec.Struct, frozen=True):
-    """What was settled before."""
+    """Values of variables chosen before."""
 
     arguments: dict[str, str] = {}
 
@@ -77,16 +78,16 @@ class CompleteParams(msgspec.Struct, frozen=True):
 
 
 _Narrowing = tuple[str, str, frozenset[tuple[str, str]]]
-"""Reference, variable, values of other variables."""
+"""Reference, variable, and values of other variables."""
 
 
 class Completion:
-    """Completes variables of URI templates; of a prompt's arguments it knows the names.
+    """Completes variables of URI templates; of a prompt's arguments it knows only the names.
 
     Args:
-        library: Whose URIs give the values.
-        threads: Where lists of values are made.
-        prompts: Whose arguments are known by name only.
+        library: Library whose URIs give the values.
+        threads: Build lists of values.
+        prompts: Prompts whose arguments are known by name only.
     """
 
     def __init__(self, library: Library, threads: Threads, prompts: Prompts) -> None:
@@ -122,7 +123,7 @@ class Completion:
         return self._complete_variable(call.era, params.ref.uri, params.argument, settled)
 
     async def _complete_argument(self, era: Era, prompt: str, argument: Argument) -> Result:
-        """Answer for an argument of a prompt: free text, of which nothing is known in advance."""
+        """Complete an argument of a prompt: free text, so there are no suggestions."""
         names = await self._prompts.arguments(prompt)
         if argument.name not in names:
             raise InvalidParams(
@@ -146,7 +147,7 @@ class Completion:
             raise InvalidParams(f"There is no URI template {reference[:256]!r} here. There are: {known}.")
         variables = collections[0].template.variables
         _check_variable(argument.name, variables, reference)
-        # An empty value is one that the client has not settled yet.
+        # An empty value is one that the client has not chosen yet.
         others = frozenset(
             (name, value)
             for name, value in settled.items()
@@ -170,7 +171,7 @@ class Completion:
     async def _prepare_and_complete(
         self, era: Era, key: _Narrowing, collections: tuple[Collection, ...], typed: str
     ) -> Result:
-        # One at a time: those who wait for the same values find them prepared.
+        # One at a time: others that wait for the same values then find them prepared.
         async with self._preparing:
             values = self._find_prepared(key) or await self._prepare(key, collections)
         found = values.starting_with(typed, MAX_VALUES)
@@ -210,7 +211,7 @@ class Completion:
 
 
 def references(rules: Rules) -> dict[str, tuple[Collection, ...]]:
-    """Return what can be completed in: URI templates, and the collections whose resources they name."""
+    """Return the completable references: URI templates, and the collections whose resources they name."""
     found: dict[str, tuple[Collection, ...]] = {}
     for collection in rules.collections:
         template = collection.template

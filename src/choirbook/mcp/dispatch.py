@@ -1,4 +1,4 @@
-"""From a decoded message to its reply, alike for every transport."""
+"""Dispatch of a decoded message to its method, the same for every transport."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ from choirbook.text.suggestions import without_suggestions
 _HEADERS: list[Header] = [("content-type", "application/json"), NO_SNIFF]
 _READ_HEADERS = {origin: [*_HEADERS, header] for origin, header in X_CACHE.items()}
 MAX_BATCH_BYTES = 16 * 1024 * 1024
-"""Of the replies to one batch, unless the settings say otherwise."""
+"""Default limit of the replies to one batch, in bytes."""
 
 ACCEPTED = Response(202, [])
-"""The answer to what asks for none."""
+"""Response to a message that needs no reply."""
 
 _NOTED = {name: Response(202, [], operations=succeeded(name)) for name in (*NOTIFICATIONS, OTHER)}
 
 
 class _KnownMethod(NamedTuple):
-    """A method that there is."""
+    """A known method."""
 
     carry_out: Method
     succeeded: Operations
-    """What is told of a call that went well: ready, so that a read pays nothing for it."""
+    """Operations of a successful call: built in advance, so that a read pays nothing for them."""
 
 
 class Calls(Protocol):
-    """What carries out calls: a dispatcher, or who watches one."""
+    """Carries out calls: a dispatcher, or a wrapper that observes one."""
 
     def carry_out(self, call: Call) -> Answer:
         """See `Dispatcher.carry_out`."""
@@ -63,8 +63,8 @@ class Dispatcher:
     """Carries out calls by the methods of all features, which make one table for each era.
 
     Args:
-        features: The parts of the protocol.
-        max_batch_bytes: Replies to one batch are not longer together, unless the first alone is.
+        features: Parts of the protocol.
+        max_batch_bytes: Maximum total length of the replies to one batch, unless the first alone is longer.
     """
 
     def __init__(self, features: Iterable[Feature], max_batch_bytes: int = MAX_BATCH_BYTES) -> None:
@@ -79,7 +79,7 @@ class Dispatcher:
             *(operations for (operations,) in told.values()),
             *(Operation(name) for name in NOTIFICATIONS),
         )
-        """Messages that it knows, as they are told of when they go well."""
+        """Known messages, as reported when they succeed."""
 
     def carry_out(self, call: Call) -> Answer:
         """Answer a call; never raises."""
@@ -103,14 +103,14 @@ class Dispatcher:
         """Answer each message of a handshake-era batch, in one response.
 
         Args:
-            batch: The messages.
-            refuse: Makes the fault of a malformed one.
-            session: The client's, if it has one.
+            batch: Messages of the batch.
+            refuse: Creates the fault of a malformed message.
+            session: Session of the client, if it has one.
         """
         replies = Replies(self._max_batch_bytes)
         reads: list[Read] = []
         operations: list[Operation] = []
-        # A batch of wrong URIs must not cost as many searches for the right ones.
+        # A batch of wrong URIs must not cost as many searches for similar ones.
         with without_suggestions():
             for item in batch.items:
                 response = await self._answer_within(item, refuse, session, replies)
@@ -128,7 +128,7 @@ class Dispatcher:
     async def _answer_within(
         self, item: BatchItem, refuse: Callable[[Malformed], Fault], session: Session | None, replies: Replies
     ) -> Response:
-        """Answer a message of a batch, with an error where there is no room for the reply."""
+        """Answer a message of a batch, with an error if there is no room for the reply."""
         if not replies.is_full or not _is_request(item):
             answer = self._answer_item(item, refuse, session)
             response = answer if isinstance(answer, Response) else await answer
@@ -143,7 +143,7 @@ class Dispatcher:
         return failed(Fault(too_large, Era.HANDSHAKE, item.id), (), self._name_of(item))
 
     def _name_of(self, message: Message) -> str:
-        """Return the method of a message as observers are told of it."""
+        """Return the method of a message as it is reported to observers."""
         return message.method if message.method in self._tables[Era.HANDSHAKE] else OTHER
 
     def _no_method(self, call: Call) -> MethodNotFound:
@@ -178,12 +178,12 @@ def _is_request(item: BatchItem) -> bool:
 
 
 def failed(fault: Fault, reads: tuple[Read, ...] = (), method: str = OTHER) -> Response:
-    """Make the response that tells of a fault.
+    """Create the response for a fault.
 
     Args:
-        fault: What is wrong.
-        reads: What was to be read.
-        method: What was called, if it is one that there is.
+        fault: Error and era.
+        reads: Reads that failed.
+        method: Method that was called, if it exists.
     """
     status, body = error_reply(fault)
     told = failed_with(method, mcp_outcome(fault.error, fault.era)[1])
@@ -212,7 +212,7 @@ def _failed_call(call: Call, error: RequestError, method: str = "") -> Response:
 
 
 def _for_client(error: RequestError) -> RequestError:
-    """Leave suggestions out of a not-found's data: the message has the nearest, both eras define `uri`."""
+    """Remove suggestions from a not-found's data: the message has the nearest, both eras define `uri`."""
     if isinstance(error, ResourceNotFound) and error.data:
         return ResourceNotFound(error.message, {"uri": error.data["uri"]})
     return error

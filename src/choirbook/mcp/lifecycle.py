@@ -1,4 +1,4 @@
-"""How a client gets to know the server: `initialize` and `ping`, and `server/discover` of the modern era."""
+"""Lifecycle methods: `initialize` and `ping`, and `server/discover` of the modern era."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from choirbook.mcp.revisions import HANDSHAKE, NEWEST_HANDSHAKE, SERVED
 
 
 class Lifecycle:
-    """Says what the server is and can do.
+    """Reports identity and capabilities of the server.
 
     Args:
-        features: Those whose capabilities are told.
-        pushing: Those that need to reach the client unasked, which in the handshake era takes a session.
+        features: Features whose capabilities are reported.
+        pushing: Features that send unsolicited messages, which in the handshake era requires a session.
         stamp: See `Stamp`.
-        instructions: What clients may tell their model about the server.
+        instructions: Text about the server that clients may show to their model.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class Lifecycle:
         return {"initialize": self._initialize, "ping": self._ping}
 
     def capabilities(self, _: Era) -> Mapping[str, Any]:
-        """Return nothing: it tells the capabilities of others."""
+        """Return nothing: it reports the capabilities of others."""
         return {}
 
     def _together(self, era: Era, *, can_push: bool) -> Mapping[str, Any]:
-        """Return the capabilities of all features; `can_push` if the client can be reached unasked."""
+        """Return the capabilities of all features; `can_push` if unsolicited messages reach the client."""
         together: dict[str, Any] = {}
         for feature in (*self._features, *(self._pushing if can_push else ())):
             for name, value in feature.capabilities(era).items():

@@ -1,7 +1,7 @@
-"""From bytes to one JSON-RPC message. Pure.
+"""Decoding of JSON-RPC messages from bytes. Pure.
 
-A well-formed request is decoded once, straight into typed values. Whatever does not fit is looked at
-again, slowly, to say what is wrong with it.
+A well-formed request is decoded once, straight into typed values. Anything else is examined again, slowly, to
+say what is wrong with it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from msgspec import UNSET, UnsetType
 from choirbook.errors import InvalidParams, InvalidRequest, ParseFailed, RequestError
 
 MAX_ID_CHARACTERS = 128
-"""A request id is echoed with every reply."""
+"""Maximum length of a request id, which is echoed with every reply."""
 
 MAX_BATCH = 64
-"""Messages in one batch (revision 2025-03-26)."""
+"""Maximum number of messages in one batch (revision 2025-03-26)."""
 
 PROTOCOL_VERSION = "io.modelcontextprotocol/protocolVersion"
 CLIENT_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
@@ -34,11 +34,11 @@ _ID = re.compile(rb'-?(?:0|[1-9][0-9]*)\Z|"[^"\\\x00-\x1f]*"\Z')
 
 
 class ClientCapabilities(msgspec.Struct, frozen=True):
-    """What a client can do; an object whose members this server has no use for."""
+    """Capabilities of a client; an object whose members this server does not use."""
 
 
 class Meta(msgspec.Struct, frozen=True, gc=False):
-    """`params._meta`, as far as it is read here."""
+    """`params._meta`, as far as it is used here."""
 
     protocol_version: str | UnsetType = msgspec.field(default=UNSET, name=PROTOCOL_VERSION)
     client_capabilities: ClientCapabilities | UnsetType = msgspec.field(
@@ -47,9 +47,9 @@ class Meta(msgspec.Struct, frozen=True, gc=False):
 
 
 class Params(msgspec.Struct, frozen=True, gc=False):
-    """The parameters that most requests have, and those that decide about a request at all.
+    """Common parameters, and those that decide about a request as a whole.
 
-    Which of them a method needs is its own business; what it needs beside them it reads with `parameters`.
+    Each method decides which of them it needs, and decodes any others with `parameters`.
     """
 
     meta: Meta | UnsetType = msgspec.field(default=UNSET, name="_meta")
@@ -79,8 +79,8 @@ class _OfAnyParams(msgspec.Struct, frozen=True):
 class Message(msgspec.Struct, frozen=True, gc=False):
     """One request or notification.
 
-    `id` is the raw JSON of the request's id, to be put into the reply as it is; None in a notification.
-    `source` is the message itself, for methods whose parameters are not in `Params`.
+    `id` is the raw JSON of the request's id, to be copied into the reply; None in a notification. `source` is
+    the message itself, for methods whose parameters are not in `Params`.
     """
 
     id: bytes | None
@@ -94,7 +94,7 @@ class PostedResponse(msgspec.Struct, frozen=True):
 
 
 class Malformed(msgspec.Struct, frozen=True):
-    """A message that cannot be carried out, and as much of it as could be read."""
+    """A message that cannot be carried out, with as much of it as could be read."""
 
     error: RequestError
     id: bytes | None = None
@@ -118,11 +118,11 @@ _decoder_of_params = msgspec.json.Decoder(_OfAnyParams)
 
 
 def decode(body: bytes) -> Decoded:
-    """Read one message, or a batch of them."""
+    """Decode one message, or a batch of them."""
     if not body.isascii():
         # RFC 8259, section 8.1: a reader may ignore it. The SDKs do.
         body = body.removeprefix(_BYTE_ORDER_MARK)
-        # The decoder does not look into strings that it passes over.
+        # The decoder does not validate strings that it skips.
         try:
             body.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -147,14 +147,14 @@ def decode(body: bytes) -> Decoded:
 
 
 def parameters(source: bytes, type_: type[_T]) -> _T:
-    """Read the parameters of a message as a method wants them.
+    """Decode the parameters of a message into the type of its method.
 
     Args:
-        source: A whole message, decoded before.
+        source: A complete message, decoded before.
         type_: A struct, whose members are the parameters.
 
     Raises:
-        InvalidParams: They do not fit; the message says which one and why.
+        InvalidParams: They do not match; the message says which one and why.
     """
     try:
         return msgspec.convert(_decoder_of_params.decode(source).params, type_)
@@ -165,7 +165,7 @@ def parameters(source: bytes, type_: type[_T]) -> _T:
 
 
 def _is_plain_id(id_: bytes | None) -> bool:
-    """Tell whether the raw text of an id may be echoed as it is."""
+    """Return whether the raw text of an id may be echoed as it is."""
     return id_ is not None and len(id_) <= MAX_ID_CHARACTERS and _ID.match(id_) is not None
 
 
@@ -174,7 +174,7 @@ def _nested_too_deep() -> Malformed:
 
 
 def _examine(body: bytes) -> Decoded:
-    """Read a body that is no well-formed message: say what is wrong, or read it the slow way."""
+    """Examine a body that is not a well-formed message: find the error, or decode it the slow way."""
     try:
         return _read_slowly(msgspec.json.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -196,7 +196,7 @@ def _read_slowly(value: Any) -> Decoded:
 
 
 def _classify(value: Any) -> Message | PostedResponse | Malformed:
-    """Say what a JSON value is as a message; the first check that fails decides."""
+    """Classify a JSON value as a message; the first check that fails decides."""
     if not isinstance(value, dict):
         return Malformed(InvalidRequest("The message is not a JSON object."))
     claims = _claims_modern(value)

@@ -1,4 +1,4 @@
-"""What a server says unasked: the JSON texts of notifications, and of the end of a subscription. Pure.
+"""Unsolicited messages of the server: JSON texts of notifications, and of the end of a subscription. Pure.
 
 In the modern era each carries the id of its subscription, which is the id of the request that opened it
 (revision 2026-07-28, basic/patterns/subscriptions); in the handshake era none does.
@@ -17,7 +17,7 @@ _SUBSCRIPTION_ID = b'"_meta":{"io.modelcontextprotocol/subscriptionId":'
 
 
 def updated(uri: str, id_: bytes | None) -> bytes:
-    """Say that a resource changed.
+    """Build the notification that a resource changed.
 
     Args:
         uri: As the client subscribed to it.
@@ -28,23 +28,23 @@ def updated(uri: str, id_: bytes | None) -> bytes:
 
 
 def list_changed(id_: bytes | None) -> bytes:
-    """Say that resources came or went; `id_` is that of `updated`."""
+    """Build the notification that resources were added or removed; `id_` is that of `updated`."""
     return _notification(b"notifications/resources/list_changed", b"", id_)
 
 
 def acknowledged(honoured: Mapping[str, Any], id_: bytes) -> bytes:
-    """Say which part of a subscription is honoured."""
+    """Build the notification of which part of a subscription is honoured."""
     member = b'"notifications":' + msgspec.json.encode(honoured)
     return _notification(b"notifications/subscriptions/acknowledged", member, id_)
 
 
 def completed(id_: bytes) -> bytes:
-    """Answer the request that opened a subscription: it has ended as it should."""
+    """Build the reply to the request that opened a subscription: it has ended normally."""
     return reply(id_, b'{"resultType":"complete",' + _SUBSCRIPTION_ID + id_ + b"}}")
 
 
 def cancelled(id_: bytes) -> bytes:
-    """Say that a subscription is torn down, where nothing else shows it (basic/patterns/cancellation)."""
+    """Build the notification of an ended subscription for pipes (basic/patterns/cancellation)."""
     return b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":' + id_ + b"}}"
 
 

@@ -1,4 +1,4 @@
-"""What observers are told of the messages that were answered: names from closed sets, never a client's.
+"""Operations reported to observers for each answered message: names from closed sets, never a client's.
 
 Source: the OpenTelemetry conventions for MCP, attributes `mcp.method.name` and `error.type`.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 from choirbook.http.exchange import Operation
 
 OTHER = "_OTHER"
-"""Stands for methods that there are not, and messages that could not be read."""
+"""Name for unknown methods, and for messages that could not be read."""
 
 TOOL_ERROR = "tool_error"
-"""A tool that answered with `isError`."""
+"""Error of a tool that answered with `isError`."""
 
 NOTIFICATIONS = (
     "notifications/cancelled",
@@ -19,22 +19,22 @@ NOTIFICATIONS = (
     "notifications/progress",
     "notifications/roots/list_changed",
 )
-"""What clients may tell, over all revisions."""
+"""Notifications that clients may send, over all revisions."""
 
 Operations = tuple[Operation, ...]
 
 
 def succeeded(method: str, tool: str = "") -> Operations:
-    """Return what is told of a message that was answered well; to be made once, not for each message."""
+    """Return the operations of a successful message; to be built once, not for each message."""
     return (Operation(method, "", tool),)
 
 
 def failed_with(method: str, code: int, tool: str = "") -> Operations:
-    """Return what is told of one that was answered with an error.
+    """Return the operations of a message that was answered with an error.
 
     Args:
-        method: One that there is, or `OTHER`.
-        code: Of JSON-RPC.
-        tool: One that there is, or "".
+        method: A known method, or `OTHER`.
+        code: Error code of JSON-RPC.
+        tool: A known tool, or "".
     """
     return (Operation(method, str(code), tool),)

@@ -1,8 +1,8 @@
-"""Prompts: each artifact template of the library, to be filled in. Alike in both eras.
+"""Prompts: each artifact template of the library, to be filled in. The same in both eras.
 
 The documents of the rules' type `template` are the prompts, their placeholders the arguments. No argument is
-required, whatever the template says of it: an agent asks for the template first, fills in what it knows, and
-is told what is left. `listChanged` is not offered.
+required, whatever the template says: an agent asks for the template first, fills in what it knows, and is
+told which arguments remain. `listChanged` is not offered.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from choirbook.uri import canonical_uri
 log = logging.getLogger("choirbook.mcp")
 
 TYPE = "template"
-"""The type of the rules whose documents are prompts."""
+"""Resource type of the documents that are prompts."""
 
 MAX_NAMED = 20
-"""Prompts that an error lists."""
+"""Maximum number of prompts that an error lists."""
 
 
 class GetParams(msgspec.Struct, frozen=True):
@@ -47,12 +47,12 @@ class GetParams(msgspec.Struct, frozen=True):
 
 
 class Prompts:
-    """The methods over one library.
+    """Prompt methods of one library.
 
     Args:
-        library: Whose templates are prompts.
-        threads: Where templates are looked through and filled in.
-        page_size: Prompts on one page of the listing.
+        library: Library whose templates are prompts.
+        threads: Search templates for placeholders and fill them in.
+        page_size: Number of prompts on one page of the listing.
     """
 
     def __init__(self, library: Library, threads: Threads, page_size: int) -> None:
@@ -91,7 +91,7 @@ class Prompts:
         await self._library.wait_ready()
         catalog = self._library.catalog
         key = (catalog.generation, after, era)
-        # One at a time: whoever waits for the same page finds its templates looked through.
+        # One at a time: others that wait for the same page then find its templates searched.
         async with self._preparing:
             page = catalog.page(after, self._page_size, TYPE)
             names = PromptNames(catalog.rules)
@@ -161,7 +161,7 @@ class Prompts:
     async def _placeholders(
         self, info: ResourceInfo, reading: Reading | None = None
     ) -> tuple[Placeholder, ...] | None:
-        """Return what a template has, or None where it is no text; looked through once for each version."""
+        """Return the placeholders of a template, or None if it is not text; searched once per version."""
         known = self._known.get(info.uri)
         if known is not None and known[0] == info.version:
             return known[1]
@@ -176,10 +176,10 @@ class Prompts:
 
 
 class PromptNames:
-    """What prompts are called: their URI without what all templates of their collection begin with.
+    """Names of prompts: their URI without the common prefix of their collection.
 
-    `mcp://resources/templates/prd-template` is `prd-template`. Where two would be called the same, the later
-    one has a longer name, at worst its whole URI. Nothing is looked up in advance, so a name costs the same
+    `mcp://resources/templates/prd-template` is `prd-template`. Where two would have the same name, the later
+    one gets a longer name, at worst its whole URI. Nothing is computed in advance, so a name costs the same
     whatever the number of templates.
     """
 
@@ -190,7 +190,7 @@ class PromptNames:
         self._beginnings = tuple(dict.fromkeys((*directories, *authorities, "")))
 
     def uris_of(self, name: str) -> Iterable[str]:
-        """Yield the canonical URIs that a name may be of, the likeliest first."""
+        """Yield the canonical URIs that a name may stand for, the most likely first."""
         for beginning in self._beginnings:
             try:
                 yield canonical_uri(beginning + quote(name, safe="/-._~!$&'()*+,=:@"))
@@ -201,8 +201,8 @@ class PromptNames:
         """Return the shortest name by which a prompt is found.
 
         Args:
-            info: Of the template.
-            is_prompt: Tells whether a canonical URI is one of a prompt.
+            info: Info of the template.
+            is_prompt: Tells whether a canonical URI belongs to a prompt.
         """
         for beginning in self._beginnings:
             name = unquote(info.uri.removeprefix(beginning))

@@ -1,8 +1,8 @@
-"""The protocol without I/O: which era a message is of, whether it may be answered, and replies.
+"""MCP without I/O: the era of a message, whether it may be answered, and replies.
 
-Pure. HTTP and stdio hand in messages and, over HTTP, the routing headers; they get a `Call`, or
-the first check that failed, as an error. Order of checks in the modern era, which the conformance
-suite asks for: `_meta`, headers against the body, version; then method and parameters, elsewhere.
+Pure. HTTP and stdio pass in messages and, over HTTP, the routing headers; they get a `Call`, or the first
+check that failed, as an error. Order of checks in the modern era, as the conformance suite requires: `_meta`,
+headers against the body, version; then method and parameters, elsewhere.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ _BASE64_PREFIX, _BASE64_SUFFIX = "=?base64?", "?="
 
 
 class Session(Protocol):
-    """What a client of the handshake era is known by: an HTTP session, or the pipe it speaks over."""
+    """Identity of a handshake-era client: an HTTP session, or its pipe."""
 
     async def subscribe(self, uri: str) -> None:
-        """Have the client told of a resource's changes.
+        """Notify the client of a resource's changes.
 
         Raises:
-            InvalidParams: It subscribed to as many as it may.
+            InvalidParams: It has reached its limit of subscriptions.
             SessionNotFound: The session has ended.
         """
 
     async def unsubscribe(self, uri: str) -> None:
-        """Take a subscription back; one that is not there does no harm."""
+        """Cancel a subscription; an unknown one has no effect."""
 
 
 class Call(msgspec.Struct, frozen=True, gc=False):
@@ -66,15 +66,15 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     source: bytes
     """See `Message`."""
     session: Session | None = None
-    """Whose subscriptions it is about; only with methods that are about them."""
+    """Session of the client; only with methods about subscriptions."""
     headers: Headers | None = None
-    """What the client repeats parts of the message in; only over HTTP, in the modern era."""
+    """Headers in which the client repeats parts of the message; only over HTTP, in the modern era."""
     request: Request | None = None
-    """What it came in, where `headers` are; names the client's address."""
+    """HTTP request with the message, if `headers` are set; has the client's address."""
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """A message that may not: the error, and the era in which to say so."""
+    """A message that is rejected: the error, and the era of its reply."""
 
     error: RequestError
     era: Era
@@ -82,12 +82,12 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 def accept_posted(message: Message, headers: Headers, request: Request | None = None) -> Call | Fault:
-    """Decide about a message that came by HTTP.
+    """Check a message that came by HTTP.
 
     Args:
-        message: What was posted.
-        headers: Those that repeat parts of it decide too, see "Headers" in the revision 2026-07-28.
-        request: What it came in, for methods that ask who sent it.
+        message: Message that was posted.
+        headers: Headers that repeat parts of it are checked too, see "Headers" in the revision 2026-07-28.
+        request: Its HTTP request, for methods that need the sender.
     """
     meta = message.params.meta
     if meta is UNSET:
@@ -109,10 +109,10 @@ def accept_posted(message: Message, headers: Headers, request: Request | None = 
 
 
 def accept_piped(message: Message) -> Call | Fault:
-    """Decide about a message that came by stdio, where there are no headers."""
+    """Check a message that came by stdio, where there are no headers."""
     meta = message.params.meta
     if meta is UNSET or meta.protocol_version is UNSET:
-        # `server/discover` exists in the modern era only, so without a claim it is a faulty modern one.
+        # `server/discover` exists in the modern era only, so without that era's `_meta` it is faulty.
         if message.method == "server/discover":
             return Fault(_missing(PROTOCOL_VERSION), Era.MODERN, message.id)
         return Call(message.id, message.method, message.params, Era.HANDSHAKE, message.source)
@@ -123,36 +123,36 @@ def accept_piped(message: Message) -> Call | Fault:
 
 
 def refuse(malformed: Malformed, versions: list[str]) -> Fault:
-    """Turn a malformed message into a fault of the era it seems to be of."""
+    """Turn a malformed message into a fault of its apparent era."""
     modern = malformed.claims_modern or not _is_handshake_header(versions)
     return Fault(malformed.error, Era.MODERN if modern else Era.HANDSHAKE, malformed.id)
 
 
 def claims_modern(item: Message | PostedResponse | Malformed) -> bool:
-    """Tell whether a message says of itself, by its `_meta`, that it is of the modern era."""
+    """Return whether a message declares the modern era in its `_meta`."""
     if isinstance(item, Message):
         return item.params.meta is not UNSET and item.params.meta.protocol_version is not UNSET
     return isinstance(item, Malformed) and item.claims_modern
 
 
 def is_modern_header(versions: list[str]) -> bool:
-    """Tell whether the version header names a revision of the modern era."""
+    """Return whether the version header names a revision of the modern era."""
     return any(era_of(value.strip()) is Era.MODERN for value in versions)
 
 
 def handshake_revision(versions: list[str]) -> str:
-    """Return the revision that a handshake-era POST is of."""
+    """Return the revision of a handshake-era POST."""
     return versions[0].strip() if versions else ASSUMED
 
 
 def reply(id_: bytes, result: bytes) -> bytes:
-    """Splice a request's id into a ready result."""
-    # One copy of the result; adding the parts up would make two.
+    """Insert a request's id into a ready result."""
+    # Copies the result once; adding the parts up would copy it twice.
     return b"".join((b'{"jsonrpc":"2.0","id":', id_, b',"result":', result, b"}"))
 
 
 def error_reply(fault: Fault) -> tuple[int, bytes]:
-    """Return the HTTP status and body that tell of a fault; an id that is not known is left out."""
+    """Return the HTTP status and body for a fault; an unknown id is omitted."""
     status, code = mcp_outcome(fault.error, fault.era)
     error: dict[str, Any] = {"code": code, "message": fault.error.message}
     if fault.error.data:
@@ -167,9 +167,9 @@ def version_headers(headers: Headers) -> list[str]:
 
 
 def _is_consistent(message: Message, meta: Meta, headers: Headers) -> bool:
-    """Tell at one glance whether a modern request passes all checks, as nearly all do.
+    """Return quickly whether a modern request passes all checks, as nearly all do.
 
-    What this says no to is looked at check by check, and may still be right (a header in Base64).
+    Requests that fail here are checked one condition at a time, and may still be valid (a header in Base64).
     """
     method = message.method
     if meta.client_capabilities is UNSET or meta.protocol_version not in MODERN:
@@ -232,7 +232,7 @@ def _header_fault(message: Message, headers: Headers) -> RequestError | None:
     if parameter is None:
         return None
     expected = message.params.uri if parameter == "uri" else message.params.name
-    # A request without the parameter gets its own error, from the method.
+    # A request without the parameter gets its own error from the method.
     return None if expected is UNSET else mismatch("Mcp-Name", headers.get_all("mcp-name"), expected)
 
 
@@ -240,9 +240,9 @@ def mismatch(header: str, values: list[str], expected: Any) -> HeaderMismatch | 
     """Compare a header with the part of the body that it repeats.
 
     Args:
-        header: Its name, for the message.
-        values: Every value of it, as sent; the one there should be may be in the Base64 form.
-        expected: What the body has.
+        header: Name of the header, for the message.
+        values: Every value of it, as sent; there should be one, possibly in the Base64 form.
+        expected: Value in the body.
     """
     if len(values) == 1:
         value = values[0]
@@ -255,7 +255,7 @@ def mismatch(header: str, values: list[str], expected: Any) -> HeaderMismatch | 
 
 
 def _decoded(value: str) -> str | None:
-    """Decode a value in the Base64 form; None when it is malformed."""
+    """Decode a value in the Base64 form; None if it is malformed."""
     if not value.startswith(_BASE64_PREFIX):
         return value
     if not value.endswith(_BASE64_SUFFIX):
@@ -268,7 +268,7 @@ def _decoded(value: str) -> str | None:
 
 
 def batch_fault(versions: list[str]) -> Fault:
-    """Return the fault of a batch where the revision has none."""
+    """Return the fault of a batch in a revision without batches."""
     error = InvalidRequest("Batches were removed from the protocol. Send one message per request.")
     modern = is_modern_header(versions)
     return Fault(error, Era.MODERN if modern else Era.HANDSHAKE)

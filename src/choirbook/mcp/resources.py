@@ -1,4 +1,4 @@
-"""Reading and listing resources, in both eras."""
+"""Methods to read and list resources, in both eras."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _FORMS = {Era.HANDSHAKE: Form.MCP_HANDSHAKE, Era.MODERN: Form.MCP_MODERN}
 
 
 class Resources:
-    """The methods over one library.
+    """Resource methods of one library.
 
     Args:
-        library: What is read.
-        page_size: Resources on one page of a listing.
+        library: Library to read from.
+        page_size: Number of resources on one page of a listing.
     """
 
     def __init__(self, library: Library, page_size: int) -> None:
@@ -52,7 +52,7 @@ class Resources:
         if uri is UNSET:
             raise InvalidParams("resources/read needs the parameter uri.")
         try:
-            # A canonical URI, the usual case, is a key as it stands.
+            # A canonical URI, the usual case, is a key already.
             info = self._find(uri) or self._library.find(uri)
         except ResourceNotFound:
             if self._library.is_ready:
@@ -85,7 +85,7 @@ class Resources:
         return finish(members, era, self._library.stamp)
 
     def _list_templates(self, call: Call) -> Outcome:
-        # All templates fit on one page, so no cursor was ever handed out.
+        # All templates fit on one page, so no cursor was ever issued.
         if call.params.cursor is not UNSET:
             decode_cursor(call.params.cursor)
             return finish(b'"resourceTemplates":[]', call.era, self._library.stamp)
@@ -109,6 +109,6 @@ def _listed(info: ResourceInfo) -> dict[str, Any]:
     listed["mimeType"] = info.media_type
     listed["size"] = info.size
     listed["annotations"] = {"lastModified": iso8601(info.modified_ns)}
-    # No digest: the bytes of what nobody has read yet are not known here.
+    # No digest: the bytes of an unread document are not known here.
     listed["_meta"] = {f"{META_PREFIX}tokens": info.tokens}
     return listed

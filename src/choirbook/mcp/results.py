@@ -1,4 +1,4 @@
-"""What a method returns: JSON bytes, ready to be spliced behind a request's id."""
+"""Results of methods: JSON bytes, ready to be inserted after a request's id."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from choirbook.model import Reading
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):
-    """What a method returns."""
+    """Result of a method."""
 
     body: bytes
     reading: Reading | None = None
-    """What was read on the way, for those who observe."""
+    """Reading made for the result, for observers."""
     failure: FailedRead | None = None
-    """What could not be read, where the result is about that."""
+    """Failed read that the result reports."""
     stream: Stream | None = None
-    """Answers instead of the body, for as long as it lasts. Only a coroutine returns one."""
+    """Stream that answers instead of the body, for as long as it lasts. Only a coroutine returns one."""
     operations: tuple[Operation, ...] = ()
-    """What observers are told of the call; where there is nothing, that its method went well."""
+    """Operations reported to observers; if empty, that the method succeeded."""
 
 
 def result_of(reading: Reading) -> Result:
@@ -34,13 +34,13 @@ def result_of(reading: Reading) -> Result:
 
 
 Outcome = Result | Coroutine[Any, Any, Result]
-"""What is ready is a `Result`; what has to wait is a coroutine of one."""
+"""A `Result` that is ready, or a coroutine of one that must wait."""
 
 Method = Callable[[Call], Outcome]
 
 
 class Feature(Protocol):
-    """A part of the protocol: some methods, and what they let a server say of itself."""
+    """Part of the protocol: some methods, and the capabilities that they add to the server."""
 
     def methods(self, era: Era) -> Mapping[str, Method]:
         """Return the methods that the feature has in an era, by name."""
@@ -50,13 +50,13 @@ class Feature(Protocol):
 
 
 def finish(members: bytes, era: Era, stamp: Stamp, *, cacheable: bool = True) -> Result:
-    """Make a result of its JSON members, written without braces.
+    """Build a result from its JSON members, written without braces.
 
     Args:
         members: Such as `"resources":[]`.
-        era: Decides what is added to them.
+        era: Decides which members are added.
         stamp: See `Stamp`.
-        cacheable: Whether the method is one whose results say for how long they hold, see `modern_result`.
+        cacheable: Whether results of the method state how long they are valid, see `modern_result`.
     """
     if era is Era.MODERN:
         return Result(modern_result(members, stamp, cacheable=cacheable))

@@ -1,4 +1,4 @@
-"""The registry of protocol revisions: the only place that knows their dates."""
+"""Registry of protocol revisions: the only place that knows their dates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SERVED: Final = (*MODERN, *HANDSHAKE)
 NEWEST_HANDSHAKE: Final = HANDSHAKE[0]
 
 ASSUMED: Final = "2025-03-26"
-"""What a client speaks that sends no version header: the header came after this revision."""
+"""Revision of a client that sends no version header: the header came after this revision."""
 
 BATCHING: Final = frozenset({"2025-03-26"})
 """Revisions with JSON-RPC batches."""

@@ -1,8 +1,8 @@
-"""One client's open stream: what it is to be told, what it was told, and how the stream ends.
+"""One client's open stream: pending and sent notifications, and its end.
 
-A stream waits for no client and has no task of its own: five thousand of them are five thousand objects.
-What a client cannot take yet is kept as the set of URIs that changed, so a slow reader costs no more memory
-than its subscription, and is told once of what changed ten times.
+A stream waits for no client and has no task of its own: five thousand of them are five thousand objects. What
+a client cannot receive yet is kept as the set of URIs that changed, so a slow reader costs no more memory
+than its subscription, and is notified once of ten changes to the same document.
 """
 
 from __future__ import annotations
@@ -18,55 +18,55 @@ from choirbook.mcp.notifications import list_changed, updated
 from choirbook.runtime.quotas import EVERYONE
 
 BATCH = 64
-"""Notifications sent at once to one client; it is asked after each whether it keeps up."""
+"""Number of notifications sent at once to one client; after each batch it is checked whether it keeps up."""
 
 LISTING = ""
-"""Stands for the listing among the URIs that changed; no URI is empty."""
+"""Key of the listing among the changed URIs; no URI is empty."""
 
 
 class Ending(StrEnum):
-    """Why a stream ended: a closed set, as it labels a metric."""
+    """Reason why a stream ended: a closed set, as it labels a metric."""
 
     CLIENT = "client"
-    """The client hung up or took its request back."""
+    """The client hung up or cancelled its request."""
     SLOW = "slow"
-    """The client did not take what was sent."""
+    """The client did not read what was sent."""
     SESSION = "session"
     """The stream's session ended."""
     SHUTDOWN = "shutdown"
-    """The server ends."""
+    """The server is shutting down."""
 
 
 class Keeper(Protocol):
-    """Where open streams are kept; see `choirbook.mcp.streams.Streams`."""
+    """Registry of open streams; see `choirbook.mcp.streams.Streams`."""
 
     def add(self, stream: ClientStream) -> None:
-        """Take in a stream that was opened."""
+        """Add a stream that was opened."""
 
     def discard(self, stream: ClientStream) -> None:
-        """Let go of a stream that has ended."""
+        """Remove a stream that has ended."""
 
     def index(self, stream: ClientStream, key: str) -> None:
-        """Note that a stream watches a URI of the catalog."""
+        """Record that a stream watches a URI of the catalog."""
 
     def unindex(self, stream: ClientStream, key: str) -> None:
-        """Take an `index` back."""
+        """Undo an `index`."""
 
     def note_sent(self, stream: ClientStream, count: int) -> None:
-        """Note that notifications are sent over a stream."""
+        """Record that notifications are sent over a stream."""
 
 
 class ClientStream:
     """One client's stream.
 
     Args:
-        keeper: Where it is kept while it is open.
+        keeper: Registry that holds it while it is open.
         era: See `Era`.
         id_: The subscription's id as raw JSON; None in the handshake era.
-        wants_list: Whether it is told when resources come or go.
+        wants_list: Whether it is notified when resources are added or removed.
         opening: Messages sent first.
-        closing: Messages sent last, if the end is the server's wish.
-        peer: Whose share it is part of, see `choirbook.runtime.quotas`.
+        closing: Messages sent last, if the server ends the stream.
+        peer: Peer whose share it is part of, see `choirbook.runtime.quotas`.
         uri_bytes: Bytes of the URIs that it is opened with, as far as they count towards that share.
     """
 
@@ -114,17 +114,17 @@ class ClientStream:
         self.watched: dict[str, tuple[str, ...]] = {}
         """Catalog's URI -> the client's spellings of it."""
         self.sent_s = 0.0
-        """When something was sent last, by the loop's clock."""
+        """Time of the last message, by the loop's clock."""
         self.ended: Ending | None = None
         self.on_end: Callable[[], None] | None = None
         """Called once, when the stream has ended, whether it was ever open or not."""
 
     def watch(self, key: str, spelling: str) -> None:
-        """Have changes of a resource told.
+        """Watch a resource for changes.
 
         Args:
             key: The URI under which the catalog knows it.
-            spelling: The URI that the client knows it by.
+            spelling: The URI that the client uses for it.
         """
         spellings = self.watched.get(key, ())
         if spelling not in spellings:
@@ -133,7 +133,7 @@ class ClientStream:
                 self._keeper.index(self, key)
 
     def unwatch(self, spelling: str) -> None:
-        """Take a `watch` back."""
+        """Undo a `watch`."""
         for key, spellings in list(self.watched.items()):
             if spelling in spellings:
                 rest = tuple(other for other in spellings if other != spelling)
@@ -156,7 +156,7 @@ class ClientStream:
         if opening:
             self._is_blocked = not outlet.send(opening)
         else:
-            # So that the client sees the stream begin, and not just the head of the response.
+            # The client sees the stream begin, not just the head of the response.
             outlet.keep_alive()
 
     def resume(self) -> None:
@@ -169,7 +169,7 @@ class ClientStream:
         self._finish(Ending.SLOW if loss is Loss.SLOW else Ending.CLIENT)
 
     def end(self, why: Ending) -> None:
-        """End the stream by the server's wish."""
+        """End the stream on the server's initiative."""
         outlet = self._outlet
         self._finish(why)
         if outlet is not None:
@@ -178,14 +178,14 @@ class ClientStream:
             outlet.end()
 
     def note(self, key: str) -> None:
-        """Keep in mind that a resource changed, or with an empty key the listing."""
+        """Record that a resource changed, or with an empty key the listing."""
         if self._changed is None:
             self._changed = {}
         for spelling in self.watched.get(key, ()) if key else (LISTING,):
             self._changed[spelling] = None
 
     def flush(self) -> None:
-        """Tell the client what it was not told yet, as far as it keeps up."""
+        """Send pending notifications, as far as the client keeps up."""
         outlet = self._outlet
         while self._changed and not self._is_blocked and outlet is not None:
             uris = list(islice(self._changed, BATCH))
@@ -198,7 +198,7 @@ class ClientStream:
             self._changed = None
 
     def keep_alive(self) -> None:
-        """Show that the stream is alive; a client that does not read is spared more to read."""
+        """Show that the stream is alive, unless the client does not read."""
         if self._outlet is not None and not self._is_blocked:
             self._outlet.keep_alive()
 

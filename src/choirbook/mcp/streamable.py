@@ -1,4 +1,4 @@
-"""Streamable HTTP for both eras at one endpoint, `/mcp`: JSON answers, but for streams of notifications."""
+"""Streamable HTTP for both eras at one endpoint, `/mcp`: JSON answers, and streams of notifications."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class StreamableHttp:
 
     Args:
         dispatcher: Carries out calls.
-        sessions: Those of the handshake era.
+        sessions: Sessions of the handshake era.
     """
 
     def __init__(self, dispatcher: Dispatcher, sessions: Sessions) -> None:

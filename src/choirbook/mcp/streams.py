@@ -1,4 +1,4 @@
-"""The open streams of one worker: who is told of which change, and that all are alive.
+"""Open streams of one worker: delivery of changes, and keep-alives.
 
 Everything here runs on the event loop and waits for no client.
 """
@@ -16,29 +16,30 @@ from choirbook.model import Change
 from choirbook.runtime.quotas import EVERYONE, Kind, Shares
 
 SLICE = 64
-"""Streams told before others get the loop: about a millisecond of work."""
+"""Number of streams to notify before other tasks run: about a millisecond of work."""
 
 PAUSE_S = 0.001
-"""What others get then. Without it they would have the loop, but not the processor's time to use it."""
+"""Pause for other tasks, in seconds. Without it they would get the loop, but no processor time to use it."""
 
 MAX_WATCHED = 500_000
-"""URIs watched by all streams of a worker together, which bounds their memory to some 100 MB."""
+"""Maximum number of URIs watched by all streams of a worker together, which limits their memory to some 100
+MB."""
 
 MAX_WATCHED_BYTES = 128 * 1024 * 1024
-"""And bytes of those URIs: a section may be named in 2 KiB, whether its document has it or not."""
+"""Maximum length of those URIs: a section may be named in 2 KiB, whether its document has it or not."""
 
 
 class Streams:
-    """All of a worker's open streams.
+    """All open streams of a worker.
 
     Args:
-        catalog: Whose changes are told.
-        max_streams: How many may be open.
-        keep_alive_s: For how long a stream is silent at most.
+        catalog: Catalog whose changes are delivered.
+        max_streams: Maximum number of open streams.
+        keep_alive_s: Maximum time for which a stream is silent, in seconds.
         on_count: Called when a stream was opened or has ended.
-        head_start_s: For how long a change is kept back, in seconds: a client that is told of it reads at
-            once, and may reach another worker, which has to have seen the change by then.
-        shares: What each peer may hold; without them every peer may hold everything.
+        head_start_s: Delay of notifications, in seconds: a notified client reads at once, and may reach
+            another worker, which must have seen the change by then.
+        shares: Limits per peer; without them every peer may hold everything.
     """
 
     def __init__(
@@ -59,18 +60,18 @@ class Streams:
         self._open: OrderedDict[ClientStream, None] = OrderedDict()
         self._by_uri: dict[str, set[ClientStream]] = {}
         self.watched = 0
-        """URIs that streams watch, each counted for each stream."""
+        """Number of watched URIs, each counted for each stream."""
         self.watched_bytes = 0
-        """Bytes of the URIs that streams were opened with."""
+        """Total length of the URIs that streams were opened with, in bytes."""
         self._changes: deque[tuple[float, Change]] = deque()
         self._telling: asyncio.Task[None] | None = None
         self._tending: asyncio.Task[None] | None = None
         self._is_closed = False
         self.open_by_era: Counter[Era] = Counter()
         self.sent = 0
-        """Notifications sent, since the start."""
+        """Number of notifications sent since the start."""
         self.ended: Counter[Ending] = Counter()
-        """Streams that ended, since the start."""
+        """Number of streams that ended since the start, by reason."""
         catalog.listen(self._hear)
 
     def __len__(self) -> int:
@@ -79,20 +80,20 @@ class Streams:
 
     @property
     def is_idle(self) -> bool:
-        """Whether every change so far was told, or is kept for a client that is slow."""
+        """Whether every change so far was delivered, or is kept for a slow client."""
         return self._telling is None
 
     def admit(self, watched: int = 0, watched_bytes: int = 0, peer: str = EVERYONE) -> None:
-        """Check that one more stream may be opened; ask again after each wait, as others come meanwhile.
+        """Check that one more stream may be opened; check again after each wait, as others come meanwhile.
 
         Args:
-            watched: How many URIs it watches.
-            watched_bytes: How long they are together.
-            peer: Who opens it.
+            watched: Number of URIs that it watches.
+            watched_bytes: Total length of those URIs.
+            peer: Peer that opens it.
 
         Raises:
-            Overloaded: It may not.
-            ShareTaken: Its peer holds as much as one may.
+            Overloaded: The worker has reached its limit.
+            ShareTaken: The peer has reached its share.
         """
         if self._is_closed:
             raise Overloaded("The server is stopping. Try again in a few seconds.")
@@ -113,7 +114,7 @@ class Streams:
             )
 
     def add(self, stream: ClientStream) -> None:
-        """Take in a stream that was opened."""
+        """Add a stream that was opened."""
         stream.sent_s = asyncio.get_running_loop().time()
         self._open[stream] = None
         self.open_by_era[stream.era] += 1
@@ -127,7 +128,7 @@ class Streams:
         self._on_count()
 
     def discard(self, stream: ClientStream) -> None:
-        """Let go of a stream that has ended."""
+        """Remove a stream that has ended."""
         assert stream.ended is not None, "only a stream that has ended is let go"
         del self._open[stream]
         self.open_by_era[stream.era] -= 1
@@ -140,14 +141,14 @@ class Streams:
         self._on_count()
 
     def index(self, stream: ClientStream, key: str) -> None:
-        """Note that a stream watches a URI of the catalog."""
+        """Record that a stream watches a URI of the catalog."""
         watchers = self._by_uri.setdefault(key, set())
         if stream not in watchers:
             watchers.add(stream)
             self.watched += 1
 
     def unindex(self, stream: ClientStream, key: str) -> None:
-        """Take an `index` back."""
+        """Undo an `index`."""
         watchers = self._by_uri.get(key)
         if watchers is not None and stream in watchers:
             watchers.discard(stream)
@@ -156,7 +157,7 @@ class Streams:
                 del self._by_uri[key]
 
     def note_sent(self, stream: ClientStream, count: int) -> None:
-        """Note that notifications are sent over a stream."""
+        """Record that notifications are sent over a stream."""
         self.sent += count
         self._postpone(stream)
 
@@ -165,11 +166,11 @@ class Streams:
         return len(self._by_uri.get(uri, ()))
 
     def start(self) -> None:
-        """Let streams be opened, after a `close` too."""
+        """Allow streams to be opened, also after a `close`."""
         self._is_closed = False
 
     def close(self) -> None:
-        """End all streams as they should be, and open no further ones."""
+        """End all streams normally, and open no further ones."""
         self._is_closed = True
         for stream in list(self._open):
             stream.end(Ending.SHUTDOWN)
@@ -213,7 +214,7 @@ class Streams:
                 await asyncio.sleep(PAUSE_S)
 
     def _watchers(self, key: str) -> Iterable[ClientStream]:
-        """Return those to be told, as a copy: streams come and go while they are."""
+        """Return the streams to notify, as a copy: streams come and go meanwhile."""
         if key == LISTING:
             return [stream for stream in self._open if stream.wants_list]
         return list(self._by_uri.get(key, ()))
@@ -222,7 +223,7 @@ class Streams:
         loop = asyncio.get_running_loop()
         count = 0
         try:
-            # The one that was silent longest comes first.
+            # The stream that was silent longest comes first.
             while (stream := next(iter(self._open), None)) is not None:
                 pause_s = stream.sent_s + self._keep_alive_s - loop.time()
                 if pause_s > 0:
@@ -238,6 +239,6 @@ class Streams:
 
 
 def _keys(change: Change) -> list[str]:
-    """Return what changed, as keys of streams; the listing last, as it is the least to a reader."""
+    """Return the keys of a change; the listing last, as it matters least to a reader."""
     listing = [LISTING] if change.added or change.removed else []
     return [*change.updated, *change.added, *change.removed, *listing]

@@ -1,4 +1,4 @@
-"""Being told of changes: `subscriptions/listen`, and `resources/subscribe` of the handshake era.
+"""Subscription methods: `subscriptions/listen`, and `resources/subscribe` of the handshake era.
 
 Only kinds that the server has are honoured: changes of resources, and of their listing.
 """
@@ -24,17 +24,17 @@ from choirbook.mcp.stream import ClientStream
 from choirbook.mcp.streams import Streams
 
 MAX_URIS = 1000
-"""URIs in one subscription; it is kept for as long as the client listens."""
+"""Maximum number of URIs in one subscription; it is kept for as long as the client listens."""
 
 _WATCH_BYTES = 160
-"""What a watched URI takes beside its text, about."""
+"""Approximate size of a watched URI in addition to its text, in bytes."""
 
 _URIS_AT_ONCE = 64
-"""URIs looked up before others get the loop."""
+"""URIs to look up before other tasks run."""
 
 
 class _Filter(msgspec.Struct, frozen=True, rename="camel"):
-    """What a client asks to be told; kinds of which this server has none are passed over."""
+    """Notifications that a client requests; kinds that this server lacks are ignored."""
 
     resources_list_changed: bool = False
     resource_subscriptions: list[str] | None = None
@@ -45,11 +45,11 @@ class _Listen(msgspec.Struct, frozen=True):
 
 
 class Subscriptions:
-    """The methods by which clients subscribe.
+    """Methods by which clients subscribe.
 
     Args:
-        library: What is subscribed to.
-        streams: Where streams are kept.
+        library: Library to subscribe to.
+        streams: Open streams of this worker.
         peers: Tells whose share a stream is part of.
     """
 
@@ -103,12 +103,12 @@ class Subscriptions:
         return Result(b"", stream=stream)
 
     async def _known(self, uris: list[str]) -> dict[str, str]:
-        """Return the URIs that name something, with the catalog's spelling of each."""
+        """Return the existing URIs, with the catalog's spelling of each."""
         known: dict[str, str] = {}
         for count, uri in enumerate(uris, start=1):
             info = self._library.document_of(uri)
             if info is not None:
-                # Where both are the same text, one copy is kept.
+                # If both are the same text, one copy is kept.
                 known[info.uri if info.uri == uri else uri] = info.uri
             if count % _URIS_AT_ONCE == 0:
                 await asyncio.sleep(0)
@@ -138,7 +138,7 @@ def _bytes_of(uris: Iterable[str]) -> int:
 
 
 def _session_and_uri(call: Call) -> tuple[Session, str]:
-    """Return what a subscription of the handshake era needs.
+    """Return the session and URI of a handshake-era subscription.
 
     Raises:
         MethodNotFound: The client has no session, so it was not offered subscriptions.

@@ -1,1 +1,1 @@
-"""Metrics, access log, operator log: watch from above, never reached from below."""
+"""Metrics, access log, operator log: they observe the layers below, which never call them."""

@@ -1,7 +1,7 @@
-"""One line for each read, made in batches.
+"""One log line for each read, made in batches.
 
-Reads of one kind have lines that differ in two numbers. Where nothing else is to be told, the text around
-these is made once a batch, and the numbers of all lines are written at once.
+Lines of one kind of reads differ in two numbers. If they contain nothing else, the text around these is made
+once per batch, and the numbers of all lines are formatted at once.
 """
 
 from __future__ import annotations
@@ -21,22 +21,23 @@ from choirbook.observe.log_writer import LineWriter
 from choirbook.text.escapes import escaped
 
 _NUMBER = b"\0"
-"""Stands where a number goes. JSON has this byte nowhere."""
+"""Placeholder for a number. JSON never contains this byte."""
 
 _FIRST = b'{"ts":'
-"""What a line has before its first number."""
+"""Start of a line, before its first number."""
 
 _WHOLE = 2.0**52
-"""Added to a number and taken away again, it rounds: so large a double has no room for a fraction (IEEE 754).
-Of latencies whole microseconds are told; int() costs more than twice as much, round() to digits far more."""
+"""Added to a number and subtracted again, it rounds: a double this large has no room for a fraction (IEEE
+754). Latencies are logged in whole microseconds; int() costs more than twice as much, round() to digits far
+more."""
 
 _READY_US = 4096
-"""Latencies below have their text ready: they are short, and the same again and again. Made as they come up,
-texts would be a memory that grows for as long as some latency is new, which is hours."""
+"""Latencies in microseconds below this have cached text: they are short and frequent. A cache of all
+latencies would grow for as long as new values occur, which is hours."""
 
 
 class ReadLine(msgspec.Struct, gc=False):
-    """What is said of one read. Field names are the interface."""
+    """Log line of one read. Field names are part of the interface."""
 
     ts: float | msgspec.Raw
     """Unix time in seconds."""
@@ -48,24 +49,24 @@ class ReadLine(msgspec.Struct, gc=False):
     cache_result: str
     """`hit`, `shared`, `miss`, `stale`, or `none` for a read that failed."""
     request_id: str | UnsetType = UNSET
-    """As the client or a proxy gave it (`X-Request-Id`), else made here; where ids are asked for."""
+    """From the client or a proxy (`X-Request-Id`), or generated here; if ids are enabled."""
     trace_id: str | UnsetType = UNSET
-    """Of the trace that the request is part of, if it is."""
+    """Id of the trace that the request is part of, if there is one."""
 
 
 def whole_us(latency_s: float) -> float:
-    """Return a latency in whole microseconds, as every line tells it."""
+    """Return a latency in whole microseconds, as in every log line."""
     return latency_s * 1e6 + _WHOLE - _WHOLE
 
 
 class AccessLog:
-    """Makes the lines of batches, and hands them to a writer.
+    """Formats the lines of batches, and passes them to a writer.
 
     Args:
-        writer: Where they go.
-        hits: The part of the hits that is written, from 0 to 1; other reads are, all of them.
+        writer: Writes the lines.
+        hits: Fraction of hits to log, from 0 to 1; other reads are always logged.
         with_ids: Whether a line has the ids of its request.
-        for_people: Whether a line is for somebody who looks at a terminal, instead of JSON.
+        for_people: Whether lines are text for a terminal, instead of JSON.
     """
 
     def __init__(
@@ -84,8 +85,8 @@ class AccessLog:
         """Write the lines of a batch.
 
         Args:
-            batch: The responses.
-            unix_s: What to add to the monotonic clock to have Unix time.
+            batch: Responses.
+            unix_s: Offset from the monotonic clock to Unix time, in seconds.
         """
         is_plain = not batch.marks and not any(len(kind.reads) > 1 for kind in batch.kinds)
         if self._are_alike and is_plain:
@@ -98,7 +99,7 @@ class AccessLog:
             self._writer.write(block)
 
     def _lines_alike(self, batch: ResponseBatch, unix_s: float) -> bytes:
-        """Make lines of which each has its own numbers, and the text of its kind around these."""
+        """Format lines that consist of their own numbers and the common text of their kind."""
         kinds, ends_s, latencies_s = batch.kind_of_each, batch.ends_s, batch.latencies_s
         if not all(kind.reads for kind in batch.kinds):
             reading = [kind for kind in kinds if kind.reads]
@@ -117,18 +118,18 @@ class AccessLog:
         return b"".join(pieces).removesuffix(_FIRST)
 
     def _around_numbers(self, kind: ResponseKind) -> tuple[bytes, bytes]:
-        """Return the text of a kind's lines between the numbers, and that from there to the next line's."""
+        """Return the text of a kind's lines between the numbers, and from there to the next line's."""
         number = msgspec.Raw(_NUMBER)
         line = self._encoder.encode(_line(kind.reads[0], kind.status, number, number))
         _, between, behind = line.split(_NUMBER)
         return between, behind + b"\n" + _FIRST
 
     def _numbers(self, values: list[float]) -> list[bytes]:
-        """Return the text of each number, all of them written at once."""
+        """Format numbers, all at once."""
         return self._encoder.encode(values)[1:-1].split(b",") if values else []
 
     def _lines(self, batch: ResponseBatch, unix_s: float) -> Iterator[ReadLine]:
-        """Yield lines that have more to tell, or of which some are left out."""
+        """Yield lines with further fields, or a sample of the lines."""
         columns = zip(batch.kind_of_each, batch.ends_s, batch.latencies_s, strict=True)
         for place, (kind, end_s, latency_s) in enumerate(columns):
             mark, asked = batch.marks.get(place), batch.asked.get(place)
@@ -146,7 +147,7 @@ class AccessLog:
         return self._hits < 1 and random() >= self._hits  # noqa: S311 # nobody gains by knowing
 
     def _correlate(self, asked: Asked) -> tuple[str | UnsetType, str | UnsetType]:
-        """Return the id of a request and that of its trace, as far as they are known."""
+        """Return the ids of a request and of its trace, as far as they are known."""
         if asked is None:
             return UNSET, UNSET
         if not isinstance(asked, Request):
@@ -156,7 +157,7 @@ class AccessLog:
 
 
 class _Milliseconds(dict[float, bytes]):
-    """The text of latencies in milliseconds, by whole microseconds."""
+    """Latencies in milliseconds as text, by whole microseconds."""
 
     def __init__(self) -> None:
         super().__init__((float(us), msgspec.json.encode(us / 1000)) for us in range(_READY_US))

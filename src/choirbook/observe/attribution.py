@@ -18,15 +18,15 @@ from choirbook.usage.clients import UNKNOWN, Client, named, of_user_agent
 from choirbook.usage.ledger import UsageLedger
 
 _MAX_REMEMBERED = 1024
-"""Clients, as they state themselves; then all are forgotten, and found out again."""
+"""Maximum number of remembered clients; beyond it all are forgotten, and identified again."""
 
 
 class Attribution:
-    """Attributes reads.
+    """Attributes reads to clients.
 
     Args:
-        ledger: Where they are noted.
-        sessions: Which know the clients of the handshake era.
+        ledger: Records the reads.
+        sessions: Know the clients of the handshake era.
     """
 
     def __init__(self, ledger: UsageLedger, sessions: Sessions) -> None:
@@ -35,7 +35,7 @@ class Attribution:
         self._remembered: dict[Introduction | str, Client] = {}
 
     def take(self, batch: ResponseBatch) -> None:
-        """Note what a batch of responses read, and who did; see `Observer.also_batches`."""
+        """Record the reads of a batch and their clients; see `Observer.also_batches`."""
         last_s = time() - monotonic() + batch.ends_s[-1]
         counts = Counter(
             (self._client(batch.asked.get(place)), read)
@@ -46,7 +46,7 @@ class Attribution:
             self._note(read, count, last_s, client)
 
     def take_reads(self, batch: ResponseBatch) -> None:
-        """Note what a batch of responses read, where it is not to be known who did."""
+        """Record the reads of a batch without clients."""
         last_s = time() - monotonic() + batch.ends_s[-1]
         for kind in batch.kinds:
             for read in kind.reads:

@@ -1,11 +1,11 @@
-"""Responses that were sent within a moment, by kind: noted one by one, worked up together.
+"""Responses sent within a short time, grouped by kind: recorded individually, processed together.
 
-Of a response its numbers are noted, and not its body: a batch waits for up to 50 ms, and bodies, which for
-MCP are a copy each, would be megabytes that no cache of the processor holds, each time new memory to be
-written and read.
+Only numbers of a response are recorded, not its body: a batch waits for up to 50 ms, and bodies, which for
+MCP are a copy each, would take megabytes that exceed the processor's caches, in newly allocated memory each
+time.
 
-Hits of one form are one object, and so are the operations of a method that went well. So most responses of a
-batch are of few kinds, and what is said of a kind is found out once.
+Hits of one form are the same object, and so are the operations of a successful method. So most responses of a
+batch are of few kinds, and the properties of a kind are determined once.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ MAX_ASKED_BYTES = 16 * 1024
 """A longer body is not kept with its request; who sent it goes by its headers."""
 
 FROM_A_CACHE = frozenset({ServedFrom.HIT, ServedFrom.SHARED})
-"""Answered from there, a read counts as a hit."""
+"""A read answered from one of these counts as a hit."""
 
 
 class Sent(msgspec.Struct, frozen=True, gc=False):
-    """A response of a batch, by itself. Times are of the monotonic clock, in seconds."""
+    """One response of a batch. Times are of the monotonic clock, in seconds."""
 
     status: int
     body_bytes: int
     reads: tuple[Read, ...]
     operations: tuple[Operation, ...]
     mark: Mark | None
-    """See `Response`; so are those before."""
+    """See `Response`, like the previous fields."""
     start_s: float
-    """When the request was whole."""
+    """Time at which the request was complete."""
     end_s: float
-    """When the response was handed over."""
+    """Time at which the response was passed to the server."""
 
 
 class ResponseKind:
-    """Responses of a batch that differ in nothing but their numbers."""
+    """Responses of a batch that differ only in their numbers."""
 
     __slots__ = ("behind", "between", "latencies_s", "operations", "reads", "status")
 
@@ -50,36 +50,36 @@ class ResponseKind:
         self.reads: tuple[Read, ...] = response.reads
         self.operations: tuple[Operation, ...] = response.operations
         self.latencies_s: list[float] = []
-        """How long each of them took; whoever needs them in another order may sort them."""
+        """Latencies of the responses; users may sort them in place."""
         self.between = self.behind = b""
-        """What the access log has between the numbers of a line, and from there to the next line."""
+        """Text of the access log between the numbers of a line, and from there to the next line."""
 
 
 class ResponseBatch:
-    """Responses in the order in which they were sent: a column for each thing that is noted."""
+    """Responses in the order in which they were sent, as one column per value."""
 
     __slots__ = ("asked", "ends_s", "kind_of_each", "kinds", "latencies_s", "marks", "sizes")
 
     def __init__(self) -> None:
         self.kinds: list[ResponseKind] = []
-        """All there are, in the order of their first."""
+        """All kinds, in the order of first occurrence."""
         self.kind_of_each: list[ResponseKind] = []
         self.latencies_s: list[float] = []
-        """From when the request was whole to when the response was handed over."""
+        """Times from the complete request to the passing of the response, in seconds."""
         self.ends_s: list[float] = []
-        """When it was handed over, of the monotonic clock."""
+        """Times at which responses were passed to the server, of the monotonic clock."""
         self.sizes: list[int] = []
-        """Of the bodies, in bytes."""
+        """Sizes of the bodies, in bytes."""
         self.marks: dict[int, Mark] = {}
-        """Of responses that are to be traced, by their place in the batch."""
+        """Marks of responses to be traced, by position in the batch."""
         self.asked: dict[int, Request | bytes] = {}
-        """What was answered by a response that read something, where it is kept; likewise."""
+        """Requests of responses that read something, if kept; by position in the batch."""
 
     def __len__(self) -> int:
         return len(self.ends_s)
 
     def sent(self, place: int) -> Sent:
-        """Return one response, for those who look at few of them."""
+        """Return one response, for users that need only a few of them."""
         kind, end_s = self.kind_of_each[place], self.ends_s[place]
         mark, start_s = self.marks.get(place), end_s - self.latencies_s[place]
         return Sent(kind.status, self.sizes[place], kind.reads, kind.operations, mark, start_s, end_s)
@@ -126,7 +126,7 @@ class Notes:
         batch = self._batch
         reads = response.reads
         operations = response.operations
-        # A read is one with itself only, so this looks at no more than its address.
+        # A read equals only itself, so this compares addresses only.
         key = reads[0] if reads else operations
         try:
             kind = self._known[key]
@@ -150,7 +150,7 @@ class Notes:
             self._on_full()
 
     def take(self) -> ResponseBatch:
-        """Return what was noted, and begin anew."""
+        """Return the recorded responses, and start a new batch."""
         batch, self._batch, self._known = self._batch, ResponseBatch(), {}
         return batch
 
@@ -167,5 +167,5 @@ def _short(asked: Request | bytes) -> Request | bytes:
 
 
 def served_from(read: Reading | Revalidation) -> ServedFrom:
-    """Return where a read was answered from; what the client has already counts as a hit."""
+    """Return the origin of a read; 304 responses count as hits."""
     return read.served_from if isinstance(read, Reading) else ServedFrom.HIT

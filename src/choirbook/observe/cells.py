@@ -1,8 +1,8 @@
-"""Numbers that all workers of one server share: one memory map, one slot a worker.
+"""Numbers shared by all workers of one server: one memory map, one slot per worker.
 
-Recording is a write into a worker's own slot, so it needs no lock; reading sums the slots, so any
-worker can answer for all. A slot outlives its worker, and the worker's replacement goes on
-counting in it: counters stay monotone over a death (docs/adr/0002).
+Recording is a write into a worker's own slot, so it needs no lock; reading sums the slots, so any worker can
+answer for all. A slot outlives its worker, and the replacement continues to count in it: counters stay
+monotonic across a death (docs/adr/0002).
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from choirbook.observe.exemplars import RECORD_BYTES, Exemplar, Records
 
 SLOT_CELLS = 16 * 1024
 SLOT_NAMES_BYTES = 128 * 1024
-"""Room for some 300 types, or for every method with every error; what is not used takes no memory."""
+"""Bytes for names in a slot: room for some 300 types, or for every method with every error; unused pages take
+no memory."""
 
 _CELL_BYTES = 8
 _NAMES_AT = SLOT_CELLS * _CELL_BYTES
 _RECORDS_AT = _NAMES_AT + SLOT_NAMES_BYTES
 _SLOT_BYTES = _RECORDS_AT + SLOT_CELLS * RECORD_BYTES
-"""There is a record for each cell, as any may be a bucket; memory is taken by those that are written."""
+"""Size of a slot in bytes. There is a record for each cell, as any may be a bucket; only written ones take
+memory."""
 
 _PID_CELL = 0
 _CLAIMS_CELL = 1
@@ -33,33 +35,33 @@ _FIRST_CELL = 2
 
 
 class Series(NamedTuple):
-    """A run of cells with a name: a metric's name and its labels, as joined by unit separators."""
+    """A named run of cells: a metric's name and its labels, joined by unit separators."""
 
     name: str
     values: tuple[float, ...]
 
 
 class Cells:
-    """The memory of all slots. Made before workers are forked, inherited by them.
+    """Memory of all slots. Created before workers are forked, inherited by them.
 
     Args:
-        workers: Processes that record at once. Each may be replaced while it still winds down, so
-            there are twice as many slots.
+        workers: Number of processes that record at once. Each may be replaced while it is still shutting
+            down, so there are twice as many slots.
     """
 
     def __init__(self, workers: int = 1) -> None:
         self.workers = workers
-        """Processes that record at once."""
+        """Number of processes that record at once."""
         self._slots = 2 * workers
         self.started_s = time.time()
-        """When counting began, in seconds of Unix time."""
+        """Start of counting, in seconds of Unix time."""
         self._map = mmap.mmap(-1, self._slots * _SLOT_BYTES)
         # Record locks belong to a process and end with it: a claimed slot is free again after any death.
         self._locks = os.memfd_create("choirbook-slots")
         weakref.finalize(self, os.close, self._locks)
 
     def claim(self) -> Slot:
-        """Take a free slot for this process.
+        """Claim a free slot for this process.
 
         Raises:
             RuntimeError: More processes record than were announced.
@@ -73,12 +75,12 @@ class Cells:
         raise RuntimeError("no free slot for metrics: more workers run than expected")
 
     def pids(self) -> list[int]:
-        """Return the processes that record now."""
+        """Return the ids of the processes that record now."""
         claimed = [int(self._view(index)[_PID_CELL]) for index in range(self._slots)]
         return [pid for pid in claimed if pid and _is_alive(pid)]
 
     def respawns(self) -> int:
-        """Return how many processes came after the first ones, to take the place of others."""
+        """Return the number of processes that replaced others."""
         claims = sum(int(self._view(index)[_CLAIMS_CELL]) for index in range(self._slots))
         return max(0, claims - self.workers)
 
@@ -119,13 +121,13 @@ class Cells:
 
 
 class Slot:
-    """The cells of one worker."""
+    """Cells of one worker."""
 
     def __init__(self, cells: memoryview[float], names: memoryview, records: Records) -> None:
         self.cells: memoryview[float] = cells
-        """Floats; written by the owner only."""
+        """Float values; written by the owner only."""
         self.records = records
-        """Of each cell that is a bucket, its exemplar."""
+        """Exemplars of the cells that are buckets."""
         self._names = names
         self._known = {name: at for name, at, _ in _decode_names(names)}
         self._next_cell = max((at + size for _, at, size in _decode_names(names)), default=_FIRST_CELL)
@@ -134,11 +136,11 @@ class Slot:
         cells[_CLAIMS_CELL] += 1
 
     def series(self, name: str, size: int) -> int:
-        """Return the index of the first cell of a series, making it when it is new.
+        """Return the index of the first cell of a series, creating it if it is new.
 
         Args:
             name: See `Series`.
-            size: Its cells; the same each time.
+            size: Number of cells; the same each time.
 
         Raises:
             RuntimeError: The slot is full.

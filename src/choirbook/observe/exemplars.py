@@ -1,7 +1,7 @@
-"""Exemplars: of each bucket of a histogram, the last request in it that was traced.
+"""Exemplars: for each bucket of a histogram, the last traced request in it.
 
 Each has a record of its own in the memory that all workers share. One worker writes it, any reads it, and
-neither waits for the other; nobody may read half of one and half of another (docs/adr/0013).
+neither waits for the other; a reader must never get half of one and half of another (docs/adr/0013).
 """
 
 from __future__ import annotations
@@ -12,33 +12,35 @@ from zlib import crc32
 
 RECORD_WORDS = 7
 RECORD_BYTES = 8 * RECORD_WORDS
-"""A sequence number, the trace id in two halves, the span id, value, time, and a check of those."""
+"""Size of a record in bytes: a sequence number, the trace id in two halves, the span id, value, time, and a
+check of those."""
 
 TRIES = 3
-"""Looks at a record that changes meanwhile; a write takes microseconds, so more than one meets few."""
+"""Attempts to read a record that changes meanwhile; a write takes microseconds, so more than one is rare."""
 
 _BODY = Struct("=QQQdd")
 _CHECK_BYTES = 8
 _LOW = (1 << 64) - 1
 _MARK = 0
-"""The record of no bucket: written as soon as any other is, so that readers pass over what is empty."""
+"""Index of a record without a bucket: written as soon as any other is, so that readers can skip empty
+memory."""
 
 
 class Exemplar(NamedTuple):
-    """A request that was traced."""
+    """A traced request."""
 
     trace_id: int
     span_id: int
     value: float
     at_s: float
-    """When it was answered, as Unix time."""
+    """Unix time of the answer."""
 
 
 class Records:
-    """The records of one worker.
+    """Records of one worker.
 
     Args:
-        memory: As many bytes as its records take, all zero at first.
+        memory: Exactly the bytes of its records, initially zero.
     """
 
     def __init__(self, memory: memoryview) -> None:
@@ -51,18 +53,19 @@ class Records:
         return self._words[_MARK] != 0
 
     def write(self, index: int, exemplar: Exemplar) -> None:
-        """Write a record in place of what it had; in the process that it belongs to.
+        """Write a record, replacing its content; only in the owning process.
 
         Args:
-            index: Of the record; the first one is no record.
-            exemplar: See there.
+            index: Index of the record; the first one is reserved.
+            exemplar: Content of the record.
         """
         assert index != _MARK
         trace_id, span_id, value, at_s = exemplar
         body = _BODY.pack(trace_id >> 64, trace_id & _LOW, span_id, value, at_s)
         words, at = self._words, index * RECORD_WORDS
-        # Odd while it is written: a reader that sees the same even number before and after has one write. A
-        # worker that was killed in between leaves it odd, and nobody reads it until its successor wrote.
+        # Odd while it is written: a reader that sees the same even number before and after has a consistent
+        # record. A worker killed in between leaves it odd, and readers skip it until its successor has
+        # written.
         being_written = words[at] | 1
         words[at] = being_written
         start = 8 * (at + 1)
@@ -71,7 +74,7 @@ class Records:
         words[_MARK] = 1
 
     def read(self, index: int) -> Exemplar | None:
-        """Return what a record has; None where that is nothing, or changes while it is read."""
+        """Return the content of a record; None if it is empty, or changes while it is read."""
         words, at = self._words, index * RECORD_WORDS
         start = 8 * (at + 1)
         for _ in range(TRIES):

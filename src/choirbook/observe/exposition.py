@@ -23,17 +23,17 @@ TOTAL = "_total"
 
 _Labels = tuple[tuple[str, str], ...]
 _Exemplars = Sequence[Exemplar | None]
-"""By bucket."""
+"""Exemplars by bucket."""
 
 _EXEMPLIFIED = frozenset(name for name, about in METRICS.items() if about.has_exemplars)
 
 
 def exposition(cells: Cells, format_: Exposition = Exposition.TEXT) -> bytes:
-    """Show all workers' metrics. Blocking: it looks at their processes.
+    """Format the metrics of all workers. Blocking: it looks at their processes.
 
     Args:
-        cells: Where they are.
-        format_: How they are spelled.
+        cells: Metrics cells of the workers.
+        format_: Format of the text.
     """
     is_open = format_ is Exposition.OPENMETRICS
     exemplars = _exemplars(cells) if is_open else {}
@@ -46,7 +46,7 @@ def exposition(cells: Cells, format_: Exposition = Exposition.TEXT) -> bytes:
             shown = metric
             lines += _head(metric, about) if is_open else _plain_head(metric, about)
         lines += _samples(metric, about, labels, values, exemplars.get((metric, labels), ()))
-        # What a dead worker counted stays, so every series began with the server.
+        # Counts of a dead worker remain, so every series began with the server.
         if is_open and about.kind is not MetricKind.GAUGE:
             lines.append(f"{_family(metric)}_created{_spell(labels)} {_number(cells.started_s)}")
     if is_open:
@@ -68,7 +68,7 @@ def _head(metric: str, about: Metric) -> Iterator[str]:
 
 
 def _family(metric: str) -> str:
-    """Return what OpenMetrics calls a metric: of a counter, `_total` is the sample's."""
+    """Return the OpenMetrics family name of a metric: the `_total` of a counter belongs to the sample."""
     return metric.removesuffix(TOTAL)
 
 
@@ -95,7 +95,7 @@ def _spell_exemplar(exemplar: Exemplar) -> str:
 
 
 def _spell(labels: _Labels) -> str:
-    # No value needs an escape: types are a-z, 0-9, '-' and '_', everything else is the server's own.
+    # No value needs escaping: types are a-z, 0-9, '-' and '_', everything else is the server's own.
     return "{" + ",".join(f'{name}="{value}"' for name, value in labels) + "}" if labels else ""
 
 
@@ -104,7 +104,7 @@ def _number(value: float) -> str:
 
 
 def series_totals(cells: Cells) -> dict[tuple[str, _Labels], list[float]]:
-    """Add up the slots; gauges of workers that are gone do not count."""
+    """Sum the slots; gauges of dead workers are excluded."""
     added: dict[tuple[str, _Labels], list[float]] = {}
     for is_alive, found in cells.slots():
         for series in found:
@@ -125,7 +125,7 @@ def series_totals(cells: Cells) -> dict[tuple[str, _Labels], list[float]]:
 
 
 def _exemplars(cells: Cells) -> dict[tuple[str, _Labels], list[Exemplar | None]]:
-    """Return the exemplars of all slots, of each bucket the latest; traces outlive their worker."""
+    """Return the latest exemplar of each bucket over all slots; traces outlive their worker."""
     latest: dict[tuple[str, _Labels], list[Exemplar | None]] = {}
     for name, found in cells.exemplars(_EXEMPLIFIED):
         kept = latest.setdefault(_split(name), found)

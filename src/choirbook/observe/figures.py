@@ -31,7 +31,7 @@ from choirbook.observe.quantiles import quantile_s
 
 Labels = tuple[tuple[str, str], ...]
 Totals = Mapping[tuple[str, Labels], Sequence[float]]
-"""Metric and labels -> its cells, summed over workers."""
+"""Metric and labels -> cells, summed over workers."""
 
 _PLAIN = states.METRICS | {
     CACHE_BYTES,
@@ -41,14 +41,14 @@ _PLAIN = states.METRICS | {
     OPEN_STREAMS,
     SESSIONS,
 }
-"""Metrics that are one number each here, whatever their labels."""
+"""Metrics reduced to one number each here, whatever their labels."""
 
 _SERVER_ERRORS = "5xx"
 _BOUNDS_S = (*BUCKETS_S, inf)
 
 
 class ReadKind(NamedTuple):
-    """Reads that are told apart."""
+    """Reads of one type and result."""
 
     type: str
     result: str
@@ -56,28 +56,28 @@ class ReadKind(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """What was counted up to a moment."""
+    """Counters at one moment."""
 
     at_s: float
-    """Of one clock for all samples that are compared: Unix time, or the monotonic clock."""
+    """Time, on one clock for all samples that are compared: Unix time, or the monotonic clock."""
     reads: dict[ReadKind, tuple[float, ...]]
     """Reads by bucket of `BUCKETS_S`, the last one for all that took longer."""
     plain: dict[str, float]
-    """Metric -> its sum; those that no worker has are missing."""
+    """Metric -> its sum; metrics that no worker has are missing."""
     server_errors: float
 
     @property
     def moment(self) -> states.Moment:
-        """What states are made of."""
+        """Values from which states are derived."""
         return states.Moment(self.plain, self.server_errors)
 
     def value(self, metric: str, default: float = 0.0) -> float:
-        """Return a plain metric."""
+        """Return a metric that is one number."""
         return self.plain.get(metric, default)
 
 
 class Quantiles(msgspec.Struct, frozen=True):
-    """Of how long reads took, in milliseconds; None where there were none."""
+    """Quantiles of read latencies, in milliseconds; None if there were no reads."""
 
     p50_ms: float | None = None
     p95_ms: float | None = None
@@ -85,7 +85,7 @@ class Quantiles(msgspec.Struct, frozen=True):
 
 
 class Between(msgspec.Struct, frozen=True):
-    """The figures of the time between two samples."""
+    """Figures of the time between two samples."""
 
     seconds: float
     requests: float
@@ -93,14 +93,14 @@ class Between(msgspec.Struct, frozen=True):
     reads: float
     reads_per_s: float
     hit_rate: float | None
-    """From 0 to 1; None where nothing was read."""
+    """Fraction of hits, from 0 to 1; None if nothing was read."""
     failed: float
     stale: float
     quantiles: Quantiles
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One kind of reads in the time between two samples."""
+    """Reads of one kind in the time between two samples."""
 
     type: str
     result: str
@@ -136,7 +136,7 @@ def between(old: Sample, new: Sample) -> Between:
     counts = {kind: _grown(old, new, kind) for kind in new.reads}
     reads = sum(map(sum, counts.values()))
     hits = sum(sum(found) for kind, found in counts.items() if kind.result == "hit")
-    # An open page asks every few seconds; that is not what the server is for.
+    # An open page requests data every few seconds; this is not counted as load.
     requests = max(0.0, increase(old, new, RESPONSES) - increase(old, new, DASHBOARD_RESPONSES))
     return Between(
         round(seconds, 3),
@@ -152,14 +152,14 @@ def between(old: Sample, new: Sample) -> Between:
 
 
 def rows(old: Sample, new: Sample) -> list[Row]:
-    """Return the figures by kind, those that were not read left out; the most read first."""
+    """Return the figures by kind, without those that were not read; the most read first."""
     found = [(kind, _grown(old, new, kind)) for kind in new.reads]
     made = [Row(kind.type, kind.result, sum(counts), _quantiles(counts)) for kind, counts in found]
     return sorted((row for row in made if row.reads), key=lambda row: (-row.reads, row.type, row.result))
 
 
 def increase(old: Sample, new: Sample, metric: str) -> float:
-    """Return by how much a plain metric grew."""
+    """Return the growth of a metric that is one number."""
     return states.increase(old.value(metric), new.value(metric))
 
 

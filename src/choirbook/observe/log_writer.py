@@ -1,7 +1,7 @@
-"""Lines to stderr without waiting for it.
+"""Non-blocking output of lines to stderr.
 
-A pipe that nobody reads would stop the event loop at a write. So a thread writes, from a bounded
-buffer; what does not fit is dropped and counted.
+A pipe that nobody reads would block the event loop at a write. So a thread writes, from a bounded buffer;
+lines that do not fit are dropped and counted.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from typing import NamedTuple
 MAX_BUFFERED_BYTES = 4 * 1024 * 1024
 
 PIPE_BUF_BYTES = 4096
-"""POSIX keeps writes to a pipe up to this size whole, so that workers' lines do not mix."""
+"""POSIX makes writes to a pipe atomic up to this size, so that workers' lines do not mix."""
 
 
 class _Deferred(NamedTuple):
-    """Lines that are still to be made."""
+    """Lines that are yet to be formatted."""
 
     make: Callable[[], bytes]
     size_bytes: int
 
 
 class LineWriter:
-    """Writes blocks of whole lines to a descriptor, on a thread that starts with the first block."""
+    """Writes blocks of complete lines to a descriptor, on a thread that starts with the first block."""
 
     def __init__(self, descriptor: int = 2) -> None:
         self._descriptor = descriptor
@@ -35,24 +35,24 @@ class LineWriter:
         self._blocks: queue.SimpleQueue[bytes | _Deferred | None] = queue.SimpleQueue()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
-        # One side each counts in them. Two producers may lose a count to each other; the next time the queue
-        # is empty, that is made good.
+        # Each is written by one side only. Two producers may lose a count to each other; this is corrected
+        # the next time the queue is empty.
         self._taken_bytes = 0
         self._done_bytes = 0
         self.dropped_lines = 0
-        """Lines that were not written, since the start."""
+        """Number of lines dropped since the start."""
 
     def write(self, block: bytes) -> None:
-        """Take a block that ends with a line feed; never waits."""
+        """Queue a block that ends with a line feed; never waits."""
         if not self._take(block, len(block)):
             self.dropped_lines += block.count(b"\n")
 
     def defer(self, make: Callable[[], bytes], size_bytes: int) -> None:
-        """Take a line that is made on the thread; never waits.
+        """Queue a line to be formatted on the thread; never waits.
 
         Args:
-            make: Makes it.
-            size_bytes: About how long it will be.
+            make: Formats the line.
+            size_bytes: Approximate length of the line.
         """
         if not self._take(_Deferred(make, size_bytes), size_bytes):
             self.dropped_lines += 1
@@ -83,8 +83,8 @@ class LineWriter:
         while (block := self._blocks.get()) is not None:
             size_bytes = len(block) if isinstance(block, bytes) else block.size_bytes
             made = block if isinstance(block, bytes) else self._make(block)
-            # The system keeps any write to a file whole, and each write has this thread and the event loop
-            # change places.
+            # Writes to a file are atomic at any size, and each write switches between this thread and the
+            # loop.
             for piece in [made] if is_file else pieces(made, PIPE_BUF_BYTES):
                 self._write_all(piece)
             self._done_bytes += size_bytes
@@ -101,7 +101,7 @@ class LineWriter:
             while piece:
                 piece = piece[os.write(self._descriptor, piece) :]
         except OSError:
-            # stderr is gone, and there is no better place to say so.
+            # stderr is gone, and there is no better place to report it.
             self.dropped_lines += piece.count(b"\n")
 
 
@@ -113,7 +113,7 @@ def _is_file(descriptor: int) -> bool:
 
 
 def pieces(block: bytes, size: int) -> list[bytes]:
-    """Cut a block behind line feeds into pieces of at most `size` bytes; a longer line stays whole."""
+    """Cut a block after line feeds into pieces of at most `size` bytes; a longer line stays whole."""
     found = []
     start = 0
     while len(block) - start > size:

@@ -1,7 +1,7 @@
-"""Takes note of what each response read, and works it up in batches: metrics and the access log.
+"""Observer of responses, which processes them in batches: metrics and the access log.
 
-The hot path notes a few numbers. Everything else happens at most `FLUSH_S` later, for many reads at
-once, which makes a read several times cheaper than recording it on the spot.
+The hot path records a few numbers. Everything else happens at most `FLUSH_S` later, for many reads at once,
+which makes a read several times cheaper than recording it at once.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ from choirbook.redis.rejections import KINDS
 from choirbook.redis.store import LOOKUPS, SharedLevel
 
 FLUSH_S = 0.05
-"""How long a read waits to be recorded at most; a killed worker takes that much with it."""
+"""Maximum delay before a read is processed, in seconds; a killed worker loses that much."""
 
 MAX_PENDING = 512
-"""Responses after which nothing waits any longer: bounds what is held."""
+"""Number of responses at which a batch is processed at once: limits its size."""
 
 
 class Observer:
@@ -73,7 +73,7 @@ class Observer:
         self._writer = writer
         self._notes = Notes(self._flush_soon, self._work_up, MAX_PENDING, keeps_asked=keeps_asked)
         self.record = self._notes.note
-        """Take note of a response that was just sent, see `Notes.note`; call it on the event loop."""
+        """Record a response that was just sent, see `Notes.note`; call it on the event loop."""
         self._further: list[Callable[[Recorder], None]] = []
         self._takers: list[Callable[[ResponseBatch], None]] = []
         self._flushing: asyncio.TimerHandle | None = None
@@ -84,16 +84,16 @@ class Observer:
             library.shared.feed.on_turn(self.refresh_gauges)
 
     def start(self, recorder: Recorder) -> None:
-        """Begin to watch, in the process that serves.
+        """Start to observe, in the serving process.
 
         Args:
-            recorder: Where figures go.
+            recorder: Records metrics.
         """
         self._recorder = recorder
         self.refresh_gauges()
 
     def stop(self) -> None:
-        """Work up what is pending, and watch no longer."""
+        """Process pending responses, and stop observing."""
         self.flush()
         if self._flushing is not None:
             self._flushing.cancel()
@@ -101,12 +101,12 @@ class Observer:
         self._recorder = None
 
     def record_search(self, latency_s: float) -> None:
-        """Take note of a search that was answered."""
+        """Record a search that was answered."""
         if self._recorder is not None:
             self._recorder.search(latency_s)
 
     def flush(self) -> None:
-        """Work up what is pending, and write the state of the worker."""
+        """Process pending responses, and write the state of the worker."""
         self._work_up()
         self.refresh_gauges()
 
@@ -131,15 +131,15 @@ class Observer:
             take(batch)
 
     def also_batches(self, take: Callable[[ResponseBatch], None]) -> None:
-        """Have a function take every batch of responses too, on the event loop."""
+        """Add a function that also receives every batch of responses, on the event loop."""
         self._takers.append(take)
 
     def also(self, write: Callable[[Recorder], None]) -> None:
-        """Have a function write further gauges and counters, whenever the others are written."""
+        """Add a function that writes further gauges and counters, whenever the others are written."""
         self._further.append(write)
 
     def refresh_soon(self) -> None:
-        """Have the gauges written within `FLUSH_S`; call it on the event loop, as often as they change."""
+        """Write the gauges within `FLUSH_S`; call it on the event loop, as often as they change."""
         if self._refreshing is None and self._recorder is not None:
             self._refreshing = asyncio.get_running_loop().call_later(FLUSH_S, self._refresh)
 
@@ -201,7 +201,7 @@ def _count(batch: ResponseBatch, recorder: Recorder) -> None:
     durations_s: defaultdict[tuple[Operation, ...], list[float]] = defaultdict(list)
     latencies_s: defaultdict[tuple[str, ServedFrom], list[float]] = defaultdict(list)
     for kind in batch.kinds:
-        # Once for all histograms that these go to: what is sorted is soon sorted again.
+        # Once for all histograms that get these: sorting sorted data again is fast.
         kind.latencies_s.sort()
         by_class[kind.status // 100] += len(kind.latencies_s)
         if kind.operations:

@@ -1,4 +1,4 @@
-"""What the operator is told: one line per event on stderr, JSON or for people, never bodies or secrets.
+"""Operator log: one line per event on stderr, JSON or text, never bodies or secrets.
 
 Lines are made on the thread that writes them: an event costs the event loop its message. docs/adr/0020 says
 why structlog does not make them.
@@ -20,23 +20,23 @@ from choirbook.settings import LogFormat, LogLevel
 from choirbook.text.escapes import escaped
 
 LEVELS = {level: logging.getLevelNamesMapping()[level.value.upper()] for level in LogLevel}
-"""What `logging` calls the levels of the settings."""
+"""Levels of `logging` by those of the settings."""
 
 _SIZE_BYTES = 512
-"""What a line is taken for until it is made."""
+"""Estimated size of a line until it is formatted."""
 
 _QUOTED = frozenset(" \t=\r\n\"'")
 """A value with one of these is quoted, so that people see where it ends."""
 
 
 class EventHandler(logging.Handler):
-    """Hands log records to the writer, to be made lines of there.
+    """Passes log records to the writer, which formats them.
 
-    What a record has as `fields` (`extra={"fields": {...}}`) become members of its line.
+    Members of a record's `fields` (`extra={"fields": {...}}`) become members of its line.
 
     Args:
-        writer: Where lines go.
-        for_people: Whether a line is for somebody who looks at a terminal, instead of JSON.
+        writer: Writes the lines.
+        for_people: Whether lines are text for a terminal, instead of JSON.
     """
 
     def __init__(self, writer: LineWriter, *, for_people: bool = False) -> None:
@@ -45,14 +45,14 @@ class EventHandler(logging.Handler):
         self._spell = _for_people if for_people else _for_programs
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Have one record written."""
+        """Queue one record for writing."""
         kept = copy.copy(record)
-        # Now: what it is about may be another by the time it is written. A traceback can wait.
+        # Now: its arguments may have changed by the time it is written. A traceback can wait.
         kept.msg, kept.args = record.getMessage(), None
         self._writer.defer(partial(self._line, kept), _SIZE_BYTES + len(kept.msg))
 
     def _line(self, record: logging.LogRecord) -> bytes:
-        # A file name need not be UTF-8; a line has to be.
+        # A file name need not be UTF-8; a line must be.
         return self._spell(record).encode("utf-8", "backslashreplace") + b"\n"
 
 
@@ -105,11 +105,11 @@ def _unicode(value: Any) -> Any:
 
 
 def install(writer: LineWriter, level: int = logging.INFO, *, for_people: bool = False) -> None:
-    """Have everything that is logged in this process written as lines.
+    """Write everything that is logged in this process as lines.
 
     Args:
-        writer: Where they go.
-        level: What Choirbook says at least; of others it is warnings at least.
+        writer: Writes the lines.
+        level: Minimum level for Choirbook; for other loggers it is at least warning.
         for_people: See `EventHandler`.
     """
     root = logging.getLogger()
@@ -119,5 +119,5 @@ def install(writer: LineWriter, level: int = logging.INFO, *, for_people: bool =
 
 
 def is_for_people(form: LogFormat, descriptor: int = 2) -> bool:
-    """Tell whether lines are for somebody who looks at a terminal."""
+    """Return whether lines are formatted as text for a terminal."""
     return os.isatty(descriptor) if form is LogFormat.AUTO else form is LogFormat.CONSOLE

@@ -1,4 +1,4 @@
-"""What the system knows of the workers, looked up when somebody asks. Blocking: run it on a thread."""
+"""Process information about the workers from the system, on request. Blocking: run it on a thread."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PROC = Path("/proc")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _START_FIELD = 19
-"""Of `/proc/PID/stat`, behind the program's name: when it started, in ticks after the system (proc(5))."""
+"""Index of the start time in `/proc/PID/stat`, after the program's name, in ticks since boot (proc(5))."""
 
 
 class Process(NamedTuple):
@@ -37,11 +37,11 @@ class Process(NamedTuple):
     open_fds: int
     max_fds: float
     start_s: float
-    """In seconds of Unix time."""
+    """Start, in seconds of Unix time."""
 
 
 def look_at(pid: int) -> Process | None:
-    """Return what the system knows of a process; None when it is gone, or another user's."""
+    """Return the system's data on a process; None if it is gone, or belongs to another user."""
     directory = _PROC / str(pid)
     try:
         virtual_pages, resident_pages, *_ = (directory / "statm").read_text().split()
@@ -60,15 +60,15 @@ def look_at(pid: int) -> Process | None:
 
 
 def worker_counts(cells: Cells) -> dict[tuple[str, tuple[tuple[str, str], ...]], list[float]]:
-    """Return how many workers run and how many should, as `series_totals` gives metrics."""
+    """Return the number of running and of configured workers, in the format of `series_totals`."""
     return {(WORKERS, ()): [len(cells.pids())], (WANTED_WORKERS, ()): [cells.workers]}
 
 
 def figures(cells: Cells) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    """Return what is to be shown of the workers, by metric and labels.
+    """Return the metrics of the workers' processes, by metric and labels.
 
     Args:
-        cells: Say which processes the workers are.
+        cells: Know the process ids of the workers.
     """
     pids = cells.pids()
     found: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {
@@ -77,7 +77,7 @@ def figures(cells: Cells) -> dict[tuple[str, tuple[tuple[str, str], ...]], float
         (PYTHON, _interpreter()): 1,
     }
     if not _can_look():
-        # The workers are not seen, but that there is no descriptor left is.
+        # The workers cannot be examined, but the lack of descriptors is known.
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return found | {(OPEN_FDS, ()): limit, (MAX_FDS, ()): limit}
     processes = [process for pid in pids if (process := look_at(pid)) is not None]

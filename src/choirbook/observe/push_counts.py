@@ -1,4 +1,4 @@
-"""What is told unasked, in figures: open streams, sessions, notifications."""
+"""Metrics of notifications: open streams, sessions, messages sent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from choirbook.observe.recorder import Recorder
 
 
 def record_pushing(streams: Streams, sessions: Sessions, recorder: Recorder) -> None:
-    """Write the state of a worker's streams and sessions into its figures."""
+    """Record the state of a worker's streams and sessions."""
     for era in Era:
         recorder.gauge(OPEN_STREAMS, streams.open_by_era[era], era=era.value)
     for why in Ending:

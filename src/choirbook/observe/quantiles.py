@@ -1,4 +1,4 @@
-"""Quantiles of a histogram, of which only the counts by bucket are known. Pure."""
+"""Quantiles of a histogram, estimated from the counts by bucket. Pure."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from math import isinf
 
 
 def quantile_s(cumulative: Sequence[tuple[float, float]], share: float) -> float | None:
-    """Estimate a quantile, in seconds, as `histogram_quantile` of Prometheus does.
+    """Estimate a quantile, in seconds, like `histogram_quantile` of Prometheus.
 
     See https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile.
 
     Args:
-        cumulative: Bounds in seconds, each with how many values do not exceed it, rising; the last bound is
-            infinite, and its values are all.
+        cumulative: Increasing bounds in seconds, each with the number of values up to it; the last bound is
+            infinite, and its number is the total.
         share: From 0 to 1.
 
     Returns:
-        None where nothing was counted; the greatest finite bound where the quantile lies beyond it.
+        None if nothing was counted; the greatest finite bound if the quantile lies beyond it.
     """
     total = cumulative[-1][1] if cumulative else 0.0
     if not total:

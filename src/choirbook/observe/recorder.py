@@ -1,8 +1,8 @@
-"""How the metrics of the interface are recorded in cells.
+"""Recording of the interface's metrics in cells.
 
-Labels take values from the library's rules and from closed sets only, never from client text, so
-the number of series is known at the start. All that can be there from the start is: the first of its
-kind is then an increase, and not a new series.
+Labels take values from the library's rules and from closed sets only, never from client text, so the number
+of series is known at the start. All possible series exist from the start: the first event of its kind is then
+an increase, and not a new series.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ class _Histogram(NamedTuple):
     """A series of buckets."""
 
     at: int
-    """Its first cell."""
+    """Index of its first cell."""
     bounds: tuple[float, ...]
 
 
 class _OfType(NamedTuple):
-    """The series of one resource type."""
+    """Series of one resource type."""
 
     hit: _Histogram
     miss: _Histogram
@@ -55,9 +55,9 @@ class Recorder:
     """Records into one worker's slot.
 
     Args:
-        slot: Which is this worker's alone.
-        types: Of the library.
-        operations: Messages of MCP that the server knows, as they are told of when they go well.
+        slot: Slot of this worker alone.
+        types: Resource types of the library.
+        operations: MCP messages that the server knows, as reported when they succeed.
     """
 
     def __init__(self, slot: Slot, types: Iterable[str], operations: Iterable[Operation] = ()) -> None:
@@ -80,7 +80,7 @@ class Recorder:
         self._operations = {each: self._operation(each) for each in (*operations, Operation(OTHER))}
 
     def reads(self, type_: str, latencies_s: list[float], *, is_hit: bool, is_stale: bool = False) -> None:
-        """Count reads of one type that one kind of place answered."""
+        """Count reads of one type and origin."""
         of_type = self._types.get(type_) or self._series_of(type_)
         self._cells[of_type.hits if is_hit else of_type.misses] += len(latencies_s)
         if is_stale:
@@ -96,25 +96,25 @@ class Recorder:
         self._observe(self._search, [latency_s])
 
     def operations(self, operation: Operation, durations_s: list[float]) -> None:
-        """Count messages of MCP that were answered alike."""
+        """Count MCP messages with the same result."""
         histogram = self._operations.get(operation)
         if histogram is None:
             histogram = self._operations[operation] = self._operation(operation)
         self._observe(histogram, durations_s)
 
     def exemplify_read(self, type_: str, exemplar: Exemplar, *, is_hit: bool) -> None:
-        """Name a read that was traced; it was counted before."""
+        """Set a traced read as exemplar; it was counted before."""
         of_type = self._types.get(type_) or self._series_of(type_)
         self._exemplify(of_type.hit if is_hit else of_type.miss, exemplar)
 
     def exemplify_operation(self, operation: Operation, exemplar: Exemplar) -> None:
-        """Name a message of MCP that was traced; it was counted before."""
+        """Set a traced MCP message as exemplar; it was counted before."""
         histogram = self._operations.get(operation)
         if histogram is not None:
             self._exemplify(histogram, exemplar)
 
     def loop_lags(self, lags_s: list[float]) -> None:
-        """Count how late the event loop was."""
+        """Record delays of the event loop."""
         self._observe(self._loop_lag, lags_s)
 
     def failures(self, reason: str, count: int) -> None:
@@ -132,7 +132,7 @@ class Recorder:
         self._cells[self._slot.series(_name(metric, **labels), 1)] = value
 
     def counter(self, metric: str, since_start: float, **labels: str) -> None:
-        """Set a counter that is kept elsewhere; what the worker's predecessor counted stays in it."""
+        """Set a counter that is kept elsewhere; the count of the worker's predecessor stays included."""
         name = _name(metric, **labels)
         cell = self._slot.series(name, 1)
         inherited = self._inherited.setdefault(name, self._cells[cell])
@@ -143,7 +143,7 @@ class Recorder:
         return _Histogram(self._slot.series(_name(metric, **labels), len(bounds) + 2), bounds)
 
     def _observe(self, histogram: _Histogram, values: list[float]) -> None:
-        """Put values into a histogram: sorted once, each bucket is then one step."""
+        """Add values to a histogram: sorted once, each bucket is then one step."""
         at, bounds = histogram
         cells = self._cells
         values.sort()

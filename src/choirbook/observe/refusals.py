@@ -1,4 +1,4 @@
-"""Peers that want more than their share, in figures; no peer becomes a label."""
+"""Metrics of peers that want more than their share; no peer becomes a label."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from choirbook.runtime.quotas import Kind, Shares
 
 
 def record_shares(shares: Shares, sessions: Sessions, recorder: Recorder) -> None:
-    """Write the state of a worker's shares into its figures."""
+    """Record the state of a worker's shares."""
     for kind in Kind:
         refused, full = shares[kind].refused, shares[kind].full
         if kind is Kind.SESSIONS:

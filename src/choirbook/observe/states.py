@@ -1,6 +1,6 @@
-"""Find out from metrics what is wrong with a server, and say it in words. Pure.
+"""Problems of a server, derived from its metrics and described in words. Pure.
 
-The dashboard and `choirbook top` both ask here, so that they agree on every state.
+The dashboard and `choirbook top` both use this module, so that they agree on every state.
 """
 
 from __future__ import annotations
@@ -35,20 +35,21 @@ from choirbook.observe.metrics import (
 )
 
 _MANY_EVICTIONS = 100
-"""In a quarter of an hour: fewer are a library that grew a little beyond its cache."""
+"""Number of evictions in a quarter of an hour that is reported: fewer mean a library slightly larger than its
+cache."""
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """Severity of a state."""
 
     BAD = "bad"
-    """Clients notice."""
+    """Clients are affected."""
     WARNING = "warning"
-    """Clients do not notice yet."""
+    """Clients are not affected yet."""
 
 
 class State(msgspec.Struct, frozen=True):
-    """Something that an operator should know of."""
+    """A condition that operators should know."""
 
     id: str
     level: Level
@@ -58,31 +59,31 @@ class State(msgspec.Struct, frozen=True):
 
 
 class Moment(NamedTuple):
-    """What was counted up to a moment, of all workers."""
+    """Counters of all workers at one moment."""
 
     plain: Mapping[str, float]
-    """Metric -> its sum over labels; those that no worker has are missing."""
+    """Metric -> its sum over labels; metrics that no worker has are missing."""
     server_errors: float
     """Responses with a status of 500 or above."""
 
     def value(self, metric: str, default: float) -> float:
-        """Return a metric; the default where no worker has it."""
+        """Return a metric; the default if no worker has it."""
         return self.plain.get(metric, default)
 
 
 def states(old: Moment, new: Moment) -> list[State]:
-    """Return what is wrong, the worst first.
+    """Return the problems, the worst first.
 
     Args:
-        old: The beginning of the time that is looked at.
-        new: Its end.
+        old: Start of the period.
+        new: End of the period.
     """
     found = [*_now(new), *_lately(old, new)]
     return sorted(found, key=lambda state: state.level is not Level.BAD)
 
 
 def increase(old: float, new: float) -> float:
-    """Return by how much a counter grew; one that went back is of a server that was started meanwhile."""
+    """Return the growth of a counter; a decrease means that the server was restarted."""
     return new - old if new >= old else new
 
 
@@ -217,19 +218,19 @@ def _count(number: float, noun: str) -> str:
 
 
 class _CountedState(NamedTuple):
-    """What is told of when it happened in the time that is looked at."""
+    """A state that is reported if it occurred in the period."""
 
     metric: str
     id: str
     noun: str
     title: str
-    """Around how many of the noun there were."""
+    """Text around the number with its noun."""
     meaning: str
     remedy: str
     least: int = 1
 
     def state(self, number: float) -> State:
-        """Return what is told of so many."""
+        """Return the state for a number of events."""
         title = self.title.format(_count(number, self.noun))
         return State(self.id, Level.WARNING, title, self.meaning, self.remedy)
 
@@ -334,4 +335,4 @@ METRICS = frozenset(
         *(counted.metric for counted in COUNTED),
     }
 )
-"""What states are made of."""
+"""Metrics from which states are derived."""

@@ -1,4 +1,4 @@
-"""Counters of all workers, added up over their labels."""
+"""Counters of all workers, summed over their labels."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from choirbook.observe.cells import Cells
 
 
 def totals(cells: Cells) -> Counter[str]:
-    """Add up every series of one cell by its metric's name, slots of workers that are gone included.
+    """Sum every series of one cell by its metric's name, slots of dead workers included.
 
-    What is a counter is right; a gauge is not, and a histogram is left out.
+    The results are correct for counters, but not for gauges; histograms are omitted.
     """
     found: Counter[str] = Counter()
     for _, series in cells.slots():

@@ -1,6 +1,7 @@
-"""How a worker itself is: the lag of its event loop, its CPU time, its garbage collector.
+"""Vital signs of a worker: event loop lag, CPU time, garbage collection.
 
-What changes by itself is taken on a timer, so that idle workers show it too; no request pays for it.
+Values that change by themselves are recorded on a timer, so that idle workers show them too; no request pays
+for it.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from choirbook.observe.recorder import Recorder
 from choirbook.runtime.exhaustion import is_short
 
 PROBE_S = 0.1
-"""Between looks at the loop: whatever blocks it for longer is seen."""
+"""Interval between checks of the loop, in seconds: anything that blocks it for longer is seen."""
 
 PROBES_A_TURN = 10
-"""After which everything is written out, once a second."""
+"""Number of checks after which everything is recorded, once a second."""
 
 _GC_METRICS = {
     "collections": GC_COLLECTIONS,
@@ -28,10 +29,10 @@ _GC_METRICS = {
 
 
 class Vitals:
-    """Watches the process from within.
+    """Observes the process from within.
 
     Args:
-        on_turn: Called once a second, after the figures were written.
+        on_turn: Called once a second, after the metrics were written.
     """
 
     def __init__(self, on_turn: Callable[[], None]) -> None:
@@ -44,27 +45,27 @@ class Vitals:
         self._began_gc: list[dict[str, int]] = []
 
     def start(self, recorder: Recorder) -> None:
-        """Begin to watch, on the running event loop.
+        """Start to observe, on the running event loop.
 
         Args:
-            recorder: Where figures go.
+            recorder: Records metrics.
         """
         self._recorder = recorder
-        # A worker has by fork what its parent counted; that is not its own.
+        # A forked worker inherits the parent's CPU time, which is not its own.
         self._began_cpu_s = process_time()
         self._began_gc = gc.get_stats()
         self.write()
         self._wait()
 
     def stop(self) -> None:
-        """Watch no longer."""
+        """Stop observing."""
         self.write()
         self._recorder = None
         if self._timer is not None:
             self._timer.cancel()
 
     def write(self) -> None:
-        """Write the figures as they are now."""
+        """Write the present metrics."""
         recorder = self._recorder
         if recorder is None:
             return
@@ -81,7 +82,7 @@ class Vitals:
         self._timer = asyncio.get_running_loop().call_later(PROBE_S, self._probe)
 
     def _probe(self) -> None:
-        # Timers have a grain, and one that is early is not late.
+        # Timers have a resolution, and one that is early is not late.
         self._lags_s.append(max(0.0, monotonic() - self._due_s))
         if len(self._lags_s) >= PROBES_A_TURN:
             self.write()

@@ -1,8 +1,8 @@
-"""When a level that fails is left alone, and when it is tried again. Pure: the caller tells the time.
+"""Circuit breaker of a cache level. Pure: the caller passes the time.
 
-One failure opens it: the next read goes straight to the source. So do slow answers in a row, as a level that
-always answers just within its deadline costs readers more than one that fails. Only probes in the background
-close it again, so no reader pays for finding out whether the level is well.
+One failure opens it: the next read goes straight to the source. So do several slow answers in a row, as a
+level that always answers just within its deadline costs readers more than one that fails. Only background
+probes close it again, so no reader pays for testing the level.
 """
 
 from __future__ import annotations
@@ -11,25 +11,27 @@ from math import inf
 
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 2.0
-"""With a probe's own deadline it stays below the three seconds in which a healed level is used again."""
+"""Longest pause between probes, in seconds. With a probe's own deadline it is below the three seconds in
+which a recovered level must be used again."""
 
 SLOW_S = 0.01
-"""An answer that takes longer is a slow one; the usual takes well below a millisecond, and so does a disk."""
+"""Time in seconds above which an answer is slow; the usual takes far less than a millisecond, and so does a
+disk."""
 
 SLOW_S_PER_BYTE = 1e-8
-"""And so much more for each byte, as over a link of 1 Gbit/s."""
+"""Additional time allowed for each byte, in seconds, as over a link of 1 Gbit/s."""
 
 SLOW_IN_A_ROW = 3
 SLOW_FOR_S = 0.1
-"""So many slow answers open it, when the last came so long after the first: one stall of this process is
-nothing but that, however many calls were under way."""
+"""The breaker opens after `SLOW_IN_A_ROW` slow answers, if the last comes at least this many seconds after
+the first: a single stall of this process must not open it, however many calls were under way."""
 
 STEADY_S = 5.0
-"""A level that was well for so long is no longer taken for one that comes and goes."""
+"""Time in seconds after which a working level no longer counts as flapping."""
 
 
 class Breaker:
-    """Open at first: nobody has seen the level yet."""
+    """Circuit breaker, initially open: the state of the level is unknown."""
 
     def __init__(self) -> None:
         self.is_closed = False
@@ -47,8 +49,8 @@ class Breaker:
 
         Args:
             now_s: Monotonic time.
-            asked_s: When the call began. One that began before the breaker last turned says nothing of
-                the level since.
+            asked_s: Start of the call. If it began before the breaker last changed, it says nothing about the
+                present state.
 
         Returns:
             Whether it opened the breaker.
@@ -61,19 +63,19 @@ class Breaker:
             if now_s - self._closed_s >= STEADY_S:
                 self._pause_s = FIRST_PAUSE_S
         elif now_s < self.next_probe_s:
-            # Of a probe, which is recorded once.
+            # The failure of a probe, which is recorded once.
             return False
         self.next_probe_s = now_s + self._pause_s
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
         return opens
 
     def answer(self, now_s: float, took_s: float, size_bytes: int) -> bool:
-        """Take note of an answer that came in time.
+        """Record an answer that came in time.
 
         Args:
             now_s: Monotonic time.
-            took_s: From the question to the answer, in seconds.
-            size_bytes: Of both.
+            took_s: Time from request to answer, in seconds.
+            size_bytes: Total size of both.
 
         Returns:
             Whether it opened the breaker.
@@ -88,12 +90,12 @@ class Breaker:
         return lasts and self.is_closed and self.fail(now_s)
 
     def heal(self, now_s: float) -> None:
-        """Take note of a probe that went well."""
+        """Record a successful probe."""
         self.is_closed = True
         self._turned_s = self._closed_s = now_s
         self._slow = 0
 
 
 def is_slow(took_s: float, size_bytes: int) -> bool:
-    """Tell whether an answer took longer than is worth waiting for."""
+    """Return whether an answer took longer than is worth waiting for."""
     return took_s > SLOW_S + size_bytes * SLOW_S_PER_BYTE

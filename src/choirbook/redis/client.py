@@ -1,6 +1,6 @@
-"""The client library, redis-py, which is named here only: its connections, and what it means by its errors.
+"""Adapter to redis-py, which is named here only: connections, and the mapping of its errors.
 
-It takes half a second to import, so that is done by the first call which needs it: `make_pool`, on a thread.
+It takes half a second to import, so the first call that needs it does so: `make_pool`, on a thread.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     Pool: TypeAlias = BlockingConnectionPool
 
 MAX_CONNECTIONS = 8
-"""Of a process: calls take well below a millisecond, so that few of them are ever under way together."""
+"""Maximum number of connections of a process: calls take well below a millisecond, so few are concurrent."""
 
 
 def require_client_library() -> None:
-    """See that redis-py is installed, without the time that importing it takes.
+    """Check that redis-py is installed, without the time that importing it takes.
 
     Raises:
-        ExtraMissing: It is not.
+        ExtraMissing: It is not installed.
     """
     if find_spec("redis") is None:
         raise ExtraMissing(
@@ -41,11 +41,11 @@ def require_client_library() -> None:
 
 
 def make_pool(url: RedisUrl, deadline_s: float) -> Pool:
-    """Make a pool of connections, none of which is made yet. Blocking, as it imports the library.
+    """Create a pool of connections, none of which is open yet. Blocking, as it imports the library.
 
     Args:
-        url: Where Redis is.
-        deadline_s: Of connecting, and of waiting for a connection that is free, in seconds.
+        url: Address of Redis.
+        deadline_s: Maximum time to connect, or to wait for a free connection, in seconds.
 
     Raises:
         OSError: A file with certificates or a key cannot be used.
@@ -57,8 +57,9 @@ def make_pool(url: RedisUrl, deadline_s: float) -> Pool:
         "username": url.username,
         "password": url.password,
         "protocol": 3,
-        # With one, redis-py sends under `asyncio.wait_for`, which before Python 3.12 loses a cancellation
-        # that comes as the sending ends: a task that is told to stop goes on. Calls have their own deadline.
+        # With a timeout, redis-py sends under `asyncio.wait_for`, which before Python 3.12 loses a
+        # cancellation that arrives as the sending ends: a cancelled task would continue. Calls have their own
+        # deadline.
         "socket_timeout": None,
         "socket_connect_timeout": deadline_s,
         "driver_info": None,
@@ -75,8 +76,8 @@ def make_pool(url: RedisUrl, deadline_s: float) -> Pool:
 
 
 def _context(url: RedisUrl) -> SSLContext:
-    """Make what all connections verify the server with: with a file of authorities, by these alone."""
-    # Without a file it reads all authorities of the system, for longer than a connection may take.
+    """Create the TLS context of all connections: with a CA file, it trusts only the authorities there."""
+    # Without a file it reads all authorities of the system, which takes longer than a connection may.
     context = ssl.create_default_context(cafile=url.ca_file)
     if url.cert_file is not None:
         context.load_cert_chain(url.cert_file, url.key_file)
@@ -84,7 +85,7 @@ def _context(url: RedisUrl) -> SSLContext:
 
 
 def _prepared(kind: type[Any], context: SSLContext) -> type[Any]:
-    """Return a kind of connection that has its context: redis-py makes one for each, on the event loop."""
+    """Return a connection class with this context: redis-py creates one per connection, on the event loop."""
 
     class Prepared(kind):  # type: ignore[misc]
         def __init__(self, **options: Any) -> None:
@@ -95,7 +96,7 @@ def _prepared(kind: type[Any], context: SSLContext) -> type[Any]:
 
 
 def reason_of(error: Exception) -> Reason:
-    """Return what an error of a call comes to, be it of the library, of the system or of a reply."""
+    """Return the reason for an error of a call, whether from the library, the system or a reply."""
     from redis import exceptions
 
     table: list[tuple[tuple[type[Exception], ...], Reason]] = [
@@ -110,16 +111,16 @@ def reason_of(error: Exception) -> Reason:
         ((exceptions.ConnectionError, OSError), Reason.CONNECTION),
     ]
     found = next((reason for kinds, reason in table if isinstance(error, kinds)), Reason.PROTOCOL)
-    # What a script may not do comes as any error of a script.
+    # A missing permission in a script is reported like any error of a script.
     return Reason.PERMISSION if found is Reason.REPLY and _OF_SCRIPT in str(error) else found
 
 
 _OF_SCRIPT = "user executing the script can't"
-"""So since Redis 6; Redis does not say which command of the script it was."""
+"""Wording since Redis 6, which does not say which command of the script was denied."""
 
 
 def denied_command(error: Exception) -> str:
-    """Return the command that Redis says the user may not run, in capitals; "" where it names none.
+    """Return the command that Redis says the user may not run, in capitals; "" if it names none.
 
     It is not always the one that was sent: a connection begins with others.
     """

@@ -1,7 +1,7 @@
-"""How a representation is written into the shared level, and what is believed of what is read there. Pure.
+"""Serialization of representations for the shared level, and validation of values read from it. Pure.
 
-Data only, never a pickle, behind a seal (`sealing`). Redis holds bytes and what is known of them; the headers
-of a response are made from the catalog, so nothing in Redis decides as what a document is served.
+Data only, never a pickle, behind a seal (`sealing`). Redis holds bytes and their metadata; response headers
+are made from the catalog, so nothing in Redis decides the media type of a document.
 
 The payload is msgpack: [ETag, digest of the document, whether it is text, whether it is coded, body].
 """
@@ -36,11 +36,11 @@ _decoder = msgspec.msgpack.Decoder(_Payload)
 
 
 class Framing:
-    """Writes and reads the values of one library.
+    """Serializes and parses the values of one library.
 
     Args:
         sealing: Signs and verifies them.
-        stamp: What goes into responses beside the documents.
+        stamp: Added to responses beside the documents.
     """
 
     def __init__(self, sealing: Sealing, stamp: Stamp) -> None:
@@ -48,7 +48,7 @@ class Framing:
         self._stamp = stamp
 
     def pack(self, key: str, representation: Representation) -> bytes:
-        """Write a representation as the value of a key."""
+        """Serialize a representation as the value of a key."""
         headers = dict(representation.headers)
         payload = _Payload(
             representation.etag,
@@ -60,17 +60,17 @@ class Framing:
         return self._sealing.seal(Purpose.VALUE, key, _encoder.encode(payload))
 
     def unpack(self, key: str, info: ResourceInfo, form: Form, value: bytes) -> Representation:
-        """Read the value of a key.
+        """Parse the value of a key.
 
         Args:
-            key: Under which it was found.
-            info: What the catalog says of the resource.
-            form: The form that the key names.
-            value: What was found.
+            key: Key of the value.
+            info: Catalog entry of the resource.
+            form: Form in the key.
+            value: Bytes from Redis.
 
         Raises:
             Unverified: It is not signed, or not for this key.
-            Corrupt: It is no such form of this resource; the text shows nothing of the value.
+            Corrupt: It is not this form of this resource; the text shows nothing of the value.
         """
         payload = self._sealing.open(Purpose.VALUE, key, value)
         try:
@@ -86,14 +86,14 @@ class Framing:
 
 
 def _check(found: _Payload, info: ResourceInfo, form: Form) -> None:
-    """Refuse what `render` would not have made: without a secret, seals say nothing of who wrote a value."""
+    """Reject values that `render` could not have made: without a secret, a seal does not prove the writer."""
     if not (_ETAG.fullmatch(found.etag) and _DIGEST.fullmatch(found.digest)):
         raise Corrupt("it has no validator")
     coding: Coding | None = CODED_FORMS[form][1] if form in CODED_FORMS else None
     if found.is_coded and coding is None:
         raise Corrupt("it has a coding that its form does not have")
     length, longest = len(found.body), longest_body(info, form)
-    # A coding is used only where it saves something.
+    # A coding is used only if it saves something.
     if length > longest - found.is_coded:
         raise Corrupt("it is longer than its document allows")
     is_raw = form is Form.RAW or (coding is not None and CODED_FORMS[form][0] is Form.RAW)

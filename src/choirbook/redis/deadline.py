@@ -6,17 +6,18 @@ import asyncio
 from types import TracebackType
 
 STALL_S = 0.005
-"""A timer that comes later than this was held up: the reply may wait in the socket, not yet read."""
+"""Delay of a timer that means that the process was stalled, in seconds: the reply may be in the socket,
+unread."""
 
 
 class Deadline:
-    """End what its context waits for, with `TimeoutError`, after a time in which the event loop ran.
+    """Context that raises `TimeoutError` after a time in which the event loop was running.
 
-    `asyncio.timeout` cancels a call whose reply came in time but was not read in time, because the loop, or
-    the process, was held up. Where its timer comes late, this one waits as long again as it was late.
+    `asyncio.timeout` cancels a call whose reply came in time but was not read in time, because the loop or
+    the process was stalled. If its timer fires late, this one waits for as long again as it was late.
 
     Args:
-        for_s: The time, in seconds. Later by at most as much again.
+        for_s: Duration in seconds. It is extended at most once by the same time.
     """
 
     def __init__(self, for_s: float) -> None:

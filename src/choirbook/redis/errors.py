@@ -1,7 +1,7 @@
-"""How a call to Redis may fail, told apart no further than by what follows from it. Pure.
+"""Failures of calls to Redis, distinguished only by their consequences. Pure.
 
-Those who ask handle `LinkError`, and those who count have a `Reason`; neither has to know the client library,
-nor the link that makes one of the other.
+Callers handle `LinkError`, and metrics count by `Reason`; neither needs to know the client library, nor the
+link that maps its errors.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import Final
 
 
 class Reason(StrEnum):
-    """Why a call failed: a closed set, as it becomes a label."""
+    """Reason why a call failed: a closed set, as it becomes a label."""
 
     TIMEOUT = "timeout"
     SLOW = "slow"
-    """Not one answer that is late, but that all are."""
+    """All answers are slow, not just one late answer."""
     CONNECTION = "connection"
     AUTH = "auth"
     PERMISSION = "permission"
-    """The user of Redis may not do this; others of its commands may be allowed."""
+    """The user of Redis may not run this command; others may be allowed."""
     LOADING = "loading"
     READ_ONLY = "read_only"
     FULL = "full"
@@ -48,11 +48,11 @@ COMMANDS: Final = (
     "TIME",
     "UNLINK",
 )
-"""All that Choirbook sends, scripts included; docs/deploying.md has the list for operators."""
+"""All commands that Choirbook sends, scripts included; docs/deploying.md has the list for operators."""
 
 
 class LinkError(Exception):
-    """A call that failed; its text may be logged."""
+    """A failed call; its text may be logged."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.value)

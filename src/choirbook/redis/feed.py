@@ -1,8 +1,8 @@
-"""The feed by which workers of all hosts tell each other what changed, through Redis.
+"""Feed through Redis by which workers on all hosts announce changes to each other.
 
-Messages and the state that Redis holds of the feed are signed (`messages`). Each message carries the next
-number: a listener that finds one missing, or the state elsewhere, knows that messages were lost, though not
-which; one that it heard before is passed over.
+Messages and the state of the feed in Redis are signed (`messages`). Each message has the next number. If a
+listener finds a number missing, or the state ahead, it knows that messages were lost, though not which; a
+message that it received before is ignored.
 """
 
 from __future__ import annotations
@@ -37,25 +37,28 @@ from choirbook.redis.signatures import Corrupt, Purpose, Sealing
 from choirbook.runtime.tasks import end_tasks
 
 CHECK_S = 0.5
-"""Between looks at the state: a lost message is noticed at the second look, a second later at most."""
+"""Interval between checks of the state, in seconds: a lost message is noticed at the second check, a second
+later at most."""
 
 LOOKS_PER_TIME = 10
-"""Looks at the state for each look at the clock of Redis."""
+"""Number of checks of the state per reading of the clock of Redis."""
 
 RETRY_S = 0.1
 LONGEST_RETRY_S = 0.5
-"""Between tries to subscribe: one that a right is refused to is refused it for long."""
+"""Longest delay before subscribing again, in seconds: a missing permission stays missing for long."""
 
 MISS_PAUSE_S = 3.0
-"""Between two times that all is called into question: whoever can write to Redis can make it look as if
-messages were lost. With the second until a loss is noticed, it is made good within the five that a change
-may take to show."""
+"""Minimum time between two resets of all caches, in seconds: anyone who can write to Redis can make it look
+as if messages were lost. Together with the second until a loss is noticed, it stays within the five seconds
+that a change may take to show."""
 
 PUBLISH_TRIES = 10
-"""Of one message: each time another worker was faster, and all workers of some hosts at once are rare."""
+"""Maximum number of attempts to publish a message: each time another worker was faster, and all workers of
+some hosts at once are rare."""
 
-# Compare, replace and tell in one step: no reader sees one without the others. ARGV: the longest state, the
-# state that is expected, the new one or "", the channel, the message or "". Returns 1, or the other state.
+# Compares, replaces and publishes in one step: no reader sees one without the others. ARGV: the longest
+# state, the expected state, the new one or "", the channel, the message or "". Returns 1, or the actual
+# state.
 _PUBLISH = """
 local found = redis.call('GETRANGE', KEYS[1], 0, ARGV[1])
 if found ~= ARGV[2] then return found end
@@ -69,21 +72,21 @@ _TAKES_NO_WRITES = frozenset({Reason.FULL, Reason.READ_ONLY})
 
 
 class Listener(Protocol):
-    """Who is told."""
+    """Receiver of announcements."""
 
     async def heard(self, news: News) -> None:
-        """Take note of what another worker tells."""
+        """Handle news of another worker."""
 
     async def missed(self) -> None:
-        """Take note that another worker told something that did not arrive."""
+        """Handle the loss of messages of other workers."""
 
 
 class Feed:
     """One worker's side of the feed.
 
     Args:
-        link: The way to Redis.
-        keys: The library's names there.
+        link: Link to Redis.
+        keys: Names of the library's keys there.
         sealing: Signs and verifies messages.
     """
 
@@ -93,7 +96,7 @@ class Feed:
         self._sender = secrets.token_hex(8)
         self._sequence = 0
         self.suspicion = Suspicion()
-        """What was not believed, of values too."""
+        """Counts rejected data, including cached values."""
         self._wire = Wire(sealing, keys.feed, keys.channel)
         self._progress = FeedProgress(self._wire, self.suspicion)
         self._generations = Generations()
@@ -104,32 +107,32 @@ class Feed:
         self._task: asyncio.Task[None] | None = None
         self._began_s = monotonic()
         self._redis_ahead_s = time.time() - monotonic()
-        """The clock of Redis less the monotonic one, as it was when it was last looked at."""
+        """Clock of Redis minus the monotonic clock, in seconds, at the last reading."""
         self._owes_miss = False
         self._missed_s = -inf
         self.is_up = False
-        """Whether what others tell arrives, and they can be told."""
+        """Whether announcements arrive and can be sent."""
         self.losses = 0
-        """How often messages were lost, since the start."""
+        """Number of times that messages were lost, since the start."""
 
     def epoch(self, type_: str) -> int:
-        """Return the number of the last invalidation that concerned all of a type."""
+        """Return the number of the last invalidation that affected all of a type."""
         return self._progress.epoch(type_)
 
     def attend(self, listener: Listener) -> None:
-        """Have somebody told what is heard from now on."""
+        """Set the listener to notify from now on."""
         self._listener = listener
 
     def on_turn(self, call: Callable[[], None]) -> None:
-        """Have a function called whenever `is_up` has changed."""
+        """Register a function to call whenever `is_up` has changed."""
         self._on_turn.append(call)
 
     async def wait_up(self) -> None:
-        """Wait until what others tell arrives."""
+        """Wait until announcements arrive."""
         await self._up.wait()
 
     def start(self) -> None:
-        """Begin to listen, on the running event loop."""
+        """Start to listen, on the running event loop."""
         self._began_s = monotonic()
         self._task = asyncio.create_task(self._run(), name="choirbook-feed")
 
@@ -139,10 +142,10 @@ class Feed:
         self._turn(is_up=False)
 
     async def publish(self, news: News) -> None:
-        """Tell the other workers.
+        """Announce a change to the other workers.
 
         Raises:
-            LinkError: They were not told, or not all that they should be.
+            LinkError: It was not sent, or not to all workers.
         """
         news = fitting(news)
         try:
@@ -156,7 +159,7 @@ class Feed:
         except LinkError as error:
             if error.reason not in _TAKES_NO_WRITES:
                 raise
-            # Without a number, which such a Redis does not take: who listens now is told all the same.
+            # Sent without a number, which such a Redis cannot store: current listeners are still notified.
             await self.mention(news)
             if not isinstance(news, Edit):
                 raise
@@ -164,10 +167,10 @@ class Feed:
         raise LinkError(Reason.TIMEOUT)
 
     async def mention(self, news: News) -> None:
-        """Tell those who listen now; who does not hear it has lost nothing.
+        """Notify the current listeners; others miss it, which is harmless.
 
         Raises:
-            LinkError: They were not told.
+            LinkError: It was not sent.
         """
         self._sequence += 1
         message = FeedMessage(self._sender, 0, self._sequence, int(self._now_s()), news)
@@ -175,10 +178,10 @@ class Feed:
         await self.link.call("PUBLISH", self._keys.channel, raw, parse=_receivers, is_patient=True)
 
     async def _replace(self, state: FeedState | None, message: bytes = b"") -> bool:
-        """Replace the state that was seen last, and return whether it was still there.
+        """Replace the last known state, and return whether it was still unchanged.
 
         Raises:
-            LinkError: Redis did not take it.
+            LinkError: Redis did not accept it.
         """
         raw = b"" if state is None else self._wire.write_state(state)
         names = (self._keys.channel, message)
@@ -208,12 +211,12 @@ class Feed:
             except* LinkError:
                 self._turn(is_up=False)
             await asyncio.sleep(pause_s)
-            # Only a refusal lasts: after a failure the breaker says when Redis may be asked again.
+            # Only a missing permission lasts: after a failure the breaker decides when to ask Redis again.
             pause_s = min(2 * pause_s, LONGEST_RETRY_S) if self.link.is_up else RETRY_S
 
     async def _begin(self) -> None:
         await self._look_at_clock()
-        # A feed on which nothing can be said is no feed: the others would never be told.
+        # A feed that cannot be published to is useless: the others would never be notified.
         await self.mention(Hello())
         known = self._progress.state
         found = await self._look()
@@ -252,7 +255,7 @@ class Feed:
             return
         if self._listener is None or (message.sender == self._sender and isinstance(message.news, Edit)):
             return
-        # What this worker dropped it drops once more: it may have read meanwhile what others shared before.
+        # This worker drops the content again: it may meanwhile have read what others shared before.
         await self._listener.heard(message.news)
 
     async def _check(self) -> None:
@@ -279,7 +282,7 @@ class Feed:
         except LinkError as error:
             if error.reason is not Reason.REPLY:
                 raise
-            # Somebody put a value of another kind there, and nothing but removing it makes room.
+            # Somebody stored a value of another type there; only removing it makes room.
             await self.link.call("UNLINK", self._keys.feed, parse=_receivers, is_patient=True)
             raw = b""
         return self._progress.see(raw)
@@ -293,7 +296,7 @@ class Feed:
         return monotonic() + self._redis_ahead_s
 
     async def _restore(self) -> None:
-        """Write what this worker knows in the place of a state that was lost or put back."""
+        """Write this worker's state in place of one that was lost or rolled back."""
         state = self._progress.state or self._progress.created(self._now_s())
         try:
             await self._replace(state)
@@ -308,7 +311,7 @@ class Feed:
         await self._make_good()
 
     async def _make_good(self) -> None:
-        """Have everything taken for changed where messages were lost, once in `MISS_PAUSE_S` at most."""
+        """Treat everything as changed after messages were lost, at most once in `MISS_PAUSE_S`."""
         if not self._owes_miss or monotonic() - self._missed_s < MISS_PAUSE_S:
             return
         self._owes_miss, self._missed_s = False, monotonic()

@@ -1,7 +1,7 @@
-"""How far the feed has come, as one worker knows it, and what Redis has of that. Pure.
+"""Progress of the feed as one worker knows it, compared with the state in Redis. Pure.
 
-The state in Redis is signed, and only ever grows: what is older than a worker knows already is a state that
-was lost or put back, and is replaced by what the worker knows.
+The state in Redis is signed, and only ever grows: a state older than the worker's was lost or rolled back,
+and is replaced by the worker's.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from choirbook.redis.signatures import Corrupt, Purpose
 
 
 class FeedProgress:
-    """The latest state that one worker knows.
+    """Latest state that one worker knows.
 
     Args:
-        wire: Writes and reads the state.
-        suspicion: Where a state that is not believed is counted.
+        wire: Serializes and parses the state.
+        suspicion: Counts rejected states.
     """
 
     def __init__(self, wire: Wire, suspicion: Suspicion) -> None:
         self._wire = wire
         self._suspicion = suspicion
         self.state: FeedState | None = None
-        """None until anything is known."""
+        """Latest state; None until anything is known."""
         self.raw = b""
-        """What Redis held when it was looked at last: what replaces it must find it unchanged."""
+        """Bytes in Redis at the last reading: a replacement must find them unchanged."""
 
     def epoch(self, type_: str) -> int:
-        """Return the number of the last invalidation that concerned all of a type."""
+        """Return the number of the last invalidation that affected all of a type."""
         epochs = {} if self.state is None else self.state.epochs
         return max(epochs.get("", 0), epochs.get(type_, 0))
 
     def see(self, raw: bytes) -> FeedState | None:
-        """Take note of what Redis holds.
+        """Record the state in Redis.
 
         Returns:
-            The state there; None where there is none, or none that verifies.
+            The state there; None if there is none, or it cannot be verified.
         """
         self.raw = raw
         if not raw:
@@ -51,14 +51,14 @@ class FeedProgress:
         return found
 
     def hear(self, number: int, news: News, now_s: float) -> None:
-        """Take note of a counted message that was verified."""
+        """Record a verified, counted message."""
         self._advance(FeedState(number, int(now_s), _epochs_of(news, number)))
 
     def after(self, news: News, now_s: float) -> FeedState:
         """Return the state after the next message.
 
         Args:
-            news: What it tells.
+            news: Content of the message.
             now_s: Unix time of Redis.
         """
         state = self.created(now_s) if self.state is None else self.state
@@ -66,15 +66,15 @@ class FeedProgress:
         return FeedState(number, int(now_s), joined(state.epochs, _epochs_of(news, number)))
 
     def created(self, now_s: float) -> FeedState:
-        """Return the state of a feed of which nothing is known.
+        """Return the state of a new feed.
 
-        No invalidation may be forgotten with it, so all that was shared before is out of reach.
+        No invalidation may be lost with the old one, so it makes all values shared before unreachable.
         """
         base = int(now_s * 1000)
         return FeedState(base, 0, {"": base})
 
     def put(self, state: FeedState, raw: bytes) -> None:
-        """Take note of what this worker has written."""
+        """Record the state that this worker has written."""
         self._advance(state)
         self.raw = raw
 

@@ -1,4 +1,4 @@
-"""Whether messages were lost, or come again: each has a number, and Redis holds the last one. Pure.
+"""Detection of lost and replayed messages: each has a number, and Redis holds the last one. Pure.
 
 Messages and the counter come over different connections, so one may be ahead of the other for a moment.
 """
@@ -8,23 +8,24 @@ from __future__ import annotations
 from enum import Enum, auto
 
 _UNDER_WAY = 16
-"""Messages between a first subscription and the look at the counter, which follows at once."""
+"""Maximum number of messages between a first subscription and the reading of the counter, which follows at
+once."""
 
 
 class Place(Enum):
-    """Where a message stands among those before it."""
+    """Position of a message relative to previous ones."""
 
     NEXT = auto()
     AFTER_A_GAP = auto()
     """Messages before it were lost."""
     COVERED = auto()
-    """It was counted as lost, and what it tells was made good, before it came."""
+    """It was counted as lost, and its effects were made up for, before it arrived."""
     REPLAY = auto()
-    """It was heard before, or is older than this listener."""
+    """It was received before, or is older than this listener."""
 
 
 class Generations:
-    """The numbers that one listener has come across."""
+    """Message numbers seen by one listener."""
 
     def __init__(self) -> None:
         self._last: int | None = None
@@ -33,27 +34,27 @@ class Generations:
 
     @property
     def last(self) -> int:
-        """The highest number that was heard, or made good."""
+        """Highest number that was received, or made up for."""
         return self._last or 0
 
     def begin(self, counter: int, *, is_news: bool) -> bool:
-        """Take note of the counter as it was after subscribing.
+        """Record the counter as read after subscribing.
 
         Args:
-            counter: Its value.
-            is_news: Whether anything was announced since this process began; counts the first time.
+            counter: Value of the counter.
+            is_news: Whether anything was announced since this process began; matters the first time only.
 
         Returns:
-            Whether messages were lost since the listener last heard one.
+            Whether messages were lost since the listener last received one.
         """
         is_first = self._last is None
         lost = is_news if is_first else counter != self._last
-        # What was sent since the subscription is still to come, though a loss has covered it.
+        # Messages sent since the subscription are still to come, even if they were counted as lost.
         self._cover(counter, since=max(0, counter - _UNDER_WAY) if is_first else self.last)
         return lost
 
     def hear(self, number: int) -> Place:
-        """Take note of a message, and return where it stands."""
+        """Record a message, and return its position."""
         last = self.last
         if number <= last:
             return Place.COVERED if number > self._covered_from else Place.REPLAY
@@ -61,12 +62,12 @@ class Generations:
         return Place.NEXT if number == last + 1 else Place.AFTER_A_GAP
 
     def compare(self, counter: int) -> bool:
-        """Take note of the counter now and then.
+        """Compare the counter with the messages received; called periodically.
 
         Returns:
-            Whether messages were lost: the counter is elsewhere than the last message, and was the time
-            before, and no message has come between. A counter that went back does not take `last` along:
-            messages up to there could be sent again.
+            Whether messages were lost: the counter differs from the last message, did so the time before, and
+            no message has arrived in between. A counter that went back does not reset `last`: messages up to
+            there could be replayed.
         """
         last = self.last
         apart = None if counter == last else (counter, last)

@@ -1,8 +1,8 @@
-"""How keys of the shared level are spelled. Pure.
+"""Names of keys in the shared level. Pure.
 
 `choirbook:<library>:resource:<type>:<name>:<version>:<form>`, the version the same on every host. Besides
-what the source says of the document it holds a fingerprint of all else that goes into the bytes: two
-releases of Choirbook, or two sets of rules, never read each other's.
+the source's data about the document it contains a fingerprint of everything else that affects the
+bytes: two releases of Choirbook, or two sets of rules, never read each other's values.
 """
 
 from __future__ import annotations
@@ -16,39 +16,39 @@ import msgspec
 from choirbook.model import Form, ResourceInfo
 
 _FINGERPRINT_DIGITS = 24
-"""96 bits: no two fingerprints of a library's documents will be equal."""
+"""Hexadecimal digits of a fingerprint: 96 bits, enough to avoid collisions within a library."""
 
 
 class Keys:
-    """The names that one library has in Redis.
+    """Redis keys of one library.
 
     Args:
-        library: Its name.
-        stamp: What goes into its replies beside the documents; anything that msgpack can write.
+        library: Name of the library.
+        stamp: Added to its replies beside the documents; anything that msgpack can serialize.
     """
 
     def __init__(self, library: str, stamp: Any) -> None:
         self._root = f"choirbook:{_quoted(library)}"
         self._stamp = msgspec.msgpack.encode(stamp)
         self.feed = f"{self._root}:feed"
-        """Where the state of the feed is."""
+        """Key with the state of the feed."""
         self.channel = f"{self._root}:changes"
-        """Where changes are published."""
+        """Channel on which changes are published."""
 
     def resource(self, info: ResourceInfo, form: Form, portable: str, epoch: int) -> str:
         """Return the key of one form.
 
         Args:
-            info: What the catalog says of the resource.
-            form: Of the key.
-            portable: What of its version is the same on every host; see `Source.portable`.
-            epoch: The last invalidation of its type, or of all.
+            info: Catalog entry of the resource.
+            form: Form of the key.
+            portable: Part of its version that is the same on every host; see `Source.portable`.
+            epoch: Number of the last invalidation of its type, or of all types.
         """
         version = f"{_quoted(portable)}.{epoch:x}.{self._fingerprint(info)}"
         return f"{self._root}:resource:{_quoted(info.type)}:{_quoted(info.name)}:{version}:{form.value}"
 
     def lease(self, key: str) -> str:
-        """Return the key under which one process says that it loads what belongs to another key."""
+        """Return the key by which a process claims the loading of another key."""
         return f"{self._root}:lease:{hashlib.sha256(key.encode()).hexdigest()[:_FINGERPRINT_DIGITS]}"
 
     def _fingerprint(self, info: ResourceInfo) -> str:
@@ -66,5 +66,5 @@ class Keys:
 
 
 def _quoted(text: str) -> str:
-    """Spell a part of a key so that no other has its spelling: a colon ends it."""
+    """Escape a part of a key so that it is unambiguous: a colon ends it."""
     return quote(text, safe="/")

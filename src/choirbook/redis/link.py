@@ -1,9 +1,8 @@
-"""The way to one Redis: deadlines, a breaker, reconnecting in the background.
+"""Link to one Redis: deadlines, a circuit breaker, and reconnecting in the background.
 
-Every call of a reader ends within `DEADLINE_S`, connecting included, or is refused at once while the breaker
-is open; a call that no reader waits for may take `PATIENT_S`.
-The client library is imported when the link opens, on a thread: neither the start nor a server without Redis
-waits for it.
+Every call on behalf of a reader ends within `DEADLINE_S`, connecting included, or is refused at once while
+the breaker is open; a call that no reader waits for may take `PATIENT_S`. The client library is imported when
+the link opens, on a thread: neither the start nor a server without Redis waits for it.
 """
 
 from __future__ import annotations
@@ -31,17 +30,18 @@ if TYPE_CHECKING:
 log = logging.getLogger("choirbook.redis")
 
 DEADLINE_S = 0.05
-"""Of one call: what a Redis that does not answer costs a reader, once, until the breaker is open."""
+"""Maximum duration of one call, in seconds: the cost of an unresponsive Redis to a reader, once, until the
+breaker opens."""
 
 PATIENT_S = 0.25
-"""Of a call that no reader waits for: a stall of the machine ends neither the feed nor a probe. The breaker
-finds out what is slow but answers."""
+"""Maximum duration of a call that no reader waits for, in seconds: a stall of the machine ends neither the
+feed nor a probe. The breaker detects a Redis that is slow but answers."""
 
 PINGS = 3
-"""Of a probe, once it is connected: the quickest decides whether Redis is slow."""
+"""Number of pings in a probe, once it is connected: the fastest decides whether Redis is slow."""
 
 PROBES_UNTIL_TOLD = 2
-"""A single one may fail for a stall of this process; the operator is told of what lasts."""
+"""Number of failed probes before a log message: a single one may fail because this process stalled."""
 
 Command = str | bytes | int
 
@@ -49,11 +49,11 @@ Result = TypeVar("Result")
 
 
 class RedisLink:
-    """A link to one Redis.
+    """Link to one Redis.
 
     Args:
-        url: Where it is.
-        deadline_s: Of one call that a reader waits for, in seconds.
+        url: Address of Redis.
+        deadline_s: Maximum duration of a call that a reader waits for, in seconds.
 
     Raises:
         ExtraMissing: The client library is not installed.
@@ -73,19 +73,19 @@ class RedisLink:
         self._failed_probes = 0
         self._listeners: list[Callable[[], None]] = []
         self.errors: Counter[Reason] = Counter()
-        """Calls and probes that failed, since the start; what the open breaker refused is not counted."""
+        """Calls and probes that failed, since the start, without calls that the open breaker refused."""
         self.denied: Counter[str] = Counter()
-        """Calls that the user of Redis has no right to, by one of `COMMANDS`."""
+        """Calls for which the user of Redis has no permission, by one of `COMMANDS`."""
         self.openings = 0
-        """How often the breaker opened, since the start."""
+        """Number of times that the breaker opened, since the start."""
 
     @property
     def is_up(self) -> bool:
-        """Whether calls are let through."""
+        """Whether calls are allowed."""
         return self._breaker.is_closed
 
     def listen(self, listener: Callable[[], None]) -> None:
-        """Have a function called whenever `is_up` has changed."""
+        """Register a function to call whenever `is_up` has changed."""
         self._listeners.append(listener)
 
     def start(self) -> None:
@@ -104,22 +104,22 @@ class RedisLink:
             self._pool = None
 
     async def wait_up(self) -> None:
-        """Wait until calls are let through."""
+        """Wait until calls are allowed."""
         await self._up.wait()
 
     async def call(
         self, *command: Command, parse: Callable[[Any], Result], is_patient: bool = False
     ) -> Result:
-        """Send one command and return what its reply says.
+        """Send one command and return its parsed reply.
 
         Args:
-            command: Its name and arguments.
-            is_patient: No reader waits for it, so it may take `PATIENT_S`.
-            parse: Makes the result of the reply, or raises `Corrupt`. Then the connection is given up as
-                well: it may be out of step, and answer each command with the reply to another.
+            command: Name and arguments of the command.
+            is_patient: Whether no reader waits for it, so that it may take `PATIENT_S`.
+            parse: Parses the reply, or raises `Corrupt`. In that case the connection is closed as well: it
+                may be out of step, and answer each command with the reply to another.
 
         Raises:
-            LinkError: There was no reply in time, it was an error, or it was not what it should be.
+            LinkError: There was no reply in time, it was an error, or it was malformed.
         """
         if not self._breaker.is_closed:
             raise LinkError(Reason.OPEN)
@@ -127,10 +127,10 @@ class RedisLink:
 
     @asynccontextmanager
     async def subscribe(self, channel: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Subscribe to a channel on a connection of its own; the context is entered once that is confirmed.
+        """Subscribe to a channel on a separate connection; enter the context once that is confirmed.
 
         Raises:
-            LinkError: It could not be, or the iteration met the end of the connection.
+            LinkError: Subscribing failed, or the connection ended during the iteration.
         """
         if self._pool is None or not self._breaker.is_closed:
             raise LinkError(Reason.OPEN)
@@ -238,10 +238,10 @@ class RedisLink:
             await self._down.wait()
             await asyncio.sleep(max(0.0, self._breaker.next_probe_s - monotonic()))
             try:
-                # Those of a Redis that is gone would fail one by one.
+                # Connections to a Redis that is gone would fail one by one.
                 await pool.disconnect(inuse_connections=False)
                 await self._ping_s()
-                # Again, without the time that connecting takes.
+                # Measured again, without the time that connecting takes.
                 if is_slow(min([await self._ping_s() for _ in range(PINGS)]), 0):
                     raise self._failed(Reason.SLOW)
             except LinkError as error:
@@ -259,7 +259,7 @@ class RedisLink:
             self._failed_probes = 0
 
     async def _ping_s(self) -> float:
-        """Return how long Redis takes to answer, in seconds."""
+        """Measure how long Redis takes to answer, in seconds."""
         asked_s = monotonic()
         await self._call(("PING",), _expect_pong, self._patient_s)
         return monotonic() - asked_s
@@ -275,7 +275,7 @@ def _expect_pong(reply: Any) -> None:
 
 
 class _Mapped:
-    """Turns what the client library raises into `LinkError`, at the boundary."""
+    """Context that maps errors of the client library to `LinkError`, at the boundary."""
 
     def __init__(self, failed: Callable[[Reason, str, float], LinkError], command: str) -> None:
         self._failed = failed
@@ -286,7 +286,7 @@ class _Mapped:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
-        # Cancelling is no failure; anything else may come of parsing bytes that are not Redis's.
+        # Cancelling is not a failure; any other error may come from parsing bytes that are not from Redis.
         if isinstance(error, Exception) and not isinstance(error, LinkError):
             command = denied_command(error) or self._command
             raise self._failed(reason_of(error), command, self._asked_s) from error

@@ -1,4 +1,4 @@
-"""What workers tell each other through Redis, and the state of the feed that Redis holds. Pure.
+"""Messages between workers through Redis, and the state of the feed there. Pure.
 
 Both are JSON behind a seal. Times are those of Redis, which all workers ask, so the clocks of hosts do not
 matter.
@@ -17,34 +17,35 @@ from choirbook.redis.signatures import SEAL_BYTES, Corrupt, Purpose, Sealing
 MAX_MESSAGE_BYTES = 64 * 1024
 MAX_STATE_BYTES = 64 * 1024
 MAX_EPOCHS = 64
-"""Types with an epoch of their own; of more, all types begin a new one. A library has a handful."""
+"""Maximum number of types with their own epoch; beyond it, all types begin a new one. A library has a few."""
 
 MAX_TYPE_CHARACTERS = 200
-"""So that the state of as many types still fits."""
+"""Maximum length of a type, in characters, so that the state of `MAX_EPOCHS` types still fits."""
 
 MAX_SENDERS = 1024
-"""Workers whose last uncounted message is remembered. Only holders of the secret can add one."""
+"""Maximum number of workers whose last uncounted message is remembered. Only holders of the secret can add
+one."""
 
 FRESH_S = 60
-"""How old an uncounted message may be: a recorded one cannot be sent again later. The clock that counts is
-that of Redis, of which each worker's copy is a few seconds old."""
+"""Maximum age of an uncounted message, in seconds, so that a recorded one cannot be replayed later. The clock
+is that of Redis, of which each worker's copy is a few seconds old."""
 
 
 class Edit(msgspec.Struct, frozen=True, tag="edit"):
-    """Documents that are otherwise than they were."""
+    """Documents that have changed."""
 
     documents: dict[str, str] | None
-    """Portable version by canonical URI, "" where it is gone; None when they are too many to name."""
+    """Portable version by canonical URI, "" if it is gone; None if there are too many to name."""
 
 
 class Dropped(msgspec.Struct, frozen=True, tag="invalidation"):
-    """What was kept in caches counts no longer."""
+    """Invalidation of cached content."""
 
     scope: Invalidation
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
-    """Nothing changed: a worker finds out whether it may publish, and others whether they verify it."""
+    """No change: lets a worker find out whether it may publish, and others whether they can verify it."""
 
 
 News = Edit | Dropped | Hello
@@ -54,30 +55,30 @@ class FeedMessage(msgspec.Struct, frozen=True):
     """One message of the feed."""
 
     sender: str
-    """Chosen at random by each worker when it starts."""
+    """Random id that each worker chooses at startup."""
     number: int
-    """Of the state after it; 0 for one that is not counted, and lost when nobody hears it."""
+    """Number of the state after it; 0 if it is not counted, and lost if nobody receives it."""
     sequence: int
-    """Counts the uncounted ones of a sender."""
+    """Sequence number among the uncounted messages of a sender."""
     sent_s: int
-    """Unix time of Redis."""
+    """Unix time of Redis, in seconds."""
     news: News
 
 
 class FeedState(msgspec.Struct, frozen=True):
-    """What Redis holds of the feed."""
+    """State of the feed in Redis."""
 
     number: int
-    """Of the last message. It only ever grows, and begins at the time in milliseconds: a feed that was lost
-    goes on above its old numbers."""
+    """Number of the last message. It only ever grows, and starts from the time in milliseconds: a feed that
+    was lost continues above its old numbers."""
     announced_s: int
-    """When that was, by the clock of Redis."""
+    """Time of that message, by the clock of Redis."""
     epochs: dict[str, int]
     """Number of the last invalidation of each type, of all types under ""."""
 
 
 def joined(epochs: dict[str, int], others: dict[str, int]) -> dict[str, int]:
-    """Return the later epoch of each type: none ever goes back."""
+    """Return the later epoch of each type: epochs never go back."""
     found = {type_: max(number, others.get(type_, 0)) for type_, number in epochs.items()} | {
         type_: number for type_, number in others.items() if type_ not in epochs
     }
@@ -85,7 +86,7 @@ def joined(epochs: dict[str, int], others: dict[str, int]) -> dict[str, int]:
 
 
 def fitting(news: News) -> News:
-    """Return news as long as a message may be: of an edit with too long URIs, that anything was edited."""
+    """Limit news to the length of a message: an edit with too long URIs becomes "anything was edited"."""
     match news:
         case Edit(documents=dict()) if len(msgspec.json.encode(news)) > MAX_MESSAGE_BYTES - _REST_BYTES:
             return Edit(None)
@@ -93,16 +94,16 @@ def fitting(news: News) -> News:
 
 
 _REST_BYTES = 1024
-"""Of a message beside its news."""
+"""Bytes of a message beside its news."""
 
 
 class Wire:
-    """Writes and reads messages and the state.
+    """Serializes and parses messages and the state.
 
     Args:
         sealing: Signs and verifies them.
-        key: Of the state.
-        channel: Of the messages.
+        key: Key of the state.
+        channel: Channel of the messages.
     """
 
     def __init__(self, sealing: Sealing, key: str, channel: str) -> None:
@@ -111,14 +112,14 @@ class Wire:
         self._channel = channel
 
     def write(self, message: FeedMessage) -> bytes:
-        """Return the bytes of a message."""
+        """Serialize a message."""
         return self._sealing.seal(Purpose.MESSAGE, self._channel, msgspec.json.encode(message))
 
     def read(self, raw: bytes) -> FeedMessage:
-        """Return the message in some bytes.
+        """Parse a message.
 
         Raises:
-            Corrupt: They are none, or not sealed by a worker.
+            Corrupt: It is malformed, or not sealed by a worker.
         """
         if len(raw) > MAX_MESSAGE_BYTES + SEAL_BYTES:
             raise Corrupt("it is longer than any message")
@@ -131,14 +132,14 @@ class Wire:
         return found
 
     def write_state(self, state: FeedState) -> bytes:
-        """Return the bytes of the state."""
+        """Serialize the state."""
         return self._sealing.seal(Purpose.STATE, self._key, msgspec.json.encode(state))
 
     def read_state(self, raw: bytes) -> FeedState:
-        """Return the state in some bytes.
+        """Parse the state.
 
         Raises:
-            Corrupt: They are none, or not sealed by a worker.
+            Corrupt: It is malformed, or not sealed by a worker.
         """
         found = _decoded(self._sealing.open(Purpose.STATE, self._key, raw), _state)
         if not 0 < found.number < _MAX_NUMBER or len(found.epochs) > MAX_EPOCHS:
@@ -147,7 +148,7 @@ class Wire:
 
 
 class Heard:
-    """Which uncounted messages were heard, so that none counts twice."""
+    """Uncounted messages that were received, so that none counts twice."""
 
     def __init__(self) -> None:
         self._sequences: OrderedDict[str, int] = OrderedDict()
@@ -157,10 +158,10 @@ class Heard:
         return len(self._sequences)
 
     def is_new(self, message: FeedMessage, now_s: float) -> bool:
-        """Take note of an uncounted message, and return whether it is one that was not heard before.
+        """Record an uncounted message, and return whether it is new.
 
         Args:
-            message: It was verified.
+            message: Verified message.
             now_s: Unix time of Redis.
         """
         if abs(now_s - message.sent_s) > FRESH_S:
@@ -177,7 +178,7 @@ class Heard:
 Decoded = TypeVar("Decoded")
 
 _MAX_NUMBER = 2**53
-"""Far above any time in milliseconds, and below what would not fit the next time."""
+"""Maximum number of a message: far above any time in milliseconds, and low enough for the next one to fit."""
 
 _message = msgspec.json.Decoder(FeedMessage)
 _state = msgspec.json.Decoder(FeedState)
@@ -194,7 +195,7 @@ def seconds_of(reply: Any) -> float:
     """Return the Unix time in a reply to TIME.
 
     Raises:
-        Corrupt: It is none.
+        Corrupt: It is malformed.
     """
     match reply:
         case [bytes() as seconds, bytes() as microseconds] if (seconds + microseconds).isdigit():

@@ -1,4 +1,4 @@
-"""Count what came from Redis and was not believed, and tell the operator, but not again and again."""
+"""Rejected data from Redis: counts, and log messages at a limited rate."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from choirbook.redis.signatures import Purpose
 log = logging.getLogger("choirbook.redis")
 
 REPLAYED = "replay"
-"""A message of the feed that was genuine, and came again."""
+"""An authentic message of the feed that was replayed."""
 
 KINDS = (*(purpose.value for purpose in Purpose), REPLAYED)
 
 PAUSE_S = 60.0
-"""Between two log lines of one kind: a Redis full of forged values is one event, not a thousand."""
+"""Minimum time between two log lines of one kind, in seconds: a Redis full of forged values is one event, not
+a thousand."""
 
 
 class Suspicion:
-    """What one process did not believe."""
+    """Data that one process rejected."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        """By one of `KINDS`, since the start."""
+        """Counts since the start, by one of `KINDS`."""
         self._quiet_until_s: dict[str, float] = {}
 
     def note(self, kind: str, why: str) -> None:
-        """Count something, and log it unless that was done just now.
+        """Count rejected data, and log it unless that was done just now.
 
         Args:
             kind: One of `KINDS`.
-            why: What was wrong with it, without any of its bytes.
+            why: Reason for the rejection, without any of the bytes.
         """
         self.counts[kind] += 1
         now_s = monotonic()

@@ -1,4 +1,4 @@
-"""Sign what is written to Redis, and verify what is read there. Pure.
+"""Seals: signatures of everything written to Redis, verified when it is read. Pure.
 
 A seal is a keyed BLAKE2b over its purpose, the name under which the payload is kept or sent, and the payload
 (docs/adr/0017). A payload moved to another name, or from the feed to a value, does not verify.
@@ -25,19 +25,19 @@ _MAC_AT = _ID_AT + _ID_BYTES
 SEAL_BYTES = _MAC_AT + _MAC_BYTES
 
 _PUBLIC = "choirbook, unsigned"
-"""Known to everybody: without a secret, seals detect accidents, not attackers."""
+"""Key known to everybody: without a secret, seals detect accidents, not attackers."""
 
 
 class Corrupt(Exception):
-    """Bytes from Redis that are not what Choirbook wrote there."""
+    """Bytes from Redis that Choirbook did not write there."""
 
 
 class Unverified(Corrupt):
-    """They are not sealed with a secret that this process knows."""
+    """Bytes that are not sealed with a secret that this process knows."""
 
 
 class Purpose(StrEnum):
-    """What a seal is for: each purpose has a key of its own. A closed set, as it becomes a label."""
+    """Purpose of a seal: each has a key of its own. A closed set, as it becomes a label."""
 
     VALUE = "value"
     MESSAGE = "message"
@@ -45,15 +45,15 @@ class Purpose(StrEnum):
 
 
 class Sealing:
-    """Seals under the first secret, and opens what is sealed under any.
+    """Seals with the first secret, and opens values sealed with any.
 
     Args:
-        secrets: The secret and, while it is being replaced, the other one; none for a public one.
+        secrets: The secret and, during a rotation, the other one; none for a public one.
     """
 
     def __init__(self, secrets: Sequence[str] = ()) -> None:
         self.is_signed = bool(secrets)
-        """Whether a secret is set. Otherwise whoever can write to Redis can seal anything."""
+        """Whether a secret is set. Otherwise anyone who can write to Redis can seal anything."""
         rings = [_keys_of(secret) for secret in secrets or [_PUBLIC]]
         self._id, self._keys = rings[0]
         self._known = dict(reversed(rings))
@@ -62,8 +62,8 @@ class Sealing:
         """Return a payload behind its seal.
 
         Args:
-            purpose: What it is for.
-            name: The key or channel that it is written to.
+            purpose: Purpose of the seal.
+            name: Key or channel that it is written to.
             payload: Any bytes.
         """
         return b"".join((_MAGIC, self._id, _mac(self._keys[purpose], name, payload), payload))

@@ -1,7 +1,7 @@
-"""The level that all workers of all hosts share, in Redis: get and offer representations.
+"""Cache level shared by all workers on all hosts, in Redis: get and offer representations.
 
-Speed, never truth: whatever goes wrong here is counted, and a miss. A value that is offered is written
-by a task of its own, so no reader waits for it.
+Redis is only a cache: every failure here is counted, and treated as a miss. A task of its own writes offered
+values, so no reader waits for that.
 """
 
 from __future__ import annotations
@@ -22,32 +22,33 @@ from choirbook.redis.signatures import Purpose
 from choirbook.runtime.tasks import end_tasks
 
 MAX_BODY_BYTES = 1024 * 1024
-"""A longer one would not come within the deadline over a link of 1 Gbit/s that has other work too."""
+"""Maximum size of a body in bytes: a longer one would not arrive within the deadline over a busy link of 1
+Gbit/s."""
 
 MAX_VALUE_BYTES = MAX_BODY_BYTES + 4096
-"""Of a value with its frame and headers."""
+"""Maximum size of a value with its frame and headers, in bytes."""
 
 MAX_QUEUED_BYTES = 16 * 1024 * 1024
-"""Offered values that wait to be written; what comes beyond is dropped."""
+"""Maximum size of offered values that wait to be written, in bytes; further ones are dropped."""
 
 WRITE_PAUSE_S = 1.0
-"""After a write that failed while reads work: a Redis that is full or read-only stays so for a while."""
+"""Pause after a failed write while reads work, in seconds: a Redis stays full or read-only for a while."""
 
 
 LOOKUPS = ("hit", "miss", "corrupt", "error")
-"""What a look-up can come to."""
+"""Possible results of a look-up."""
 
 
 LEASE_S = 1.0
-"""How long a process that loads a key keeps the others waiting, when it dies over it."""
+"""Time for which the lease of a dead process keeps others waiting, in seconds."""
 
 WAIT_S = 1.5
-"""How long they wait at most; then each loads for itself."""
+"""Maximum wait for another process to load a key, in seconds; then each loads for itself."""
 
 _FIRST_POLL_S = 0.005
 _LONGEST_POLL_S = 0.05
 
-# Only the one who holds a lease gives it back: it may have passed to another meanwhile.
+# Only the holder of a lease releases it: it may have passed to another meanwhile.
 _GIVE_BACK = """
 if redis.call('GETRANGE', KEYS[1], 0, 64) == ARGV[1] then return redis.call('UNLINK', KEYS[1]) end
 return 0
@@ -55,28 +56,28 @@ return 0
 
 
 class SharedSlot(NamedTuple):
-    """A place for one form of a resource."""
+    """Place of one form of a resource."""
 
     key: str
     info: ResourceInfo
-    """What the catalog says of it: what is found there has to fit."""
+    """Catalog entry of the resource: the value found must match it."""
     form: Form
 
 
 class Turn(NamedTuple):
-    """That it is for this process to load a key."""
+    """Turn of this process to load a key."""
 
     key: str
     token: str = ""
-    """Of the lease; "" where there is none, and every process loads for itself."""
+    """Token of the lease; "" if there is none, and every process loads for itself."""
 
 
 class _RedisTask(NamedTuple):
-    """Something to be done in Redis in the background."""
+    """Background operation in Redis."""
 
     turn: Turn
     representation: Representation | None = None
-    """What is written under the key before the lease is given back."""
+    """Written under the key before the lease is released."""
     removed: tuple[str, ...] = ()
 
     @property
@@ -85,14 +86,14 @@ class _RedisTask(NamedTuple):
 
 
 class SharedLevel:
-    """Representations by key.
+    """Shared cache of representations by key.
 
     Args:
-        feed: How the workers tell each other what changed. While it is down nothing is shared: what the
-            others have dropped is not known.
-        keys: The library's names in Redis.
-        framing: Writes and reads values.
-        ttl_s: After which Redis forgets a value, in seconds.
+        feed: Announces changes among the workers. While it is down nothing is shared, as invalidations of
+            others are unknown.
+        keys: Names of the library's keys in Redis.
+        framing: Serializes and parses values.
+        ttl_s: Time to live of a value in Redis, in seconds.
     """
 
     def __init__(self, feed: Feed, keys: Keys, framing: Framing, ttl_s: float) -> None:
@@ -107,42 +108,42 @@ class SharedLevel:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.lookups: Counter[str] = Counter()
-        """What look-ups came to since the start, by one of `LOOKUPS`."""
+        """Look-ups since the start, by their result, one of `LOOKUPS`."""
         self.writes = 0
-        """Values written since the start."""
+        """Number of values written since the start."""
         self.dropped = 0
-        """Values that were offered and not written, since the start."""
+        """Number of values that were offered and not written, since the start."""
 
     def start(self) -> None:
-        """Begin to connect, and to write what is offered, on the running event loop."""
+        """Start to connect, and to write offered values, on the running event loop."""
         self.link.start()
         self.feed.start()
         self._task = asyncio.create_task(self._work(), name="choirbook-shared-writes")
 
     async def stop(self) -> None:
-        """End the tasks; what was not written yet is forgotten."""
+        """End the tasks; values not written yet are lost."""
         await end_tasks(self._task)
         await self.feed.stop()
         await self.link.stop()
 
     def slot(self, info: ResourceInfo, form: Form, portable: str) -> SharedSlot:
-        """Return where one form is; see `Keys.resource`."""
+        """Return the slot of one form; see `Keys.resource`."""
         return SharedSlot(self._keys.resource(info, form, portable, self.feed.epoch(info.type)), info, form)
 
     @property
     def is_usable(self) -> bool:
-        """Whether there is any use in asking."""
+        """Whether Redis can be asked."""
         return self.link.is_up and self.feed.is_up
 
     async def get(self, slot: SharedSlot) -> Representation | None:
-        """Return the value of a slot, or None when there is none that can be had in time and believed."""
+        """Return the value of a slot, or None if there is none, or not in time, or it cannot be verified."""
         if not self.is_usable:
             self.lookups["error"] += 1
             return None
         try:
             found = await self._fetch(slot)
         except LinkError as error:
-            # An error as the reply: the key holds something of another kind.
+            # An error as reply: the key holds a value of another type.
             foreign = error.reason in {Reason.CORRUPT, Reason.REPLY}
             self.lookups["corrupt" if foreign else "error"] += 1
             return None
@@ -150,9 +151,9 @@ class SharedLevel:
         return found
 
     async def take_turn(self, slot: SharedSlot) -> Representation | Turn:
-        """Wait until another process has loaded a form, or until it is for this one to load it.
+        """Wait until another process has loaded a form, or until it is this one's turn to load it.
 
-        Whoever takes the turn calls `offer` or `give_back`. Where Redis fails it is everybody's turn.
+        The caller that gets the turn must call `offer` or `give_back`. If Redis fails, everyone gets a turn.
         """
         end_s = monotonic() + WAIT_S
         key, pause_s = slot.key, _FIRST_POLL_S
@@ -176,7 +177,7 @@ class SharedLevel:
         return Turn(key)
 
     def offer(self, turn: Turn, representation: Representation) -> None:
-        """Have a value written soon, unless it is too long, too many wait, or Redis cannot be used."""
+        """Queue a value to be written, unless it is too long, the queue is full, or Redis is unavailable."""
         size_bytes = len(representation.body)
         fits = self._queued_bytes + size_bytes <= MAX_QUEUED_BYTES
         self.dropped += not fits
@@ -186,12 +187,12 @@ class SharedLevel:
         self._do_soon(_RedisTask(turn, representation))
 
     def give_back(self, turn: Turn) -> None:
-        """Leave the loading of a key to others."""
+        """Give up the turn to load a key."""
         if turn.token:
             self._do_soon(_RedisTask(turn))
 
     def forget(self, keys: Sequence[str]) -> None:
-        """Have values removed, after all that was offered before has been written."""
+        """Remove values, after everything offered before has been written."""
         self._do_soon(_RedisTask(Turn(""), removed=tuple(keys)))
 
     def _do_soon(self, task: _RedisTask) -> None:
@@ -250,7 +251,7 @@ class SharedLevel:
 
 
 def _ignore(_: object) -> None:
-    """Take any reply for good."""
+    """Accept any reply."""
 
 
 def _expect_ok(reply: object) -> None:

@@ -1,4 +1,4 @@
-"""Where Redis is: `--redis URL`. Pure.
+"""Address of Redis: `--redis URL`. Pure.
 
 Parsed here, not by the client library, which takes any option out of a URL's query, deadlines too, and reads
 `redis://host/zero` as database 0 (docs/adr/0020). No message and no `repr` shows the URL: it may hold a
@@ -23,24 +23,24 @@ _FORMS = "redis://[user:password@]host[:port][/database], rediss://... (TLS), or
 
 
 class RedisUrl(msgspec.Struct, frozen=True, kw_only=True):
-    """An address of Redis, and who asks."""
+    """Address of Redis, with credentials."""
 
     host: str = ""
     port: int = DEFAULT_PORT
     socket: str = ""
-    """Path of a Unix socket; used instead of host and port where it is not empty."""
+    """Path of a Unix socket; used instead of host and port if it is not empty."""
     database: int = 0
     username: str | None = None
     password: str | None = None
     tls: bool = False
     ca_file: str | None = None
-    """PEM file of the authorities that vouch for the server; the system's when None."""
+    """PEM file of the certificate authorities to trust for the server; the system's if None."""
     cert_file: str | None = None
     key_file: str | None = None
 
     @property
     def place(self) -> str:
-        """What may be told to anybody who reads the log: the address without names and passwords."""
+        """Address without names and passwords, fit for the log."""
         return f"{self.socket or f'{self.host}:{self.port}'}, database {self.database}"
 
     @property
@@ -53,7 +53,7 @@ class RedisUrl(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_redis_url(text: str) -> RedisUrl:
-    """Read an address.
+    """Parse an address.
 
     Args:
         text: `redis://`, `rediss://` (with `?ca=`, `cert=` and `key=` for files) or `unix://`.

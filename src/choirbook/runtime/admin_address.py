@@ -1,4 +1,4 @@
-"""Where the admin surface listens, as settings and commands spell it: `unix:PATH`, `127.0.0.1:PORT`. Pure."""
+"""Address of the admin surface, as settings and commands write it: `unix:PATH` or `127.0.0.1:PORT`. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from choirbook.errors import InvalidSettings
 from choirbook.text.loopback import is_loopback
 
 MAX_PATH_BYTES = 107
-"""Of a socket (`sockaddr_un`, unix(7)), the zero at its end left out."""
+"""Maximum length of a socket path (`sockaddr_un`, unix(7)), without the terminating zero byte."""
 
 _UNIX = "unix:"
 _TCP = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]\s]+):(?P<port>[0-9]{1,5})\Z")
@@ -18,7 +18,7 @@ _MAX_PORT = 65535
 
 
 class UnixAddress(msgspec.Struct, frozen=True):
-    """A socket in the file system, which only its owner may open."""
+    """A Unix socket that only its owner may open."""
 
     path: str
 
@@ -27,11 +27,11 @@ class UnixAddress(msgspec.Struct, frozen=True):
 
 
 class LoopbackAddress(msgspec.Struct, frozen=True):
-    """A port of this machine, open to whoever runs on it; hence the token."""
+    """A TCP port of this machine. Any local user can connect, hence the token."""
 
     host: str
     port: int
-    """0 lets the system choose."""
+    """Port number; 0 lets the system choose."""
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -41,10 +41,10 @@ AdminAddress = UnixAddress | LoopbackAddress
 
 
 def parse_admin_address(text: str) -> AdminAddress:
-    """Read an address.
+    """Parse an address.
 
     Raises:
-        InvalidSettings: It is none, or others than this machine's users could reach it.
+        InvalidSettings: The text is not an address, or users of other machines could reach it.
     """
     if text.startswith(_UNIX):
         return _unix(text.removeprefix(_UNIX))

@@ -1,6 +1,6 @@
-"""Tell when a process or the system has no descriptor left. Pure but for `is_short`.
+"""Detection of exhausted file descriptors, of the process or the system. Pure but for `is_short`.
 
-Such an error passes, and says nothing about what was to be opened: no document or request is at fault.
+Such an error is temporary and says nothing about the file to be opened: no document or request is at fault.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import os
 import resource
 
 RESERVE_OF_LIMIT = 20
-"""Fewer free descriptors than this part of the limit are few: a burst of connections takes them."""
+"""Divisor of the descriptor limit: fewer free descriptors than limit / 20 are too few, as a burst of
+connections takes them."""
 
 MIN_RESERVE = 8
 
@@ -19,15 +20,15 @@ _STDERR = 2
 
 
 def is_exhaustion(error: BaseException) -> bool:
-    """Tell whether an error says that no descriptor is left."""
+    """Return whether an error means that no descriptor is left."""
     return isinstance(error, OSError) and error.errno in _EXHAUSTED
 
 
 def is_short() -> bool:
-    """Tell whether this process has few descriptors left, or none."""
+    """Return whether this process has few descriptors left, or none."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
-        # The system gives out the lowest number that is free.
+        # The system assigns the lowest free number.
         lowest_free = os.dup(_STDERR)
     except OSError as error:
         return is_exhaustion(error)

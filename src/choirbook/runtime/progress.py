@@ -1,4 +1,4 @@
-"""How far a pass over many resources has come."""
+"""Progress of a pass over many resources."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import msgspec
 
 
 class Progress(msgspec.Struct, frozen=True, rename="camel"):
-    """How far a pass has come, in URIs."""
+    """Progress of a preload, counted in URIs."""
 
     uris: int
-    """All that there are, aliases too."""
+    """Number of URIs, aliases included."""
     held: int
-    """In memory already, in every usual form."""
+    """Number of URIs in memory, in every usual form."""
     loaded: int
     failed: int
-    """Gone, or not to be read; the log has the reasons."""
+    """Number of URIs that are gone or could not be read; the log has the reasons."""
     no_room: int
-    """Left out, as the cache is full."""
+    """Number of URIs left out because the cache is full."""
     running: bool

@@ -1,8 +1,8 @@
-"""Limit what one peer may hold of what is meant for everyone. Pure.
+"""Limits on the share of a common resource that one peer may hold. Pure.
 
-A total protects the server; a share of it protects the other clients. A peer is an IPv4 address or the
-/64 network of an IPv6 address, as one machine has all of that. `EVERYONE` stands for clients that cannot be
-told apart: a share would protect none of them from another, and lower what all of them get.
+A total protects the server; a share of it protects the other clients. A peer is an IPv4 address or the /64
+network of an IPv6 address, as one machine has all of that. `EVERYONE` stands for clients that cannot be
+distinguished: a share would not protect them from one another, and would lower the limit for all of them.
 """
 
 from __future__ import annotations
@@ -12,74 +12,74 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 EVERYONE = ""
-"""The peer of requests that could be anybody's."""
+"""Peer of requests whose client is unknown."""
 
 _ON_THIS_MACHINE = frozenset({"127.0.0.1", "::1"})
-"""All clients of this machine, and a proxy on it that is not listed as trusted, have these addresses."""
+"""Addresses that all clients of this machine have, and a proxy on it that is not listed as trusted."""
 
 _IPV6_PREFIX = 64
 
 
 class Kind(StrEnum):
-    """What is shared out: a closed set, as it labels metrics."""
+    """Resources that are shared among peers: a closed set, as it labels metrics."""
 
     STREAMS = "streams"
     SUBSCRIPTIONS = "subscriptions"
-    """URIs that streams and sessions watch, by number or by bytes."""
+    """URIs that streams and sessions watch, counted by number or by bytes."""
     SESSIONS = "sessions"
     REQUESTS = "requests"
-    """Requests that wait for something: a document, a search, a thread."""
+    """Requests that wait for a document, a search or a thread."""
     UPLOADS = "uploads"
-    """Requests whose body has not arrived."""
+    """Requests whose body has not arrived yet."""
     CONNECTIONS = "connections"
     UNREAD = "unread"
-    """Connections whose client does not take what it was sent."""
+    """Connections whose client does not read what it was sent."""
 
 
 class Share:
-    """What each peer holds of one total.
+    """Amounts that each peer holds of one total.
 
-    Peers that hold nothing are forgotten, so this takes no more memory than what is held.
+    Peers that hold nothing are forgotten, so the memory used is proportional to what is held.
 
     Args:
-        total: What all peers may hold together; whoever holds the total checks that.
-        fraction: How much of it one peer may hold, over 0; at 1 there is no limit but the total.
+        total: Maximum for all peers together; the holder of the total checks that.
+        fraction: Fraction of it that one peer may hold, over 0; at 1 there is no limit but the total.
     """
 
     def __init__(self, total: int, fraction: float) -> None:
         self.most = max(1, int(total * fraction)) if fraction < 1 else total
-        """What one peer may hold."""
+        """Maximum amount for one peer."""
         self._is_limited = fraction < 1
         self._held: dict[str, int] = {}
         self.full = 0
-        """Peers that hold as much as they may."""
+        """Number of peers that have reached their maximum."""
         self.refused = 0
-        """How often a peer wanted more than its share, since the start."""
+        """Number of refusals since the start."""
 
     def __len__(self) -> int:
         """Return the number of peers that hold something."""
         return len(self._held)
 
     def held_by(self, peer: str) -> int:
-        """Return how much a peer holds."""
+        """Return the amount that a peer holds."""
         return self._held.get(peer, 0)
 
     def has_room(self, peer: str, amount: int = 1) -> bool:
-        """Tell whether a peer may hold more; a no is counted as a refusal."""
+        """Return whether a peer may hold more; a no is counted as a refusal."""
         if not self._limits(peer) or self._held.get(peer, 0) + amount <= self.most:
             return True
         self.refused += 1
         return False
 
     def take(self, peer: str, amount: int = 1) -> bool:
-        """Hold more for a peer if it may, and tell whether it may."""
+        """Add to a peer's amount if allowed, and return whether it was."""
         if not self.has_room(peer, amount):
             return False
         self.occupy(peer, amount)
         return True
 
     def occupy(self, peer: str, amount: int = 1) -> None:
-        """Hold more for a peer that was found to have room."""
+        """Add to the amount of a peer that was found to have room."""
         if amount:
             self._set(peer, self._held.get(peer, 0) + amount)
 
@@ -102,11 +102,11 @@ class Share:
 
 
 class Shares:
-    """One worker's shares.
+    """Shares of one worker, by kind.
 
     Args:
         fraction: See `Share`.
-        totals: What all peers may hold together, by kind; without one a kind is not limited.
+        totals: Maximum for all peers together, by kind; a kind without one is not limited.
     """
 
     def __init__(self, fraction: float = 1.0, totals: Mapping[Kind, int] | None = None) -> None:
@@ -120,10 +120,10 @@ class Shares:
 
 
 def peer_key(address: str) -> str:
-    """Return what a client is counted under.
+    """Return the peer that a client counts as.
 
     Args:
-        address: Its address; empty where none is known.
+        address: Address of the client; empty if unknown.
     """
     if not address or address in _ON_THIS_MACHINE:
         return EVERYONE

@@ -1,4 +1,4 @@
-"""How the tasks of an object end with it."""
+"""Cancellation of the tasks that an object owns."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 async def end_tasks(*tasks: asyncio.Task[Any] | None) -> None:
-    """Cancel tasks, and wait until they have ended, however they do.
+    """Cancel tasks, and wait until they have ended, whatever their result.
 
     Args:
-        tasks: None stands for one that was never started.
+        tasks: None stands for a task that was never started.
     """
     started = [task for task in tasks if task is not None]
     for task in started:

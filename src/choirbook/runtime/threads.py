@@ -1,4 +1,4 @@
-"""Where blocking calls run, so that the event loop never waits for a disk."""
+"""Threads for blocking calls, so that the event loop never waits for a disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Threads:
     """A few threads, started with the first call, and again after a `close`.
 
     Args:
-        count: Threads at most.
+        count: Maximum number of threads.
     """
 
     def __init__(self, count: int) -> None:
@@ -28,7 +28,7 @@ class Threads:
         """Run a call on a thread and wait for it.
 
         Raises:
-            Exception: What the call raised.
+            Exception: The exception of the call.
         """
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._count, thread_name_prefix="choirbook-io")
@@ -36,7 +36,7 @@ class Threads:
         return await loop.run_in_executor(self._executor, lambda: call(*args, **kwargs))
 
     def close(self) -> None:
-        """Let the threads end after what they do now; waits for nothing."""
+        """Let the threads end after their present calls; does not wait."""
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
             self._executor = None

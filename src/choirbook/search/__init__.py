@@ -1,1 +1,1 @@
-"""Full text search over titles, headings and bodies."""
+"""Full-text search over titles, headings and bodies."""

@@ -1,7 +1,7 @@
-"""The full text index, in a private SQLite database. Blocking; used on one thread only.
+"""Full-text index in a private SQLite database. Blocking; used on one thread only.
 
-The database lives in a temporary file that SQLite removes by itself, behind a page cache of bounded size, so
-that a large library costs disk and not memory. Where no file can be made it lives in memory.
+The database is a temporary file that SQLite removes by itself, behind a page cache of bounded size, so that a
+large library costs disk space and not memory. If no file can be created, it is in memory.
 """
 
 from __future__ import annotations
@@ -17,33 +17,34 @@ from choirbook.search.passages import SearchPart
 from choirbook.search.query import Query, kind_word, of_kind
 
 CACHE_KIB = 16 * 1024
-"""Pages kept in memory; a library of some hundred documents fits."""
+"""Size of the page cache in KiB; a library of some hundred documents fits."""
 
 MAX_PARTS = 2**20
-"""Row numbers set apart for a document."""
+"""Number of row ids reserved for a document."""
 
 DEADLINE_S = 0.25
-"""A query that takes longer is ended, and what was found until then is the answer."""
+"""Maximum duration of a query, in seconds; a longer one is stopped, and returns what was found until then."""
 
 ENOUGH = 3
-"""Sections with all words from which those with some words are not looked for."""
+"""Number of sections with all words above which those with some words are not searched."""
 
 MAX_RANKED_HEADINGS = 4000
 MAX_RANKED = 1000
-"""Sections ranked for an expression, in the order of the index; words that more of them share say little."""
+"""Maximum number of sections ranked for an expression, in the order of the index; words that are more
+frequent say little."""
 
 _NO_ROW = 2**63 - 1
 _STEPS = 10_000
-"""Instructions of the engine between two looks at the clock."""
+"""Instructions of the engine between two checks of the clock."""
 
 _SNIPPET_TOKENS = 24
 
 _MAX_WEIGHED = 200
-"""Matches in a part among which the engine chooses what to quote: it compares each with all others, so that a
-word that fills 64 KiB would take it half a minute. Where there are more, the first is quoted."""
+"""Maximum number of matches in a part for which the engine chooses the quote: it compares each with all
+others, so a word that fills 64 KiB would take it half a minute. If there are more, the first is quoted."""
 
 _MAX_QUOTED = 400
-"""Characters quoted of such a part."""
+"""Maximum characters quoted of such a part."""
 
 _MARK = "\x02"
 _BETWEEN = "\x1f"
@@ -61,10 +62,10 @@ INSERT INTO parts (parts, rank) VALUES ('rank', 'bm25(8.0, 6.0, 1.0, 0.0)');
 
 
 class MatchedSection(NamedTuple):
-    """A section that a query finds."""
+    """Section found by a query."""
 
     uri: str
-    """Of the document."""
+    """URI of the document."""
     slug: str | None
     heading_path: tuple[str, ...]
     snippet: str
@@ -77,21 +78,21 @@ class MatchedSection(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """One of the ways to look for a query, the best first."""
+    """One way to search for a query; the best comes first."""
 
     base: float
-    """Added to scores, so that hits of a better step are always higher."""
+    """Added to scores, so that hits of a better step always rank higher."""
     expression: str | None
     enough: int
-    """Hits of better steps from which this one is not taken."""
+    """Number of hits of better steps above which this one is skipped."""
     max_ranked: int
 
 
 class Index:
-    """All documents, by URI.
+    """Index of all documents, by URI.
 
     Raises:
-        sqlite3.Error: The engine is not there (a build without FTS5), or its file cannot be written.
+        sqlite3.Error: The engine is missing (a build without FTS5), or its file cannot be written.
     """
 
     def __init__(self) -> None:
@@ -107,17 +108,17 @@ class Index:
         return len(self._numbers)
 
     def begin(self) -> None:
-        """Gather what follows: many documents are written faster together."""
+        """Begin a transaction: many documents are written faster together."""
         if not self._database.in_transaction:
             self._database.execute("BEGIN")
 
     def commit(self) -> None:
-        """Write what was gathered."""
+        """Commit the transaction."""
         if self._database.in_transaction:
             self._database.execute("COMMIT")
 
     def put(self, info: ResourceInfo, parts: list[SearchPart]) -> None:
-        """Take a document in, in the place of what its URI had before."""
+        """Add a document, replacing the previous one with its URI."""
         self.remove(info.uri)
         number, self._next = self._next, self._next + 1
         first = number * MAX_PARTS
@@ -141,7 +142,7 @@ class Index:
         )
 
     def remove(self, uri: str) -> None:
-        """Drop a document; one that is not there is none the worse."""
+        """Remove a document; an unknown one has no effect."""
         number = self._numbers.pop(uri, None)
         if number is not None:
             del self._uris[number]
@@ -151,18 +152,18 @@ class Index:
             )
 
     def find(self, query: Query, type_: str | None, limit: int) -> list[MatchedSection]:
-        """Return the sections that fit best.
+        """Return the sections that match best.
 
         Args:
-            query: The words.
+            query: Words to search for.
             type_: Only resources of this type.
-            limit: Sections at most.
+            limit: Maximum number of sections.
         """
         until_s = monotonic() + DEADLINE_S
         self._database.set_progress_handler(lambda: monotonic() > until_s, _STEPS)
         found: dict[tuple[str, str | None], MatchedSection] = {}
         try:
-            # Headings first: they say what a text is about, and words of many texts are in few of them.
+            # Headings first: they say what a text is about, and words of many texts are in few headings.
             steps = (
                 _Step(3.0, query.all_words_in_headings(), limit, MAX_RANKED_HEADINGS),
                 _Step(2.0, query.all_words(), limit, MAX_RANKED),
@@ -181,7 +182,7 @@ class Index:
         return list(found.values())[:limit]
 
     def interrupt(self) -> None:
-        """End what runs now; may be called on any thread."""
+        """Stop the running query; may be called on any thread."""
         self._database.interrupt()
 
     def close(self) -> None:
@@ -192,7 +193,7 @@ class Index:
         self, found: dict[tuple[str, str | None], MatchedSection], expression: str, step: _Step, limit: int
     ) -> None:
         for row, rank in self._ranked(expression, limit + len(found), step.max_ranked):
-            # Quoting reads the text again: only of what is part of the answer.
+            # Quoting reads the text again, so only for results.
             (heading, slug, size) = self._database.execute(
                 "SELECT heading, slug, size FROM parts WHERE rowid = ?", (row,)
             ).fetchone()
@@ -204,9 +205,9 @@ class Index:
                 found[uri, slug] = MatchedSection(uri, slug, path, " ".join(snippet.split()), size, score)
 
     def _quote(self, expression: str, row: int, size_bytes: int) -> str:
-        """Return what a part says around the words, in time linear in its length."""
+        """Return the text of a part around the words, in time linear in its length."""
         select = "SELECT {} FROM parts WHERE parts MATCH ? AND rowid = ?"
-        # Between two matches is a separator, so that a short part needs no count.
+        # There is a separator between two matches, so a short part needs no count.
         if size_bytes > 2 * _MAX_WEIGHED:
             (marked,) = self._database.execute(
                 select.format("highlight(parts, 2, ?, '')"), (_MARK, expression, row)
@@ -220,7 +221,7 @@ class Index:
 
     def _ranked(self, expression: str, limit: int, max_ranked: int) -> Iterator[tuple[int, float]]:
         execute = self._database.execute
-        # Stepping over a row costs a fraction of ranking it.
+        # Skipping a row costs a fraction of ranking it.
         beyond = execute(
             "SELECT rowid FROM parts WHERE parts MATCH ? LIMIT 1 OFFSET ?", (expression, max_ranked)
         ).fetchone()
@@ -232,7 +233,7 @@ class Index:
 
 
 def _beginning(marked: str) -> str:
-    """Return the text from its first match on, as far as is quoted."""
+    """Return the text from its first match on, as far as it is quoted."""
     start = marked.index(_MARK)
     text = marked[start:].replace(_MARK, "")
     quoted = " ".join(text[:_MAX_QUOTED].split()[:_SNIPPET_TOKENS])
@@ -240,7 +241,7 @@ def _beginning(marked: str) -> str:
 
 
 def _place() -> str:
-    """Return the name of a private database: of a temporary file, or of none where no file can be made."""
+    """Return the name of a private database: a temporary file, or memory if no file can be created."""
     try:
         tempfile.gettempdir()
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""The index of a library, kept true to its catalog by a thread of its own, which answers searches too.
+"""Thread that keeps the index of a library up to date and answers searches.
 
-The index is begun by the first search (docs/adr/0010) and then follows the catalog's feed of changes. The
-thread takes searches before documents, so a search waits for one document at most. The event loop and the
-thread share what is under one lock: documents to look at, searches to answer.
+The first search starts the index (docs/adr/0010); then it follows the catalog's feed of changes. The thread
+takes searches before documents, so a search waits for one document at most. The event loop and the thread
+share two queues under one lock: documents to index, searches to answer.
 """
 
 from __future__ import annotations
@@ -36,23 +36,25 @@ if TYPE_CHECKING:
 log = logging.getLogger("choirbook.search")
 
 MAX_WAITING = 64
-"""Searches that wait at once, however little each of them takes."""
+"""Maximum number of queued searches, however fast each is."""
 
 MAX_WAIT_S = 0.05
-"""For how long a search may wait for those before it; one that would wait longer is refused at once, unless
-there are few before it."""
+"""Maximum time in the queue, in seconds; a search that would wait longer is rejected at once, unless few are
+before it."""
 
 MAY_WAIT = 8
-"""Searches that may wait in any case: a few that come at once are no overload, however long each takes."""
+"""Number of searches that may be queued in any case: a few concurrent ones are no overload, however slow each
+is."""
 
 _MEMORY = 0.1
-"""Weight of the latest search in what is typical: some ten of them decide, so one dear query does not."""
+"""Weight of the latest search in the average duration: some ten of them decide, not one slow query."""
 
 _BATCH = 64
-"""Documents written together."""
+"""Number of documents written together."""
 
 BEGIN_AGAIN_S = 2.0
-"""Between attempts to begin when there was no descriptor: each looks at the catalog as a whole."""
+"""Minimum time between attempts to build the index when descriptors were exhausted, in seconds: each scans
+the whole catalog."""
 
 _END_DEADLINE_S = 5.0
 
@@ -60,15 +62,15 @@ _NO_ENGINE = "Search is unavailable. See the server's log for the reason; list o
 
 
 class Answer(NamedTuple):
-    """What was found."""
+    """Result of a search."""
 
     found: list[MatchedSection]
     complete: bool
-    """Whether all documents were looked at."""
+    """Whether all documents were indexed."""
 
 
 class _Asked(NamedTuple):
-    """A search that waits."""
+    """A queued search."""
 
     query: Query
     type_: str | None
@@ -76,18 +78,18 @@ class _Asked(NamedTuple):
     answer: asyncio.Future[Answer]
 
     def resolve(self, answer: Answer) -> None:
-        """Hand over the answer, unless the client has hung up."""
+        """Deliver the answer, unless the client has hung up."""
         if not self.answer.done():
             self.answer.set_result(answer)
 
     def refuse(self) -> None:
-        """Say that there is none."""
+        """Report that there is no answer."""
         if not self.answer.done():
             self.answer.set_exception(SearchUnavailable(_NO_ENGINE))
 
 
 class _Task(NamedTuple):
-    """A document to take in, or to drop where there is no info."""
+    """A document to index, or to remove if there is no info."""
 
     uri: str
     info: ResourceInfo | None
@@ -97,8 +99,8 @@ class Indexing:
     """Follows one catalog.
 
     Args:
-        catalog: What there is.
-        source: Where documents are read.
+        catalog: Catalog to index.
+        source: Source of the documents.
         is_ready: Tells whether the catalog holds a survey.
     """
 
@@ -112,7 +114,7 @@ class Indexing:
         self._ending = False
         self._has_failed = False
         self._was_exhausted = False
-        """Whether it failed for want of a descriptor, so that another try may succeed."""
+        """Whether it failed because descriptors were exhausted, so that another attempt may succeed."""
         self._failed_s = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -120,16 +122,16 @@ class Indexing:
         self._gathered = 0
         self._typical_s = 0.0
         self.complete = asyncio.Event()
-        """Set while no document waits to be taken in, and once none will be because the engine has failed."""
+        """Set while no document waits to be indexed, and when the engine has failed for good."""
         self._catalog.listen(self._on_change)
 
     @property
     def waiting(self) -> int:
-        """Searches that wait for their turn."""
+        """Number of queued searches."""
         return len(self._asked)
 
     def begin(self) -> None:
-        """Begin, on the running event loop; again and again does no harm."""
+        """Start on the running event loop; repeated calls have no effect."""
         if self._thread is not None and not self._may_begin_again():
             return
         self._ending = self._has_failed = self._was_exhausted = False
@@ -157,15 +159,15 @@ class Indexing:
         self._thread = None
 
     async def ask(self, query: Query, type_: str | None, limit: int) -> Answer:
-        """Have a search answered.
+        """Run a search.
 
         Args:
-            query: What is searched for.
+            query: Parsed query.
             type_: Only resources of this type.
-            limit: How much may be found.
+            limit: Maximum number of results.
 
         Raises:
-            SearchUnavailable: Too many searches wait, or there is no engine.
+            SearchUnavailable: Too many searches are queued, or there is no engine.
         """
         asked = _Asked(query, type_, limit, asyncio.get_running_loop().create_future())
         with self._changed:
@@ -192,7 +194,7 @@ class Indexing:
             self._changed.notify()
 
     def _run(self) -> None:
-        """Do the thread's work: answer, index, and wait for more."""
+        """Run the thread: answer, index, and wait for more."""
         try:
             # The engine takes a while to load, and a server that nobody searches never needs it.
             from choirbook.search.index import Index
@@ -208,7 +210,7 @@ class Indexing:
                 self._index = None
                 index.close()
         except Exception as error:
-            # Whatever it was, those who wait have to be told; the server goes on without a search.
+            # Whatever the error, waiting clients must get a reply; the server continues without search.
             self._was_exhausted = _is_for_want_of_a_descriptor(error)
             if self._was_exhausted:
                 log.warning("search is off until a file descriptor is free: %s", error)
@@ -217,7 +219,7 @@ class Indexing:
         self._refuse_all()
 
     def _next(self, index: Index) -> _Asked | _Task | None:
-        """Return what to do next: searches first; None at the end. Waits while there is nothing."""
+        """Return the next task: searches first; None at the end. Waits while there is nothing."""
         while True:
             with self._changed:
                 if self._ending:
@@ -233,16 +235,16 @@ class Indexing:
                 self._changed.wait_for(lambda: self._ending or self._asked or self._pending)
 
     def _note_complete(self) -> None:
-        # What changed since the thread said so has a say of its own.
+        # Changes that occurred after the thread reported completion are reported separately.
         if not self._pending:
             self.complete.set()
 
     def _answer(self, index: Index, asked: _Asked) -> None:
-        # Only documents that wait are missing: this thread is at none of them now.
+        # Only queued documents are missing: this thread is indexing none of them now.
         complete = not self._pending and self._is_ready()
         start_s = monotonic()
         found = index.find(asked.query, asked.type_, asked.limit)
-        # As the clock has it: what the event loop does meanwhile is a part of how long the next one waits.
+        # Wall-clock time: what the event loop does meanwhile is part of how long the next search waits.
         self._typical_s += _MEMORY * (monotonic() - start_s - self._typical_s)
         self._tell(asked.resolve, Answer(found, complete))
 
@@ -259,18 +261,18 @@ class Indexing:
             index.commit()
 
     def _read(self, info: ResourceInfo) -> list[SearchPart] | None:
-        """Return a document's parts; None when it has changed, which the catalog will tell of."""
+        """Return a document's parts; None if it has changed, which the catalog will report."""
         try:
             return parts_of(info, self._source.read(info.path, info.version).data)
         except (SourceChanged, SourceGone):
             return None
         except SourceExhausted:
-            # Found by its title only, it would stay so until it changes: the index is begun anew instead.
+            # Otherwise it would be found by its title only until it changes: the index is rebuilt instead.
             raise
         except SourceError as error:
             log.warning("only the title of %s can be searched: %s", info.uri, error)
         except Exception:
-            # One document that the parser fails on must not end the search in all others.
+            # One document on which the parser fails must not end the search in all others.
             log.exception("only the title of %s can be searched", info.uri)
         return [SearchPart(None, (), "", info.size)]
 
@@ -286,7 +288,7 @@ class Indexing:
         self._tell(self.complete.set)
 
     def _tell(self, call: Callable[..., None], *args: object) -> None:
-        """Have something called on the event loop, from the thread."""
+        """Call a function on the event loop, from the thread."""
         assert self._loop is not None
         try:
             self._loop.call_soon_threadsafe(call, *args)
@@ -295,6 +297,6 @@ class Indexing:
 
 
 def _is_for_want_of_a_descriptor(error: Exception) -> bool:
-    # SQLite names no errno; a file that it cannot open at such a moment is worth another try, too.
+    # SQLite reports no errno; a file that it cannot open at such a moment is worth another attempt, too.
     is_engine = type(error).__module__ == "sqlite3" and is_short()
     return isinstance(error, SourceExhausted) or is_exhaustion(error) or is_engine

@@ -1,4 +1,4 @@
-"""From a document to the parts that are found: one for each section, and one for what is in none. Pure."""
+"""Division of a document into searchable parts: one for each section, and one for the rest. Pure."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from choirbook.documents.sections.parser import outline_of
 from choirbook.model import ResourceInfo
 
 MAX_PIECE = 64 * 1024
-"""Characters of a part; a longer text becomes several of one section, so that each is quick to quote from."""
+"""Maximum characters of a part; a longer text becomes several parts of one section, so that each is quick to
+quote from."""
 
 
 class SearchPart(NamedTuple):
-    """A piece of text that is found as one."""
+    """A piece of text that is one search result."""
 
     slug: str | None
-    """Of its section; None for the document."""
+    """Slug of its section; None for the document."""
     heading_path: tuple[str, ...]
     text: str
     size_bytes: int
-    """Of the whole section or document."""
+    """Size of the complete section or document."""
 
 
 def parts_of(info: ResourceInfo, data: bytes) -> list[SearchPart]:
-    """Cut a document into parts, each byte of text in one: the innermost section that it is in.
+    """Cut a document into parts, each byte of text in one: that of the innermost section around it.
 
     Args:
-        info: Of the document.
-        data: All of it; what is not text has one part without text, found by its title.
+        info: Info of the document.
+        data: Complete document; one that is not text has one part without text, found by its title.
     """
     text = text_of(info, data)
     if text is None:

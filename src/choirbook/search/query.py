@@ -1,7 +1,7 @@
-"""What a client types, taken as words. Pure.
+"""Queries: a client's text as words. Pure.
 
-Nothing of it is ever read as the syntax of the full text engine: only letters and digits pass, each word in
-quotation marks, so no query can be an error of the engine.
+Nothing of it is ever interpreted as syntax of the full-text engine: only letters and digits pass, each word
+in quotation marks, so no query can be an error of the engine.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from typing import NamedTuple
 from choirbook.errors import InvalidParams
 
 MAX_CHARACTERS = 1000
-"""Of a query: a question has a hundred, and what is longer is a document by mistake."""
+"""Maximum length of a query, in characters: a question has a hundred, and a longer text is a document by
+mistake."""
 
 MAX_WORDS = 32
-"""Further words are left out: each one costs a look-up."""
+"""Maximum number of words; further ones are ignored, as each costs a look-up."""
 
 MIN_PREFIX = 3
-"""Characters from which the last word also stands for longer ones; fewer would stand for half the library."""
+"""Minimum length from which the last word also matches longer ones; shorter ones would match half the
+library."""
 
 _COMMON_WORDS = """
 a about an and any are as at be by can do does for from has have how i if in into is it its me my need of on
@@ -27,18 +29,18 @@ or our should that the their then there these this to use using we what when whe
 """
 
 COMMON = frozenset(_COMMON_WORDS.split())
-"""English words that are in nearly every section: they find nothing and cost the most."""
+"""English words that are in nearly every section: they are useless for search and cost the most."""
 
 
 class Query(NamedTuple):
-    """The words of a query, in order, each once."""
+    """Distinct words of a query, in order."""
 
     words: tuple[str, ...]
     has_prefix: bool
-    """Whether the last one may be the start of a longer word."""
+    """Whether the last word may be the start of a longer one."""
 
     def all_words_in_headings(self) -> str:
-        """Return the match expression for sections that have all words in titles and headings."""
+        """Return the match expression for sections with all words in titles and headings."""
         return f"{{title heading}} : ({self.all_words()})"
 
     def all_words(self) -> str:
@@ -46,18 +48,18 @@ class Query(NamedTuple):
         return " AND ".join(map(_quoted, self.words))
 
     def all_words_with_prefix(self) -> str | None:
-        """Return the same with the last word as a prefix, or None when it cannot be one."""
+        """Return the same with the last word as a prefix, or None if it cannot be one."""
         if not self.has_prefix:
             return None
         return " AND ".join([*map(_quoted, self.words[:-1]), f"{_quoted(self.words[-1])}*"])
 
     def any_word(self) -> str | None:
-        """Return the match expression for sections with any of the words, or None when there is one word."""
+        """Return the match expression for sections with any of the words, or None if there is only one."""
         return " OR ".join(map(_quoted, self.words)) if len(self.words) > 1 else None
 
 
 def parse_query(text: str) -> Query:
-    """Take a query apart.
+    """Split a query into words.
 
     Args:
         text: As the client sent it.
@@ -76,14 +78,14 @@ def parse_query(text: str) -> Query:
             "The query has no words. Use a few words that the text you want is likely to contain."
         )
     telling = [word for word in words if word not in COMMON] or words
-    # Of a repeated word the last place counts, as the last word is special.
+    # The last position of a repeated word counts, as the last word is special.
     kept = list(dict.fromkeys(reversed(telling)))[::-1][:MAX_WORDS]
     has_prefix = kept[-1] == words[-1] and len(kept[-1]) >= MIN_PREFIX and kept[-1] not in COMMON
     return Query(tuple(kept), has_prefix)
 
 
 def kind_word(type_: str) -> str:
-    """Return the word by which sections of a resource type are found; no text has it."""
+    """Return the index word that marks sections of a resource type; no text contains it."""
     return f"kind{type_.encode().hex()}"
 
 

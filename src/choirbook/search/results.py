@@ -1,4 +1,4 @@
-"""What a search brings. Values."""
+"""Results of a search. Values only."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from choirbook.text.tokens import estimate_tokens
 
 
 class Hit(msgspec.Struct, frozen=True):
-    """A section, or a document, that a query finds."""
+    """Section or document found by a query."""
 
     info: ResourceInfo
-    """Of the document, as the catalog has it now."""
+    """Present catalog entry of the document."""
     slug: str | None
-    """Of the section; None for the document."""
+    """Slug of the section; None for the document."""
     title: str
-    """The section's, or the document's."""
+    """Title of the section, or of the document."""
     heading_path: tuple[str, ...]
     snippet: str
-    """One line of the text, around the words that were found."""
+    """One line of the text, around the words found."""
     size: int
-    """Bytes of what `uri` reads."""
+    """Size of the content at `uri`, in bytes."""
     score: float
     """Higher is better; see `MatchedSection`."""
 
     @property
     def uri(self) -> str:
-        """Canonical, with the section where it is one."""
+        """Canonical URI, including the section if there is one."""
         return self.info.uri if self.slug is None else section_uri(self.info.uri, self.slug)
 
     @property
     def tokens(self) -> int:
-        """About how many tokens of a model's context it takes."""
+        """Estimated number of tokens in a model's context."""
         return estimate_tokens(self.size)
 
 
@@ -43,6 +43,6 @@ class Results(msgspec.Struct, frozen=True):
     hits: tuple[Hit, ...]
     """The best first."""
     more: bool
-    """Whether there are further ones."""
+    """Whether there are further hits."""
     complete: bool
-    """Whether all documents were looked at; if not, the index is still being built."""
+    """Whether all documents were indexed; if not, the index is still being built."""

@@ -1,4 +1,4 @@
-"""Search, as the surfaces see it: a query in words, checked, asked, and answered from the catalog."""
+"""Search for the surfaces: parses queries, asks the index, and completes results from the catalog."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ DEFAULT_LIMIT = 10
 MAX_LIMIT = 50
 
 PATIENCE_S = 1.0
-"""How long a search waits for the index to be complete; for some hundred documents that is enough."""
+"""Maximum wait of a search until the index is complete, in seconds; enough for some hundred documents."""
 
 
 class Search:
     """Searches one library.
 
     Args:
-        library: Whose catalog is followed.
-        source: Where documents are read.
-        observe: Told on the event loop how long each search took, in seconds.
-        observe_empty: Told there of each query for which a whole library has nothing.
+        library: Library whose catalog is followed.
+        source: Source of the documents.
+        observe: Called on the event loop with the duration of each search, in seconds.
+        observe_empty: Called there with each query without results in the complete library.
     """
 
     def __init__(
@@ -49,16 +49,16 @@ class Search:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the index has been begun and all documents are in it."""
+        """Whether the index is built and contains all documents."""
         return self._indexing.complete.is_set() and self._library.is_ready
 
     @property
     def waiting(self) -> int:
-        """Searches that wait for their turn."""
+        """Number of queued searches."""
         return self._indexing.waiting
 
     def prepare(self) -> None:
-        """Begin to build the index, if that was not begun; again and again does no harm.
+        """Start to build the index, unless that was done; repeated calls have no effect.
 
         Call it on the running event loop.
         """
@@ -72,18 +72,18 @@ class Search:
         *,
         is_usage: bool = True,
     ) -> Results:
-        """Find the sections that fit a query best.
+        """Find the sections that match a query best.
 
         Args:
-            query: Words; nothing in it has a meaning beyond that.
+            query: Words; no syntax is interpreted.
             type_: Only resources of this type.
-            limit: Hits at most, from 1 to `MAX_LIMIT`.
-            is_usage: Whether it counts among the searches that found nothing, where it does.
+            limit: Maximum number of hits, from 1 to `MAX_LIMIT`.
+            is_usage: Whether it is recorded as a search without results, if it has none.
 
         Raises:
             InvalidParams: An argument cannot be used.
             NotReady: The library is still being surveyed.
-            SearchUnavailable: Too many searches wait, or there is no engine.
+            SearchUnavailable: Too many searches are queued, or there is no engine.
         """
         start_s = monotonic()
         words = parse_query(query)
@@ -122,7 +122,7 @@ class Search:
             pass
 
     def _hit(self, found: MatchedSection) -> Hit | None:
-        """Make a hit of what was found, unless its document has gone meanwhile."""
+        """Convert a result of the index to a hit, unless its document has been deleted meanwhile."""
         info = self._catalog.find(found.uri)
         if info is None:
             return None

@@ -1,4 +1,4 @@
-"""Limit how many requests of one peer wait at once. A request that is answered at once never comes here."""
+"""Limit on the waiting requests of one peer. A request that is answered at once never gets here."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Waiting = Coroutine[Any, Any, Response | Streaming]
 
 
 class Admission:
-    """Lets requests wait, as far as their peer's share goes.
+    """Lets requests wait, within their peer's share.
 
     Args:
         peers: Tells whose share a request is part of.
-        shares: What each peer may hold.
-        refuse: Makes the response to a request that may not wait.
-        free: Paths of requests that may always wait: what tells of the server's state.
+        shares: Limits per peer.
+        refuse: Creates the response to a rejected request.
+        free: Paths of requests that may always wait: those that report the server's state.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Admission:
         self.uploads = UploadShares(peers, shares[Kind.UPLOADS])
 
     async def admit(self, request: Request, waiting: Waiting) -> Response | Streaming:
-        """Await the answer to a request, or refuse it."""
+        """Await the answer to a request, or reject it."""
         if request.path in self._free:
             return await waiting
         peer = self._peers.key_of(request)

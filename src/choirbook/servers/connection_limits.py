@@ -1,10 +1,10 @@
-"""Close connections that are more than their peer's share, so that others find a place.
+"""Closing of connections over their peer's share, so that others find room.
 
-A server accepts connections up to a bound, and one peer could hold all of them: idle, with headers that do
-not end, or without reading what it asked for. Granian does not say whose its connections are, but the system
-does. So now and then a thread looks at this process's sockets, if there are many, and shuts down those of a
-peer with too many that were silent longest. It knows nothing of requests; streams send keep-alives, so they
-are not silent for long.
+A server accepts connections up to a limit, and one peer could hold all of them: idle, with headers that do
+not end, or without reading the answers. Granian does not tell whose its connections are, but the system does.
+So now and then, if there are many, a thread examines this process's sockets, and shuts down those of a peer
+with too many that were silent longest. It knows nothing of requests; streams send keep-alives, so they are
+not silent for long.
 
 Connections are found by their local port: those of a process that listens on the server's port.
 """
@@ -30,21 +30,21 @@ from choirbook.servers.descriptors import Address, Descriptor
 log = logging.getLogger("choirbook.servers")
 
 BESIDE_STREAMS = 2048
-"""Connections that a worker accepts beside those of its streams."""
+"""Number of connections that a worker accepts beside those of its streams."""
 
 IN_FLIGHT_BYTES = 1024 * 1024 * 1024
-"""Of answers that clients have not read, of all peers. A connection holds at most one, so one document."""
+"""Maximum size of unread answers of all peers, in bytes. A connection holds at most one, so one document."""
 
 LOOK_S = 0.2
 _PART_OF_TIME = 0.02
-"""Of one core, that looking may take; with many connections it looks less often."""
+"""Maximum share of one core spent on looking; with many connections it looks less often."""
 
 _RESERVED = 16
-"""One of so many places is kept free for peers that have none yet, such as whoever checks health."""
+"""Ratio of places to those kept free for peers that have none yet, such as health checks."""
 
 _SLICE = 32
 _PAUSE_S = 0.0005
-"""What the event loop gets between slices."""
+"""Pause for the event loop between slices, in seconds."""
 
 _DESCRIPTORS = Path("/proc/self/fd")
 _SILENCE = struct.Struct("=44xI4xI")
@@ -52,31 +52,31 @@ _SILENCE = struct.Struct("=44xI4xI")
 
 
 class Link(NamedTuple):
-    """One connection, as the system knows it."""
+    """One connection, as the system reports it."""
 
     descriptor: Descriptor
     remote: Address
 
 
 class CrowdingCounts(NamedTuple):
-    """What a look came to."""
+    """Result of a look."""
 
     closed: int
-    """Connections that were over their peer's share."""
+    """Number of closed connections over their peer's share."""
     full: int
-    """Peers that have as many as they may."""
+    """Number of peers that have reached their limit."""
     closed_unread: int
     full_unread: int
 
 
 class Crowding:
-    """Looks at the connections of this process.
+    """Limits the connections of this process.
 
     Args:
-        port: Where the server listens.
-        total: Connections that it accepts at once.
-        shares: Which have what one peer may hold; what was closed is counted there.
-        peer_of: Returns the peer that an address belongs to.
+        port: Port of the server.
+        total: Maximum number of connections that it accepts.
+        shares: Limits per peer; closed connections are counted there.
+        peer_of: Returns the peer of an address.
     """
 
     def __init__(self, port: int, total: int, shares: Shares, peer_of: Callable[[str], str]) -> None:
@@ -88,17 +88,17 @@ class Crowding:
         self._threads = Threads(1)
         self._looking: asyncio.Task[None] | None = None
         self._cost_s = 0.0
-        """What the last look took of a core."""
+        """CPU time of the last look, in seconds."""
 
     def start(self) -> None:
-        """Begin to look, on the running event loop, where the system tells."""
+        """Start to look, on the running event loop, if the system reports connections."""
         if self._is_limited and _DESCRIPTORS.is_dir():
             self._looking = asyncio.get_running_loop().create_task(
                 self._look_on(), name="choirbook-connection-limits"
             )
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop looking."""
         if self._looking is not None:
             self._looking.cancel()
             self._looking = None
@@ -116,7 +116,7 @@ class Crowding:
                 try:
                     self._note(*await self._threads.run(self._timed_look))
                 except OSError as error:
-                    # Without descriptors to spare; the next look may have one.
+                    # Descriptors are exhausted; the next look may get one.
                     log.warning("cannot inspect connections: %s", error)
                 due_s = monotonic() + self._cost_s / _PART_OF_TIME
 
@@ -137,7 +137,7 @@ class Crowding:
         self._unread.full = found.full_unread
 
     def look(self) -> CrowdingCounts:
-        """Close what is too much; blocking."""
+        """Close surplus connections; blocking."""
         by_peer: defaultdict[str, list[Link]] = defaultdict(list)
         for link in connections(self._port):
             by_peer[self._peer_of(link.remote[0])].append(link)
@@ -156,7 +156,7 @@ class Crowding:
         return CrowdingCounts(closed, full, closed_unread, full_unread)
 
     def _make_room(self, by_peer: dict[str, list[Link]], closed: int) -> int:
-        """Close connections of the peer that has most when nearly all places are taken."""
+        """Close connections of the peer that has most if nearly all places are taken."""
         over = sum(map(len, by_peer.values())) - closed - (self._total - self._total // _RESERVED)
         if over <= 0:
             return 0
@@ -164,12 +164,12 @@ class Crowding:
 
 
 def descriptors_open() -> int:
-    """Return how many descriptors this process has open; cheap from Linux 6.2 on."""
+    """Return the number of open descriptors of this process; cheap from Linux 6.2 on."""
     return _DESCRIPTORS.stat().st_size or len(os.listdir(_DESCRIPTORS))  # noqa: PTH208 - names are enough
 
 
 def connections(port: int) -> list[Link]:
-    """Return this process's connections to a port of its own; with pauses for the event loop."""
+    """Return this process's connections to a port of its own; pauses for the event loop."""
     found = []
     for count, (descriptor, local, remote) in enumerate(descriptors.connections(), start=1):
         if local[1] == port:
@@ -180,14 +180,14 @@ def connections(port: int) -> list[Link]:
 
 
 def has_unread(link: Link) -> bool:
-    """Tell whether a connection's client has left so much unread that nothing more can be written."""
+    """Return whether a client has left so much unread that nothing more can be written."""
     poll = select.poll()
     poll.register(link.descriptor.number, select.POLLOUT)
     return not poll.poll(0)
 
 
 def close_silent(links: list[Link], count: int) -> int:
-    """Shut down those of some connections that were silent longest, and return how many were."""
+    """Shut down the connections that were silent longest, and return how many were shut down."""
     if count <= 0:
         return 0
     by_silence = sorted(links, key=silence_ms, reverse=True)
@@ -195,6 +195,6 @@ def close_silent(links: list[Link], count: int) -> int:
 
 
 def silence_ms(link: Link) -> int:
-    """Return for how long nothing came over a connection or went, in milliseconds."""
+    """Return how long nothing was sent or received over a connection, in milliseconds."""
     times = descriptors.read_tcp_info(link.descriptor, _SILENCE)
     return 0 if times is None else min(times)

@@ -1,7 +1,7 @@
-"""Find the connections of clients, to see how much of what they were sent they have taken.
+"""Connections of clients, to see how much of the sent data they have acknowledged.
 
-The kernel is asked by addresses (`socket_diag`). Where it does not answer, as in some sandboxes, the own
-descriptors are searched (`descriptors`): once for all clients that are waited for, never once for each.
+The kernel is asked by addresses (`socket_diag`). If it does not answer, as in some sandboxes, the process's
+own descriptors are searched (`descriptors`): once for all clients in question, never once for each.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from choirbook.servers.descriptors import Address, Descriptor
 from choirbook.servers.socket_diag import SocketDiag, SocketEntry, local_host
 
 MAX_KNOWN_HOSTS = 8
-"""Addresses of this machine that are tried at once for a server that listens on a wildcard."""
+"""Maximum number of local addresses tried at once for a server that listens on a wildcard."""
 
 
 class Ends(NamedTuple):
-    """Both ends of a connection, as the server knows them."""
+    """Addresses of both ends of a connection, as the server knows them."""
 
     peer: Address
     server: Address
-    """What the server listens on; its host may be a wildcard such as `0.0.0.0`."""
+    """Listening address of the server; its host may be a wildcard such as `0.0.0.0`."""
 
 
 class TcpConnection(Protocol):
-    """One connection; a later one with the same addresses or the same descriptor is another."""
+    """One connection; a later one with the same addresses or the same descriptor is different."""
 
     @property
     def inode(self) -> int:
-        """Of its socket."""
+        """Inode of its socket."""
 
     def read_acked(self) -> int | None:
-        """Return how many bytes its other end has acknowledged, if that can be seen."""
+        """Return how many bytes its other end has acknowledged, if known."""
 
 
 class Connections:
-    """Those of this process.
+    """Connections of this process.
 
     Args:
         ask_kernel: False to search descriptors only.
@@ -61,7 +61,7 @@ class Connections:
         return None
 
     def search(self, wanted: Collection[Ends]) -> dict[Ends, TcpConnection]:
-        """Return those connections that are found by a search for all of them; on a thread."""
+        """Return the connections that one search for all of them finds; on a thread."""
         if self._asks_kernel:
             try:
                 return self._search_kernel(wanted)
@@ -71,13 +71,13 @@ class Connections:
         return {ends: _Held(by_peer[ends.peer]) for ends in wanted if ends.peer in by_peer}
 
     def close(self) -> None:
-        """Hold no descriptor while nothing is looked at."""
+        """Close the descriptor held for queries while there are none."""
         diag, self._diag = self._diag, None
         if diag is not None:
             diag.close()
 
     def ask(self, found: SocketEntry) -> int | None:
-        """Return how many bytes the other end of a connection has acknowledged by now."""
+        """Return how many bytes the other end of a connection has acknowledged."""
         diag = self._open()
         again = None if diag is None else diag.look_again(found)
         return None if again is None else again.acked
@@ -91,7 +91,7 @@ class Connections:
         return self._diag
 
     def _note(self, error: OSError) -> None:
-        # Without a descriptor there is no answer now; any other error does not pass.
+        # Without a descriptor there is no answer now; any other error is permanent.
         if not is_exhaustion(error):
             self._asks_kernel = False
 
@@ -116,7 +116,7 @@ class Connections:
 
 
 class _AskedConnection:
-    """A connection that the kernel was asked for."""
+    """A connection that the kernel reported."""
 
     __slots__ = ("_connections", "_found")
 

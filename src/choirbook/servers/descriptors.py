@@ -1,9 +1,9 @@
-"""Find sockets among the descriptors of this process without duplicating them.
+"""Search for sockets among the descriptors of this process without duplicating them.
 
-Any number may be closed and reused by another thread at any moment. So whoever reads compares the inode
-before and after, and whoever shuts down does so on a duplicate whose inode was compared. A duplicate of any
-other file is never made on purpose: closing one would drop the locks that SQLite holds on it (fcntl(2)).
-Linux only; elsewhere nothing is found. Searching blocks, as it looks at every descriptor.
+Any number may be closed and reused by another thread at any moment. So a reader compares the inode before and
+after, and a socket is shut down through a duplicate whose inode was compared. A duplicate of any other file
+is never made on purpose: closing one would drop the locks that SQLite holds on it (fcntl(2)). Linux only;
+elsewhere nothing is found. Searching blocks, as it looks at every descriptor.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ Address = tuple[str, int]
 
 
 class Descriptor(NamedTuple):
-    """A number and the socket that it stood for when it was found."""
+    """A descriptor number with the socket that it referred to when it was found."""
 
     number: int
     inode: int
 
 
 def connections_by_peer() -> dict[Address, Descriptor]:
-    """Return this process's TCP connections by the address of their other end."""
+    """Return this process's TCP connections by remote address."""
     return {remote: descriptor for descriptor, _, remote in connections()}
 
 
 def connections() -> Iterator[tuple[Descriptor, Address, Address]]:
-    """Yield this process's TCP connections, each with the addresses of its own and of its other end."""
+    """Yield this process's TCP connections, each with its local and remote address."""
     for descriptor in _sockets():
         try:
             with _looking_at(descriptor.number) as connection:
@@ -47,22 +47,22 @@ def connections() -> Iterator[tuple[Descriptor, Address, Address]]:
                     continue
                 local, remote = connection.getsockname()[:2], connection.getpeername()[:2]
         except OSError:
-            continue  # it listens, or was closed meanwhile
+            continue  # it is listening, or was closed meanwhile
         yield descriptor, local, remote
 
 
 def read_acked(descriptor: Descriptor) -> int | None:
-    """Return how many bytes the other end has acknowledged; None once the number belongs to another file."""
+    """Return how many bytes the other end has acknowledged; None once the number refers to another file."""
     info = read_tcp_info(descriptor, ACKED)
     return None if info is None else info[0]
 
 
 def read_tcp_info(descriptor: Descriptor, layout: struct.Struct) -> tuple[int, ...] | None:
-    """Return fields of a connection's `struct tcp_info`; None once the number belongs to another file.
+    """Return fields of a connection's `struct tcp_info`; None once the number refers to another file.
 
     Args:
         descriptor: The connection.
-        layout: The fields, with what lies before them left out.
+        layout: Fields to return, with padding for those before them.
     """
     if _inode_of_socket(descriptor.number) != descriptor.inode:
         return None
@@ -72,19 +72,19 @@ def read_tcp_info(descriptor: Descriptor, layout: struct.Struct) -> tuple[int, .
         fields = layout.unpack(info)
     except (OSError, struct.error):
         return None
-    # An inode that was closed does not come back: the number stood for this connection all the time.
+    # The inode of a closed socket does not come back: the number referred to this connection all the time.
     return fields if _inode_of_socket(descriptor.number) == descriptor.inode else None
 
 
 def shut_down(inodes: Collection[int]) -> None:
-    """Shut down those sockets of this process that have one of these inodes."""
+    """Shut down the sockets of this process that have one of these inodes."""
     for descriptor in _sockets():
         if descriptor.inode in inodes:
             cut(descriptor)
 
 
 def cut(descriptor: Descriptor) -> bool:
-    """Shut a connection down, unless its number belongs to another file by now; tell whether it was."""
+    """Shut a connection down, unless its number refers to another file by now; return whether it was."""
     if _inode_of_socket(descriptor.number) != descriptor.inode:
         return False
     try:
@@ -96,7 +96,7 @@ def cut(descriptor: Descriptor) -> bool:
         if _inode_of_socket(copy) != descriptor.inode:
             return False
         with _looking_at(copy) as connection:
-            connection.getpeername()  # raises for a socket that listens, which is never to be shut down
+            connection.getpeername()  # raises for a listening socket, which must never be shut down
             connection.shutdown(socket.SHUT_RDWR)
     except OSError:
         return False  # the client was faster
@@ -127,7 +127,7 @@ def _inode_of_socket(number: int) -> int | None:
 
 @contextmanager
 def _looking_at(number: int) -> Iterator[socket.socket]:
-    """Give a descriptor the methods of a socket; it stays its owner's, and open."""
+    """Wrap a descriptor as a socket object, without owning or closing it."""
     borrowed = socket.socket(fileno=number)
     try:
         yield borrowed

@@ -1,7 +1,7 @@
-"""Hear that the process is to leave or to stop, before the server under Choirbook waits for its connections.
+"""Notice of a coming stop, before the server under Choirbook waits for its connections.
 
-A server that stops gracefully waits for the responses under way, and brings the app down after that. A stream
-is under way until somebody ends it, so it has to be ended first.
+A server that stops gracefully waits for the responses under way, and stops the app after that. A stream is
+under way until somebody ends it, so it must be ended first.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from types import FrameType
 from typing import Any
 
 LEAVE = signal.SIGURG
-"""Tells a worker that it will be told to stop in a moment. By default the system ignores it."""
+"""Tells a worker that it will be stopped in a moment. By default the system ignores it."""
 
 END: int = getattr(signal, "SIGRTMIN", signal.SIGUSR2)
-"""Tells a worker to stop, where its server orders that. By default it ends a process at once."""
+"""Tells a worker to stop, if its server orders that. By default it ends a process at once."""
 
 
 class StopWatch:
-    """Calls functions when the process is told something, and leaves the rest to whoever heeds the signal.
+    """Calls functions when the process gets a signal, and passes the signal on to its other handlers.
 
     Args:
-        leaving: Called on the event loop when no new connections come any more, where somebody tells of that.
-        stopping: Called there when the process is to stop.
+        leaving: Called on the event loop when no new connections come any more, if that is announced.
+        stopping: Called there when the process must stop.
     """
 
     def __init__(self, leaving: Callable[[], None], stopping: Callable[[], None]) -> None:
@@ -40,19 +40,19 @@ class StopWatch:
         if threading.current_thread() is not threading.main_thread():
             return
         self._loop = asyncio.get_running_loop()
-        # Where somebody orders the end, other signals are for whoever gives the orders.
+        # If the end is ordered, other signals are for the process that orders it.
         is_ordered = callable(signal.getsignal(END))
         ends: tuple[int, ...] = (END,) if is_ordered else (signal.SIGINT, signal.SIGTERM)
         self._calls = {LEAVE: self._leaving, **dict.fromkeys(ends, self._stopping)}
         for number in self._calls:
             handler = signal.getsignal(number)
-            # Where nobody handles it, it ends the process, and is to go on doing so.
+            # Without a handler, the signal ends the process, and must continue to do so.
             if callable(handler):
                 self._before[number] = handler
                 signal.signal(number, self._hear)
 
     def stop(self) -> None:
-        """Put things back, but for handlers that others have set since."""
+        """Restore the previous handlers, unless others have been set since."""
         for number, handler in self._before.items():
             if signal.getsignal(number) == self._hear:
                 signal.signal(number, handler)

@@ -1,8 +1,8 @@
-"""Ask the kernel about single TCP connections by their addresses, over netlink (sock_diag(7)).
+"""Queries to the kernel about single TCP connections by their addresses, over netlink (sock_diag(7)).
 
 No descriptor of a connection is needed, none is duplicated, and no privilege is required. Linux only:
-`SocketDiag` raises elsewhere, and in sandboxes that refuse such sockets. A question is answered within the
-`send` that asks it, so asking on the event loop does not wait (docs/adr/0016).
+`SocketDiag` raises elsewhere, and in sandboxes that forbid such sockets. A query is answered within its own
+`send`, so it does not block the event loop (docs/adr/0016).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from choirbook.servers.descriptors import ACKED, Address
 
 
 class SocketEntry(NamedTuple):
-    """What the kernel says of a connection."""
+    """The kernel's answer about a connection."""
 
     family: int
     id: bytes
@@ -29,7 +29,7 @@ class SocketEntry(NamedTuple):
 RECEIVE_BYTES = 64 * 1024
 
 LIST_TIMEOUT_S = 1.0
-"""The kernel lists some hundred thousand connections in this time."""
+"""Timeout of a listing, in seconds: the kernel lists some hundred thousand connections in this time."""
 
 _NETLINK_SOCK_DIAG = 4
 _BY_FAMILY = 20
@@ -51,7 +51,7 @@ _REPLY_TAIL = struct.Struct("=IIIII")
 _REPLY_BYTES = _REPLY_HEAD.size + _ID_BYTES + _REPLY_TAIL.size
 _ATTRIBUTE = struct.Struct("=HH")
 _PORT_EQUALS = struct.Struct("=BBHBBH")
-"""`INET_DIAG_BC_S_EQ` with its operand: where the comparison goes on, and the port."""
+"""`INET_DIAG_BC_S_EQ` with its operand: the offset of the next comparison, and the port."""
 _SOURCE_PORT_EQ = 11
 
 
@@ -59,7 +59,7 @@ class SocketDiag:
     """One netlink socket.
 
     Raises:
-        OSError: There is none to be had here.
+        OSError: None can be created here.
     """
 
     def __init__(self) -> None:
@@ -76,9 +76,9 @@ class SocketDiag:
         """Find an open connection by its exact addresses.
 
         Args:
-            peer: The client's end.
-            local_host: The address of this end, no wildcard.
-            local_port: Its port.
+            peer: Address of the client's end.
+            local_host: Address of this end, not a wildcard.
+            local_port: Port of this end.
         """
         try:
             family, remote = _packed(peer[0])
@@ -90,17 +90,17 @@ class SocketDiag:
         addresses = local.ljust(16, b"\0") + remote.ljust(16, b"\0")
         id_ = _PORTS.pack(local_port, peer[1]) + addresses + bytes(4) + _NO_COOKIE
         found = self._ask(family, id_)
-        # Asked about a wildcard, the kernel finds the socket that listens, which has no other end.
+        # For a wildcard, the kernel returns the listening socket, which has no other end.
         return found if found is not None and _PORTS.unpack_from(found.id)[1] == peer[1] else None
 
     def look_again(self, found: SocketEntry) -> SocketEntry | None:
-        """Ask about a connection found before; None once it is closed, even if its addresses are in use."""
+        """Query a known connection again; None once it is closed, even if its addresses are in use."""
         return self._ask(found.family, found.id)
 
     def list_connections(self, server: Address) -> dict[Address, SocketEntry]:
         """List the open connections of a listening port by their peer; blocking.
 
-        The kernel looks at its whole table.
+        The kernel scans its whole table.
 
         Raises:
             OSError: The kernel does not list them.
@@ -172,7 +172,7 @@ def _aligned(length: int) -> int:
 
 
 def _packed(host: str) -> tuple[int, bytes]:
-    """Return the family and the bytes of an address; the kernel finds an IPv6 socket by a mapped one too."""
+    """Return the family and the bytes of an address; the kernel also finds an IPv6 socket by a mapped one."""
     host = host.partition("%")[0]
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return family, socket.inet_pton(family, host)

@@ -1,4 +1,4 @@
-"""Answer requests that ended in an error that nothing expected, for all servers alike."""
+"""Answers to requests that failed with an unexpected error, the same for all servers."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from choirbook.runtime.exhaustion import is_exhaustion
 def answer_unexpected(
     error: Exception, log: logging.Logger, what: str, fields: Mapping[str, Any] | None = None
 ) -> Response:
-    """Log an error and make the response; called where it was caught.
+    """Log an error and create the response; called where it was caught.
 
     Args:
-        error: The error. Only where it says that no descriptor is left, the client is told so.
-        log: The server's.
-        what: What the log says of it.
-        fields: What the line holds besides.
+        error: The error. Clients are told only if it means that no descriptor is left.
+        log: Logger of the server.
+        what: Message of the log line.
+        fields: Further fields of the line.
     """
     extra = {"fields": dict(fields or {})}
     if is_exhaustion(error):

@@ -1,9 +1,9 @@
-"""Bodies that do not arrive: waiting for one that takes too long is cancelled.
+"""Timeout of request bodies: waiting for one that takes too long is cancelled.
 
-One sweep a second looks at all bodies under way. A timer for each request would make every POST
-dearer; being a second or two late with a timeout of thirty costs nobody anything. Whose a body is, and
-whether its peer has too many under way, is asked of those only that a sweep finds: nearly all bodies arrive
-between two sweeps.
+One sweep per second checks all bodies under way. A timer for each request would make every POST more
+expensive; being a second or two late with a timeout of thirty is harmless. The peer of a body, and whether it
+has too many under way, is determined only for those that a sweep finds: nearly all bodies arrive between two
+sweeps.
 """
 
 from __future__ import annotations
@@ -21,42 +21,42 @@ SWEEP_S = 1.0
 
 
 def refuse_long_body(content_length: str, max_body_bytes: int) -> None:
-    """Refuse a body by its announced length, before any of it is read.
+    """Reject a body by its announced length, before any of it is read.
 
     Raises:
         BodyTooLarge: It is over the limit.
     """
-    # By its digits first: a number of a million digits would take a while to read.
+    # By its digits first: parsing a number of a million digits would take a while.
     if len(content_length) > len(str(max_body_bytes)) or int(content_length) > max_body_bytes:
         raise too_long(max_body_bytes)
 
 
 def too_long(max_body_bytes: int) -> BodyTooLarge:
-    """Make the error for a body over the limit."""
+    """Create the error for a body over the limit."""
     return BodyTooLarge(f"The body is longer than {max_body_bytes} bytes.")
 
 
 class Waiter(Protocol):
-    """What a request waits for its body on: a future, a task, or Granian's own awaitable."""
+    """Awaitable of a request's body: a future, a task, or Granian's own awaitable."""
 
     def cancel(self) -> bool:
-        """Have whoever awaits it raise CancelledError."""
+        """Raise CancelledError in whatever awaits it."""
 
 
 class Upload(Connection, Protocol):
-    """The request whose body is under way; it stands for its connection too."""
+    """Request whose body is under way; also represents its connection."""
 
     @property
     def headers(self) -> Headers:
-        """Return its headers."""
+        """Headers of the request."""
 
 
 class UploadShares:
-    """Limits how many bodies of one peer are under way.
+    """Limits the bodies of one peer that are under way.
 
     Args:
         peers: Tells whose share a body is part of.
-        share: What each peer may hold.
+        share: Limit per peer.
     """
 
     def __init__(self, peers: Peers, share: Share) -> None:
@@ -64,7 +64,7 @@ class UploadShares:
         self._share = share
 
     def take(self, upload: Upload) -> str | None:
-        """Return the peer of a body, now counted; None where that has too many under way."""
+        """Return the peer of a body, now counted; None if it has too many under way."""
         peer = self._peers.key_of(Request("POST", "", "", upload.headers, b"", upload))
         return peer if self._share.take(peer) else None
 
@@ -73,7 +73,7 @@ class UploadShares:
         self._share.give_back(peer)
 
     def refusal(self) -> ShareTaken:
-        """Make the error for a body that was one too many."""
+        """Create the error for a body over its peer's share."""
         return ShareTaken(
             f"{self._share.most} requests from your address have not sent their bodies yet, which is its "
             "limit. Send bodies without pauses."
@@ -84,16 +84,16 @@ class _Slow(NamedTuple):
     """A body that did not arrive between two sweeps."""
 
     since_s: float
-    """When a sweep saw it first."""
+    """Time of the first sweep that saw it."""
     peer: str
 
 
 class Uploads:
-    """The bodies under way.
+    """Bodies under way.
 
     Args:
-        timeout_s: How long a body may take, in seconds, from the first sweep that sees it.
-        shares: What each peer may have under way.
+        timeout_s: Maximum time for a body, in seconds, from the first sweep that sees it.
+        shares: Limits per peer.
     """
 
     def __init__(self, timeout_s: float, shares: UploadShares) -> None:
@@ -105,25 +105,25 @@ class Uploads:
         self._sweeping: asyncio.TimerHandle | None = None
 
     def begin(self, waiter: Waiter, upload: Upload) -> None:
-        """Note that a body is waited for.
+        """Record that a body is awaited.
 
         Args:
             waiter: Cancelled when it takes too long.
-            upload: Whose body it is; looked at only when it takes long.
+            upload: Request of the body; examined only when it takes long.
         """
         self._young[waiter] = upload
         if self._sweeping is None:
             self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
 
     def end(self, waiter: Waiter) -> None:
-        """Note that the body is there, or given up."""
+        """Record that the body has arrived, or was cancelled."""
         if self._young.pop(waiter, None) is None:
             slow = self._slow.pop(waiter, None)
             if slow is not None:
                 self._shares.give_back(slow.peer)
 
     def why_given_up(self, waiter: Waiter) -> RequestError | None:
-        """Return why the waiter was cancelled by a sweep, if it was, and forget it."""
+        """Return why a sweep cancelled the waiter, if it did, and forget it."""
         return self._given_up.pop(waiter, None)
 
     def _sweep(self) -> None:

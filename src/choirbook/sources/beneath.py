@@ -1,8 +1,8 @@
-"""Open paths beneath a directory so that nothing outside can be reached, whatever changes meanwhile.
+"""Safe opening of paths beneath a directory: nothing outside can be reached, whatever changes meanwhile.
 
-Linux 5.6 has `openat2(2)`, which does it in one call: a check by name before the open loses against
-whoever swaps a link between the two. Where the call is missing or forbidden (old kernels, some
-sandboxes), the components are walked one descriptor at a time without following any link.
+Linux 5.6 has `openat2(2)`, which does it in one call: a check by name before the open has a race with anyone
+who swaps a link between the two. If the call is missing or forbidden (old kernels, some sandboxes), the
+components are opened one descriptor at a time without following any link.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SYS_OPENAT2 = 437
 _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_NO_SYMLINKS = 0x04
 _RESOLVE_BENEATH = 0x08
-# O_NONBLOCK so that a FIFO cannot hang the open, O_NOCTTY so that a terminal cannot become ours.
+# O_NONBLOCK so that a FIFO cannot block the open, O_NOCTTY so that a terminal cannot become ours.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _RETRIES = 3
 
@@ -30,7 +30,7 @@ _CLOSED = -1
 
 
 _libc = ctypes.CDLL(None, use_errno=True)
-"""Loaded once: each further one is a class of its own, which only the collector takes away again."""
+"""Loaded once: each further one is a class of its own, which only the garbage collector removes."""
 
 
 def _open_root(path: str) -> int:
@@ -42,12 +42,12 @@ class _OpenHow(ctypes.Structure):
 
 
 class Directory:
-    """A root that is held open.
+    """A root directory that is held open.
 
     Args:
-        path: The directory.
+        path: Path of the directory.
         follow_links: Follow symbolic links that stay beneath the root (Kubernetes mounts need it).
-        use_openat2: False walks the components instead; None finds out.
+        use_openat2: False opens components one by one instead; None detects support.
 
     Raises:
         OSError: The directory cannot be opened.
@@ -71,8 +71,8 @@ class Directory:
             A descriptor, which the caller closes.
 
         Raises:
-            FileNotFoundError: There is no such thing beneath the root, or only outside of it.
-            OSError: It is there and cannot be opened.
+            FileNotFoundError: There is no such file beneath the root, or only outside of it.
+            OSError: It exists and cannot be opened.
         """
         if self._descriptor == _CLOSED:
             self._descriptor = _open_root(self._path)
@@ -84,27 +84,27 @@ class Directory:
             raise
 
     def path_of(self, descriptor: int, path: str) -> str:
-        """Return where something that was opened lies, relative to the root and without links.
+        """Return the path of an open file, relative to the root and without links.
 
         Args:
-            descriptor: What `open` returned.
-            path: What it was opened by.
+            descriptor: Descriptor that `open` returned.
+            path: Path that was opened.
         """
         try:
             root, real = (os.readlink(f"/proc/self/fd/{each}") for each in (self._descriptor, descriptor))  # noqa: PTH115
         except OSError:
-            # Without /proc the path is resolved anew.
+            # Without /proc the path is resolved again.
             root, real = os.path.realpath(self._path), os.path.realpath(f"{self._path}/{path}")
         return "" if real == root else real.removeprefix(root.rstrip("/") + "/")
 
     def reopen_if_swapped(self) -> bool:
-        """Open the root anew when its path leads to another directory now.
+        """Open the root again if its path leads to another directory now.
 
         Returns:
             Whether it did.
 
         Raises:
-            OSError: The path leads nowhere.
+            OSError: The path does not exist.
         """
         if self._descriptor == _CLOSED:
             return False
@@ -118,13 +118,13 @@ class Directory:
         return True
 
     def close(self) -> None:
-        """Let the root go; the next `open` takes it again."""
+        """Close the root; the next `open` opens it again."""
         if self._descriptor != _CLOSED:
             os.close(self._descriptor)
             self._descriptor = _CLOSED
 
     def __del__(self) -> None:
-        """Let the root go with the last who holds this: a source that nobody closed keeps no descriptor."""
+        """Close the root with the last reference: a source that nobody closed must not leak a descriptor."""
         self.close()
 
     def _has_openat2(self) -> bool:
@@ -170,5 +170,5 @@ class Directory:
 
 
 def is_regular(status: os.stat_result) -> bool:
-    """Tell whether a status is that of a regular file."""
+    """Return whether a status belongs to a regular file."""
     return stat.S_ISREG(status.st_mode)

@@ -1,8 +1,8 @@
-"""Have a document whole that is replaced again and again, before it is ever quiet.
+"""Capture of complete documents that are replaced again and again, and never settle.
 
-What takes a file's place does not change the file: held open, it is what it was. So it is the open file
-that has to be quiet, not the path, and what was read of it is kept until the catalog knows of another
-version: by then its path leads to a different file. Blocking.
+Replacing a file does not change the old file: held open, it keeps its content. So the open file must be
+quiet, not the path, and the content read from it is kept until the catalog has another version: by then its
+path leads to a different file. Blocking.
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from collections.abc import Callable, Iterable
 from choirbook.model import Content, SourceEntry, SourceError, Version
 
 MAX_CAPTURED = 32
-"""Documents captured at once: each holds a descriptor for the quiet time."""
+"""Maximum number of documents captured at once: each holds a descriptor for the quiet time."""
 
 MAX_CAPTURED_BYTES = 16 * 1024 * 1024
-"""Of all that is kept; a document beyond it is believed once it is quiet, as others are."""
+"""Maximum size of all captured content, in bytes; a document beyond it is accepted once it is quiet, like
+others."""
 
 
 class Capturing:
-    """What was captured, by path.
+    """Captured documents, by path.
 
     Args:
         open_: Opens a path of the source; raises `SourceError`.
-        entry: Makes the entry of an open file; raises `SourceError`.
-        read: Reads a file of so many bytes, and one more where there is one.
+        entry: Creates the entry of an open file; raises `SourceError`.
+        read: Reads a file of so many bytes, and one more if there is one.
     """
 
     def __init__(
@@ -41,16 +42,16 @@ class Capturing:
         self._kept: dict[str, Content] = {}
 
     def get(self, path: str, version: Version) -> Content | None:
-        """Return what was captured of exactly this version."""
+        """Return the captured content of exactly this version."""
         kept = self._kept.get(path)
         return kept if kept is not None and kept.entry.version == version else None
 
     def capture(self, paths: Iterable[str], quiet_s: float) -> list[Content]:
-        """Open files, and keep those whole that were replaced and not written to meanwhile.
+        """Open files, and keep the complete content of those that were replaced and not written meanwhile.
 
         Args:
-            paths: The first `MAX_CAPTURED` count.
-            quiet_s: For how long, in seconds; the call takes as long.
+            paths: At most `MAX_CAPTURED` of them are captured.
+            quiet_s: Time without writes, in seconds; the call takes as long.
         """
         opened: dict[int, SourceEntry] = {}
         try:
@@ -73,14 +74,14 @@ class Capturing:
         return [content for content in captured if self._keep(content)]
 
     def release(self, paths: Iterable[str]) -> None:
-        """Forget what was captured of some documents, which their paths lead to now."""
+        """Drop the captured content of documents that can now be read at their paths."""
         for path in paths:
             self._kept.pop(path, None)
 
     def _whole(self, descriptor: int, entry: SourceEntry) -> Content | None:
         """Return the content of an open file, if nobody wrote to it since the entry was made."""
-        # An empty file is being written more often than it is meant so, and for longer than it is quiet.
-        # One that still has its place needs no capturing: it is quiet, or written to.
+        # An empty file is more often about to be written than meant to be empty, and for longer than its
+        # quiet time. A file that has not been replaced needs no capturing: it is quiet, or being written.
         if entry.size == 0 or self._has_place(descriptor, entry.path):
             return None
         try:
@@ -93,7 +94,7 @@ class Capturing:
         return Content(data, entry) if is_whole else None
 
     def _has_place(self, descriptor: int, path: str) -> bool:
-        """Tell whether a path still leads to an open file, or nowhere; no other has its inode meanwhile."""
+        """Return whether a path still leads to an open file, or nowhere; its inode is not reused yet."""
         try:
             there = self._open(path)
         except SourceError:
@@ -116,6 +117,6 @@ _NO_ENTRY = SourceEntry("", Version(""), 0, 0)
 
 
 def _is_unwritten(descriptor: int, entry: SourceEntry) -> bool:
-    """Compare what a writer changes; the time of the inode changes with the name it loses, too."""
+    """Compare what a writer changes; the inode's change time also changes when it loses its name."""
     status = os.fstat(descriptor)
     return (status.st_size, status.st_mtime_ns) == (entry.size, entry.modified_ns)

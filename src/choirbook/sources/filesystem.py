@@ -1,6 +1,6 @@
-"""A directory as a source: list, stat, read and watch, never a byte from outside the root.
+"""Directory as a source: list, stat, read and watch, never a byte from outside the root.
 
-Blocking but for `watch`. Every way in goes through `Directory.open`. Knows nothing of URIs.
+Blocking but for `watch`. Every access goes through `Directory.open`. Knows nothing of URIs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from choirbook.sources.ignore_files import IgnoreFiles
 from choirbook.sources.listings import Ignored, Listing, entry_of, target_of
 
 ROOT_CHECK_MS = 2000
-"""Quiet time after which the watcher sees whether the root is still the one it watches."""
+"""Quiet time in ms after which the watcher checks whether the root is still the directory that it watches."""
 
 _CHUNK_BYTES = 256 * 1024
 
@@ -39,11 +39,11 @@ _Problems = list[SourceProblem]
 
 
 class FilesystemSource:
-    """The documents of one directory.
+    """Documents of one directory.
 
     Args:
-        root: The directory.
-        max_document_bytes: A longer file is listed as a problem and never read.
+        root: Path of the directory.
+        max_document_bytes: Maximum length; a longer file is listed as a problem and never read.
         follow_links: Serve files behind symbolic links that stay beneath the root.
         is_near: See `Source.is_near`.
 
@@ -76,7 +76,7 @@ class FilesystemSource:
         self._capturing = Capturing(self._open, self._entry, _read_all)
 
     def portable(self, version: Version) -> str:
-        """See `Source.portable`: all but the inode, which some network file systems number host by host."""
+        """See `Source.portable`: all but the inode, which differs by host on some network file systems."""
         return version.partition(".")[2]
 
     def list(self) -> tuple[_Entries, _Problems]:
@@ -88,7 +88,7 @@ class FilesystemSource:
         except OSError as error:
             raise _failure(error)(f"the library's root cannot be listed: {error}") from error
         if not self._was_listed and self.rule_faults:
-            # There are no rules from before to go on with, and a start is the moment to correct them.
+            # There are no previous rules to continue with, and startup is the moment to correct them.
             raise SourceMisruled(self.rule_faults[0])
         self._ignoring.end()
         self._was_listed = True
@@ -124,7 +124,7 @@ class FilesystemSource:
                 raise SourceChanged(f"{path}: is of version {before.version}, not {version}")
             data = _read_all(descriptor, before.size)
             after = self._entry(path, os.fstat(descriptor))
-            # A writer that came between the two left its mark in size or times.
+            # A write between the two has changed the size or a time.
             if after.version != version or len(data) != after.size:
                 raise SourceChanged(f"{path}: changed while it was read")
             return Content(data, after)
@@ -157,11 +157,11 @@ class FilesystemSource:
         self._directory.close()
 
     async def watch(self) -> AsyncIterator[set[str]]:
-        """See `Source.watch`. Ends when the root's path leads to another directory than at the start."""
+        """See `Source.watch`. Ends when the root's path leads to a different directory than at the start."""
         from watchfiles import awatch
 
         root, watched = await asyncio.to_thread(_identify, self._root)
-        # The debounce bounds how long a stream of events is gathered, the step how long a pause ends it.
+        # The debounce limits how long a stream of events is collected, the step is the pause that ends it.
         async for changes in awatch(
             root,
             watch_filter=None,
@@ -171,14 +171,14 @@ class FilesystemSource:
             yield_on_timeout=True,
         ):
             if not changes:
-                # A root that was renamed away or replaced sends no more events, and no error either.
+                # A root that was renamed or replaced sends no more events, and no error either.
                 if await asyncio.to_thread(_identify, self._root) != (root, watched):
                     return
                 continue
             yield {path.removeprefix(root).strip(os.sep).replace(os.sep, "/") for _, path in changes}
 
     def _open(self, path: str) -> int:
-        # Events name any file of the tree, so what a listing leaves out is refused here as well.
+        # Events name any file of the tree, so files that a listing omits are rejected here as well.
         try:
             if "\0" in path or is_hidden(path) or self._ignoring.leaves_out(path):
                 raise Ignored(f"{path!r}: hidden or ignored")
@@ -219,7 +219,7 @@ def _failure(error: OSError) -> type[SourceError]:
 
 
 def _identify(root: Path) -> tuple[str, tuple[int, int] | None]:
-    """Return a directory's real path and its identity, None when there is none."""
+    """Return a directory's real path and its identity, None if there is none."""
     path = os.path.realpath(root)
     try:
         status = Path(path).stat()

@@ -1,7 +1,7 @@
-"""Which files of a library are left out: hidden ones, and those that a `.choirbookignore` names. Pure.
+"""Files of a library to leave out: hidden ones, and those that a `.choirbookignore` names. Pure.
 
-The text of a `.choirbookignore` means what it means in a `.gitignore`; `tests/sources/test_ignore_as_git.py`
-compares the two. Files of directories below the root count too, for what lies beneath them.
+A `.choirbookignore` has the syntax of a `.gitignore`; `tests/sources/test_ignore_as_git.py` compares the
+two. Files in directories below the root apply too, to what lies beneath them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ IGNORE_FILE = ".choirbookignore"
 FORMER_IGNORE_FILE = former(IGNORE_FILE)
 
 MAX_IGNORE_BYTES = 256 * 1024
-"""Each line is compared with every file of the library."""
+"""Maximum size of a file in bytes: each line is compared with every file of the library."""
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -26,7 +26,7 @@ class InvalidIgnoreFile(ValueError):
 
 
 class Pattern(NamedTuple):
-    """One line."""
+    """One line of a file."""
 
     is_negated: bool
     is_for_directories: bool
@@ -36,19 +36,19 @@ class Pattern(NamedTuple):
 
 
 class Patterns(NamedTuple):
-    """The lines of one file."""
+    """Lines of one file."""
 
     depth: int
-    """Bytes of its directory's path, with a slash at the end; 0 for that of the root."""
+    """Length of its directory's path in bytes, with a slash at the end; 0 for that of the root."""
     last_first: tuple[Pattern, ...]
 
     def verdict(self, path: bytes, name: bytes, *, is_directory: bool) -> bool | None:
-        """Tell whether a path is left out; None where no line is about it.
+        """Return whether a path is left out; None if no line matches it.
 
         Args:
             path: Relative to the root, and beneath the file's directory.
             name: Its last segment.
-            is_directory: Its kind.
+            is_directory: Whether it is a directory.
         """
         below = path[self.depth :]
         for pattern in self.last_first:
@@ -60,26 +60,26 @@ class Patterns(NamedTuple):
 
 
 Chain = tuple[Patterns, ...]
-"""The files that count in a directory, the deepest first."""
+"""Files that apply in a directory, the deepest first."""
 
 
 def is_hidden(path: str) -> bool:
-    """Tell whether any component starts with a dot."""
+    """Return whether any component starts with a dot."""
     return path.startswith(".") or "/." in path
 
 
 def is_ignore_file(path: str) -> bool:
-    """Tell whether a path is that of a `.choirbookignore`, of the root or below."""
+    """Return whether a path is that of a `.choirbookignore`, of the root or below."""
     return path == IGNORE_FILE or path.endswith(f"/{IGNORE_FILE}")
 
 
 def ignores(chain: Chain, path: str, *, is_directory: bool) -> bool:
-    """Tell whether patterns leave out a path none of whose directories they leave out.
+    """Return whether patterns leave out a path, given that they leave out none of its directories.
 
     Args:
-        chain: Of its directory.
+        chain: Files that apply in its directory.
         path: Relative to the root.
-        is_directory: Its kind.
+        is_directory: Whether it is a directory.
     """
     if not chain:
         return False
@@ -93,11 +93,11 @@ def ignores(chain: Chain, path: str, *, is_directory: bool) -> bool:
 
 
 def parse_ignore(data: bytes, directory: str = "") -> Patterns:
-    """Read a `.choirbookignore`.
+    """Parse a `.choirbookignore`.
 
     Args:
-        data: Its content.
-        directory: Where it lies, relative to the root.
+        data: Content of the file.
+        directory: Its directory, relative to the root.
 
     Raises:
         InvalidIgnoreFile: A line cannot be used; the message names file and line.
@@ -116,7 +116,7 @@ def parse_ignore(data: bytes, directory: str = "") -> Patterns:
 
 
 def _parse_line(line: bytes) -> Pattern | None:
-    """Read a line as `parse_path_pattern` of git's dir.c does; None where it holds no pattern."""
+    """Parse a line like `parse_path_pattern` in git's dir.c; None if it holds no pattern."""
     if line.startswith(b"#"):
         return None
     if b"\0" in line:

@@ -1,8 +1,8 @@
-"""Read the `.choirbookignore` files of a tree, and decide which of their contents count now. Blocking.
+"""The `.choirbookignore` files of a tree: reading them, deciding which contents are in force. Blocking.
 
 It fails closed. A file that cannot be used (malformed, too long, a link that leads outside) never counts as
-absent: what it said before stays in force, and without a "before" all that lies beneath is left out. A
-file that was changed counts once it has been quiet; one that is gone or was emptied, once that has lasted.
+absent: its previous patterns stay in force, and if there are none, everything beneath is left out. A changed
+file takes effect once it has been quiet; a deleted or emptied one, once that has lasted.
 """
 
 from __future__ import annotations
@@ -28,42 +28,42 @@ from choirbook.sources.ignore import (
 from choirbook.sources.stability import GONE_QUIET_S, QUIET_S
 
 _WRITTEN_FOR_S = 1.0
-"""How long a file that was never read is waited for while it is being written."""
+"""Maximum wait for a file that was never read while it is being written, in seconds."""
 
 
 class _Look(NamedTuple):
-    """One look at a file."""
+    """One reading of a file."""
 
     data: bytes | None
-    """None where there is no such file."""
+    """Content of the file; None if there is no such file."""
     is_quiet: bool = True
     fault: str = ""
-    """Why it cannot be read."""
+    """Reason why it cannot be read."""
 
 
 class _State(NamedTuple):
-    """What counts of one file."""
+    """State of one file."""
 
     data: bytes | None
     patterns: Patterns | None
-    """Of `data`; None where there are none."""
+    """Patterns of `data`; None if there are none."""
     fault: str = ""
-    """Why its present content does not count."""
+    """Reason why its present content is not in force."""
     gone_s: float = inf
-    """Since when it has been gone or empty, of the monotonic clock, where it says something still."""
+    """Monotonic time since when it has been gone or empty, while its patterns are still in force."""
     due_s: float = inf
-    """From when another look may show more."""
+    """Monotonic time from which another look may show more."""
     is_closed: bool = False
-    """Whether nothing beneath is served, as it was never known what the file says."""
+    """Whether nothing beneath is served, because the file's patterns were never known."""
 
 
 class IgnoreFiles:
-    """What the files of a tree say.
+    """Patterns of all files of a tree.
 
-    Reads on other threads ask while a listing is made: states are values, and replaced as a whole.
+    Reads on other threads use it while a listing is made: states are values, and replaced as a whole.
 
     Args:
-        root: The root's path, for links.
+        root: Path of the root, for links.
         directory: The root, held open.
     """
 
@@ -73,12 +73,12 @@ class IgnoreFiles:
         self._states: dict[str, _State] = {}
         self._seen: dict[str, _State] | None = None
         self._says_nothing = True
-        """Whether no file of the tree leaves anything out, as in most trees."""
+        """Whether no file of the tree has patterns, as in most trees."""
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """Why the present content of some files does not count, in words for the operator."""
-        # A copy is made in one step; other threads may add states meanwhile.
+        """Reasons why the present content of some files is not in force, in words for the operator."""
+        # The copy is made in one step; other threads may add states meanwhile.
         return tuple(state.fault for _, state in sorted(self._states.items()) if state.fault)
 
     @property
@@ -87,13 +87,13 @@ class IgnoreFiles:
         return min((state.due_s for state in list(self._states.values())), default=inf)
 
     def begin(self) -> None:
-        """Begin a listing, in which `enter` is called for each directory, those above first."""
+        """Begin a listing, in which `enter` is called for each directory, parents first."""
         self._seen = {}
 
     def end(self) -> None:
-        """End a listing that was whole: what was said in directories that are not there is forgotten."""
+        """End a complete listing: patterns of directories that no longer exist are dropped."""
         if self._seen is not None:
-            # In this order, so that a state which another thread adds after the swap is not passed over.
+            # In this order, so that a state which another thread adds after the swap is not missed.
             self._says_nothing = all(map(_is_silent, self._seen.values()))
             self._states = self._seen
         self._seen = None
@@ -119,7 +119,7 @@ class IgnoreFiles:
         return not state.is_closed
 
     def chain(self, directory: str) -> Chain:
-        """Return the files that count in a directory which was entered, the deepest first."""
+        """Return the files that apply in an entered directory, the deepest first."""
         found = []
         while True:
             state = self._states.get(directory)
@@ -130,13 +130,13 @@ class IgnoreFiles:
             directory = directory.rpartition("/")[0]
 
     def leaves_out(self, path: str, *, is_directory: bool = False) -> bool:
-        """Tell whether a path is left out, itself or with a directory above it.
+        """Return whether a path is left out, itself or with a parent directory.
 
         Files of directories that were never entered are read for it.
 
         Args:
             path: Relative to the root.
-            is_directory: Its kind.
+            is_directory: Whether it is a directory.
         """
         if self._says_nothing and path.rpartition("/")[0] in self._states:
             return False
@@ -160,7 +160,7 @@ class IgnoreFiles:
         return self._states[directory]
 
     def _take(self, directory: str, state: _State) -> None:
-        # First this: who asks in between must not find the state and pass over what it says.
+        # This comes first: a concurrent reader must not find the state and ignore its patterns.
         if not _is_silent(state):
             self._says_nothing = False
         self._states[directory] = state
@@ -174,7 +174,7 @@ class IgnoreFiles:
             return known._replace(fault="", gone_s=inf, due_s=inf)
         says_something = known.patterns is not None and bool(known.patterns.last_first)
         if not look.fault and not (look.data or b"").strip() and (says_something or known.is_closed):
-            # Also an editor that writes a file anew has it gone or empty for a moment.
+            # An editor that rewrites a file also deletes or empties it for a moment.
             gone_s = min(known.gone_s, now_s)
             if now_s - gone_s < GONE_QUIET_S:
                 return known._replace(gone_s=gone_s, due_s=gone_s + GONE_QUIET_S)
@@ -184,7 +184,7 @@ class IgnoreFiles:
             if again != look._replace(is_quiet=again.is_quiet) or not again.is_quiet:
                 return known._replace(gone_s=inf, due_s=time.monotonic() + QUIET_S)
         state = self._read(directory, look)
-        # What it said before stays, but for what is wrong with it now.
+        # Its previous patterns stay; only the fault changes.
         return known._replace(fault=state.fault, gone_s=inf, due_s=inf) if state.fault else state
 
     def _judge_first(self, directory: str, look: _Look) -> _State:
@@ -249,7 +249,7 @@ class IgnoreFiles:
         except FileNotFoundError:
             if not os.path.islink(f"{self._root}/{path}"):  # noqa: PTH114 - of a path that is joined already
                 raise
-        # What is left out has to be known, whether links are served or not.
+        # Patterns must be known whether links are served or not.
         following = Directory(self._root, follow_links=True)
         try:
             return following.open(path)
@@ -290,6 +290,6 @@ def _read_file(descriptor: int) -> _Look:
         size += len(chunk)
     if size > MAX_IGNORE_BYTES:
         return _Look(None, fault=f"is longer than {MAX_IGNORE_BYTES // 1024} KiB. Shorten it")
-    # A time in the future is a clock that was set, not a writer.
+    # A time in the future comes from a clock that was set, not from a writer.
     age_s = time.time() - status.st_ctime
     return _Look(b"".join(chunks), is_quiet=not 0 <= age_s < QUIET_S)

@@ -1,4 +1,4 @@
-"""List the documents of a directory and of all below it. Blocking."""
+"""Listing of the documents of a directory tree. Blocking."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from choirbook.sources.ignore import FORMER_IGNORE_FILE, IGNORE_FILE, ignores
 from choirbook.sources.ignore_files import IgnoreFiles
 
 MAX_DEPTH = 32
-"""Directories below the root; deeper trees are a loop of links more often than a library."""
+"""Maximum depth below the root; deeper trees are loops of links more often than libraries."""
 
 _Entries = list[SourceEntry]
 _Problems = list[SourceProblem]
@@ -27,10 +27,10 @@ class Listing:
 
     Args:
         directory: The root.
-        ignoring: What the `.choirbookignore` files say; each one is looked at again.
-        stat: Makes the entry of a document behind a link; raises `SourceError`.
+        ignoring: The `.choirbookignore` files; each one is read again.
+        stat: Creates the entry of a document behind a link; raises `SourceError`.
         follow_links: Whether links that stay beneath the root are followed.
-        max_document_bytes: A longer file is a problem.
+        max_document_bytes: Maximum length; a longer file is a problem.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Listing:
             try:
                 descriptor = self._directory.open(directory)
             except OSError as error:
-                # Without a descriptor nothing is known: what is below it is not gone.
+                # Without a descriptor nothing is known: the files below it are not gone.
                 if directory and not is_exhaustion(error):
                     problems.append(SourceProblem(directory, error.strerror or str(error)))
                     continue
@@ -83,10 +83,10 @@ class Listing:
         return entries, problems
 
     def _scan(self, descriptor: int, directory: str, entries: _Entries, problems: _Problems) -> list[str]:
-        """Take in one directory.
+        """List one directory.
 
         Returns:
-            The directories in it.
+            Its subdirectories.
         """
         target = target_of(self._directory, descriptor, directory) if self._follow_links else None
         if target is not None and self._ignoring.leaves_out(target, is_directory=True):
@@ -149,33 +149,33 @@ class Listing:
 
 
 def _note(error: OSError, path: str, problems: _Problems) -> None:
-    """Take note of an entry that cannot be looked at."""
+    """Record an entry that cannot be examined."""
     # As above: the entry is not gone.
     if is_exhaustion(error):
         raise error
-    # It went between the listing and the look at it.
+    # It was deleted between the listing and the look at it.
     if not isinstance(error, FileNotFoundError):
         problems.append(SourceProblem(path, error.strerror or str(error)))
 
 
 def target_of(directory: Directory, descriptor: int, path: str) -> str | None:
-    """Return where links led, as rules name it; None where there were none.
+    """Return the path that links led to, as in rules; None if there were none.
 
     Args:
         directory: The root.
-        descriptor: What was opened.
-        path: By which it was.
+        descriptor: Descriptor of the open file.
+        path: Path that was opened.
     """
     real = directory.path_of(descriptor, path)
     if real == path:
         return None
-    # Kubernetes mounts `a.md` as a link to `..2026_11_28/a.md`: rules are about the first name.
+    # Kubernetes mounts `a.md` as a link to `..2026_11_28/a.md`: rules apply to the former name.
     while real.startswith(".."):
         real = real.partition("/")[2]
     return real
 
 
 def entry_of(path: str, status: os.stat_result) -> SourceEntry:
-    """Make an entry; its version changes with the file's inode, size, and either of its times."""
+    """Create an entry; its version changes with the file's inode, size, and either of its times."""
     version = f"{status.st_ino:x}.{status.st_size:x}.{status.st_mtime_ns:x}.{status.st_ctime_ns:x}"
     return SourceEntry(path, Version(version), status.st_size, status.st_mtime_ns)

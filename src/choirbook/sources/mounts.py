@@ -1,4 +1,4 @@
-"""What kind of file system a directory is on, as `/proc/self/mountinfo` tells it."""
+"""Type of the file system that a directory is on, from `/proc/self/mountinfo`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 MOUNTINFO = Path("/proc/self/mountinfo")
 
-# A read on these may be a round trip to another machine. FUSE is a network more often than not (sshfs,
-# s3fs, gcsfuse, rclone), and slow where it is none.
+# A read on these may be a round trip to another machine. FUSE is a network file system more often than not
+# (sshfs, s3fs, gcsfuse, rclone), and slow otherwise.
 _REMOTE = re.compile(
     r"nfs4?|cifs|smb[23]?|smbfs|ncpfs|afs|ceph|glusterfs|lustre|gpfs|beegfs|orangefs|9p|virtiofs|davfs2?"
     r"|fuse(blk|\..+)?"
@@ -18,7 +18,7 @@ _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
 def is_on_local_disk(directory: Path, mountinfo: Path = MOUNTINFO) -> bool:
-    """Tell whether a directory is on this machine; also when nothing says so.
+    """Return whether a directory is on this machine, which is assumed if unknown.
 
     Args:
         directory: Any path.
@@ -33,7 +33,7 @@ def is_on_local_disk(directory: Path, mountinfo: Path = MOUNTINFO) -> bool:
 
 
 def file_system_of(path: str, table: str) -> str | None:
-    """Return the kind of file system of a path, or None where no mount holds it. Pure.
+    """Return the type of a path's file system, or None if no mount contains it. Pure.
 
     Args:
         path: Absolute, without links.
@@ -53,4 +53,4 @@ def file_system_of(path: str, table: str) -> str | None:
 
 
 _POINT = 4
-"""Field of a line that holds the mount point."""
+"""Index of the field with the mount point."""

@@ -1,7 +1,8 @@
-"""How long a file has to stay the same before its content counts."""
+"""Quiet times: how long a file must stay the same before its content counts."""
 
 QUIET_S = 0.05
-"""Unchanged for this long counts as whole."""
+"""Quiet time of a file, in seconds: content unchanged for this long counts as complete."""
 
 GONE_QUIET_S = 1.0
-"""A file that had content and is empty or gone is being written anew more often than it was emptied."""
+"""Quiet time of a file that became empty or disappeared, in seconds: it is rewritten more often than it was
+emptied."""

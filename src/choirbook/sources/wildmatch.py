@@ -1,9 +1,9 @@
-"""Match paths against one pattern of a `.gitignore`, as git's wildmatch does, without backtracking. Pure.
+"""Matching of paths against one pattern of a `.gitignore`, like git's wildmatch, without backtracking. Pure.
 
 A pattern is compiled once. Matching compares it with a path segment by segment; within a segment the text
-between two stars is searched for from left to right, each time behind the last find. Leftmost finds are
-enough for globs, so the cost of one match is at most (bytes of path) x (bytes of pattern), whatever the
-number of stars. Patterns and paths are bytes, as git's are: `?` is one byte.
+between two stars is searched from left to right, each time after the last match. Leftmost matches are enough
+for globs, so the cost of one match is at most (bytes of path) x (bytes of pattern), whatever the number of
+stars. Patterns and paths are bytes, as in git: `?` is one byte.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from enum import Enum
 from functools import partial
 
 MAX_PATTERN_BYTES = 1024
-"""Paths are 4 KiB at most; a longer pattern is a mistake, and each is compared with every file."""
+"""Maximum length of a pattern in bytes: paths are 4 KiB at most; a longer pattern is a mistake, and each is
+compared with every file."""
 
 MAX_STARS = 32
-"""In one pattern. Real ones have a handful."""
+"""Maximum number of stars in one pattern. Real ones have a handful."""
 
 Matcher = Callable[[bytes], bool]
 
@@ -27,32 +28,32 @@ _CLOSE, _DASH = b"]-"
 
 
 class InvalidPattern(ValueError):
-    """A pattern that can match nothing, as it is written; the text says why."""
+    """A pattern that can match nothing; the text says why."""
 
 
 class _Wild(Enum):
-    """A `**` that is a segment of its own, by how many segments of a path it stands for."""
+    """A `**` that is a segment of its own, by the number of path segments that it matches."""
 
     ANY = "**/"
     """None or more, before another segment."""
     SOME = "**\\/"
-    """One or more, before another segment: git wants a directory where the slash is escaped."""
+    """One or more, before another segment: git requires a directory if the slash is escaped."""
     REST = "**"
     """One or more, at the end."""
 
 
 _Set = frozenset[int]
-"""The bytes that one character of a pattern stands for."""
+"""Bytes that one character of a pattern matches."""
 
 _Piece = tuple[_Set, ...]
 """Characters between two stars."""
 
 _Segment = tuple[_Piece, ...]
-"""Pieces between the stars of a segment; one piece where there is no star."""
+"""Pieces between the stars of a segment; one piece if there is no star."""
 
 
 def literal_length(pattern: bytes) -> int:
-    """Return how many bytes at the front of a pattern stand for themselves."""
+    """Return the number of bytes at the front of a pattern that match literally."""
     return next((at for at, byte in enumerate(pattern) if byte in _SPECIAL), len(pattern))
 
 
@@ -60,7 +61,7 @@ def compile_name(pattern: bytes) -> Matcher:
     """Compile a pattern for names, which have no slash.
 
     Raises:
-        InvalidPattern: It is malformed, or over a bound.
+        InvalidPattern: It is malformed, or exceeds a limit.
     """
     _check_bounds(pattern)
     length = literal_length(pattern)
@@ -75,21 +76,21 @@ def compile_name(pattern: bytes) -> Matcher:
 
 
 def compile_path(pattern: bytes) -> Matcher:
-    """Compile a pattern for paths relative to the directory that it is about.
+    """Compile a pattern for paths relative to the directory of its file.
 
     Args:
         pattern: Without the slash that may begin it.
 
     Raises:
-        InvalidPattern: It is malformed, or over a bound.
+        InvalidPattern: It is malformed, or exceeds a limit.
     """
     _check_bounds(pattern)
     length = literal_length(pattern)
     prefix, rest = pattern[:length], pattern[length:]
     if not rest:
         return prefix.__eq__
-    # As git does, what follows the literal beginning is a pattern of its own: `a**/b` matches `axy/b`
-    # and `ab`, though the stars are not a whole segment.
+    # As in git, what follows the literal prefix is a pattern of its own: `a**/b` matches `axy/b` and `ab`,
+    # even though the stars are not a whole segment.
     segments = [each if isinstance(each, _Wild) else _compile_segment(each) for each in _parse(rest)]
     return partial(_match_path, prefix, segments)
 
@@ -112,7 +113,7 @@ def _match_path(prefix: bytes, pattern: list[Matcher | _Wild], path: bytes) -> b
 
 
 def _match_segments(pattern: list[Matcher | _Wild], path: list[bytes]) -> bool:
-    """Match segments; only the last `**` that was met is ever tried again, one segment further on."""
+    """Match segments; only the last `**` seen is ever tried again, one segment further on."""
     at = seen = 0
     again: tuple[int, int] | None = None
     while True:
@@ -123,7 +124,7 @@ def _match_segments(pattern: list[Matcher | _Wild], path: list[bytes]) -> bool:
             part = pattern[at]
             if isinstance(part, _Wild):
                 if part is _Wild.REST:
-                    # What is left always has a segment: a split has one at least.
+                    # There is always a segment left: a split has at least one.
                     if seen < len(path):
                         return True
                 else:
@@ -142,7 +143,7 @@ def _match_segments(pattern: list[Matcher | _Wild], path: list[bytes]) -> bool:
 
 
 def _compile_segment(segment: _Segment) -> Matcher:
-    """Make the test of one segment: its first and last piece are anchored, those between are searched for."""
+    """Compile the test of one segment: its first and last piece are anchored, those between are searched."""
     if len(segment) == 1:
         only = _compile_piece(segment[0]).fullmatch
         return lambda name: only(name) is not None
@@ -167,7 +168,7 @@ def _compile_segment(segment: _Segment) -> Matcher:
 
 
 def _compile_piece(piece: _Piece) -> re.Pattern[bytes]:
-    """Make an expression of sets of bytes, one behind the other: without repetition, nothing backtracks."""
+    """Compile consecutive sets of bytes to an expression: without repetition, nothing backtracks."""
     return re.compile(b"".join(map(_spell, piece)), re.DOTALL)
 
 
@@ -187,7 +188,7 @@ _ALL: _Set = frozenset(range(256)) - {_SLASH}
 
 
 def _parse(pattern: bytes) -> list[_Segment | _Wild]:
-    """Split a pattern at its slashes, those within brackets left out."""
+    """Split a pattern at its slashes, except those within brackets."""
     segments: list[_Segment | _Wild] = []
     pieces: list[list[_Set]] = [[]]
     at, length = 0, len(pattern)
@@ -210,7 +211,7 @@ def _parse(pattern: bytes) -> list[_Segment | _Wild]:
             at = end + (2 if wild is _Wild.SOME else 1)
             is_start = True
             if at == length:
-                # A slash at the end, behind the one that git takes away: no path has an empty segment.
+                # A slash at the end, after the one that git strips: no path has an empty segment.
                 return [*segments, ((),)]
             continue
         at, found = _character(pattern, at)
@@ -224,7 +225,7 @@ def _parse(pattern: bytes) -> list[_Segment | _Wild]:
 
 
 def _wild(pattern: bytes, end: int) -> _Wild | None:
-    """Return what stars at the start of a segment stand for; None where they are as one star."""
+    """Return the meaning of stars at the start of a segment; None if they act as one star."""
     if end == len(pattern):
         return _Wild.REST
     if pattern[end] == _SLASH:
@@ -233,10 +234,10 @@ def _wild(pattern: bytes, end: int) -> _Wild | None:
 
 
 def _character(pattern: bytes, at: int) -> tuple[int, _Set | None]:
-    """Read one character other than a star.
+    """Parse one character other than a star.
 
     Returns:
-        Where the next one begins, and what this one stands for; None for a slash.
+        The start of the next one, and the bytes that this one matches; None for a slash.
     """
     byte = pattern[at]
     if byte == _OPEN:
@@ -252,7 +253,7 @@ def _character(pattern: bytes, at: int) -> tuple[int, _Set | None]:
 
 
 def _bracket(pattern: bytes, at: int) -> tuple[int, _Set]:
-    """Read a bracket expression, whose opening bracket is behind."""
+    """Parse a bracket expression, after its opening bracket."""
     start, found = at, set[int]()
     is_negated = pattern[at : at + 1] in {b"!", b"^"}
     at += is_negated
@@ -293,7 +294,7 @@ def _byte(pattern: bytes, at: int, start: int) -> int:
 
 
 def _class_end(pattern: bytes, at: int, start: int) -> int | None:
-    """Return where the bracket is that closes `[:name:]`; None where it is not one."""
+    """Return the position of the bracket that closes `[:name:]`; None if it is not one."""
     end = pattern.find(b"]", at)
     if end < 0:
         _byte(pattern, len(pattern), start)

@@ -1,11 +1,12 @@
-"""Text of others, made fit for a terminal and a log. Pure."""
+"""Escaping of untrusted text for terminals and logs. Pure."""
 
 from __future__ import annotations
 
 import re
 
-# Control characters, marks that turn the direction of writing or end a line, invisible tags and annotations,
-# and bytes of a file name that are not UTF-8. Joiners and special blanks stay: languages and emoji need them.
+# Control characters, marks that change the direction of writing or end a line, invisible tags and
+# annotations, and bytes of a file name that are not UTF-8. Joiners and special spaces stay: languages and
+# emoji need them.
 _UNFIT = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2061-\u206f\ufeff\ufff9-\ufffb"
 _UNFIT_ANYWHERE = re.compile(rf"[{_UNFIT}\ud800-\udfff\U000e0000-\U000e0fff]")
 _UNFIT_IN_JSON = re.compile(rf"[{_UNFIT}\U000e0000-\U000e0fff]")
@@ -13,24 +14,24 @@ _UNFIT_IN_TEXT = re.compile(rf"(?![\t\n])[{_UNFIT}\ud800-\udfff\U000e0000-\U000e
 
 
 def escaped(text: str) -> str:
-    """Spell what does not print as escapes: it would move a cursor, or turn the direction of writing."""
+    """Escape characters that do not print: they could move a cursor, or change the direction of writing."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def shown(text: str) -> str:
-    """Spell what a terminal would act on as escapes, line ends included: the outcome is one line."""
+    """Escape characters that a terminal would act on, line ends included: the result is one line."""
     return _UNFIT_ANYWHERE.sub(_escape, text)
 
 
 def shown_lines(text: str) -> str:
-    """Spell what a terminal would act on as escapes, but for line ends and tabs: for a document."""
+    """Escape characters that a terminal would act on, except line ends and tabs: for a document."""
     return _UNFIT_IN_TEXT.sub(_escape, text.replace("\r\n", "\n"))
 
 
 def shown_json(line: str) -> str:
-    """Spell what a terminal would act on as JSON escapes, in one line of JSON: its meaning stays the same."""
+    """Escape characters that a terminal would act on, in one line of JSON, without changing its meaning."""
     return _UNFIT_IN_JSON.sub(_escape_in_json, line)
 
 
@@ -39,6 +40,6 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def _escape_in_json(match: re.Match[str]) -> str:
-    # JSON knows UTF-16 only (RFC 8259, section 7).
+    # JSON escapes are in UTF-16 (RFC 8259, section 7).
     units = match[0].encode("utf-16-be")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))

@@ -1,8 +1,8 @@
-"""Match text against patterns with wildcards, in a time that no pattern and no text can make explode. Pure.
+"""Matching of text against patterns with wildcards, in bounded time whatever the pattern and text. Pure.
 
-A backtracking engine may take n^k steps for k wildcards. Patterns for which it takes no more than n go to the
-engine, as it is fast; all others are matched with one pass over sets of positions. Either way a wildcard gets
-the longest text that lets the rest match, from left to right.
+A backtracking engine may take n^k steps for k wildcards. Patterns for which it takes at most n steps are
+passed to the engine, as it is fast; all others are matched in one pass over sets of positions. Either way a
+wildcard matches the longest text that lets the rest match, from left to right.
 
 Used for the file patterns of rules and for URI templates. A text must have no empty segments.
 """
@@ -14,17 +14,18 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 MAX_WILDCARDS = 32
-"""Of one pattern; each costs a look at the text, and a path has no more parts than that."""
+"""Maximum number of wildcards in one pattern; each costs a pass over the text."""
 
 MAX_TEXT = 8192
-"""Characters of a text; a longer one does not match. Twice what Linux takes as a path (PATH_MAX)."""
+"""Maximum length of a text in characters; a longer one does not match. Twice the path limit of Linux
+(PATH_MAX)."""
 
 
 class Wildcard(NamedTuple):
-    """A part of a pattern that stands for any text."""
+    """A part of a pattern that matches any text."""
 
     name: str | None = None
-    """Under which its text is returned."""
+    """Name under which the matched text is returned."""
     crosses: bool = False
     """Whether the text may hold slashes."""
     min_length: int = 0
@@ -40,18 +41,18 @@ DIRECTORIES = Directories()
 
 
 def named(name: str, *, is_rest: bool) -> Wildcard:
-    """Return what `{name}` stands for: text without a slash; or `{+name}`: any text. Neither may be empty."""
+    """Return the wildcard of `{name}`: text without a slash; or `{+name}`: any text. Neither is empty."""
     return Wildcard(name, is_rest, 1)
 
 
 class Glob:
-    """A pattern.
+    """A pattern with wildcards.
 
     Args:
-        tokens: Its parts, in order; strings stand for themselves.
+        tokens: Parts of the pattern, in order; strings match literally.
 
     Raises:
-        ValueError: It has too many wildcards, or two of one name.
+        ValueError: The pattern has too many wildcards, or two with the same name.
     """
 
     __slots__ = ("_engine", "_tokens", "names")
@@ -68,7 +69,7 @@ class Glob:
         self._engine = _compiled(self._tokens) if _is_cheap(self._tokens) else None
 
     def match(self, text: str) -> dict[str, str] | None:
-        """Return the texts of the named wildcards, or None when the pattern does not match all of a text."""
+        """Return the texts of the named wildcards, or None if the pattern does not match a whole text."""
         if self._engine is not None:
             found = self._engine.fullmatch(text)
             return None if found is None else found.groupdict()
@@ -77,7 +78,7 @@ class Glob:
         return _Positions(text).match(self._tokens)
 
     def _may_match(self, text: str) -> bool:
-        """Compare both ends first: most files are in another directory, or of another kind."""
+        """Compare both ends first: most files are in another directory, or of another type."""
         first, last = self._tokens[0], self._tokens[-1]
         return not (
             (isinstance(first, str) and not text.startswith(first))
@@ -89,7 +90,7 @@ _REPEATABLE = (Wildcard(), Wildcard(crosses=True), DIRECTORIES)
 
 
 def _without_repetition(tokens: Iterable[Token]) -> tuple[Token, ...]:
-    """Leave out what adds nothing: empty text, and a nameless wildcard behind one that matches as much."""
+    """Remove redundant tokens: empty text, and a nameless wildcard after one that matches as much."""
     kept: list[Token] = []
     for token in tokens:
         before = kept[-1] if kept else None
@@ -103,10 +104,10 @@ def _without_repetition(tokens: Iterable[Token]) -> tuple[Token, ...]:
 
 
 def _is_cheap(tokens: Sequence[Token]) -> bool:
-    """Tell whether the engine's time grows with the text only.
+    """Return whether the engine's time is linear in the length of the text.
 
-    With one wildcard between two slashes of the pattern it has nothing to try twice; of those that cross
-    slashes there may be one, as with two it would try all pairs of places.
+    With one wildcard between two slashes of the pattern there is nothing to try twice; at most one wildcard
+    may cross slashes, as with two the engine would try all pairs of places.
     """
     crossing = in_segment = 0
     for token in tokens:
@@ -120,7 +121,7 @@ def _is_cheap(tokens: Sequence[Token]) -> bool:
         if crossing > 1 or in_segment > 1:
             return False
         if isinstance(token, Directories):
-            # It ends with a slash.
+            # This token ends with a slash.
             in_segment = 0
     return True
 
@@ -139,10 +140,10 @@ def _expression(token: Token) -> str:
 
 
 class _Positions:
-    """Matches one text.
+    """Matcher of one text by sets of positions.
 
-    A set of positions is a number whose bit r stands for the place that has r characters behind it, so that
-    one operation moves all places of a set, and the carry of an addition runs through a whole segment.
+    A set of positions is an integer whose bit r stands for the place with r characters after it. One
+    operation moves all places of a set, and the carry of an addition runs through a whole segment.
     """
 
     __slots__ = ("_all", "_behind_slash", "_in_segment", "_text")
@@ -156,7 +157,7 @@ class _Positions:
         while at >= 0:
             slashes |= 1 << (size - at)
             at = text.find("/", at + 1)
-        # Places before a character that is no slash: all but the end, which is bit 0.
+        # Places before a character other than a slash: all but the end, which is bit 0.
         self._in_segment = self._all & ~slashes & ~1
         self._behind_slash = slashes >> 1
 
@@ -172,7 +173,7 @@ class _Positions:
         size = len(self._text)
         if not places[0] >> size & 1:
             return None
-        # From the start: of the places where a wildcard may end, the last is the longest text.
+        # From the start: the last of the places where a wildcard may end gives the longest text.
         found: dict[str, str] = {}
         left = size
         for token, ends in zip(tokens, places[1:], strict=True):
@@ -183,7 +184,7 @@ class _Positions:
         return found
 
     def _before(self, token: Token, ends: int) -> int:
-        """Return the places from which a token reaches one of some places."""
+        """Return the places from which a token can reach one of the given ends."""
         if isinstance(token, str):
             return (ends << len(token)) & self._occurrences(token)
         if isinstance(token, Directories):
@@ -199,7 +200,7 @@ class _Positions:
         return reached if token.min_length else reached | ends
 
     def _end(self, token: Token, left: int, ends: int) -> int:
-        """Return where a token ends at the latest, from a place that is known to reach one of some places."""
+        """Return the last place where a token may end, from a place known to reach one of the ends."""
         if isinstance(token, str):
             return left - len(token)
         if isinstance(token, Directories):
@@ -224,5 +225,5 @@ class _Positions:
 
 
 def _lowest(bits: int) -> int | None:
-    """Return the number of the lowest bit, which is the last place; None for no places."""
+    """Return the number of the lowest bit, which is the last place; None if there is none."""
     return (bits & -bits).bit_length() - 1 if bits else None

@@ -16,22 +16,23 @@ from itertools import islice
 from urllib.parse import unquote
 
 MAX_COMPARED = 2000
-"""Names compared for one suggestion: about a millisecond."""
+"""Maximum number of names compared for one suggestion: about a millisecond."""
 
 _MAX_EDITS = 16
-"""Between whole URIs; a directory or an extension may be missing."""
+"""Maximum edits between complete URIs; a directory or an extension may be missing."""
 
 _CLOSEST = 32
-"""URIs looked at more closely."""
+"""Number of URIs to compare more closely."""
 
 _LETTERS_PER_EDIT = 3
-"""One wrong letter in a name of three to five, two from six; a name of one or two letters is never close."""
+"""Letters for which one edit is allowed: one in a name of three to five letters, two from six; a shorter name
+never matches."""
 
 _MISSING_SEGMENT = 75
 _OTHER_EXTENSION = 10
 
 _BEAM = 3
-"""Directories that a misspelt one may stand for."""
+"""Number of directories tried for a misspelt one."""
 
 _MAX_DIRECTORIES = 200
 _NEAR = 8
@@ -42,7 +43,7 @@ _suggesting: ContextVar[bool] = ContextVar("suggesting", default=True)
 
 @contextmanager
 def without_suggestions() -> Iterator[None]:
-    """Make no suggestions inside this context: one request may hold many wrong names."""
+    """Disable suggestions inside this context: one request may hold many wrong names."""
     token = _suggesting.set(False)
     try:
         yield
@@ -55,8 +56,8 @@ def closest(name: str, candidates: Sequence[str], limit: int) -> list[int]:
 
     Args:
         name: In lower case.
-        candidates: In lower case; at most `MAX_COMPARED` are looked at.
-        limit: Names at most.
+        candidates: In lower case; at most `MAX_COMPARED` are compared.
+        limit: Maximum number of names.
     """
     # Slow to import, and most names exist.
     from rapidfuzz import process
@@ -89,12 +90,12 @@ def similar_name(name: str, known: Collection[str]) -> str | None:
 
 
 def similar_uris(uri: str, ordered: Sequence[str], limit: int = 3) -> tuple[str, ...]:
-    """Return the URIs that one was probably meant to be, the likeliest first; none where none is close.
+    """Return the URIs most similar to one that does not exist, the most similar first.
 
     Args:
         uri: Canonical.
         ordered: Canonical URIs, sorted.
-        limit: URIs at most.
+        limit: Maximum number of URIs.
     """
     if not _suggesting.get():
         return ()
@@ -106,7 +107,7 @@ def similar_uris(uri: str, ordered: Sequence[str], limit: int = 3) -> tuple[str,
     )
     asked = _folded(uri)
     folded = [_folded(candidate) for candidate in candidates]
-    # What is common to both adds no edits, so whole URIs can be compared to find the few that matter.
+    # A common prefix adds no edits, so complete URIs can be compared to find the few that matter.
     found = process.extract(asked, folded, scorer=OSA.distance, limit=_CLOSEST, score_cutoff=_MAX_EDITS)
     scored = [(-_likeness(asked, candidate), candidates[index]) for candidate, _, index in found]
     return tuple(candidate for score, candidate in sorted(scored)[:limit] if score)
@@ -121,7 +122,7 @@ def _is_close(edits: int, first: str, second: str) -> bool:
 
 
 def _likeness(asked: str, candidate: str) -> float:
-    """Return how likely one URI was meant by another, up to 100; 0 for not at all."""
+    """Return the similarity of two URIs, up to 100; 0 if there is none."""
     first, second = asked.split("/"), candidate.split("/")
     while first and second and first[0] == second[0]:
         del first[0], second[0]
@@ -170,7 +171,7 @@ def _around(uri: str, ordered: Sequence[str]) -> Iterator[str]:
 
 
 def _beginnings(directories: list[str], ordered: Sequence[str]) -> list[str]:
-    """Return the beginnings of existing URIs that a misspelt directory may stand for."""
+    """Return the prefixes of existing URIs that a misspelt directory may stand for."""
     found = [""]
     for name in directories:
         following = [f"{beginning}{name}/" for beginning in found]
@@ -194,7 +195,7 @@ def _exists(beginning: str, ordered: Sequence[str]) -> bool:
 
 
 def _directories(beginning: str, ordered: Sequence[str]) -> list[str]:
-    """Return the names of directories directly below a beginning, up to a bound."""
+    """Return the names of directories directly below a prefix, up to a limit."""
     names: list[str] = []
     at, end = bisect_left(ordered, beginning), bisect_left(ordered, beginning + _LAST)
     for _ in range(_MAX_DIRECTORIES):
@@ -203,7 +204,7 @@ def _directories(beginning: str, ordered: Sequence[str]) -> list[str]:
         name, slash, _rest = ordered[at][len(beginning) :].partition("/")
         if slash:
             names.append(name)
-        # Over all that lies below a directory at once.
+        # Skips everything below a directory at once.
         at = bisect_left(ordered, beginning + name + "/" + _LAST, at, end) if slash else at + 1
     return names
 
@@ -211,7 +212,7 @@ def _directories(beginning: str, ordered: Sequence[str]) -> list[str]:
 def _spellings(beginning: str, name: str, ordered: Sequence[str], near: int) -> Iterator[tuple[str, int]]:
     """Yield places in a sorted list where a name may be, and how far around to look.
 
-    A mistake behind the first letters leaves a name near its place. For one in the first letter, each other
+    A mistake after the first letters leaves a name near its place. For one in the first letter, each other
     first letter is tried.
     """
     yield beginning + name, near

@@ -1,8 +1,8 @@
-"""How much of a model's context a text takes. Pure.
+"""Estimate of the tokens that a text takes in a model's context. Pure.
 
-An estimate, not a count: every model has a tokenizer of its own. English prose and code come to about
-four bytes a token with those in use; text in other scripts has more bytes a character and more tokens
-a character, so that bytes stay a fair measure where characters would not.
+An estimate, not a count: every model has its own tokenizer. English prose and code have about four bytes per
+token with common ones; text in other scripts has more bytes and more tokens per character, so bytes are a
+better measure than characters.
 """
 
 from __future__ import annotations
@@ -11,5 +11,5 @@ BYTES_PER_TOKEN = 4
 
 
 def estimate_tokens(size_bytes: int) -> int:
-    """Return about how many tokens a text of so many bytes is: a quarter, rounded up."""
+    """Return the estimated tokens of a text: bytes / 4, rounded up."""
     return -(-size_bytes // BYTES_PER_TOKEN)

@@ -1,1 +1,1 @@
-"""What is read, by whom, and what is searched for in vain: counted in memory, kept in one SQLite file."""
+"""Records of reads, clients and searches without results: counted in memory, kept in one SQLite file."""

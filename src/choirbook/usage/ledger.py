@@ -1,7 +1,7 @@
-"""One worker's ledger of what is read: noted on the event loop, written on a thread every second or so.
+"""One worker's usage records: noted on the event loop, written on a thread every second or so.
 
 The loop adds to tallies in memory; the thread takes them all and writes them in one transaction. While the
-file cannot be used, tallies wait, bounded by their keys, and the operator is told once.
+file cannot be used, tallies are kept, bounded by their keys, and one warning is logged.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from choirbook.usage.store import UsageStore
 log = logging.getLogger("choirbook.usage")
 
 WRITE_S = 1.0
-"""From the first note to its being written; a killed worker takes that much with it."""
+"""Delay between the first note and its writing, in seconds; a killed worker loses that much."""
 
 CLOSE_S = 3.0
-"""How long the last writing may take: a worker that is told to stop has eight seconds for everything."""
+"""Maximum duration of the last write, in seconds: a worker that is told to stop has eight seconds for
+everything."""
 
 MAX_QUERY_CHARACTERS = 100
-"""Of a search that found nothing."""
+"""Maximum length of a recorded query, in characters."""
 
 Row = TypeVar("Row")
 
@@ -38,9 +39,9 @@ class UsageLedger:
     """Counts reads.
 
     Args:
-        path: The file that all workers share; `IN_MEMORY` where there is one process only.
+        path: File that all workers share; `IN_MEMORY` if there is one process only.
         is_kept: Whether it outlives the server.
-        counts_clients: Whether it is kept who reads, and what is searched for in vain.
+        counts_clients: Whether clients and searches without results are recorded.
     """
 
     def __init__(
@@ -49,10 +50,10 @@ class UsageLedger:
         self.counts_clients = counts_clients
         self._path = path
         self._is_kept = is_kept
-        # Held by the loop for as long as a few dictionaries take, never while something is written.
+        # Held by the loop for a few dictionary operations, never during a write.
         self._noting = threading.Lock()
         self._pending = PendingUsage()
-        # Held by whoever uses the file.
+        # Held while the file is used.
         self._using = threading.Lock()
         self._store: UsageStore | None = None
         self._unwritten = PendingUsage()
@@ -62,7 +63,7 @@ class UsageLedger:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to write, in the process that serves; again does no harm."""
+        """Start to write, in the serving process; repeated calls have no effect."""
         if self._thread is None:
             self._ending.clear()
             self._thread = threading.Thread(target=self._run, name="choirbook-usage", daemon=True)
@@ -72,30 +73,30 @@ class UsageLedger:
         """Count reads of a document; no I/O.
 
         Args:
-            uri: Canonical, from the catalog: never what a client wrote.
-            reads: How many.
+            uri: Canonical, from the catalog: never a client's text.
+            reads: Number of reads.
             last_read_s: Unix time of the last of them.
-            client: Who read, where that is kept.
+            client: Client that read, if clients are recorded.
         """
         with self._noting:
             self._pending.note(uri, reads, last_read_s, client if self.counts_clients else None)
         self._noted.set()
 
     def note_empty_search(self, query: str) -> None:
-        """Count a search that found nothing, where that is kept; no I/O."""
+        """Count a search without results, if these are recorded; no I/O."""
         if self.counts_clients:
             with self._noting:
                 self._pending.note_search(printable(query, MAX_QUERY_CHARACTERS), 1, time())
             self._noted.set()
 
     def note_library(self, uris: tuple[str, ...]) -> None:
-        """Take note of all documents that are served, by canonical URI; no I/O."""
+        """Record all documents that are served, by canonical URI; no I/O."""
         with self._noting:
             self._pending.note_library(uris)
         self._noted.set()
 
     def note_change(self, added: tuple[str, ...], removed: tuple[str, ...]) -> None:
-        """Take note of documents that came and went, by canonical URI; no I/O."""
+        """Record documents that were added and removed, by canonical URI; no I/O."""
         with self._noting:
             self._pending.note_change(added, removed)
         self._noted.set()
@@ -103,25 +104,25 @@ class UsageLedger:
     def resources(self) -> list[ResourceUsage]:
         """Return every document that is served or was ever read, by URI.
 
-        Blocking, as all that follow; what this worker has noted is in it. Empty while the file cannot be
-        used.
+        Blocking, like the following methods; includes what this worker has noted. Empty while the file cannot
+        be used.
         """
         return self._read(UsageStore.resources)
 
     def clients(self) -> list[ClientUsage]:
-        """Return every client, those that read most first; none where that is not kept."""
+        """Return every client, the most active first; none if clients are not recorded."""
         return self._read(UsageStore.clients)
 
     def loaded(self) -> list[Loaded]:
-        """Return what each client read of each document; nothing where that is not kept."""
+        """Return the reads by client and document; nothing if clients are not recorded."""
         return self._read(UsageStore.loaded)
 
     def empty_searches(self) -> list[EmptySearch]:
-        """Return the searches that found nothing, the most frequent first; none where that is not kept."""
+        """Return the searches without results, the most frequent first; none if they are not recorded."""
         return self._read(UsageStore.empty_searches)
 
     def close(self) -> None:
-        """Write what was noted, and let go of the file."""
+        """Write pending notes, and close the file."""
         thread, self._thread = self._thread, None
         self._ending.set()
         self._noted.set()
@@ -139,7 +140,7 @@ class UsageLedger:
     def _run(self) -> None:
         while not self._ending.is_set():
             self._noted.wait()
-            # What comes in meanwhile goes along.
+            # Notes that arrive meanwhile are included.
             self._ending.wait(WRITE_S)
             self._noted.clear()
             with self._using:
@@ -148,7 +149,7 @@ class UsageLedger:
                 self._noted.set()
 
     def _write(self) -> None:
-        """Write what waits; the lock of the file is held."""
+        """Write pending notes; the caller holds the lock of the file."""
         with self._noting:
             noted, self._pending = self._pending, PendingUsage()
         if self._unwritten:
@@ -184,7 +185,7 @@ class UsageLedger:
 
     def _fail(self, error: Exception) -> None:
         if self._path != IN_MEMORY and self._store is not None:
-            # What is open may be what is broken.
+            # The open connection may be the broken part.
             self._store.close()
             self._store = None
         if not self._has_failed:

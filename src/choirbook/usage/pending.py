@@ -1,4 +1,4 @@
-"""What was noted and is not in the file yet: tallies, put together by key, bounded. Pure."""
+"""Notes that are not in the file yet: tallies, grouped by key, bounded. Pure."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ import msgspec
 from choirbook.usage.clients import MAX_CLIENTS, OTHER, Client
 
 MAX_SEARCHES = 1000
-"""Kept, of those that found nothing: clients can invent words without end."""
+"""Maximum number of pending searches without results: clients can invent words without end."""
 
 MAX_LOADED = 20_000
-"""Pairs of a client and a document that wait at once; of what is beyond, the client is `OTHER`."""
+"""Maximum number of pending pairs of client and document; beyond it the client is `OTHER`."""
 
 
 class Tally(msgspec.Struct):
-    """How often, and when last."""
+    """Number of events, and time of the last one."""
 
     count: int = 0
     last_s: float = 0.0
 
     def add(self, count: int, last_s: float) -> None:
-        """Count further ones."""
+        """Add further events."""
         self.count += count
         self.last_s = max(self.last_s, last_s)
 
 
 class PendingUsage:
-    """What waits to be written."""
+    """Notes that wait to be written."""
 
     def __init__(self) -> None:
         self.resources: dict[str, Tally] = {}
-        """By canonical URI."""
+        """Tallies by canonical URI."""
         self.loaded: dict[tuple[Client, str], Tally] = {}
-        """By client and canonical URI."""
+        """Tallies by client and canonical URI."""
         self.searches: dict[str, Tally] = {}
-        """By query."""
+        """Tallies by query."""
         self.library: tuple[str, ...] | None = None
-        """All that is served; None where that is not known anew."""
+        """All served documents; None if there is no news of them."""
         self.served: dict[str, bool] = {}
-        """What came to the library after that (True), and what went."""
+        """Documents added to the library after that (True), and removed (False)."""
         self._clients: set[Client] = set()
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything to write."""
+        """Return whether there is anything to write."""
         return bool(self.resources or self.searches or self.served or self.library is not None)
 
     def note(self, uri: str, count: int, last_s: float, client: Client | None) -> None:
@@ -52,21 +52,21 @@ class PendingUsage:
             self.loaded.setdefault((self._bounded(client, uri), uri), Tally()).add(count, last_s)
 
     def note_search(self, query: str, count: int, last_s: float) -> None:
-        """Count searches that found nothing; those of words beyond the bound are left out."""
+        """Count searches without results; new queries beyond the limit are dropped."""
         if query in self.searches or len(self.searches) < MAX_SEARCHES:
             self.searches.setdefault(query, Tally()).add(count, last_s)
 
     def note_library(self, uris: tuple[str, ...]) -> None:
-        """Take note of all that is served."""
+        """Record all served documents."""
         self.library, self.served = uris, {}
 
     def note_change(self, added: tuple[str, ...], removed: tuple[str, ...]) -> None:
-        """Take note of what came to the library and what went."""
+        """Record documents added to the library and removed."""
         self.served.update(dict.fromkeys(removed, False))
         self.served.update(dict.fromkeys(added, True))
 
     def add(self, later: PendingUsage) -> None:
-        """Take in what was noted after this."""
+        """Merge later notes."""
         for uri, tally in later.resources.items():
             self.resources.setdefault(uri, Tally()).add(tally.count, tally.last_s)
         for (client, uri), tally in later.loaded.items():

@@ -1,4 +1,4 @@
-"""What the ledger tells. Times are Unix times in seconds."""
+"""Rows of the usage records. Times are Unix times in seconds."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import msgspec
 
 
 class ResourceUsage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """One document."""
+    """Usage of one document."""
 
     uri: str
-    """Canonical."""
+    """Canonical URI."""
     reads: int
     last_read_s: float | None
-    """None where nobody has read it."""
+    """Time of the last read; None if there was none."""
     is_served: bool
-    """Whether the library had it, as of the last change that the ledger was told of."""
+    """Whether the library had it, as of the last change that was recorded."""
 
 
 class ClientUsage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """One client."""
+    """Usage by one client."""
 
     name: str
     version: str
@@ -27,7 +27,7 @@ class ClientUsage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class Loaded(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """What one client read of one document."""
+    """Reads of one document by one client."""
 
     name: str
     version: str
@@ -37,9 +37,9 @@ class Loaded(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class EmptySearch(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """Words that nothing was found for."""
+    """Query without results."""
 
     query: str
-    """Shortened."""
+    """Query, truncated."""
     count: int
     last_s: float

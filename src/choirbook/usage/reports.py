@@ -1,4 +1,4 @@
-"""What a usage file tells. Blocking; needs no server, and may read while one is writing."""
+"""Reader of usage files. Blocking; needs no server, and may read while one is writing."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from choirbook.usage.schema import BUSY_S, NotAUsageFile, version_of
 
 
 class UsageReader:
-    """What a file tells.
+    """Reader of one file.
 
     Args:
-        connection: To it; closed with this.
+        connection: Connection to the file; closed with this reader.
 
     Raises:
-        sqlite3.Error: The file cannot be used; so may all methods.
+        sqlite3.Error: The file cannot be used; all methods may raise this.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -30,14 +30,14 @@ class UsageReader:
         return [ResourceUsage(uri, reads, last_s, bool(served)) for uri, reads, last_s, served in rows]
 
     def clients(self) -> list[ClientUsage]:
-        """Return every client, those that read most first."""
+        """Return every client, the most active first."""
         rows = self._connection.execute(
             "select name, version, reads, last_read_s from client order by reads desc, name, version"
         )
         return [ClientUsage(*row) for row in rows]
 
     def loaded(self) -> list[Loaded]:
-        """Return what each client read of each document, by client and URI."""
+        """Return the reads by client and document, in the order of client and URI."""
         rows = self._connection.execute(
             "select name, version, uri, loaded.reads, loaded.last_read_s "
             "from loaded join client on client.id = loaded.client order by name, version, uri"
@@ -45,19 +45,19 @@ class UsageReader:
         return [Loaded(*row) for row in rows]
 
     def empty_searches(self) -> list[EmptySearch]:
-        """Return the searches that found nothing, the most frequent first."""
+        """Return the searches without results, the most frequent first."""
         rows = self._connection.execute(
             "select query, count, last_s from empty_search order by count desc, last_s desc, query"
         )
         return [EmptySearch(*row) for row in rows]
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
 
 def open_to_read(path: Path) -> UsageReader:
-    """Open a file that is there, for reading only; a server may be writing to it.
+    """Open an existing file read-only; a server may be writing to it.
 
     Raises:
         sqlite3.Error: It cannot be read, or is not a usage file.

@@ -1,4 +1,4 @@
-"""What a usage file is: where it may be, how its tables are made, and how it is known from other files."""
+"""Format of a usage file: location, tables, and identification."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Final
 from choirbook.errors import InvalidSettings
 
 FILE_NAME = "usage.sqlite"
-"""In a server's own directory, where no path is given."""
+"""Name of the file in a server's own directory, if no path is given."""
 
 IN_MEMORY: Final = ":memory:"
-"""In place of a path, where there is one process only and nothing is to be kept."""
+"""Used instead of a path if there is one process only and nothing must be kept."""
 
 BUSY_S = 2.0
-"""How long one worker waits for another's writing; a worker that is told to stop has not much more."""
+"""Maximum wait for another worker's write, in seconds; a worker that is told to stop has little more time."""
 
 _APPLICATION = 0x43524C55
 """Marks the file as ours (https://www.sqlite.org/pragma.html#pragma_application_id)."""
@@ -52,14 +52,14 @@ create table if not exists empty_search (
 
 
 class NotAUsageFile(sqlite3.DatabaseError):
-    """The file is a database of somebody else, or of a later Choirbook."""
+    """The file is a database of another program, or of a later Choirbook."""
 
 
 def set_up(connection: sqlite3.Connection) -> None:
-    """Make the tables of a file that is empty; call it within a transaction.
+    """Create the tables of an empty file; call it within a transaction.
 
     Raises:
-        NotAUsageFile: It is something else.
+        NotAUsageFile: It is another kind of file.
     """
     if version_of(connection) == _SCHEMA_VERSION:
         return
@@ -73,7 +73,7 @@ def version_of(connection: sqlite3.Connection) -> int:
     """Return the version of the file's schema, 0 for an empty file; call it within a transaction.
 
     Raises:
-        NotAUsageFile: It is something else.
+        NotAUsageFile: It is another kind of file.
     """
     (application,) = connection.execute("pragma application_id").fetchone()
     (version,) = connection.execute("pragma user_version").fetchone()
@@ -86,10 +86,10 @@ def version_of(connection: sqlite3.Connection) -> int:
 
 
 def require_place(path: Path | None) -> None:
-    """Check that a file could be where the operator wants it.
+    """Check that a file can be created at the configured path.
 
     Raises:
-        InvalidSettings: It could not.
+        InvalidSettings: It cannot.
     """
     if path is None:
         return

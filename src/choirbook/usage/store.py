@@ -1,7 +1,7 @@
-"""The ledger's SQLite file, shared by all workers of a server. Blocking: used on a thread.
+"""SQLite file of the usage records, shared by all workers of a server. Blocking: used on a thread.
 
-Each write is one transaction of few statements, whose rows travel as one JSON text: the interpreter is free
-for the event loop while SQLite goes through them.
+Each write is one transaction of few statements, whose rows are passed as one JSON text: the interpreter is
+free for the event loop while SQLite processes them.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from choirbook.usage.reports import UsageReader
 from choirbook.usage.schema import BUSY_S, IN_MEMORY, set_up
 
 MAX_KEPT_PAIRS = 200_000
-"""Of a client and a document; what is beyond counts for the document and for the client alone."""
+"""Maximum number of pairs of client and document; beyond it reads count for the document and for the client
+alone."""
 
 
-# `where true` keeps SQLite from reading "on conflict" as a join's condition.
+# `where true` keeps SQLite from parsing "on conflict" as a join's condition.
 _ADD_READS = """
 insert into resource
     select json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), 0
@@ -68,26 +69,26 @@ delete from empty_search
 
 
 class UsageStore(UsageReader):
-    """One way to the file.
+    """Connection to the file.
 
     Args:
-        path: The file, made when it is not there; or `IN_MEMORY`.
-        is_kept: Whether it has to outlive the machine's next crash.
+        path: File, created if it does not exist; or `IN_MEMORY`.
+        is_kept: Whether it must survive a crash of the machine.
         max_pairs: See `MAX_KEPT_PAIRS`.
 
     Raises:
-        sqlite3.Error: The file cannot be used; so may all methods.
-        OSError: It cannot be made.
+        sqlite3.Error: The file cannot be used; all methods may raise this.
+        OSError: It cannot be created.
     """
 
     def __init__(self, path: Path | str, *, is_kept: bool = False, max_pairs: int = MAX_KEPT_PAIRS) -> None:
         self._max_pairs = max_pairs
         if path != IN_MEMORY:
-            # Only for its owner: what somebody searches for is nobody else's business. The files that
-            # SQLite puts beside it get the same mode.
+            # Accessible only to its owner: queries are private. The files that SQLite puts beside it get the
+            # same mode.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         self._path = path
-        # One thread at a time, though not always the same.
+        # Used by one thread at a time, though not always the same.
         super().__init__(sqlite3.connect(path, BUSY_S, isolation_level=None, check_same_thread=False))
         try:
             self._set_up("normal" if is_kept else "off")
@@ -99,17 +100,17 @@ class UsageStore(UsageReader):
     def _set_up(self, synchronous: str) -> None:
         execute = self._connection.execute
         execute(f"pragma synchronous = {synchronous}")
-        # Looked at and made in one step: all workers of a server start at the same time.
+        # Checked and created in one step: all workers of a server start at the same time.
         execute("begin immediate")
         set_up(self._connection)
         execute("commit")
-        # The mode stays with the file. Where another worker is at it, this one finds it so the next time.
+        # The mode stays with the file. If another worker is setting it, this one finds it set the next time.
         with suppress(sqlite3.OperationalError):
             execute("pragma journal_mode = wal")
 
     @property
     def is_there(self) -> bool:
-        """Whether the file is still the one that was opened: somebody may have moved it away."""
+        """Whether the file is still the one that was opened: somebody may have moved it."""
         return self._look() == self._identity
 
     def _look(self) -> tuple[int, int] | None:
@@ -122,7 +123,7 @@ class UsageStore(UsageReader):
         return stat.st_dev, stat.st_ino
 
     def write(self, pending: PendingUsage) -> None:
-        """Add what was counted, in one transaction."""
+        """Add pending counts, in one transaction."""
         execute = self._connection.execute
         execute("begin immediate")
         try:
@@ -170,7 +171,7 @@ class UsageStore(UsageReader):
         self._connection.execute(_ADD_LOADED, (_rows(rows),))
 
     def _fitting(self, rows: list[list[Any]], room: int) -> list[list[Any]]:
-        """Return the rows that are there already, and as many new ones as there is room for."""
+        """Return the rows that exist already, and as many new ones as there is room for."""
         known: list[list[Any]] = []
         new: list[list[Any]] = []
         for row in rows:

@@ -25,7 +25,7 @@ from choirbook.workers.status import Crew, LinkState, WorkerState
 _TOPIC = "caches"
 
 _LOOK_S = 0.1
-"""Between looks at a pass that is waited for."""
+"""Poll interval in seconds while waiting for a preload to end."""
 
 
 class _Forget(msgspec.Struct, frozen=True, tag="forget"):
@@ -91,10 +91,10 @@ class Caretaker:
         return Crew((self._state(forgotten), *others.workers), others.silent)
 
     async def warm(self, wait_s: float) -> Crew:
-        """Have every worker load what it does not hold, as far as there is room.
+        """Make every worker load the content that it does not hold, as far as there is room.
 
         Args:
-            wait_s: How long to wait for the end. They go on after it.
+            wait_s: Maximum wait in seconds. The workers continue after it.
         """
         end_s = monotonic() + wait_s
         crew = await self._ask(_Warm())
@@ -104,7 +104,7 @@ class Caretaker:
         return crew
 
     async def look(self) -> Crew:
-        """Ask every worker what it holds."""
+        """Ask every worker for the state of its cache."""
         return await self._ask(_LookQuestion())
 
     async def _ask_to_forget(self, scope: Invalidation) -> Crew:

@@ -1,7 +1,7 @@
-"""How the workers of one server wake each other: a datagram socket each, in a directory they share.
+"""Datagram sockets by which the workers of one server notify each other, in a directory that they share.
 
-A worker is known by the name of its socket. The system drops the socket with the process, however it ends, so
-a name that nobody listens to is that of a worker that is gone. Blocking, but for `listen`.
+A worker is identified by the name of its socket. The system closes the socket when the process ends, however
+it ends, so a name without a listener belongs to a dead worker. Blocking, except for `listen`.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from pathlib import Path
 log = logging.getLogger("choirbook.workers")
 
 MAX_MESSAGE_BYTES = 8192
-"""Room for a URI of the greatest length, spelt in JSON, and for what a worker tells of itself."""
+"""Limit of one message, in bytes: a URI of maximum length in JSON, or the state that a worker reports."""
 
 PATIENCE_S = 0.5
-"""How long a worker whose queue is full is waited for. What it misses it finds out by itself, later."""
+"""Maximum wait, in seconds, for a worker whose queue is full. It finds out later by itself what it missed."""
 
 _SUFFIX = ".bell"
 
 
 class Bell:
-    """One worker's bell.
+    """The socket of one worker.
 
     Args:
-        directory: The one that all workers share, private to their user.
+        directory: Shared by all workers, accessible to their user only.
 
     Raises:
-        OSError: The socket cannot be made.
+        OSError: The socket cannot be created.
     """
 
     def __init__(self, directory: Path) -> None:
-        # By its descriptor, as the path of a socket is 107 bytes at most and that of a directory is not.
+        # By descriptor: the path of a socket is limited to 107 bytes, that of a directory is not.
         self._directory = os.open(directory, os.O_PATH | os.O_DIRECTORY)
         self.name = secrets.token_hex(8)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -47,7 +47,7 @@ class Bell:
         self._sender.settimeout(PATIENCE_S)
 
     def listen(self, heard: Callable[[bytes], None]) -> None:
-        """Have a function called on the running event loop with each message."""
+        """Register a function to call on the running event loop with each message."""
         asyncio.get_running_loop().add_reader(self._socket, self._receive, heard)
 
     def ring(self, name: str, *messages: bytes) -> bool:
@@ -71,7 +71,7 @@ class Bell:
         return True
 
     def is_alive(self, name: str) -> bool:
-        """Tell whether a worker is alive, without a message that would wait for it."""
+        """Return whether a worker is alive, without sending it a message."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
             try:
                 probe.connect(self._path(name))
@@ -84,7 +84,7 @@ class Bell:
         """Send a message to all other workers.
 
         Returns:
-            The names of those that are alive.
+            The names of the workers that are alive.
         """
         others = {
             path.stem
@@ -94,11 +94,11 @@ class Bell:
         return {name for name in others if self.ring(name, message)}
 
     def deafen(self) -> None:
-        """Take `listen` back."""
+        """Undo `listen`."""
         asyncio.get_running_loop().remove_reader(self._socket)
 
     def close(self) -> None:
-        """Take the bell down; nobody listens to it any more."""
+        """Close the socket; it receives no more messages."""
         with suppress(OSError):
             os.unlink(self.name + _SUFFIX, dir_fd=self._directory)
         self._socket.close()
@@ -106,7 +106,7 @@ class Bell:
         os.close(self._directory)
 
     def _clear(self, name: str) -> None:
-        """Remove what a worker that is gone has left."""
+        """Remove the socket of a dead worker."""
         with suppress(OSError):
             os.unlink(name + _SUFFIX, dir_fd=self._directory)
 

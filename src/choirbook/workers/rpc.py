@@ -24,24 +24,24 @@ from choirbook.workers.mailbox import MAX_MESSAGE_BYTES, Bell
 log = logging.getLogger("choirbook.workers")
 
 ANSWER_S = 1.0
-"""How long a worker that is alive is waited for. One that takes longer is stuck, and counts as silent."""
+"""Maximum wait for a live worker, in seconds. One that takes longer is stuck, and counts as silent."""
 
 MAX_PART_BYTES = MAX_MESSAGE_BYTES - 128
-"""Of an answer in one message; the rest of the message says whose it is. Longer answers go in parts."""
+"""Maximum bytes of an answer in one message, beside its sender. Longer answers are sent in parts."""
 
 _ALONE = "only"
 """Name of a worker that has no others."""
 
 _LOOK_S = 0.05
-"""Between looks whether those that have not answered are alive."""
+"""Interval in seconds at which missing workers are checked for life."""
 
 
 class Answers(NamedTuple):
-    """What came of a question."""
+    """Answers to a question."""
 
     bodies: tuple[bytes, ...]
     silent: int
-    """Workers that are alive and did not answer in time. The question waits for them, if it reached them."""
+    """Live workers that did not answer in time. If the question reached them, it is still queued there."""
 
 
 class _Question(msgspec.Struct, frozen=True, tag="question", array_like=True):
@@ -116,7 +116,7 @@ class Neighbours:
         self._hearers[topic] = hear
 
     async def start(self) -> None:
-        """Begin to answer, on the running event loop."""
+        """Start to answer, on the running event loop."""
         if self._directory is None:
             return
         self._bell = await self._thread.run(_hang, self._directory)
@@ -124,7 +124,7 @@ class Neighbours:
         self._task = asyncio.create_task(self._work(self._bell), name="choirbook-rpc")
 
     async def stop(self) -> None:
-        """Answer no longer."""
+        """Stop answering."""
         bell, self._bell = self._bell, None
         await end_tasks(self._task)
         if bell is not None:
@@ -180,7 +180,7 @@ class Neighbours:
                     async with asyncio.timeout(min(_LOOK_S, end_s - monotonic())):
                         await inquiry.news.wait()
                         continue
-                # One that died meanwhile is not waited for: what takes its place begins with nothing.
+                # Do not wait for a worker that died meanwhile: its replacement starts empty.
                 asked -= {name for name in missing if not await self._thread.run(bell.is_alive, name)}
         finally:
             del self._inquiries[number]
@@ -214,7 +214,7 @@ class Neighbours:
                 body = await answer(question.body)
                 await self._thread.run(bell.ring, question.sender, *_in_parts(bell.name, question, body))
             except Exception:
-                # The outermost edge of this task: who asked counts this worker as silent.
+                # Outermost edge of this task: the asker counts this worker as silent.
                 log.exception("unexpected error while answering another worker")
 
 

@@ -1,4 +1,4 @@
-"""What the workers of one server say of themselves. Values only, pure."""
+"""State that the workers of one server report. Values only, pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from choirbook.runtime.progress import Progress
 
 
 class LinkState(StrEnum):
-    """How it is with something that may be switched off."""
+    """State of a connection that may be disabled."""
 
     OFF = "off"
     UP = "up"
@@ -19,48 +19,48 @@ class LinkState(StrEnum):
 
 
 class WorkerState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What one worker holds."""
+    """State of one worker's cache and catalog."""
 
     pid: int
     entries: int
-    """Resources in its memory; those that are to be loaded again are among them until they are."""
+    """Resources in memory, including those that wait to be reloaded."""
     bytes: int
-    """Bodies, keys counted."""
+    """Size of the bodies and keys in memory, in bytes."""
     max_entries: int
     max_bytes: int
     evictions: int
-    """Since the worker's start."""
+    """Evictions since the worker's start."""
     resources: int
-    """In its catalog."""
+    """Resources in the catalog."""
     generation: int
-    """Of its catalog: how often it has changed."""
+    """Generation of the catalog: the number of its changes."""
     ready: bool
-    """Whether its first survey is done."""
+    """Whether the first survey is complete."""
     watching: bool
-    """Whether the system tells it of changes, or surveys find them."""
+    """Whether the system reports changes; otherwise surveys find them."""
     redis: LinkState
     feed: LinkState
     feed_losses: int
-    """How often messages of other hosts were lost, since the worker's start."""
+    """Number of times that messages of other hosts were lost, since the worker's start."""
     warming: Progress
     forgotten: int | UnsetType = UNSET
-    """URIs that it was made to forget; unset where it was asked something else."""
+    """Number of URIs that the worker forgot; unset in answers to other questions."""
 
 
 class Crew(msgspec.Struct, frozen=True):
-    """What the workers of a server said."""
+    """Reported states of the workers of one server."""
 
     workers: tuple[WorkerState, ...]
-    """The one that was asked first."""
+    """States of the workers; the one that was asked comes first."""
     silent: int
-    """Those that are alive and did not answer in time."""
+    """Number of live workers that did not answer in time."""
 
     @property
     def forgotten(self) -> int:
-        """URIs that they were made to forget, added up."""
+        """Total number of URIs that the workers forgot."""
         return sum(worker.forgotten or 0 for worker in self.workers)
 
     @property
     def is_warming(self) -> bool:
-        """Whether a worker is still loading ahead."""
+        """Whether any worker is still preloading."""
         return any(worker.warming.running for worker in self.workers)

@@ -1,1 +1,1 @@
-"""The commands of `choirbook perf`, one a module, each with `register(app)`."""
+"""Commands of `choirbook perf`, one per module, each with `register(app)`."""

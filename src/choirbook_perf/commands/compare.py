@@ -1,4 +1,4 @@
-"""`choirbook perf compare`: is the new run slower than the old one?"""
+"""`choirbook perf compare`: check whether the new run is slower than the old one."""
 
 from __future__ import annotations
 

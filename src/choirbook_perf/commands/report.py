@@ -11,7 +11,7 @@ Results = Annotated[
     list[Path], typer.Argument(metavar="RESULT...", help="Result files, or directories of runs.")
 ]
 RESULT_NAME = "result.json"
-"""As `perf test` names it in the directory of a run."""
+"""Name that `perf test` uses in the directory of a run."""
 
 Out = Annotated[Path, typer.Option("--out", metavar="FILE", help="The page to write.")]
 FlameGraph = Annotated[

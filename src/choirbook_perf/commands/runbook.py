@@ -1,4 +1,4 @@
-"""`choirbook perf runbook`: the runbook, made of its template and the results that are kept."""
+"""`choirbook perf runbook`: the runbook, generated from its template and the stored results."""
 
 from __future__ import annotations
 

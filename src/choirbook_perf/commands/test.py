@@ -1,4 +1,4 @@
-"""`choirbook perf test`: load a server, and hold it to thresholds."""
+"""`choirbook perf test`: load a server, and check the results against thresholds."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Era(StrEnum):
 
 
 class Size(NamedTuple):
-    """How big a load is."""
+    """Size of a load."""
 
     users: int
     run_time: str
@@ -42,8 +42,8 @@ FULL = Size(100, "5m")
 QUICK = Size(30, "1m")
 
 OWN_CACHE_TTL_S = 2.0
-"""Of the run's own Choirbook. With its default of 300 s a run would miss each resource once, too seldom to say
-anything of misses; the table at the end of a run counts them."""
+"""Cache TTL in seconds for a Choirbook started by the run. With its default of 300 s a run would miss each
+resource once, too rarely for a statement about misses; the table at the end of a run counts them."""
 
 
 def register(app: typer.Typer) -> None:
@@ -125,12 +125,12 @@ def load_test(
 
 
 def _place(now: datetime) -> Path:
-    """Return where the results of a run go that starts now."""
+    """Return the directory for the results of a run that starts now."""
     return Path("perf-results") / f"{now:%Y%m%d-%H%M%S}"
 
 
 def _run(asked: Run, *, as_json: bool) -> None:
-    """Make a run, show it, and end by its verdict."""
+    """Make a run, print it, and exit according to its verdict."""
     from choirbook_perf import gate, runner, verdict
     from choirbook_perf.progress import showing
 

@@ -1,1 +1,1 @@
-"""What runs inside Locust, in a process of its own: gevent patches the whole process that imports it."""
+"""Modules that run inside Locust, in a process of its own: gevent patches every process that imports it."""

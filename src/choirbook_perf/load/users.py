@@ -1,7 +1,8 @@
-"""The users that Locust drives, and how what they measure gets out of its process.
+"""Users that Locust drives, and the transfer of their measurements out of its process.
 
-`choirbook perf test` runs Locust with this file, and with `--plan` and `--measured`. Plain `locust` works too,
-with the file `locustfile.py` of the checkout: the plan is then made here, of `--host` and the options below.
+`choirbook perf test` runs Locust with this file, and with `--plan` and `--measured`. Plain `locust` works
+too, with the file `locustfile.py` of the checkout: the plan is then made here, from `--host` and the
+options below.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _ready: gevent.event.AsyncResult[Load] = gevent.event.AsyncResult()
 
 
 class Load:
-    """What all users of a process share: the plan, and the counts."""
+    """Plan and counts shared by all users of a process."""
 
     def __init__(self, environment: Environment, plan: plans.Plan, measured: Path | None) -> None:
         self.plan = plan
@@ -46,12 +47,12 @@ class Load:
         self._measured = measured
 
     def begin(self, **_: Any) -> None:
-        """Note the start of a run."""
+        """Record the start of a run."""
         self.started_s, self.ended_s = time.time(), None
         gevent.spawn(self._tell_every_second)
 
     def end(self, **_: Any) -> None:
-        """Note the end of a run."""
+        """Record the end of a run."""
         self.ended_s = self.ended_s or time.time()
 
     def save(self, **_: Any) -> None:
@@ -61,15 +62,15 @@ class Load:
             self._measured.write_bytes(msgspec.json.encode(measured))
 
     def warn(self, **_: Any) -> None:
-        """Note that this process is short of CPU."""
+        """Record that this process is short of CPU."""
         self.recorder.is_saturated = True
 
     def hand_on(self, data: dict[str, Any], **_: Any) -> None:
-        """Put what was counted since the last time into a worker's report."""
+        """Add the counts since the last report to a worker's report."""
         data["choirbook"] = self.recorder.take()
 
     def collect(self, data: dict[str, Any], **_: Any) -> None:
-        """Add what a worker reports."""
+        """Add the counts that a worker reports."""
         if "choirbook" in data:
             self.recorder.merge(data["choirbook"])
 
@@ -110,7 +111,7 @@ def _prepare(environment: Environment, **_: Any) -> None:
         hooks.quit.add_listener(load.save)
     if isinstance(environment.runner, MasterRunner):
         hooks.worker_report.add_listener(load.collect)
-    # A full collection stops all users while it walks Locust's own objects, and shows up as server latency.
+    # A full collection pauses all users while it walks Locust's own objects, which looks like server latency.
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
@@ -134,7 +135,7 @@ events.init.add_listener(_prepare)
 
 
 class ResourceUser(FastHttpUser):
-    """Somebody of a project whose agent reads resources."""
+    """A member of a project whose agent reads resources."""
 
     network_timeout = _TIMEOUT_S
     connection_timeout = _TIMEOUT_S
@@ -153,7 +154,7 @@ class ResourceUser(FastHttpUser):
         self._target = self._new_target()
 
     def _number(self, environment: Environment) -> int:
-        # Every worker counts from a place of its own, so that few users each still spread over all projects.
+        # Each worker starts at a different place, so that few users each are still spread over all projects.
         first = getattr(environment.runner, "worker_index", 0) * (len(self._plan.projects) // 2)
         return first + next(self._numbers)
 
@@ -163,17 +164,17 @@ class ResourceUser(FastHttpUser):
         return McpTarget(self._plan.url, self._plan.era)
 
     def wait_time(self) -> float:
-        """Return how long to think until the next read."""
+        """Return the pause until the next read, in seconds."""
         range_s = self._plan.think_time_s
         return random.uniform(range_s[0], range_s[1]) if range_s else 0.0  # noqa: S311
 
     def on_start(self) -> None:
-        """Shake hands, where the era wants it."""
+        """Initialize the session, if the era requires it."""
         if isinstance(self._target, McpTarget) and self._target.era == "handshake":
             self._shake_hands(self._target)
 
     def on_stop(self) -> None:
-        """End the session, where there is one."""
+        """End the session, if there is one."""
         if isinstance(self._target, McpTarget) and self._target.session_id:
             self._send(self._target.end(), "end session")
 

@@ -1,1 +1,1 @@
-"""Plots as inline SVG that needs no script: text keeps its size at any width, colours come from the page."""
+"""Plots as inline SVG without scripts: text keeps its size at any width, colours come from the page."""

@@ -1,7 +1,7 @@
-"""Lines over two axes, as SVG that stretches while its text and strokes keep their size. Pure.
+"""Line charts as SVG that stretches while its text and strokes keep their size. Pure.
 
-An SVG with a `viewBox` shrinks its text along with its lines, to nothing on a phone. Here the outer
-element has no `viewBox`: axis text sits at percentages of its width, and in CSS padding around the plot
+An SVG with a `viewBox` shrinks its text along with its lines, which makes it unreadable on a phone. Here the
+outer element has no `viewBox`: axis text is at percentages of its width, and in CSS padding around the plot
 area. Only the curves are in an inner, stretched `viewBox`, with strokes that do not scale.
 """
 
@@ -16,7 +16,7 @@ from choirbook_perf.plots.scales import Scale
 from choirbook_perf.templating import call
 
 RESOLUTION = 1000
-"""Units of the plot area along either axis."""
+"""Size of the plot area along either axis, in units."""
 
 PLOTS = "plots.html"
 """The template of all plots."""
@@ -26,7 +26,7 @@ Point = tuple[float, float | None]
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A scale and what it measures, with the unit."""
+    """Axis: a scale with its label and unit."""
 
     scale: Scale
     title: str
@@ -38,17 +38,17 @@ class Line:
 
     label: str
     points: Sequence[Point]
-    """In the axes' own figures; None for y leaves a gap."""
+    """Points in the units of the axes; None for y leaves a gap."""
     style: str
-    """A CSS class that gives the colour and dash."""
+    """CSS class that sets the colour and dash."""
     is_stepped: bool = False
-    """Whether y holds from one x to the next, as in a histogram."""
+    """Whether y is constant from one x to the next, as in a histogram."""
     is_filled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A horizontal line that figures should stay below."""
+    """Horizontal line that values should stay below."""
 
     y: float
     label: str
@@ -56,13 +56,13 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Lines over two axes."""
+    """A chart of lines over two axes."""
 
     name: str
-    """Unique on the page."""
+    """Name, unique on the page."""
     title: str
     summary: str
-    """What it shows, for those who do not see it."""
+    """Description for people who cannot see it."""
     x: Axis
     y: Axis
     lines: Sequence[Line]
@@ -83,7 +83,7 @@ def draw(chart: Chart) -> Markup:
 
 
 def percent_of(position: float) -> str:
-    """Spell a position as an SVG length."""
+    """Format a position as an SVG length."""
     return f"{position * 100:.2f}%"
 
 
@@ -101,7 +101,7 @@ def _paths(line: Line, chart: Chart) -> tuple[list[str], str]:
 
 
 def _runs(line: Line, chart: Chart) -> list[list[tuple[str, str]]]:
-    """Return the line's points as coordinates, in unbroken runs."""
+    """Return the line's points as coordinates, in runs without gaps."""
     runs: list[list[tuple[str, str]]] = [[]]
     for x, y in line.points:
         if y is None:
@@ -116,7 +116,7 @@ def _runs(line: Line, chart: Chart) -> list[list[tuple[str, str]]]:
 def _path(run: Sequence[tuple[str, str]], *, is_stepped: bool) -> str:
     (left, top), *rest = run
     if not rest:
-        # A single second between gaps: a stroke without length shows as a dot, as caps are round.
+        # A single second between gaps: a stroke of zero length appears as a dot, as caps are round.
         return f"M{left} {top}h0"
     if is_stepped:
         return f"M{left} {top}" + "".join(f"H{x}V{y}" for x, y in rest)

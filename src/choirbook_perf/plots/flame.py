@@ -19,18 +19,18 @@ from choirbook_perf.templating import call
 
 ROW_PX = 19
 MIN_SHARE = 0.002
-"""A narrower frame would be less than a pixel wide; the page says that such are left out."""
+"""Minimum share of a frame to draw: a narrower one is under a pixel wide; the page mentions the omission."""
 
 MIN_LABELLED_SHARE = 0.02
 
 SAME = 0.0005
-"""Shares are written with four decimals of a percent, and rounded before; less than this is no difference."""
+"""Tolerance for shares, which are written with four decimals of a percent, and rounded before."""
 
 _FRAME = re.compile(
     r"<g><title>(?P<title>[^<]*) \((?P<samples>[\d,]+) samples?, [\d.]+%\)</title>"
     r'<rect x="(?P<x>[\d.]+)%" y="(?P<y>[\d.]+)" width="(?P<width>[\d.]+)%"'
 )
-"""As inferno writes it, which py-spy uses."""
+"""Frame in the SVG of inferno, which py-spy uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +40,18 @@ class FlameBox:
     function: str
     depth: int
     start: float
-    """From 0 to 1."""
+    """Left edge, from 0 to 1."""
     share: float
-    """Of all samples, from 0 to 1."""
+    """Share of all samples, from 0 to 1."""
     samples: int
 
 
 @dataclass(frozen=True, slots=True)
 class FlameGraph:
-    """What is said of a whole graph."""
+    """Texts of a complete graph."""
 
     name: str
-    """Unique on the page."""
+    """Name, unique on the page."""
     title: str = "Flame graph"
     summary: str = "Width is the share of samples; callers stand above what they call."
 
@@ -70,17 +70,17 @@ class _Box:
 
 @dataclass(frozen=True, slots=True)
 class FunctionTotal:
-    """What a function took over the whole graph."""
+    """Share of a function in the whole graph."""
 
     name: str
     own: float
     """Share of the samples in the function itself."""
     cumulative: float
-    """Share of the samples in the function and what it called, each stack counted once."""
+    """Share of the samples in the function and its callees, each stack counted once."""
 
 
 def parse(svg: str) -> list[FlameBox]:
-    """Read the frames out of a flame graph; empty when it is not of the known kind."""
+    """Parse the frames of a flame graph; empty if the format is unknown."""
     found = list(_FRAME.finditer(svg))
     rows = {top: depth for depth, top in enumerate(sorted({float(frame["y"]) for frame in found}))}
     return [
@@ -96,7 +96,7 @@ def parse(svg: str) -> list[FlameBox]:
 
 
 def functions(frames: Sequence[FlameBox]) -> list[FunctionTotal]:
-    """Add up the frames by function, the root left out, most own time first."""
+    """Sum the frames by function, without the root, highest own time first."""
     own: dict[str, float] = defaultdict(float)
     cumulative: dict[str, float] = defaultdict(float)
     ancestors: list[FlameBox] = []
@@ -115,7 +115,7 @@ def functions(frames: Sequence[FlameBox]) -> list[FunctionTotal]:
 
 
 def condensed(frames: Sequence[FlameBox]) -> list[FlameBox]:
-    """Leave out frames that hold nothing but one other: the way from the interpreter's start to the work."""
+    """Remove frames that contain nothing but one other: the path from the interpreter's start to the work."""
     found: list[FlameBox] = []
     ancestors: list[FlameBox] = []
     ordered = sorted(frames, key=lambda frame: (frame.start, frame.depth))
@@ -130,7 +130,7 @@ def condensed(frames: Sequence[FlameBox]) -> list[FlameBox]:
 
 
 def draw(frames: Sequence[FlameBox], name: str) -> Markup:
-    """Draw the graph, callers above what they call."""
+    """Draw the graph, callers above their callees."""
     shown = [frame for frame in condensed(frames) if frame.share >= MIN_SHARE]
     rows = 1 + max((frame.depth for frame in shown), default=0)
     boxes = [_box(frame) for frame in shown]
@@ -149,5 +149,5 @@ def _box(frame: FlameBox) -> _Box:
 
 
 def _heat(function: str) -> int:
-    """Return one of five colours, the same for a function wherever it stands."""
+    """Return one of five colours, always the same for a function."""
     return sum(function.encode()) % 5

@@ -1,4 +1,4 @@
-"""Rows of marks on one axis: for each thing its p50, p95 and p99, joined by a line. Pure."""
+"""Rows of marks on one axis: the p50, p95 and p99 of each item, joined by a line. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from choirbook_perf.templating import call
 
 ROW_PX = 34
 LABEL_PX = 13
-"""A row's label stands above its line, not beside it: so it has room on a narrow page."""
+"""Height of a row's label above its line; beside it there would be no room on a narrow page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Range:
 
     label: str
     marks: Sequence[tuple[str, float]]
-    """(name, value) in rising order, such as ("p95", 0.8)."""
+    """(name, value) in increasing order, such as ("p95", 0.8)."""
     style: str
 
 
@@ -37,9 +37,9 @@ class RangeChart:
 
 
 def draw(chart: RangeChart) -> Markup:
-    """Draw the rows, the first on top."""
+    """Draw the rows from top to bottom."""
     points = sum(len(row.marks) for row in chart.rows)
-    height = len(chart.rows) * ROW_PX + 62  # the padding of the style sheet is in it
+    height = len(chart.rows) * ROW_PX + 62  # includes the padding of the style sheet
     rows = [_row(row, index * ROW_PX, chart.x) for index, row in enumerate(chart.rows)]
     return call(PLOTS, "ranges", chart, points, x_ticks(chart.x), height, rows)
 

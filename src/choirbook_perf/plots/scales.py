@@ -1,4 +1,4 @@
-"""Axes as values: from a figure to a place between 0 and 1, and ticks at round figures. Pure."""
+"""Scales of axes: from a value to a position between 0 and 1, and ticks at round numbers. Pure."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Protocol
 STEPS = (1, 2, 5)
 TICKS_WANTED = 5
 MAX_LABELLED_DECADES = 2
-"""Up to here a log axis has labels at 2 and 5 as well; beyond, at powers of ten only."""
+"""Up to this many decades a log axis also has labels at 2 and 5; beyond, at powers of ten only."""
 
 LABEL_GAP = 0.14
-"""Part of an axis that a label takes on a narrow page."""
+"""Fraction of an axis that a label takes on a narrow page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +21,16 @@ class AxisTick:
     """A mark on an axis."""
 
     position: float
-    """0 is the axis's beginning, 1 its end."""
+    """0 is the start of the axis, 1 its end."""
     label: str
-    """Empty for a mark without text."""
+    """Text; empty for a mark without one."""
 
 
 class Scale(Protocol):
-    """Places figures on an axis."""
+    """Maps values to positions on an axis."""
 
     def position(self, value: float) -> float:
-        """Return where a figure lies: 0 at the axis's beginning, 1 at its end."""
+        """Return the position of a value: 0 at the start of the axis, 1 at its end."""
         ...
 
     def ticks(self) -> list[AxisTick]:
@@ -47,11 +47,11 @@ class Linear:
     spell: Callable[[float], str]
 
     def position(self, value: float) -> float:
-        """Return where a figure lies."""
+        """Return the position of a value."""
         return min(1.0, max(0.0, value / self.high))
 
     def ticks(self) -> list[AxisTick]:
-        """Return marks at round figures."""
+        """Return marks at round numbers."""
         count = math.floor(self.high / self.step + 1e-9)
         return [
             AxisTick(self.position(self.step * number), self.spell(self.step * number))
@@ -60,13 +60,13 @@ class Linear:
 
 
 def linear(highest: float, spell: Callable[[float], str] = lambda value: f"{value:,g}") -> Linear:
-    """Make an axis from 0 to a round figure at or over the highest."""
+    """Create an axis from 0 to a round number at or above the maximum."""
     step = _round_step(highest or 1.0)
     return Linear(math.ceil((highest or 1.0) / step - 1e-9) * step, step, spell)
 
 
 def seconds(longest_s: float, spell: Callable[[float], str]) -> Linear:
-    """Make an axis of time since the start: it ends where the run does, with marks at round times."""
+    """Create an axis of time since the start: it ends with the run, with marks at round times."""
     steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
     step = next((step for step in steps if longest_s / step <= TICKS_WANTED), 7200)
     return Linear(max(longest_s, 1.0), step, spell)
@@ -87,13 +87,13 @@ class Log:
     spell: Callable[[float], str]
 
     def position(self, value: float) -> float:
-        """Return where a figure lies; what is under the axis's beginning lies at it."""
+        """Return the position of a value; values below the start of the axis are at the start."""
         if value <= self.low:
             return 0.0
         return min(1.0, math.log(value / self.low) / math.log(self.high / self.low))
 
     def ticks(self) -> list[AxisTick]:
-        """Return marks at 1, 2, 5 times the powers of ten, labelled where there is room."""
+        """Return marks at 1, 2, 5 times the powers of ten, labelled if there is room."""
         decades = math.log10(self.high / self.low)
         found = []
         for power in range(math.floor(math.log10(self.low) + 1e-9), math.ceil(math.log10(self.high)) + 1):
@@ -105,7 +105,7 @@ class Log:
         return self._with_labelled_ends(found)
 
     def _with_labelled_ends(self, ticks: list[AxisTick]) -> list[AxisTick]:
-        """Label the first and last mark too, where that does not crowd the next label."""
+        """Label the first and last mark too, if that does not crowd the next label."""
         places = [tick.position for tick in ticks if tick.label]
         for at, value in ((0, self.low), (-1, self.high)):
             tick = ticks[at]
@@ -115,11 +115,11 @@ class Log:
 
 
 def log(values: Iterable[float], spell: Callable[[float], str]) -> Log:
-    """Make an axis that holds all the positive values, from one round figure to another."""
+    """Create an axis that contains all the positive values, from one round number to another."""
     positive = [value for value in values if value > 0]
     low, high = (min(positive), max(positive)) if positive else (1.0, 10.0)
     start, end = _round_down(low), _round_up(high)
-    # A ratio of less than ten would blow up noise.
+    # A ratio of less than ten would magnify noise.
     return Log(start, max(end, start * 10), spell)
 
 
@@ -135,12 +135,12 @@ def _round_up(value: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Nines:
-    """Percentiles, each further nine as wide as the one before it: 0%, 90%, 99%, 99.9%."""
+    """Percentiles, each further nine as wide as the one before: 0%, 90%, 99%, 99.9%."""
 
     nines: int
 
     def position(self, percent: float) -> float:
-        """Return where a percentile lies."""
+        """Return the position of a percentile."""
         rest = max(1 - percent / 100, 10.0**-self.nines)
         return min(1.0, -math.log10(rest) / self.nines)
 
@@ -151,5 +151,5 @@ class Nines:
 
 
 def nines(samples: int) -> Nines:
-    """Make an axis of percentiles that ends where there are too few samples to say more."""
+    """Create an axis of percentiles that ends where there are too few samples."""
     return Nines(max(2, min(5, math.floor(math.log10(max(samples, 1))))))

@@ -1,4 +1,4 @@
-"""The report: result files in, one self-contained HTML page out."""
+"""Reports: result files in, one self-contained HTML page out."""
 
 from choirbook_perf.report.page import page
 

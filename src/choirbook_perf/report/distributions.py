@@ -1,4 +1,4 @@
-"""Sections that plot how latencies spread: distribution, CDF, tail, hits against misses. Pure."""
+"""Sections that plot the distribution of latencies: histogram, CDF, tail, hits against misses. Pure."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _keys(shown: Sequence[Named]) -> Markup:
 
 
 def bins(latencies: LatencyHistogram) -> list[tuple[float, float, float]]:
-    """Gather latencies into bins of equal ratio, those at the ends without any left out.
+    """Collect latencies into bins of equal ratio, without empty ones at the ends.
 
     Returns:
         (from in ms, to in ms, share of all from 0 to 1).
@@ -55,7 +55,7 @@ def bins(latencies: LatencyHistogram) -> list[tuple[float, float, float]]:
     total = len(latencies)
     counts: dict[int, int] = {}
     for value_us, count in latencies.counts():
-        # A latency under a microsecond is shown as one: the axis has no place for 0.
+        # A latency under a microsecond is shown as one: the axis cannot show 0.
         number = math.floor(math.log10(max(value_us, 1) / 1000) * BINS_PER_DECADE + 1e-9)
         counts[number] = counts.get(number, 0) + count
     if not counts:
@@ -66,7 +66,7 @@ def bins(latencies: LatencyHistogram) -> list[tuple[float, float, float]]:
 
 
 def _steps(found: Sequence[tuple[float, float, float]]) -> list[Point]:
-    """Turn bins into the outline of a histogram, down to the axis at both ends."""
+    """Convert bins to the outline of a histogram, down to the axis at both ends."""
     points: list[Point] = [(found[0][0], 0.0)]
     points += [(start, share * 100) for start, _, share in found]
     return [*points, (found[-1][1], 0.0)]
@@ -167,7 +167,7 @@ def _tail(shown: Sequence[Named]) -> Markup:
 
 
 def hits_and_misses(subjects: Sequence[Subject]) -> Section | None:
-    """Plot the latencies of hits against those of misses, by result, all on one axis."""
+    """Plot the latencies of hits and misses, by result, on one axis."""
     grouped = [(one, _by_cache_result(one)) for one in subjects]
     shown = [(one, named) for one, named in grouped if named]
     if not shown:
@@ -196,7 +196,7 @@ def _by_type(subject: Subject) -> Markup:
             latencies = subject.result.histogram(resource_type=type_, cache_result=kind)
             if len(latencies):
                 found = [(f"p{percent:g}", percentile_ms(latencies, percent)) for percent in RANGE_PERCENTS]
-                # A single read has no percentile at all, but a place.
+                # A single read has no percentiles, but a position.
                 marks = [(name, value) for name, value in found if value is not None]
                 marks = marks or [("longest", latencies.max_ms())]
                 label = f"{type_}, {CACHE_NAMES[kind]} ({figures.whole(len(latencies))})"

@@ -1,4 +1,4 @@
-"""The section with flame graphs, and a table of the functions behind them. Pure but for reading graphs."""
+"""Section with flame graphs, and a table of their functions. Pure but for reading graphs."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def flames(subjects: Sequence[Subject]) -> Section | None:
 
 
 def with_flame_graphs(results: Sequence[Result], paths: Sequence[Path]) -> list[Result]:
-    """Give results the flame graphs that were recorded beside them, the first to the first.
+    """Add flame graphs to results, in order.
 
     Raises:
-        BadInput: A file cannot be read or is no flame graph, or there are more of them than results.
+        BadInput: A file cannot be read or is not a flame graph, or there are more of them than results.
     """
     if len(paths) > len(results):
         raise BadInput(

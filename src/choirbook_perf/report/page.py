@@ -1,4 +1,4 @@
-"""The page around the sections: it needs no script and no network, and says so to the browser. Pure."""
+"""Page around the sections: it needs no script and no network, and declares this to the browser. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SECTIONS = (
 
 
 def page(results: Sequence[Result]) -> str:
-    """Make the report of some results, side by side in the order given."""
+    """Build the report of some results, side by side in the given order."""
     style = files("choirbook_perf.report").joinpath("page.css").read_text(encoding="utf-8")
     shown = subjects(results)
     return render(

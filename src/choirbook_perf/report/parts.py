@@ -1,4 +1,4 @@
-"""Pieces that all sections of the page are made of: tables, figures with their numbers, legends. Pure."""
+"""Building blocks of all sections: tables, figures with their numbers, legends. Pure."""
 
 from __future__ import annotations
 
@@ -31,29 +31,29 @@ def section(name: str, title: str, *parts: str) -> Section:
 
 
 def table(caption: str, head: Sequence[Cell], rows: Sequence[Sequence[Cell]], *, texts: int = 1) -> Markup:
-    """Make a table that scrolls within itself where the page is narrow.
+    """Create a table that scrolls within itself on a narrow page.
 
     Args:
-        caption: What it holds, with the unit of its figures.
-        head: The columns' names.
+        caption: Title, with the unit of its numbers.
+        head: Names of the columns.
         rows: Cells; the first one is the row's name.
-        texts: How many columns hold text, from the left; the others hold figures.
+        texts: Number of columns with text, from the left; the others contain numbers.
     """
     return call(_PARTS, "table", caption, head, rows, texts)
 
 
 def figure(title: str, explanation: str, plot: Markup, numbers: Markup, legend: Markup = NOTHING) -> Markup:
-    """Put a plot together with its words and, folded away, its numbers."""
+    """Combine a plot with its text and, collapsed, its numbers."""
     return call(_PARTS, "figure", title, explanation, plot, numbers, legend)
 
 
 def legend(entries: Sequence[tuple[str, str]]) -> Markup:
-    """Make a legend of (name, CSS class of a line)."""
+    """Create a legend of (name, CSS class of a line)."""
     return call(_PARTS, "legend", entries)
 
 
 def columns(*panels: Markup) -> Markup:
-    """Put panels side by side, below each other where the page is narrow."""
+    """Put panels side by side, or below each other on a narrow page."""
     return call(_PARTS, "columns", panels)
 
 
@@ -66,6 +66,6 @@ OUTCOMES = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclus
 
 
 def badge(outcome: str) -> Markup:
-    """Show an outcome by word, sign and colour."""
+    """Show an outcome by word, symbol and colour."""
     known = outcome if outcome in OUTCOMES else "inconclusive"
     return call(_PARTS, "badge", known, OUTCOMES.get(outcome, outcome))

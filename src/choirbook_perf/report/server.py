@@ -1,7 +1,7 @@
-"""The section with the server's own figures: what its histograms gained during the run. Pure.
+"""Section with the server's own figures: the growth of its histograms during the run. Pure.
 
-Client and server latencies side by side tell where time goes: what only the client saw was spent in the
-network, in queues and in the load generator.
+Client and server latencies side by side show where time is spent: the difference was spent in the network, in
+queues and in the load generator.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ QUANTILES = (0.5, 0.95, 0.99)
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 Buckets = list[tuple[float, float]]
-"""(upper bound in seconds, how many up to it), in order; the last bound is infinite."""
+"""(upper bound in seconds, number of values up to it), in order; the last bound is infinite."""
 
 
 def server(subjects: Sequence[Subject]) -> Section | None:
-    """Show the server's latencies beside the client's; nothing when no server told any."""
+    """Show the server's latencies beside the client's; nothing if no server reported any."""
     rows = [
         (name, subject.name, figures.whole(buckets[-1][1]), *_pairs(subject.result, labels, buckets))
         for subject in subjects
@@ -49,7 +49,7 @@ def server(subjects: Sequence[Subject]) -> Section | None:
 
 
 def gains(result: Result) -> list[tuple[str, dict[str, str], Buckets]]:
-    """Return for each type and cache result what the server's histogram gained: (name, labels, buckets)."""
+    """Return the growth of the server's histogram by type and cache result: (name, labels, buckets)."""
     found: dict[tuple[str, str], dict[float, float]] = defaultdict(lambda: defaultdict(float))
     for key, after in result.server_after.items():
         metric, labels = parse_sample(key)
@@ -64,18 +64,18 @@ def gains(result: Result) -> list[tuple[str, dict[str, str], Buckets]]:
 
 
 def parse_sample(key: str) -> tuple[str, dict[str, str]]:
-    """Split a sample's key, as Prometheus text has it, into its name and labels."""
+    """Split a sample's key, in Prometheus text format, into its name and labels."""
     name, _, rest = key.partition("{")
     return name, dict(_LABEL.findall(rest))
 
 
 def quantile_s(quantile: float, buckets: Buckets) -> float | None:
-    """Estimate a quantile from cumulative buckets, as `histogram_quantile` of Prometheus does."""
+    """Estimate a quantile from cumulative buckets, like `histogram_quantile` of Prometheus."""
     rank = quantile * buckets[-1][1]
     start, below = 0.0, 0.0
     for bound, count in buckets:
         if count >= rank and count > below:
-            # Beyond the last finite bound nothing is known but that it is exceeded.
+            # Beyond the last finite bound it is only known that it is exceeded.
             return (
                 start if bound == float("inf") else start + (bound - start) * (rank - below) / (count - below)
             )

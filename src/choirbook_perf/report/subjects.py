@@ -1,4 +1,4 @@
-"""The results of a report, each with the name and colour it has all over the page. Pure."""
+"""Results of a report, each with the name and colour that it has all over the page. Pure."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Subject:
 
     @property
     def style(self) -> str:
-        """The CSS class of its colour."""
+        """CSS class of its colour."""
         return f"c{self.index % COLOURS}"
 
 
 def subjects(results: Sequence[Result]) -> list[Subject]:
-    """Name the results: by label, else by the time they started; a number tells equal names apart."""
+    """Name the results: by label, or by the time they started; a number distinguishes equal names."""
     names = [result.label or _time(result.started) for result in results]
     found = []
     for index, (name, result) in enumerate(zip(names, results, strict=True)):
@@ -35,5 +35,5 @@ def subjects(results: Sequence[Result]) -> list[Subject]:
 
 
 def _time(started: str) -> str:
-    """Spell a time in UTC for people."""
+    """Format a time in UTC for people."""
     return started.replace("T", " ").removesuffix("Z").removesuffix("+00:00")

@@ -1,4 +1,4 @@
-"""Sections that are tables: percentiles, failures, environment. Pure."""
+"""Sections with tables: percentiles, failures, environment. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from choirbook_perf.results import Result, Row
 PERCENTS = (50.0, 90.0, 95.0, 99.0, 99.9)
 PERCENT_HEADS = tuple(f"p{percent:g}" for percent in PERCENTS)
 SLACK = 1e-6
-"""100 - 99.9 is a little less than 0.1 to a computer."""
+"""Tolerance for floating-point errors: 100 - 99.9 is slightly less than 0.1."""
 
 
 def summary(result: Result) -> str:
-    """Say in a sentence what a run did."""
+    """Describe a run in a sentence."""
     requests, failed = result.requests(), result.failed()
     rate = requests / result.duration_s if result.duration_s else None
     hits = hit_ratio(result)
@@ -31,7 +31,7 @@ def summary(result: Result) -> str:
 
 
 def hit_ratio(result: Result) -> float | None:
-    """Return the share of hits among the reads whose cache result is known; None when none is."""
+    """Return the share of hits among the reads with a known cache result; None if there are none."""
     hits = len(result.histogram(cache_result="hit"))
     known = hits + len(result.histogram(cache_result="miss"))
     return hits / known if known else None
@@ -51,7 +51,7 @@ def _side_by_side(subjects: Sequence[Subject]) -> Markup:
 
 
 def run_cells(result: Result) -> list[str]:
-    """Spell a whole run: requests, rate, hit ratio, failures, and latencies in milliseconds."""
+    """Format the cells of a complete run: requests, rate, hit ratio, failures, latencies in milliseconds."""
     rate = result.requests() / result.duration_s if result.duration_s else None
     return [
         figures.whole(result.requests()),
@@ -75,13 +75,13 @@ def _percentiles(subject: Subject) -> Markup:
 
 
 def percentile_cells(latencies: LatencyHistogram) -> list[str]:
-    """Spell a histogram's percentiles, its mean and its longest latency, in milliseconds."""
+    """Format a histogram's percentiles, its mean and its longest latency, in milliseconds."""
     values = [percentile_ms(latencies, percent) for percent in PERCENTS]
     return [figures.milliseconds(value) for value in (*values, latencies.mean_ms(), latencies.max_ms())]
 
 
 def percentile_ms(latencies: LatencyHistogram, percent: float) -> float | None:
-    """Return a percentile; None where no request lies beyond it: it would be the longest renamed."""
+    """Return a percentile; None if no request lies beyond it: it would merely repeat the maximum."""
     return latencies.percentile_ms(percent) if len(latencies) * (100 - percent) >= 100 - SLACK else None
 
 
@@ -98,13 +98,13 @@ def groups(result: Result) -> Iterator[tuple[str, LatencyHistogram, int]]:
 
 
 def _natural(text: str) -> tuple[str, int, str]:
-    """Sort `project-10` after `project-9`."""
+    """Return a sort key that puts `project-10` after `project-9`."""
     stem = text.rstrip("0123456789")
     return stem, int(text[len(stem) :] or 0), text
 
 
 def failures(subjects: Sequence[Subject]) -> Section | None:
-    """Show what failed; nothing when nothing did."""
+    """Show the failures; nothing if there were none."""
     rows = [
         (failure.name, failure.reason, subject.name, figures.whole(failure.count))
         for subject in subjects
@@ -120,12 +120,12 @@ def failures(subjects: Sequence[Subject]) -> Section | None:
 
 
 def limit_of(rows: Sequence[Row], metric: str) -> float | None:
-    """Return the limit that a verdict has for a metric."""
+    """Return the limit of a metric in a verdict."""
     return next((row.limit for row in rows if row.metric == metric), None)
 
 
 def environment(subjects: Sequence[Subject]) -> Section:
-    """Show all that the figures depend on, one column a result."""
+    """Show everything that the results depend on, one column per result."""
     described = [_environment(subject.result) for subject in subjects]
     keys = list(dict.fromkeys(key for one in described for key in one))
     rows = [(key, *(one.get(key) or figures.MISSING for one in described)) for key in keys]

@@ -1,4 +1,4 @@
-"""The section that plots the run second by second: percentiles, throughput, users. Pure."""
+"""Section that plots the run second by second: percentiles, throughput, users. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PERCENTILES: tuple[tuple[str, Callable[[Tick], float | None]], ...] = (
     ("p99", lambda tick: tick.p99_ms),
 )
 TABLE_ROWS = 60
-"""More seconds than this are gathered into rows of several: a table of 300 rows is read by nobody."""
+"""Maximum rows of a table: more seconds are grouped into rows, as nobody reads a table of 300 rows."""
 
 
 def timeline(subjects: Sequence[Subject]) -> Section | None:
@@ -94,7 +94,7 @@ def _throughput(subject: Subject, time: Linear, rates: Linear) -> Markup:
 
 def _throughput_words(ticks: Sequence[Tick]) -> str:
     full = max(tick.users for tick in ticks)
-    # The last second is not a whole one.
+    # The last second is incomplete.
     steady = [tick.requests for tick in ticks[:-1] or ticks if tick.users == full]
     if not steady:
         return "There was no full second with all users."

@@ -1,4 +1,4 @@
-"""The section with the verdict, and where the time went when it is a bad one. Pure."""
+"""Section with the verdict and, if it is bad, where time was spent. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def outcome(result: Result) -> str:
 
 
 def verdict(subjects: Sequence[Subject]) -> Section:
-    """Show for each result what was asked and what was measured."""
+    """Show the thresholds and measurements of each result."""
     return section("verdict", "Verdict", *(_verdict(subject) for subject in subjects))
 
 

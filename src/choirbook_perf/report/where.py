@@ -1,4 +1,4 @@
-"""Where the time of a slow run went, in a sentence: which reads, and whether the server saw it. Pure."""
+"""One sentence on where a slow run spent its time: which reads, and whether in the server. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from choirbook_perf.results import Result
 
 QUANTILE = 0.95
 MOSTLY = 0.5
-"""The server took part in a latency when its own is more than this part of the client's."""
+"""The server contributed to a latency if its own is more than this fraction of the client's."""
 
 
 def where(result: Result) -> str:
-    """Say which kind of read was slowest and on which side its time went; "" without reads enough."""
+    """Describe which kind of read was slowest and on which side time was spent; "" with too few reads."""
     kinds = {(series.resource_type, series.cache_result) for series in result.series}
     found = []
     for type_, kind in sorted(kinds):

@@ -1,4 +1,4 @@
-"""The runbook: a template with prose, and tables made of result files."""
+"""Runbook: a template with prose, and tables generated from result files."""
 
 from choirbook_perf.runbook.page import render
 

@@ -1,4 +1,4 @@
-"""What a template may ask for, and the function that makes it."""
+"""Directives of templates, and the functions that render them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COMMANDS = {
     "peers": "task perf:peers -- --out {name}",
     "cold": "choirbook perf cold --out {name}",
 }
-"""What makes a missing file; only told."""
+"""Commands that create a missing file; for messages only."""
 
 Make = Callable[..., str]
 
@@ -50,7 +50,7 @@ def compare(directory: Path, before: str, after: str) -> str:
 
 
 def functions(directory: Path, name: str) -> str:
-    """Show the functions that a profile found to take most time."""
+    """Show the most expensive functions of a profile."""
     if not measured.exists(directory, name):
         return _missing("profile", name)
     found = measured.functions(directory, name)[: measured.FUNCTIONS_SHOWN]
@@ -59,7 +59,7 @@ def functions(directory: Path, name: str) -> str:
 
 
 def stages(directory: Path, name: str) -> str:
-    """Show what each stage of a read costs."""
+    """Show the cost of each stage of a read."""
     if not measured.exists(directory, name):
         return _missing("stages", name)
     rows = [
@@ -100,7 +100,7 @@ def cold(directory: Path, name: str) -> str:
 
 
 def machine(directory: Path, name: str) -> str:
-    """Say on what a result of any kind was measured; nothing where the result is not there."""
+    """Describe the machine of a result of any kind; nothing if the result is missing."""
     if not measured.exists(directory, name):
         return ""
     found = measured.head(directory / name).get("environment")
@@ -110,7 +110,7 @@ def machine(directory: Path, name: str) -> str:
 
 
 def optimisations(directory: Path) -> str:
-    """Show what was tried, what it brought, and whether it was kept."""
+    """Show which optimisations were tried, their effect, and whether they were kept."""
     tried = lists.optimisations(directory)
     if not tried:
         return f"> **Not measured yet:** `{lists.OPTIMISATIONS}` has no entries."
@@ -148,4 +148,4 @@ DIRECTIVES: dict[str, tuple[int, Make]] = {
     "optimisations": (0, optimisations),
     "symptoms": (0, lists.symptoms_table),
 }
-"""By name: how many files it takes, and what makes it."""
+"""Directives by name: number of files, and rendering function."""

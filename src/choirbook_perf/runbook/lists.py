@@ -1,4 +1,4 @@
-"""The two lists that people write: optimisations, and what to do when a figure is off."""
+"""The two handwritten lists: optimisations, and troubleshooting of slow results."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ _List = TypeVar("_List", bound=msgspec.Struct)
 
 
 class Optimisation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing that was tried."""
+    """One optimisation that was tried."""
 
     title: str
     reason: str
     commit: str
-    """Its subject; "" for what was dropped before it was committed."""
+    """Subject of the commit; "" if it was dropped before it was committed."""
     before: str
-    """A result file beside this one."""
+    """Result file beside this one."""
     after: str
     kept: bool
     figure: str = ""
-    """Which figure of the two files to show, where they hold several; see `measured.figure`."""
+    """Figure of the two files to show, if they contain several; see `measured.figure`."""
 
 
 class Symptom(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing that may be off."""
+    """One symptom of a problem."""
 
     symptom: str
     metric: str
-    """A PromQL query."""
+    """PromQL query."""
     command: str
     fix: str
 
@@ -52,7 +52,7 @@ class _Symptoms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def optimisations(directory: Path) -> list[Optimisation]:
-    """Read what was tried; nothing where there is no list.
+    """Read the optimisations; empty if there is no list.
 
     Raises:
         BadInput: The list cannot be used.
@@ -61,7 +61,7 @@ def optimisations(directory: Path) -> list[Optimisation]:
 
 
 def symptoms(directory: Path) -> list[Symptom]:
-    """Read what to do when a figure is off; nothing where there is no list.
+    """Read the troubleshooting list; empty if there is none.
 
     Raises:
         BadInput: The list cannot be used.
@@ -81,13 +81,13 @@ def _load(path: Path, kind: type[_List]) -> _List:
 
 
 def symptoms_table(directory: Path) -> str:
-    """Show what to do when a figure is off."""
+    """Show the troubleshooting list."""
     rows = [(one.symptom, code(one.metric), code(one.command), one.fix) for one in symptoms(directory)]
     return table(("Symptom", "Metric", "Command", "Fix"), rows, texts=4)
 
 
 def change(before: float | None, after: float | None) -> str:
-    """Spell how much a figure changed."""
+    """Format the relative change of a figure."""
     if not before or after is None:
         return figures.MISSING
     return f"{(after / before - 1) * 100:+.1f}%"

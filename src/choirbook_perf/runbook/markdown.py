@@ -8,12 +8,12 @@ NOT_MEASURED = "> **Not measured yet:** `{name}` is not there. `{command}` makes
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1) -> str:
-    """Make a table.
+    """Create a table.
 
     Args:
-        head: The columns' names.
+        head: Names of the columns.
         rows: Cells.
-        texts: How many columns hold text, from the left; the others hold figures, to the right.
+        texts: Number of columns with text, from the left; the others contain numbers, aligned right.
     """
     marks = ["---" if at < texts else "---:" for at in range(len(head))]
     return "\n".join(_line(cells) for cells in (head, marks, *rows))
@@ -24,10 +24,10 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def code(text: str) -> str:
-    """Spell a command or a query in a cell; `table` escapes what it has to."""
+    """Format a command or a query in a cell; `table` escapes it as needed."""
     return f"`{text}`" if text else ""
 
 
 def not_measured(name: str, command: str) -> str:
-    """Say in the page that a result file is not there, and what makes it."""
+    """State on the page that a result file is missing, and which command creates it."""
     return NOT_MEASURED.format(name=name, command=command)

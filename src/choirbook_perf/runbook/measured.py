@@ -1,4 +1,4 @@
-"""Result files of every kind, by their `kind`, and the figures of them that a list may name.
+"""Result files of every kind, by their `kind`, and the figures in them that a list may name.
 
 Profiles and stages are read by the fields that are shown, and may have more.
 """
@@ -21,7 +21,7 @@ FUNCTIONS_SHOWN = 10
 
 
 def exists(directory: Path, name: str) -> bool:
-    """Tell whether a result file is there."""
+    """Return whether a result file exists."""
     return (directory / name).is_file()
 
 
@@ -29,7 +29,7 @@ def run(directory: Path, name: str) -> Result:
     """Read the result of a load test.
 
     Raises:
-        BadInput: It is none.
+        BadInput: It is not one.
     """
     path = directory / name
     found = head(path)
@@ -41,10 +41,10 @@ def run(directory: Path, name: str) -> Result:
 
 
 def head(path: Path) -> dict[str, Any]:
-    """Read a result file of any kind, without looking into it.
+    """Read a result file of any kind, without validating its content.
 
     Raises:
-        BadInput: It is no JSON object.
+        BadInput: It is not a JSON object.
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
@@ -78,7 +78,7 @@ class _Sampling(msgspec.Struct, frozen=True):
 
 class _Profile(msgspec.Struct, frozen=True):
     sampling: _Sampling | None = None
-    """None where calls were counted instead."""
+    """Result of sampling; None if calls were counted instead."""
 
 
 class _ProfiledStages(msgspec.Struct, frozen=True):
@@ -86,7 +86,7 @@ class _ProfiledStages(msgspec.Struct, frozen=True):
 
 
 def functions(directory: Path, name: str) -> list[Function]:
-    """Read the functions of a profile, most own time first."""
+    """Read the functions of a profile, highest own time first."""
     sampling = _convert(directory / name, _Profile).sampling
     if sampling is None:
         raise BadInput(f"{directory / name} was made with --cprofile, and has no shares. Profile without it.")
@@ -120,14 +120,15 @@ def figure(directory: Path, name: str, wanted: str) -> tuple[str, float | None]:
     """Find one figure of a result file.
 
     Args:
-        directory: Where the file is.
-        name: Of the file.
-        wanted: Of a load test `p95_ms`, `hit_p95_ms`, `requests_per_s` and so on; of a profile `stage/path`,
-            such as `splice/hit`; of peers `choirbook/GET raw`, its CPU for a request, or
-            `choirbook/GET raw/floor`, its ratio to the floor's, which a machine's moods do not move.
+        directory: Directory of the file.
+        name: Name of the file.
+        wanted: In a load test `p95_ms`, `hit_p95_ms`, `requests_per_s` and so on; in a profile
+            `stage/path`, such as `splice/hit`; in a comparison with peers `choirbook/GET raw`, the CPU per
+            request, or `choirbook/GET raw/floor`, the ratio to the floor's, which does not depend on the
+            machine's load.
 
     Returns:
-        What it is, with its unit, and the figure.
+        Its description, with the unit, and the value.
 
     Raises:
         BadInput: The file has no such figure.

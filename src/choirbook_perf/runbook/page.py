@@ -1,7 +1,7 @@
-"""From the template to the page: each directive becomes a table of the file that it names.
+"""Rendering of the template: each directive becomes a table of the file that it names.
 
-A directive is a line of its own, `{{ percentiles baseline.json }}`: what to show, and of which files beside
-the template. What it makes depends on those files alone, so that the page is the same wherever it is made.
+A directive is a line of its own, `{{ percentiles baseline.json }}`: the table to show, and the files beside
+the template. Its output depends only on those files, so that the page is the same wherever it is rendered.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _DIRECTIVE = re.compile(r"^\{\{\s*(?P<what>[\w-]+)(?P<files>(?:\s+[\w./-]+)*)\s*
 
 
 def render(directory: Path) -> str:
-    """Make the page.
+    """Render the page.
 
     Args:
-        directory: Holds the template, and the files that it names.
+        directory: Contains the template, and the files that it names.
 
     Raises:
         BadInput: The template or a file cannot be used.

@@ -1,4 +1,4 @@
-"""The table of a comparison with other servers, as a page shows it. Pure."""
+"""Table of a comparison with other servers, for the page. Pure."""
 
 from __future__ import annotations
 

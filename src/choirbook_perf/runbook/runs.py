@@ -13,11 +13,11 @@ from choirbook_perf.results import Result
 from choirbook_perf.runbook.markdown import table
 
 LOCUST_PERCENTS = (50, 66, 75, 80, 90, 95, 98, 99, 99.9)
-"""The percentiles of Locust's own report, so that the two can be laid side by side."""
+"""Percentiles of Locust's own report, so that the two can be compared."""
 
 
 def summary(result: Result) -> str:
-    """Say in a sentence what was run, when, and on what."""
+    """Describe in a sentence what was run, when, and on which machine."""
     target, scenario = result.target, result.scenario
     users = scenario.get("users", figures.MISSING)
     partial = " **The run was interrupted.**" if result.is_partial else ""
@@ -30,10 +30,10 @@ def summary(result: Result) -> str:
 
 
 def machine(environment: Mapping[str, Any]) -> str:
-    """Say in a sentence on what something was measured.
+    """Describe in a sentence the machine of a measurement.
 
     Args:
-        environment: An `Environment` as its file has it; what it does not have is left out.
+        environment: An `Environment` from a file; missing fields are omitted.
     """
     known = environment.get
     memory = [figures.bytes_(known("memory_bytes", 0))] if known("memory_bytes") else []
@@ -49,7 +49,7 @@ def machine(environment: Mapping[str, Any]) -> str:
 
 
 def verdict(result: Result) -> str:
-    """Show what was asked and what was measured."""
+    """Show the thresholds and measurements."""
     rows = [
         (
             f"`{row.metric}`",

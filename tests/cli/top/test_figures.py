@@ -15,7 +15,7 @@ Samples = list[tuple[str, dict[str, str], float]]
 
 
 def sample(at_s: float, *samples: tuple[str, dict[str, str], float]) -> Sample:
-    """What is made of a page of metrics with these samples."""
+    """Return the sample of a page of metrics with these values."""
     page = ["# TYPE mcp_resource_loading_latency_seconds histogram"]
     for name, labels, value in (("choirbook_catalog_resources", {}, 1.0), *samples):
         told = ",".join(f'{label}="{text}"' for label, text in labels.items())

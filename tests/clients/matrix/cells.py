@@ -1,4 +1,4 @@
-"""What the matrix consists of: clients, eras, transports, operations. The list for tests and page."""
+"""Dimensions of the matrix: clients, eras, transports, operations. The list for tests and page."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ OPERATIONS = {
     "search": "The tool `search` finds a document, and the tool `read` returns all of it.",
     "subscribe": "After an edit, the client gets a notification and then reads the new text.",
 }
-"""What a client does, in this order, and what it has to see."""
+"""Operations of a client, in this order, with the expected results."""
 
 
 class Runtime(Enum):
-    """What runs a driver."""
+    """Runtime of a driver."""
 
     DEV = "the development environment"
     PYTHON_SDK_1 = ".cache/clients/python-sdk-1"

@@ -1,4 +1,4 @@
-"""What a client has to have seen: the library's real documents, not just an answer."""
+"""Expected results of a client: the library's real documents, not just an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a driver against a Choirbook of its own, over a transport and in an era, and edits a document for it."""
+"""Runs a driver against its own Choirbook, over a transport and in an era, and edits a document for it."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ ASKS = {
     "search": {"query": "naïve Go"},
     "subscribe": "mcp://resources/files/notes/scratch.txt",
 }
-"""What every client asks for."""
+"""Requests of every client."""
 
 WATCHED = "notes/scratch.txt"
 EDITED = "Edited while a client watched: zażółć.\n"
 
 
 class Line(msgspec.Struct, frozen=True):
-    """What a driver printed about an operation; see `tests.clients.matrix.drivers.telling`."""
+    """Output of a driver about one operation; see `tests.clients.matrix.drivers.telling`."""
 
     operation: str
     seen: Any = None

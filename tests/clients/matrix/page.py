@@ -33,7 +33,7 @@ makes this page.
 
 
 class Run(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What came of one conversation."""
+    """Result of one conversation."""
 
     operations: list[str]
     """Those whose cell is as it has to be."""

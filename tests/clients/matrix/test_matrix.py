@@ -18,7 +18,7 @@ Lines = Callable[[Conversation], dict[str, Line]]
 
 @pytest.fixture(scope="session")
 def lines(tmp_path_factory: pytest.TempPathFactory) -> Lines:
-    """Have each conversation once, when the first of its cells needs it."""
+    """Run each conversation once, when the first of its cells needs it."""
     return cache(lambda conversation: converse(conversation, tmp_path_factory.mktemp(str(conversation))))
 
 

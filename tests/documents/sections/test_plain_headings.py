@@ -1,4 +1,4 @@
-"""What is found without a parser is what CommonMark's parser finds."""
+"""Headings found without a parser are those that CommonMark's parser finds."""
 
 from __future__ import annotations
 

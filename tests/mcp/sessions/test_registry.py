@@ -18,7 +18,7 @@ from tests.support.waiting import eventually
 
 
 class Heard:
-    """What a worker has heard of."""
+    """Messages that a worker has received."""
 
     def __init__(self) -> None:
         self.ended: list[str] = []

@@ -1,4 +1,4 @@
-"""What becomes of spans, as the figures of a server say and a real collector knows."""
+"""Fate of spans, in a server's metrics and at a real collector."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +25,7 @@ Trace = Callable[..., None]
 
 @pytest.fixture
 def trace(monkeypatch: pytest.MonkeyPatch) -> Trace:
-    """Have a server's traces sent somewhere."""
+    """Send a server's traces to a collector."""
 
     def set_(url: str, **variables: str) -> None:
         for name in ("OTEL_TRACES_EXPORTER", "OTEL_TRACES_SAMPLER", "OTEL_SDK_DISABLED"):

@@ -1,4 +1,4 @@
-"""How sending ends: with all that was left where it is taken, and soon where it is not."""
+"""End of exporting: everything is sent if the collector accepts it, and otherwise dropped soon."""
 
 import asyncio
 import threading
@@ -17,12 +17,12 @@ from tests.support.waiting import eventually
 NOBODY = "http://127.0.0.1:9"
 SPANS = 8
 TIMEOUT_S = 1.0
-"""Of one call to a collector."""
+"""Timeout of one call to a collector, in seconds."""
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Have each span sent alone, so that there is always more to send."""
+    """Send each span separately, so that there is always more to send."""
     monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1")
     return monkeypatch
 

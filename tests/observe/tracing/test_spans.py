@@ -1,4 +1,4 @@
-"""What is said of a request; what a collector gets of it is in tests/servers/test_tracing.py."""
+"""Content of a request's spans; what a collector receives is in tests/servers/test_tracing.py."""
 
 from typing import Any
 

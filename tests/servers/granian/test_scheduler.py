@@ -1,4 +1,4 @@
-"""How requests get from Granian's threads to the event loop; tests/servers shows that Granian takes it."""
+"""Requests on their way from Granian's threads to the event loop; tests/servers tests it with Granian."""
 
 import asyncio
 import threading

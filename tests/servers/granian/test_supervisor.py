@@ -1,4 +1,4 @@
-"""How long a worker's place stays empty after its death."""
+"""Pause before a dead worker is replaced."""
 
 from choirbook.servers.granian.supervisor import MAX_EARLY_DEATHS, MAX_PAUSE_S, pause_s
 

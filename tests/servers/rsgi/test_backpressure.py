@@ -1,4 +1,4 @@
-"""How much a client has taken, over real connections, and what becomes of the descriptors."""
+"""Backpressure over real connections, and the descriptors used for it."""
 
 from __future__ import annotations
 

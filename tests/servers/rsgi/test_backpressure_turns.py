@@ -1,4 +1,4 @@
-"""How looks at clients share the event loop, and how often they search for connections."""
+"""Checks of clients share the event loop, and rarely search for connections."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""`choirbook top`: a running server as its `/metrics` show it, live in a terminal or for programs."""
+"""`choirbook top`: a running server's `/metrics`, live in a terminal or for programs."""

@@ -21,7 +21,7 @@ from choirbook.observe.states import State, states
 
 
 class Latencies(msgspec.Struct, frozen=True, rename="camel"):
-    """Reads of one type that one kind of place answered; quantiles are None where there were none."""
+    """Latencies of reads of one type and origin; quantiles are None if there were no reads."""
 
     resource_type: str
     cache_result: str
@@ -32,17 +32,17 @@ class Latencies(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Figures(msgspec.Struct, frozen=True, rename="camel"):
-    """What happened between two moments, and what is so at the later one."""
+    """Events between two moments, and the state at the later one."""
 
     over_s: float
     reads_per_s: float
     requests_per_s: float
     """Without those of open dashboards, which show the same number."""
     hit_rate: float | None
-    """Of the reads, from 0 to 1; None where there were none."""
+    """Fraction of hits among the reads, from 0 to 1; None if there were no reads."""
     failed_reads_per_s: float
     reads: int
-    """Since the start of the server."""
+    """Number of reads since the start of the server."""
     latencies: list[Latencies]
     cache_resources: int
     cache_bytes: int
@@ -52,7 +52,7 @@ class Figures(msgspec.Struct, frozen=True, rename="camel"):
     sessions: int
     workers: int | None
     states: list[State]
-    """What is wrong, the worst first: as the dashboard says it."""
+    """Problems, the worst first, in the same words as on the dashboard."""
 
 
 def figures(before: Sample, now: Sample) -> Figures:

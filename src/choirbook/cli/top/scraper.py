@@ -1,4 +1,4 @@
-"""Asks a server for its metrics."""
+"""Scraper of a server's metrics."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from choirbook.observe.metrics import BUCKETS_S, CATALOG_SIZE, LOADING
 from choirbook.text.escapes import escaped
 
 PATIENCE_S = 5.0
-"""For a server that takes the connection and does not answer."""
+"""Timeout in seconds for a server that accepts the connection and does not answer."""
 
 MAX_PAGE_BYTES = 8 * 1024 * 1024
-"""A longer page is not Choirbook's, which is some hundred kilobytes."""
+"""Maximum size of a page in bytes; Choirbook's has some hundred kilobytes."""
 
 _OK, _NOT_FOUND = 200, 404
 
@@ -29,13 +29,13 @@ _KIND_LABELS = {"cache_result", "resource_type"}
 
 
 class Scraper:
-    """One server's metrics.
+    """Scraper of one server.
 
     Args:
-        url: Where it listens, such as `http://127.0.0.1:8000`; its path goes before `/metrics`.
+        url: Address of the server, such as `http://127.0.0.1:8000`; its path is put before `/metrics`.
 
     Raises:
-        InvalidSettings: It is no such URL.
+        InvalidSettings: It is not such a URL.
     """
 
     def __init__(self, url: str) -> None:

@@ -1,4 +1,4 @@
-"""What the figures look like in a terminal. Makes renderables, writes nothing."""
+"""Terminal layout of the figures. Makes renderables, writes nothing."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _KIB = 1024.0
 
 
 def screen(url: str, figures: Figures, trouble: str | None = None) -> Group:
-    """Show figures.
+    """Lay out the figures.
 
     Args:
-        url: Of the server.
-        figures: The last that are known.
-        trouble: Why they are not of now, if they are not.
+        url: Address of the server.
+        figures: Last known figures.
+        trouble: Reason why they are not current, if any.
     """
     head = Text.assemble((url, "bold"), f"   over {figures.over_s:.0f} s")
     parts: list[ConsoleRenderable] = [
@@ -87,7 +87,7 @@ def _ms(value: float | None) -> str:
 
 
 def size(size_bytes: float) -> str:
-    """Spell a number of bytes."""
+    """Format a number of bytes."""
     for unit in ("B", "KiB", "MiB"):
         if size_bytes < _KIB:
             return f"{size_bytes:.0f} B" if unit == "B" else f"{size_bytes:.1f} {unit}"

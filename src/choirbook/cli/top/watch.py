@@ -1,4 +1,4 @@
-"""Looks at a server again and again, until it is told to stop."""
+"""Periodic polling of a server, until stopped."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from choirbook.errors import CommandError
 from choirbook.observe.figures import Sample
 
 WINDOW_S = 60.0
-"""What quantiles and rates are made of: a few seconds of a quiet server have too few reads."""
+"""Time window of quantiles and rates, in seconds: a few seconds of a quiet server have too few reads."""
 
 _PIPE_WIDTH = 100
 
@@ -30,14 +30,14 @@ def watch(url: str, interval_s: float, *, once: bool, as_json: bool) -> None:
     """Show a server until Ctrl-C, or once.
 
     Args:
-        url: Where it listens.
-        interval_s: Between two looks.
-        once: Look twice, show what was between, and end.
+        url: Address of the server.
+        interval_s: Interval between two polls, in seconds.
+        once: Poll twice, show the difference, and end.
         as_json: Print a JSON line each time.
 
     Raises:
-        InvalidSettings: The URL is none.
-        CommandError: The server cannot be asked; on a screen only where that is so from the start.
+        InvalidSettings: The URL is invalid.
+        CommandError: The server cannot be polled; on a screen only if this is so from the start.
     """
     scraper = Scraper(url)
     seen = deque([scraper.scrape()])
@@ -61,7 +61,7 @@ def _samples(scraper: Scraper, seen: deque[Sample], interval_s: float, *, once: 
 
 
 def _look(scraper: Scraper, seen: deque[Sample]) -> Sample:
-    """Look once more, and forget what is older than the window."""
+    """Poll once more, and drop snapshots older than the window."""
     now = scraper.scrape()
     seen.append(now)
     while now.at_s - seen[0].at_s > WINDOW_S and len(seen) > 2:  # noqa: PLR2004 # two make figures
@@ -73,7 +73,7 @@ def _watch_live(scraper: Scraper, seen: deque[Sample], interval_s: float) -> Non
     shown: Figures = figures(seen[0], seen[0])
     live = Live(screen(scraper.url, shown), console=console(), screen=True, auto_refresh=False)
     try:
-        # Ended half-way, it would leave the terminal on the other screen, without a cursor.
+        # Interrupted half-way, it would leave the terminal on the alternate screen, without a cursor.
         with _undisturbed():
             live.start(refresh=True)
         while True:
@@ -82,7 +82,7 @@ def _watch_live(scraper: Scraper, seen: deque[Sample], interval_s: float) -> Non
             try:
                 shown = figures(seen[0], _look(scraper, seen))
             except CommandError as error:
-                # A server that is started anew is there again soon.
+                # A server that is restarted will soon answer again.
                 trouble = f"{error.message} Retrying; the figures shown are the last received."
             live.update(screen(scraper.url, shown, trouble), refresh=True)
     finally:
@@ -92,7 +92,7 @@ def _watch_live(scraper: Scraper, seen: deque[Sample], interval_s: float) -> Non
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Have signals wait."""
+    """Delay signals inside this context."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
@@ -102,7 +102,7 @@ def _undisturbed() -> Iterator[None]:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM be ordinary ends."""
+    """Treat Ctrl-C and SIGTERM as normal ends."""
 
     def end(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -113,7 +113,7 @@ def _terminable() -> Iterator[None]:
     except KeyboardInterrupt:
         pass
     except BrokenPipeError:
-        # Who read has seen enough. What is still buffered must not be written at the exit.
+        # The reader has closed the pipe. Buffered output must not be written at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -1,1 +1,1 @@
-"""The parts of a document that have addresses of their own: headings of markdown, named elements of XML."""
+"""Addressable parts of documents: headings of markdown, named elements of XML."""

@@ -1,4 +1,4 @@
-"""Sections as resources: the URI of one, what its info says, and its bytes. Pure."""
+"""Sections as resources: their URIs, infos and bytes. Pure."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from choirbook.model import Content, ResourceInfo, Section, SectionInfo
 from choirbook.uri import MAX_URI_BYTES
 
 SECTION = "section"
-"""The query's field that names a section, in URIs of both kinds."""
+"""Query parameter that names a section, in URIs of both kinds."""
 
 MAX_NAMED = 50
-"""Sections that the error about an unknown one lists at most."""
+"""Maximum number of sections listed in the error about an unknown one."""
 
 _MAX_ECHO = 64
 
 
 class Address(NamedTuple):
-    """A URI with a section, taken apart."""
+    """A URI with a section, split."""
 
     uri: str
-    """Of the document, as the client wrote it."""
+    """URI of the document, as the client wrote it."""
     wanted: str
 
 
 def split_section(uri: str) -> Address | None:
-    """Take a URI with a section apart; None when its query is missing or not about a section alone.
+    """Split a URI with a section; None if its query is missing or not about a section alone.
 
     Raises:
         InvalidUri: The section is not UTF-8.
@@ -53,12 +53,12 @@ def section_uri(uri: str, slug: str) -> str:
 
 
 def section_info(document: ResourceInfo, wanted: str, outline: Outline | None) -> SectionInfo:
-    """Return what a section's URI names.
+    """Return the info of a section's URI.
 
     Args:
-        document: The whole document.
+        document: Info of the document.
         wanted: A slug or a title.
-        outline: The document's; None when it is not known yet, then the info is one to be resolved.
+        outline: Outline of the document; None if it is not known yet, then the info must be resolved later.
 
     Raises:
         SectionNotFound: The outline has no such section.
@@ -74,7 +74,7 @@ def section_info(document: ResourceInfo, wanted: str, outline: Outline | None) -
             "description": " > ".join(section.heading_path),
             "size": section.size_bytes,
         }
-        # Infos of one section are equal, however it was asked for: caches go by them.
+        # Infos of one section are equal, however it was requested: caches use them as keys.
         wanted = section.slug
     members["uri"] = section_uri(document.uri, wanted)
     members["canonical_uri"] = section_uri(document.canonical_uri, wanted)

@@ -1,4 +1,4 @@
-"""The named elements near the top of an XML document. Pure.
+"""Named elements near the top of an XML document. Pure.
 
 Parsed by expat, which neither loads external entities nor recurses. A document with a DOCTYPE has no
 sections: it could declare entities to be expanded, or default attributes, which expat adds to each element.
@@ -12,7 +12,8 @@ from xml.parsers import expat
 from choirbook.documents.sections.outline import MAX_SECTIONS, SectionMark, flat
 
 MAX_DEPTH = 4
-"""A template's sections are children of children of its root; one level more is near the top still."""
+"""Maximum depth: a template's sections are children of children of its root; one level more is still near the
+top."""
 
 _PIECE_BYTES = 64 * 1024
 
@@ -22,7 +23,7 @@ class _Unusable(Exception):
 
 
 class _Open:
-    """An element whose end has not been seen."""
+    """An open element, whose end has not been seen."""
 
     __slots__ = ("has_elements", "mark")
 
@@ -38,7 +39,7 @@ def named_elements(data: bytes) -> list[SectionMark]:
         data: The document.
 
     Returns:
-        A mark each, with its `title` where it has one; none at all when the document is not well-formed.
+        A mark for each, with its `title` if it has one; none if the document is not well-formed.
     """
     finder = _Finder(data)
     try:
@@ -91,7 +92,7 @@ class _Finder:
             return
         end = self._parser.CurrentByteIndex
         if self._data.startswith(b"</", end):
-            # The parser stands before an end tag, and behind the tag of an empty element.
+            # The parser is before an end tag, but after the tag of an empty element.
             end = self._data.index(b">", end) + 1
         mark = self._found[element.mark]
         self._found[element.mark] = mark._replace(end=end, is_leaf=not element.has_elements)

@@ -1,7 +1,7 @@
-"""The headings of a markdown document. Pure; beside the dashboard's preview, the only place of markdown-it.
+"""Headings of a markdown document. Pure; with the dashboard's preview, the only user of markdown-it.
 
-Blocks are parsed as CommonMark has them, so a `#` in fenced code is no heading. Of inline markup only
-that of the headings is looked at.
+Blocks are parsed as in CommonMark, so a `#` in fenced code is not a heading. Inline markup is parsed only in
+headings.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FRONT_MATTER = re.compile(
 _LINE_END = re.compile(rb"\r\n?|\n")
 _MARKUP = re.compile(r"[\\`*_\[\]<>&!\n]")
 _MAX_INLINE = 1000
-"""Characters of a heading whose markup is looked at; a title is shorter."""
+"""Maximum characters of a heading whose markup is parsed; titles are shorter."""
 
 
 class _Found(NamedTuple):
@@ -45,7 +45,7 @@ def headings(data: bytes) -> list[SectionMark]:
         data: The document.
 
     Returns:
-        A mark each, from its first line to the next heading of the same or a higher level.
+        A mark for each, from its first line to the next heading of the same or a higher level.
 
     Raises:
         UnicodeDecodeError: The document is not UTF-8.
@@ -65,7 +65,7 @@ def headings(data: bytes) -> list[SectionMark]:
 
 def _parsed(data: bytes, body_start: int) -> list[_Found]:
     """Find the headings with the parser."""
-    # Empty lines in the place of front matter, so that lines keep their numbers.
+    # Empty lines replace front matter, so that line numbers stay correct.
     blank = "\n" * len(_LINE_END.findall(data, 0, body_start))
     text = blank + data[body_start:].decode("utf-8").removeprefix("\ufeff")
     env: dict[str, Any] = {}
@@ -81,7 +81,7 @@ def _parsed(data: bytes, body_start: int) -> list[_Found]:
 
 
 def _spanned(found: list[_Found], size: int) -> list[SectionMark]:
-    """Have each heading reach to the next one that is not below it."""
+    """Extend each heading to the next one that is not below it."""
     ends = [size] * len(found)
     open_: list[int] = []
     for index, heading in enumerate(found):
@@ -102,7 +102,7 @@ def _title(content: str, env: dict[str, Any]) -> str:
 def _text(token: Token) -> str:
     if token.type in {"softbreak", "hardbreak"}:
         return " "
-    # An image says what it shows; HTML in a title is markup.
+    # An image contributes its alternative text; HTML in a title is markup.
     return "" if token.type == "html_inline" else token.content
 
 

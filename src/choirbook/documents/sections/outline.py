@@ -1,6 +1,6 @@
-"""A document's sections: their addresses, how they lie in each other, and how one is looked up. Pure.
+"""Sections of a document: their addresses, nesting, and look-up. Pure.
 
-Knows neither markdown nor XML: the modules beside it find the marks, this one makes sections of them.
+Knows neither markdown nor XML: the modules beside it find the marks, and this one makes sections of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import NamedTuple
 from choirbook.model import Section
 
 MAX_SECTIONS = 2000
-"""More headings than a document for readers has; further ones belong to the last section kept."""
+"""Maximum number of sections: documents for readers have fewer headings; further ones belong to the last
+section kept."""
 
 MAX_TITLE = 200
 _MAX_SLUG = 80
@@ -22,24 +23,24 @@ _NO_ASCII_SLUG = re.compile(r"[^a-z0-9_-]+")
 
 
 class SectionMark(NamedTuple):
-    """Where a section is in its document; offsets are in bytes."""
+    """Place of a section in its document; offsets are in bytes."""
 
     title: str
     level: int
-    """1 is the highest."""
+    """Heading level; 1 is the highest."""
     start: int
     end: int
     name: str = ""
-    """What the slug is made of, where that is not the title."""
+    """Text to make the slug from, if that is not the title."""
     is_leaf: bool = False
-    """Whether it holds text alone; such an element leaves a shared slug to one that holds elements."""
+    """Whether it contains text alone; such an element leaves a shared slug to one that contains elements."""
 
 
 class Outline:
-    """The sections of one version of a document, in the order of the document.
+    """Sections of one version of a document, in the order of the document.
 
     Args:
-        sections: With unique slugs.
+        sections: Sections with unique slugs.
     """
 
     __slots__ = ("_by_key", "_by_slug", "sections")
@@ -50,10 +51,11 @@ class Outline:
         self._by_key: dict[str, Section] | None = None
 
     def find(self, wanted: str) -> Section | None:
-        """Return the section that is meant.
+        """Return the section with a slug or title.
 
         Args:
-            wanted: A slug; or a title, in any case and punctuation, of which the first section has it.
+            wanted: A slug; or a title, in any case and punctuation, which finds the first section that has
+                it.
         """
         found = self._by_slug.get(wanted)
         if found is not None:
@@ -69,10 +71,10 @@ class Outline:
 
 
 def assemble(marks: Iterable[SectionMark]) -> Outline:
-    """Give marks their slugs and heading paths.
+    """Assign slugs and heading paths to marks.
 
     Args:
-        marks: In the order of their starts; of two, one lies within the other or behind it.
+        marks: In the order of their starts; of two, one lies within the other or after it.
     """
     kept = list(marks)[:MAX_SECTIONS]
     slugs = _slugs(kept)
@@ -88,9 +90,9 @@ def assemble(marks: Iterable[SectionMark]) -> Outline:
 
 
 def slug_of(title: str) -> str:
-    """Return what a title is addressed by: as code forges make anchors, letters, digits, `-` and `_`.
+    """Return the slug of a title, like the anchors of code forges: letters, digits, `-` and `_`.
 
-    Letters of every script stay, as lower case in normalization form C, which a URI asks for.
+    Letters of every script stay, as lower case in normalization form C, which URIs require.
     """
     lowered = unicodedata.normalize("NFC", title.lower())
     spaced = "-".join(lowered.split())
@@ -102,7 +104,7 @@ def slug_of(title: str) -> str:
 
 
 def flat(title: str) -> str:
-    """Return a title on one line, shortened where it is too long."""
+    """Return a title on one line, shortened if it is too long."""
     line = " ".join(title.split())
     return line if len(line) <= MAX_TITLE else line[: MAX_TITLE - 1].rstrip() + "…"
 
@@ -122,7 +124,7 @@ def _slugs(marks: list[SectionMark]) -> list[str]:
 
 
 def _key(text: str) -> str:
-    """Return what two spellings of a title have in common: its letters and digits, in one case."""
+    """Return the comparison key of a title: its letters and digits, in one case."""
     folded = unicodedata.normalize("NFC", text.casefold())
     return "".join(character for character in folded if _is_word(character))
 

@@ -1,4 +1,4 @@
-"""From a document's bytes to its outline. Pure; run on a worker thread, never on a hit."""
+"""Outline of a document from its bytes. Pure; runs on a worker thread, never on a hit."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ MAX_OUTLINED_BYTES = 1024 * 1024
 
 
 def outline_of(media_type: str, data: bytes) -> Outline:
-    """Find a document's sections; what has none, or cannot be parsed, has an empty outline.
+    """Find a document's sections; the outline is empty if it has none, or cannot be parsed.
 
     Args:
         media_type: Without parameters.
-        data: The whole document.
+        data: The complete document.
     """
     if len(data) > MAX_OUTLINED_BYTES:
         return Outline()

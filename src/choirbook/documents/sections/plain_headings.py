@@ -1,8 +1,8 @@
-"""The headings of plain markdown documents, found without a parser. Pure.
+"""Headings of plain markdown documents, found without a parser. Pure.
 
 Most documents of a library are paragraphs, lists and fenced code under `#` headings, from the first column.
-CommonMark leaves no doubt about those, and a few regular expressions find them in a small part of the time.
-Whatever could mean something else is left to the parser; tests hold the two against each other.
+CommonMark is unambiguous about those, and a few regular expressions find them in a fraction of the time.
+Anything that could mean something else is left to the parser; tests compare the two.
 """
 
 from __future__ import annotations
@@ -11,27 +11,28 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# All patterns start with a line's end, which the engine looks for many times faster than for a line's start.
+# All patterns start with a line end, which the engine finds many times faster than a line start.
 _OPENING = re.compile(rb"\n```([^\n]*)")
 _CLOSING = re.compile(rb"\n {0,3}```+[ \t]*(?=\n|\Z)")
 _HEADING = re.compile(rb"\n(#{1,6})(?![^ \t\n])([^\n]*)")
-# What may stand before a block within a list or a quotation, and its indentation.
+# Characters that may precede a block within a list or a quotation, and its indentation.
 _BEFORE = rb"[ \t>*+\-0-9.)]"
 _DOUBTFUL = re.compile(
-    rb"\n(?:%b*(?:<|~~~)"  # HTML, another kind of fence
+    rb"\n(?:%b*(?:<|~~~)"  # HTML, other kinds of fence
     rb"|%b+(?:```|#{1,6}(?:[ \t\n]|\Z))"  # a fence or heading within something, or indented
-    # An underlined heading. One dash is looked for, not a run: others of the run are in what stands before.
+    # An underlined heading. One dash is searched, not a run: the others of the run match the characters
+    # before.
     rb"|(?<=[^\n]\n)%b*(?:=+|-)[ \t]*(?=\n|\Z))" % (_BEFORE, _BEFORE, _BEFORE)
 )
 _NEVER_PLAIN = re.compile(rb"[\r\0]|\A\xef\xbb\xbf")
-"""Other line ends, the character that is replaced, and a mark at the front."""
+"""Other line ends, the character that is replaced, and a byte order mark."""
 
 
 class Heading(NamedTuple):
     """A heading line."""
 
     content: bytes
-    """With its inline markup."""
+    """Text with its inline markup."""
     level: int
     start: int
 
@@ -41,15 +42,15 @@ def plain_headings(data: bytes, start: int) -> list[Heading] | None:
 
     Args:
         data: The document, UTF-8.
-        start: Where it starts, behind its front matter.
+        start: Its start, after its front matter.
 
     Returns:
-        Its headings in order, or None when it takes a parser to tell.
+        Its headings in order, or None if a parser is needed.
     """
     if _NEVER_PLAIN.search(data):
         return None
     found: list[Heading] = []
-    # A line's end before the first line; where it is in `lines`, the line is in `data`.
+    # A line end before the first line; a line's index in `lines` equals its index in `data`.
     lines = b"\n" + data
     for begin, end in _outside_fences(lines, start):
         if end < 0 or _DOUBTFUL.search(lines, begin, end):
@@ -65,7 +66,7 @@ def plain_headings(data: bytes, start: int) -> list[Heading] | None:
 
 
 def _outside_fences(lines: bytes, start: int) -> Iterator[tuple[int, int]]:
-    """Yield the stretches that are not fenced code; an end of -1 says that a fence is doubtful."""
+    """Yield the ranges that are not fenced code; an end of -1 means that a fence is ambiguous."""
     while (opening := _OPENING.search(lines, start)) is not None:
         yield start, (-1 if b"`" in opening[1] else opening.start())
         closing = _CLOSING.search(lines, opening.end())

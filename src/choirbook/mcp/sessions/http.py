@@ -47,14 +47,15 @@ from choirbook.workers.rpc import Neighbours
 HEADER = "mcp-session-id"
 
 TOUCH_S = 5.0
-"""How often the ledger is told which sessions are in use; a tenth of the idle time if that is less."""
+"""Interval in seconds at which sessions in use are recorded in the ledger; a tenth of the idle time if that
+is less."""
 
 MAX_ID_CHARACTERS = 64
 
 _OWN_METHODS = frozenset({"resources/subscribe", "resources/unsubscribe"})
 
 _PEER_KEY = secrets.token_bytes(16)
-"""By which the ledger's names of peers are made, so that it holds no address. Workers inherit it by fork."""
+"""Key for the hashes of peers in the ledger, so that it holds no address. Workers inherit it by fork."""
 
 _Found = TypeVar("_Found")
 
@@ -114,17 +115,17 @@ class Sessions:
 
     @property
     def count(self) -> int:
-        """Sessions of all workers, as of the last look."""
+        """Number of sessions of all workers, at the last check."""
         return self._registry.count
 
     @property
     def refused(self) -> int:
-        """How often a peer wanted more sessions than its share."""
+        """Number of times that a peer wanted more sessions than its share."""
         return self._registry.refused
 
     @property
     def peers_at_share(self) -> int:
-        """Peers that hold as many sessions as one may, as of the last look."""
+        """Number of peers that had reached their share of sessions at the last check."""
         return self._registry.peers_at_share
 
     def start(self) -> None:
@@ -132,7 +133,7 @@ class Sessions:
         self._registry.start(lambda id_: self._forget([id_]), self._held.hear_of_subscriptions)
 
     async def stop(self) -> None:
-        """End all tasks, let go of the ledger."""
+        """End all tasks and close the ledger."""
         if self._tending is not None:
             self._tending.cancel()
             self._tending = None
@@ -156,12 +157,12 @@ class Sessions:
         return self._dispatcher.carry_out(call)
 
     def introduction(self, id_: str | None) -> Introduction | None:
-        """Return what the client of a session that this worker knows said of itself; memory only."""
+        """Return the name of a known session's client; from memory only."""
         known = None if id_ is None else self._known.get(id_)
         return None if known is None else known.introduction
 
     def within(self, headers: Headers, proceed: Callable[[Session | None], Answer]) -> Answer:
-        """Answer what is no call, within its session if it names one; never raises."""
+        """Answer a request other than a call, within its session if it names one; never raises."""
         id_ = headers.get(HEADER)
         if id_ is None:
             return proceed(None)
@@ -172,7 +173,7 @@ class Sessions:
         return proceed(HttpSession(self._held, id_))
 
     def respond(self, request: Request) -> Answer:
-        """Answer a request that is no POST; never raises."""
+        """Answer a request other than a POST; never raises."""
         headers = request.headers
         versions = headers.get_all("mcp-protocol-version")
         eras = {era_of(value.strip()) for value in versions}
@@ -194,7 +195,7 @@ class Sessions:
         return self._told(self._open(id_, request) if request.method == "GET" else self._end(id_))
 
     def _may_begin(self, call: Call, headers: Headers) -> bool:
-        """Tell whether a client can make use of a session: it has to read streams."""
+        """Return whether a client can use a session: it has to read streams."""
         return bool(
             self._max_sessions
             and call.id is not None
@@ -216,7 +217,7 @@ class Sessions:
         try:
             put_out = await self._run(begin)
         except Overloaded:
-            # The log has the reason. A client does without a session better than without a server.
+            # The log has the reason. A client is better served without a session than not at all.
             return _ready(self._dispatcher.carry_out(call))
         self._forget(put_out)
         self._known[id_] = _KnownSession(introduction)
@@ -232,10 +233,10 @@ class Sessions:
         )
 
     async def _admit(self, id_: str) -> None:
-        """Have this worker know a session.
+        """Load a session into this worker's cache.
 
         Raises:
-            SessionNotFound: There is none of this id.
+            SessionNotFound: There is none with this id.
         """
         if len(id_) > MAX_ID_CHARACTERS:
             raise no_session()
@@ -289,7 +290,7 @@ class Sessions:
                 continue  # the log has the reason
 
     def _keep(self, in_use: list[str], ledger: Ledger) -> list[str]:
-        """Have the ledger know which sessions are in use; returns those that have ended."""
+        """Record in the ledger which sessions are in use; return those that have ended."""
         now_s = monotonic()
         ended = ledger.touch(in_use, now_s)
         expired = ledger.expire(now_s - self._idle_s)
@@ -306,7 +307,7 @@ class Sessions:
 
 
 def _named(peer: str) -> str:
-    """Return what the ledger calls a peer."""
+    """Return the name of a peer in the ledger."""
     if peer == EVERYONE:
         return EVERYONE
     return hashlib.blake2b(peer.encode(), digest_size=16, key=_PEER_KEY).hexdigest()

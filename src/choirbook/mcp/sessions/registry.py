@@ -55,19 +55,19 @@ class Registry:
         self._thread = Threads(1)
         self._ledger: Ledger | None = None
         self.count = 0
-        """Sessions of all workers, as of the last look."""
+        """Number of sessions of all workers, at the last check."""
         self.refused = 0
-        """How often a peer wanted more than its share of this worker, since the start."""
+        """Number of times that a peer wanted more than its share from this worker, since the start."""
         self.peers_at_share = 0
-        """Peers that hold as many sessions as one may, as of the last look."""
+        """Number of peers that had reached their share of sessions at the last check."""
 
     @property
     def name(self) -> str:
-        """This worker's, in the ledger."""
+        """Name of this worker in the ledger."""
         return self._neighbours.name
 
     def is_alive(self, worker: str) -> bool:
-        """Tell whether another worker runs; blocking, so call it in a `run`."""
+        """Return whether another worker is running; blocking, so call it in a `run`."""
         return self._neighbours.is_alive(worker)
 
     def start(self, on_end: Callable[[str], None], on_subscribe: Callable[[str], None]) -> None:
@@ -81,16 +81,16 @@ class Registry:
         self._neighbours.on_note(_SUBSCRIBED, lambda note: on_subscribe(note.decode()))
 
     async def stop(self) -> None:
-        """Hear no more, and let go of the ledger."""
+        """Stop receiving, and close the ledger."""
         self._neighbours.stop_hearing(_ENDED, _SUBSCRIBED)
         await self._thread.run(self._close)
         self._thread.close()
 
     async def run(self, use: Callable[[Ledger], _Found]) -> _Found:
-        """Use the ledger, on its thread.
+        """Call a function with the ledger, on its thread.
 
         Raises:
-            Overloaded: It cannot be used.
+            Overloaded: The ledger cannot be used.
         """
         try:
             found, self.count = await self._thread.run(self._use, use)
@@ -105,11 +105,11 @@ class Registry:
         return found
 
     async def tell_of_subscriptions(self, worker: str, id_: str) -> None:
-        """Have the worker that holds the stream of a session know that its subscriptions are others."""
+        """Tell the worker that holds a session's stream that its subscriptions have changed."""
         await self._thread.run(self._neighbours.tell, worker, _SUBSCRIBED, id_.encode())
 
     def ring_out(self, ended: Iterable[str]) -> None:
-        """Have the other workers know of sessions that have ended; blocking, so call it in a `run`."""
+        """Tell the other workers which sessions have ended; blocking, so call it in a `run`."""
         for id_ in ended:
             self._neighbours.tell_others(_ENDED, id_.encode())
 

@@ -1,8 +1,8 @@
-"""The sessions of all workers of one server, in one SQLite file. Blocking: used on a thread.
+"""Sessions of all workers of one server, in one SQLite file. Blocking: used on a thread.
 
-It holds what has to outlive a worker: which sessions there are, when each was last used, what it subscribed
-to, and which worker holds its stream. Nothing has to outlive the server, so nothing is synced to the disk.
-Times are those of the system's monotonic clock, which all processes share.
+It holds what must outlive a worker: the sessions, when each was last used, its subscriptions, and the worker
+that holds its stream. Nothing must outlive the server, so nothing is synced to the disk. Times are those of
+the system's monotonic clock, which all processes share.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ from choirbook.errors import InvalidParams, Overloaded, SessionNotFound, ShareTa
 from choirbook.runtime.quotas import EVERYONE
 
 IN_MEMORY: Final = ":memory:"
-"""In place of a path, where there is one process only."""
+"""Used instead of a path if there is one process only."""
 
 BUSY_S = 5.0
-"""How long one worker waits for another's writing, which takes some ten microseconds."""
+"""Maximum wait for another worker's write, in seconds; a write takes some ten microseconds."""
 
 SESSION_BYTES = 256 * 1024
-"""Subscriptions of one session: a thousand URIs of usual length."""
+"""Maximum size of one session's subscriptions, in bytes: a thousand URIs of usual length."""
 
 STORE_BYTES = 16 * 1024 * 1024
-"""All sessions and their subscriptions. The file has up to 2.5 times that: long rows fill half a page."""
+"""Maximum size of all sessions and their subscriptions, in bytes. The file has up to 2.5 times that: long
+rows fill half a page."""
 
 _ROW_BYTES = 96
-"""What a row takes beside its text, about."""
+"""Approximate size of a row in addition to its text, in bytes."""
 
 _ALL = "*"
-"""Stands for all peers together in the table of what each holds; no peer is called so."""
+"""Key of the totals in the table of holdings; no peer has this name."""
 
 _SCHEMA = """
 create table if not exists session (
@@ -69,25 +70,26 @@ create table if not exists subscription (
 
 
 class Holding(NamedTuple):
-    """What a peer holds, or all of them together."""
+    """Amounts that one peer holds, or all of them together."""
 
     sessions: int
     bytes: int
 
 
 class Ledger:
-    """One worker's way to the file.
+    """One worker's access to the file.
 
-    A peer is text by which sessions of one client are recognised, never its address; `EVERYONE` has no share.
+    A peer is text that identifies the sessions of one client, never its address; `EVERYONE` has no share.
 
     Args:
-        path: The file, or `IN_MEMORY`.
-        max_sessions: How many are kept; a further one ends those of the peer that has most.
-        max_subscriptions: How many each may have.
-        fraction: How much of all sessions and of `STORE_BYTES` one peer may hold, see `choirbook.shares.Share`.
+        path: Path of the file, or `IN_MEMORY`.
+        max_sessions: Maximum number of sessions; a further one ends one of the peer that has most.
+        max_subscriptions: Maximum number of subscriptions of a session.
+        fraction: Fraction of all sessions and of `STORE_BYTES` that one peer may hold, see
+            `choirbook.shares.Share`.
 
     Raises:
-        sqlite3.Error: The file cannot be used; so may all methods.
+        sqlite3.Error: The file cannot be used; all methods may raise this.
     """
 
     def __init__(
@@ -98,9 +100,10 @@ class Ledger:
         self._sessions_each = max(1, int(max_sessions * fraction))
         self._bytes_each = int(STORE_BYTES * fraction)
         self.refused = 0
-        """How often a peer wanted more sessions or subscriptions than its share, by way of this object."""
+        """Number of times that a peer wanted more sessions or subscriptions than its share, through this
+        object."""
         self._max_subscriptions = max_subscriptions
-        # One thread at a time, though not always the same.
+        # Used by one thread at a time, though not always the same.
         self._connection = sqlite3.connect(path, BUSY_S, isolation_level=None, check_same_thread=False)
         for pragma in ("journal_mode = wal", "synchronous = off", "foreign_keys = on"):
             self._connection.execute(f"pragma {pragma}")
@@ -110,14 +113,14 @@ class Ledger:
         """Add a session.
 
         Args:
-            id_: The session's.
-            now_s: When it begins.
-            client: What is to be known of who began it.
-            peer: Who began it.
+            id_: Id of the session.
+            now_s: Start of the session, in seconds of the monotonic clock.
+            client: Description of the client that began it.
+            peer: Peer that began it.
 
         Returns:
-            The ids of those that had to end for it: of the same peer where that has its share, else of one
-            that has most.
+            The ids of the sessions that had to end for it: of the same peer if it has reached its share,
+            otherwise of one that has most.
         """
         size = _ROW_BYTES + len(id_) + len(client or "")
         with self._transaction():
@@ -134,14 +137,14 @@ class Ledger:
             return ended
 
     def holding(self, peer: str = _ALL) -> Holding:
-        """Return what a peer holds, or all peers together."""
+        """Return the holdings of a peer, or of all peers together."""
         row = self._connection.execute(
             "select sessions, bytes from holding where peer = ?", (peer,)
         ).fetchone()
         return Holding(0, 0) if row is None else Holding(*row)
 
     def peers_at_share(self) -> int:
-        """Return the number of peers that hold as many sessions as one may."""
+        """Return the number of peers that have reached their share of sessions."""
         if not self._is_shared_out:
             return 0
         (count,) = self._connection.execute(
@@ -151,12 +154,12 @@ class Ledger:
         return int(count)
 
     def client(self, id_: str) -> str | None:
-        """Return what is known of who began a session."""
+        """Return the description of the client that began a session."""
         row = self._connection.execute("select client from session where id = ?", (id_,)).fetchone()
         return None if row is None else row[0]
 
     def end(self, id_: str) -> bool:
-        """End a session; tells whether there was one."""
+        """End a session; return whether it existed."""
         with self._transaction():
             return bool(self._end_all([id_]))
 
@@ -167,7 +170,7 @@ class Ledger:
             return self._end_all(row[0] for row in idle)
 
     def touch(self, ids: Iterable[str], now_s: float) -> list[str]:
-        """Note that sessions are in use.
+        """Record that sessions are in use.
 
         Returns:
             The ids of those that have ended.
@@ -188,9 +191,9 @@ class Ledger:
 
         Raises:
             SessionNotFound: The session has ended.
-            InvalidParams: It has as many as it may, or as long ones.
-            ShareTaken: Its peer has.
-            Overloaded: All peers together have.
+            InvalidParams: The session has reached its limit of subscriptions, in number or length.
+            ShareTaken: Its peer has reached its share.
+            Overloaded: All peers together have reached the limit.
         """
         with self._transaction():
             holder = self._holder(id_)
@@ -208,7 +211,7 @@ class Ledger:
             return holder
 
     def unsubscribe(self, id_: str, uri: str) -> str | None:
-        """Take a subscription back; returns and raises what `subscribe` does."""
+        """Remove a subscription; returns and raises the same as `subscribe`."""
         with self._transaction():
             holder = self._holder(id_)
             found = self._connection.execute(
@@ -224,13 +227,13 @@ class Ledger:
         """Make a worker the holder of a session's stream.
 
         Args:
-            id_: The session's.
-            worker: The worker's name.
-            is_alive: Tells whether another worker still runs.
+            id_: Id of the session.
+            worker: Name of the worker.
+            is_alive: Tells whether another worker is running.
 
         Raises:
             SessionNotFound: The session has ended.
-            StreamTaken: A worker that runs holds its stream.
+            StreamTaken: A running worker holds its stream.
         """
         with self._transaction():
             holder = self._holder(id_)
@@ -239,13 +242,13 @@ class Ledger:
             self._connection.execute("update session set holder = ? where id = ?", (worker, id_))
 
     def release(self, id_: str, worker: str, now_s: float) -> None:
-        """Take a `claim` back."""
+        """Undo a `claim`."""
         self._connection.execute(
             "update session set holder = null, used_s = ? where id = ? and holder = ?", (now_s, id_, worker)
         )
 
     def subscriptions(self, id_: str) -> list[str] | None:
-        """Return the URIs that a session subscribed to, or None when it has ended."""
+        """Return the URIs that a session subscribed to, or None if it has ended."""
         if self._connection.execute("select 1 from session where id = ?", (id_,)).fetchone() is None:
             return None
         rows = self._connection.execute("select uri from subscription where session = ?", (id_,))
@@ -256,7 +259,7 @@ class Ledger:
         return self.holding().sessions
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._connection.close()
 
     def _holder(self, id_: str) -> str | None:
@@ -267,7 +270,7 @@ class Ledger:
         return holder
 
     def _grow(self, id_: str, size: int) -> None:
-        """Count a subscription, or raise what `subscribe` does."""
+        """Count a subscription, or raise the errors of `subscribe`."""
         self._connection.execute("update session set bytes = bytes + ? where id = ?", (size, id_))
         session_bytes, peer = self._connection.execute(
             "select bytes, peer from session where id = ?", (id_,)
@@ -286,7 +289,7 @@ class Ledger:
             raise Overloaded("The server has reached its limit of subscriptions. Try again later.")
 
     def _end_oldest(self, peer: str, count: int, but: str) -> list[str]:
-        # Those with a stream go last: somebody waits at its other end.
+        # Those with a stream go last: a client is waiting at its other end.
         rows = self._connection.execute(
             "select id from session where peer = ? and id != ? order by holder is not null, used_s limit ?",
             (peer, but, max(0, count)),
@@ -312,7 +315,7 @@ class Ledger:
 
 
 class _Transaction:
-    """Takes the right to write at once: one that is taken later may be refused for another's."""
+    """A transaction that takes the write lock at once: taken later, it may be refused for another's."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -329,7 +332,7 @@ def _size_of(uri: str) -> int:
 
 
 def stream_taken() -> StreamTaken:
-    """Make the error for a second stream of a session."""
+    """Create the error for a second stream of a session."""
     return StreamTaken(
         "The session already has an open stream, which receives all notifications. Close it first, or "
         "start another session."
@@ -337,7 +340,7 @@ def stream_taken() -> StreamTaken:
 
 
 def no_session() -> SessionNotFound:
-    """Make the error for an id of no session."""
+    """Create the error for an unknown session id."""
     return SessionNotFound(
         "There is no session with this id; it may have ended. Send initialize to start one."
     )

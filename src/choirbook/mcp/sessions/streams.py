@@ -27,10 +27,10 @@ class SessionStreams:
     """Holds streams of sessions.
 
     Args:
-        library: What is subscribed to.
-        streams: Where streams are kept.
-        registry: The way to the ledger.
-        on_gone: Called with the id of a session that turns out to have ended; it is to call `end`.
+        library: Library to subscribe to.
+        streams: Open streams of this worker.
+        registry: Access to the ledger.
+        on_gone: Called with the id of a session that turns out to have ended; must call `end`.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class SessionStreams:
 
     @property
     def ids(self) -> list[str]:
-        """The sessions whose streams are held."""
+        """Ids of the sessions whose streams are held."""
         return list(self._held)
 
     def stop(self) -> None:
@@ -54,24 +54,24 @@ class SessionStreams:
             task.cancel()
 
     async def open(self, id_: str, peer: str = EVERYONE) -> ClientStream:
-        """Make the stream of a session, and hold it until it has ended.
+        """Open the stream of a session, and hold it until it ends.
 
         Args:
-            id_: The session's.
-            peer: Who opens it.
+            id_: Id of the session.
+            peer: Peer that opens it.
 
         Raises:
-            StreamTaken: It has one.
-            SessionNotFound: It has ended.
+            StreamTaken: The session has one.
+            SessionNotFound: The session has ended.
             Overloaded: The ledger cannot be used, or others have taken the last place meanwhile.
-            ShareTaken: Others of its peer have.
+            ShareTaken: Others have used up its peer's share meanwhile.
         """
         await self._library.wait_ready()
         if id_ in self._held:
             raise stream_taken()
         stream = ClientStream(self._streams, Era.HANDSHAKE, None, wants_list=True, peer=peer)
         stream.on_end = lambda: self._release(id_, stream)
-        # Held from now on, so that a second GET is refused, and what is subscribed meanwhile gets here.
+        # Held from now on, so that a second GET is refused, and subscriptions made meanwhile get here.
         self._held[id_] = stream
         try:
             await self._registry.run(
@@ -87,7 +87,7 @@ class SessionStreams:
         return stream
 
     def end(self, id_: str) -> None:
-        """End the stream of a session, where it is held here."""
+        """End the stream of a session, if it is held here."""
         stream = self._held.get(id_)
         if stream is not None:
             stream.end(Ending.SESSION)
@@ -101,12 +101,12 @@ class SessionStreams:
         await self._tell_holder(id_, await self._registry.run(lambda ledger: ledger.unsubscribe(id_, uri)))
 
     def hear_of_subscriptions(self, id_: str) -> None:
-        """Take note that another worker has changed what a session subscribed to."""
+        """Note that another worker has changed a session's subscriptions."""
         if id_ in self._held:
             self._spawn(partial(self._sync, id_))
 
     def _release(self, id_: str, stream: ClientStream) -> None:
-        """Let go of the stream of a session, which has ended."""
+        """Release the stream of a session after it has ended."""
         if self._held.get(id_) is stream:
             del self._held[id_]
 
@@ -122,7 +122,7 @@ class SessionStreams:
             await self._registry.tell_of_subscriptions(holder, id_)
 
     async def _sync(self, id_: str) -> None:
-        """Have the stream of a session watch what the ledger says."""
+        """Update the URIs that a session's stream watches from the ledger."""
         uris = await self._registry.run(lambda ledger: ledger.subscriptions(id_))
         stream = self._held.get(id_)
         if uris is None:
@@ -132,12 +132,13 @@ class SessionStreams:
             for spelling in {each for spellings in stream.watched.values() for each in spellings} - wanted:
                 stream.unwatch(spelling)
             for uri in uris:
-                # A document that is gone may come back, under the URI that it had.
+                # A deleted document may come back, under the URI that it had.
                 document = self._library.document_of(uri)
                 stream.watch(document.uri if document is not None else uri.partition("?")[0], uri)
 
     def _spawn(self, do: Callable[[], Awaitable[object]]) -> None:
-        # A call, not a coroutine: where the task is cancelled before its first step, nobody would await that.
+        # A function, not a coroutine, which nobody would await if the task is cancelled before its first
+        # step.
         task = asyncio.create_task(_swallow(do))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -160,7 +161,7 @@ class HttpSession:
 
 
 async def _swallow(do: Callable[[], Awaitable[object]]) -> None:
-    """Do what nobody waits for; its failure is in the log already."""
+    """Run a call in the background; its failure is in the log already."""
     try:
         await do()
     except RequestError as error:

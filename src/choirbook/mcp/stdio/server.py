@@ -1,7 +1,7 @@
-"""The same protocol over stdin and stdout: one message a line, UTF-8.
+"""MCP over stdin and stdout: one message per line, UTF-8.
 
-stdout carries protocol only. Reading and writing block, so each has a thread; answers are made on
-the event loop. Handshake-era connections have a state, the revision that `initialize` settled.
+stdout carries protocol only. Reading and writing block, so each has a thread; answers are made on the event
+loop. Handshake-era connections have a state: the revision that `initialize` negotiated.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from choirbook.mcp.streams import Streams
 log = logging.getLogger("choirbook.mcp.stdio")
 
 MAX_IN_FLIGHT = 256
-"""Lines answered at once; further ones wait in the pipe, which slows the client down."""
+"""Maximum number of lines answered concurrently; further ones wait in the pipe, which slows down the
+client."""
 
 TOO_LONG = b"too long"
 """Stands for a line over the limit; compared by identity."""
@@ -42,18 +43,18 @@ TOO_LONG = b"too long"
 _PIECE_BYTES = 64 * 1024
 
 _NOTHING = b" \t\r\n\v\f\xef\xbb\xbf"
-"""What a line without a message may hold: blanks, and a byte order mark, which ends no message of JSON."""
+"""Characters of a line without a message: spaces, and a byte order mark, which ends no JSON message."""
 
 _CANCELLED = "notifications/cancelled"
 _INITIALIZED = "notifications/initialized"
 
 _Answering = Coroutine[Any, Any, Response | Streaming]
 _Line = tuple[bytes, Callable[[], None] | None]
-"""What goes to stdout, and what is called on the writing thread once it is there."""
+"""A line for stdout, and a function to call on the writing thread once it is written."""
 
 
 def lines(stream: RawIOBase, max_line_bytes: int) -> Iterator[bytes]:
-    """Yield the lines that hold something, without their end; `TOO_LONG` for each that is over the limit.
+    """Yield the lines that are not empty, without their end; `TOO_LONG` for each that is over the limit.
 
     Raises:
         OSError: The stream cannot be read.
@@ -69,7 +70,7 @@ def lines(stream: RawIOBase, max_line_bytes: int) -> Iterator[bytes]:
             elif line.strip(_NOTHING):
                 yield line
         if len(rest) > max_line_bytes:
-            # Told once its end is there; until then nothing of it is kept.
+            # Reported at the end of the line; until then nothing of it is kept.
             passing_over, rest = True, b""
     if passing_over or len(rest) > max_line_bytes:
         yield TOO_LONG
@@ -136,10 +137,10 @@ class StdioServer:
             await asyncio.gather(*self._calls.values(), return_exceptions=True)
 
     async def close(self, deadline_s: float) -> None:
-        """Write what is still to be written, unless the client does not take it.
+        """Write the pending output, unless the client does not read it.
 
         Args:
-            deadline_s: How long that may take, in seconds.
+            deadline_s: Maximum duration, in seconds.
         """
         self._outbox.put(None)
         await asyncio.to_thread(self._writer.join, deadline_s)
@@ -164,7 +165,7 @@ class StdioServer:
         while (line := self._outbox.get()) is not None:
             body, done = line
             try:
-                # One write a message, so that a client never sees half of one without the rest coming.
+                # One write per message, so that a client never sees half of one without the rest coming.
                 if body:
                     self._stdout.write(body + b"\n")
                     self._stdout.flush()
@@ -174,7 +175,7 @@ class StdioServer:
                 done()
 
     def _say(self, message: bytes, written: Callable[[], None] | None) -> None:
-        """Queue a message that answers nothing."""
+        """Queue a message that is not an answer."""
         if written is None:
             self._outbox.put((message, None))
         else:
@@ -182,7 +183,7 @@ class StdioServer:
             self._outbox.put((message, lambda: _call_on(loop, written)))
 
     def _answer_with(self, body: bytes) -> None:
-        """Queue an answer, empty where there is none, and make room for another line."""
+        """Queue an answer, unless it is empty, and make room for another line."""
         self._outbox.put((body, self._room.release))
 
     def _take(self, line: bytes) -> None:
@@ -200,7 +201,7 @@ class StdioServer:
         try:
             response = await coroutine
         except asyncio.CancelledError:
-            # The client took its request back and expects no answer to it.
+            # The client cancelled its request and expects no answer to it.
             self._answer_with(b"")
             raise
         if isinstance(response, Streaming):
@@ -214,7 +215,7 @@ class StdioServer:
 
     def _finish(self, response: Response, line: bytes, start_s: float) -> None:
         self._answer_with(response.body)
-        # A client of the modern era says in each message who it is, an older one in its first.
+        # A client of the modern era names itself in each message, an older one in its first.
         self._observe(response, start_s, self._initialize or line)
 
     def _answer(self, line: bytes) -> Response | tuple[bytes, _Answering]:
@@ -269,12 +270,12 @@ class StdioServer:
 
 @contextmanager
 def _watching(stdout: BinaryIO, loop: asyncio.AbstractEventLoop, lost: Callable[[], None]) -> Iterator[None]:
-    """Call a function when the other end of stdout is closed, also while nothing is written to it."""
+    """Call a function when the other end of stdout is closed, even while nothing is written to it."""
     if not hasattr(select, "epoll"):
         yield
         return
     with select.epoll() as watch:
-        # Of no event but errors and hang-ups, which are told in any case. A file has neither.
+        # Watches no event except errors and hang-ups, which are always reported. A file has neither.
         with suppress(PermissionError):
             watch.register(stdout.fileno(), 0)
 

@@ -1,4 +1,4 @@
-"""The client of a pipe as a subscriber: its streams share stdout with everything else.
+"""Subscriptions of a stdio client: its streams share stdout with everything else.
 
 In the handshake era the pipe itself is the session; in the modern era each `subscriptions/listen` is one
 stream.
@@ -17,11 +17,11 @@ from choirbook.mcp.streams import Streams
 from choirbook.mcp.subscriptions import MAX_URIS
 
 Put = Callable[[bytes, Callable[[], None] | None], None]
-"""Queues one line for stdout, and has a function called on the event loop once it is written."""
+"""Queues one line for stdout, and calls a function on the event loop once it is written."""
 
 
 class PipeOutlet:
-    """The way of one stream to stdout."""
+    """Connection of one stream to stdout."""
 
     def __init__(self, put: Put, resume: Callable[[], None], on_end: Callable[[], None]) -> None:
         self._put = put
@@ -44,11 +44,11 @@ class PipeOutlet:
 
 
 class PipeSession:
-    """The handshake-era session of a pipe.
+    """Handshake-era session of a pipe.
 
     Args:
-        library: What is subscribed to.
-        streams: Where its stream is kept.
+        library: Library to subscribe to.
+        streams: Open streams of this worker.
         put: See `Put`.
     """
 
@@ -59,7 +59,7 @@ class PipeSession:
         self._stream: ClientStream | None = None
 
     def open(self) -> None:
-        """Begin to tell the client of changes; again does no harm."""
+        """Begin to notify the client of changes; repeated calls have no effect."""
         if self._stream is None:
             self._stream = stream = ClientStream(self._streams, Era.HANDSHAKE, None, wants_list=True)
             stream.open(PipeOutlet(self._put, stream.resume, lambda: None))
@@ -82,7 +82,7 @@ class PipeSession:
 
 
 class PipeStreams:
-    """The modern-era streams of a pipe, by the ids of their requests.
+    """Modern-era streams of a pipe, by the ids of their requests.
 
     Args:
         put: See `Put`.
@@ -93,7 +93,7 @@ class PipeStreams:
         self._streams: dict[bytes, Stream] = {}
 
     def __contains__(self, id_: bytes) -> bool:
-        """Tell whether a stream of this id is open."""
+        """Return whether a stream with this id is open."""
         return id_ in self._streams
 
     def open(self, id_: bytes, stream: Stream) -> None:
@@ -103,7 +103,7 @@ class PipeStreams:
         stream.open(outlet)
 
     def cancel(self, id_: bytes) -> bool:
-        """End a stream that the client takes back; tells whether there was one."""
+        """End a stream that the client cancels; return whether it was open."""
         stream = self._streams.pop(id_, None)
         if stream is None:
             return False
@@ -111,11 +111,11 @@ class PipeStreams:
         return True
 
     def close(self) -> None:
-        """End all: the client is gone."""
+        """End all streams: the client is gone."""
         for id_ in list(self._streams):
             self.cancel(id_)
 
     def _forget(self, id_: bytes) -> None:
         del self._streams[id_]
-        # No connection closes to show it.
+        # There is no connection whose closing would show it.
         self._put(cancelled(id_), None)

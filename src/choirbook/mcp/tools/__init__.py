@@ -1,4 +1,4 @@
-"""Read-only tools, for clients whose model can call tools but not read resources."""
+"""Read-only tools, for clients whose models can call tools but not read resources."""
 
 from choirbook.mcp.tools.feature import Tools
 

@@ -1,11 +1,11 @@
 """`tools/list` and `tools/call`, in both eras.
 
-Which failure is which follows the specification (2026-07-28, server/tools, "Error Handling"; SEP-1303 for
-arguments). What a client has to put right is a protocol error: an unknown tool, headers that differ from the
-arguments, a client that lacks what the tool needs. What a model can put right is an error of the tool, in a
-result with `isError` that the model gets to see: arguments that the tool's schema has no place or no type
-for, an unknown URI, section or type, a number out of range, a cursor that does not fit, a document that
-cannot be read, a search that cannot be done. A server that is not ready is a protocol error.
+The kind of failure follows the specification (2026-07-28, server/tools, "Error Handling"; SEP-1303 for
+arguments). A failure that the client must fix is a protocol error: an unknown tool, headers that differ from
+the arguments, a client that lacks what the tool needs. A failure that the model can fix is an error of the
+tool, in a result with `isError` that the model sees: arguments that do not match the tool's schema, an
+unknown URI, section or type, a number out of range, a cursor that does not match, a document that cannot be
+read, a search that cannot run. A server that is not ready is a protocol error.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _OF_THE_TOOL = (
     ResourceUnreadable,
     SearchUnavailable,
 )
-"""Errors that a model can do something about."""
+"""Errors that a model can fix."""
 
 
 class _CallParams(msgspec.Struct, frozen=True):
@@ -75,22 +75,22 @@ class _KnownTool(msgspec.Struct, frozen=True):
     tool: Tool
     decoder: msgspec.json.Decoder[Arguments]
     takes: str
-    """Its arguments, as an error spells them."""
+    """Its arguments, as shown in errors."""
     mirrors: tuple[Mirror, ...]
     succeeded: Operations
     failed: Operations
 
 
 class Tools:
-    """The methods over some tools.
+    """Tool methods.
 
     Args:
         tools: In the order in which they are listed.
-        library: Which has to be ready.
-        prepare: Called when tools are listed, if anything: calls are likely to follow.
+        library: Library that must be ready.
+        prepare: Called when tools are listed, if given: calls are likely to follow.
 
     Raises:
-        ValueError: Two tools have the same name, or one has a header that cannot be (see `mirrors_of`).
+        ValueError: Two tools have the same name, or one has an invalid header (see `mirrors_of`).
     """
 
     def __init__(self, tools: Iterable[Tool], library: Library, prepare: Callable[[], None] | None) -> None:
@@ -119,7 +119,7 @@ class Tools:
 
     @property
     def operations(self) -> tuple[Operation, ...]:
-        """Calls of each tool, as they are told of when they go well."""
+        """Calls of each tool, as reported when they succeed."""
         return tuple(operation for known in self._tools.values() for operation in known.succeeded)
 
     def methods(self, _: Era) -> Mapping[str, Method]:
@@ -131,7 +131,7 @@ class Tools:
         return {"tools": {}}
 
     def _list(self, call: Call) -> Outcome:
-        # All tools fit on one page, so no cursor was ever handed out.
+        # All tools fit on one page, so no cursor was ever issued.
         if call.params.cursor is not UNSET:
             decode_cursor(call.params.cursor)
             return finish(b'"tools":[]', call.era, self._library.stamp)
@@ -153,7 +153,7 @@ class Tools:
         return self._carry_out(known, arguments, call.era)
 
     def _find(self, call: Call) -> tuple[_KnownTool, msgspec.Raw | bytes]:
-        """Return the tool that is called, and its arguments as they were sent.
+        """Return the tool of a call, and its arguments as they were sent.
 
         Raises:
             InvalidParams: There is no such tool.
@@ -205,9 +205,9 @@ class Tools:
 
 
 def _fitting(known: _KnownTool, given: msgspec.Raw | bytes) -> Arguments | InvalidParams:
-    """Read the arguments of a call; return the error that says what would fit where these do not.
+    """Decode the arguments of a call; if they do not match, return the error that says what would.
 
-    Models write `3.0`, an integer by JSON Schema, and `"3"`; both are taken for 3.
+    Models write `3.0`, an integer by JSON Schema, and `"3"`; both are accepted as 3.
     """
     try:
         return known.decoder.decode(given)
@@ -215,7 +215,7 @@ def _fitting(known: _KnownTool, given: msgspec.Raw | bytes) -> Arguments | Inval
         try:
             return msgspec.convert(msgspec.json.decode(given), known.tool.arguments, strict=False)
         except (msgspec.ValidationError, RecursionError):
-            # Of the two faults the first: it is about what was sent. It may quote the client.
+            # The first of the two faults: it is about what was sent. It may quote the client.
             reason = str(fault)[:_MAX_REASON]
     return InvalidParams(
         f"The arguments of the tool {known.tool.name} are invalid: {reason}. It takes: {known.takes}."
@@ -223,7 +223,7 @@ def _fitting(known: _KnownTool, given: msgspec.Raw | bytes) -> Arguments | Inval
 
 
 def _check_capabilities(tool: Tool, call: Call) -> None:
-    """Compare what a tool needs with what the client declared; handshake-era requests do not say.
+    """Compare the needs of a tool with what the client declared; handshake-era requests do not say.
 
     Source: revision 2026-07-28, basic/index, "Error Codes".
     """

@@ -1,4 +1,4 @@
-"""The tool `list`: what the library has, a page at a time."""
+"""The tool `list`: the documents of the library, a page at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from choirbook.model import ResourceInfo
 from choirbook.uri import MAX_URI_BYTES
 
 PAGE_SIZE = 50
-"""Documents in one result: a model has to read them all."""
+"""Number of documents in one result: a model has to read them all."""
 
 AUTHORITY = "mcp://resources/"
 
@@ -55,11 +55,11 @@ class ListedDocument(msgspec.Struct, frozen=True, rename="camel", omit_defaults=
 
 
 class DocumentList(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What the tool returns as structured content."""
+    """Structured content that the tool returns."""
 
     documents: list[ListedDocument]
     total: int
-    """On all pages."""
+    """Number of documents on all pages."""
     next_cursor: str | UnsetType = UNSET
 
 
@@ -98,7 +98,7 @@ class _Lister:
 
 
 def list_tool(library: Library) -> Tool:
-    """Make the tool over a library."""
+    """Create the tool for a library."""
     return Tool(
         name="list",
         title="List the documents",
@@ -113,7 +113,7 @@ def list_tool(library: Library) -> Tool:
 
 
 def _canonical_prefix(prefix: str) -> str:
-    """Return a beginning of canonical URIs; what has no scheme is a path of the usual authority."""
+    """Return a prefix of canonical URIs; a text without a scheme is a path of the usual authority."""
     if len(prefix) > MAX_URI_BYTES:
         raise InvalidParams(f"The prefix is longer than {MAX_URI_BYTES} characters.")
     if not prefix:

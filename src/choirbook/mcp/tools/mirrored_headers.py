@@ -1,7 +1,7 @@
-"""Arguments that clients repeat in headers, for those between who route by them. Pure.
+"""Tool arguments that clients repeat in headers, for intermediaries that route by them. Pure.
 
-A tool asks for it with `x-mcp-header` in its input schema, see `described`. What comes in is compared, as
-otherwise a request could be routed by one value and carried out with another.
+A tool requests this with `x-mcp-header` in its input schema, see `described`. Headers are compared with the
+arguments, as otherwise a request could be routed by one value and carried out with another.
 
 Source: revision 2026-07-28, basic/transports/streamable-http, "Custom Headers from Tool Parameters".
 """
@@ -37,10 +37,10 @@ def mirrors_of(schema: Mapping[str, Any]) -> tuple[Mirror, ...]:
     """Find the arguments of a tool that have a header.
 
     Args:
-        schema: The tool's input schema. Arguments are flat: only its own properties are looked at.
+        schema: Input schema of the tool. Arguments are flat: only its own properties are examined.
 
     Raises:
-        ValueError: Clients would leave out the tool, for a header's name or the type of its argument.
+        ValueError: Clients would drop the tool because of a header's name or the type of its argument.
     """
     found: dict[str, Mirror] = {}
     for argument, member in schema["properties"].items():
@@ -61,12 +61,12 @@ def check_mirrors(mirrors: Iterable[Mirror], arguments: Mapping[str, Any], heade
     """Compare headers with the arguments that they repeat.
 
     Args:
-        mirrors: Of the tool.
+        mirrors: Arguments with a header.
         arguments: As the client wrote them.
-        headers: Of the request.
+        headers: Headers of the request.
 
     Raises:
-        HeaderMismatch: One is missing, differs, is there twice, or holds what no header may.
+        HeaderMismatch: A header is missing, different, repeated, or has characters that no header may have.
     """
     for mirror in mirrors:
         values = headers.get_all(mirror.header.lower())
@@ -94,6 +94,6 @@ def _compare(mirror: Mirror, values: list[str], value: Any) -> HeaderMismatch | 
 
 
 def _whole(text: str) -> str:
-    """Spell a whole number as it is spelled here; numbers are compared as such, `42.0` is `42`."""
+    """Normalize a whole number; numbers are compared by value, `42.0` is `42`."""
     number = _WHOLE_NUMBER.fullmatch(text)
     return str(int(number[1])) if number else text

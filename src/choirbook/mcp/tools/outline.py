@@ -1,4 +1,4 @@
-"""The tool `outline`: the sections of a document and what each takes, to read only what is needed."""
+"""The tool `outline`: the sections of a document with their sizes, to read only those that are needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from choirbook.mcp.tools.tool import Arguments, Tool, Uri, members
 from choirbook.model import ResourceInfo, Section, SectionInfo
 
 MAX_SHOWN = 500
-"""Sections in one result; a document has a few dozen."""
+"""Maximum number of sections in one result; a document has a few dozen."""
 
 
 class OutlineArguments(Arguments, frozen=True):
@@ -34,7 +34,7 @@ class OutlinedSection(msgspec.Struct, frozen=True):
 
 
 class OutlinedDocument(msgspec.Struct, frozen=True):
-    """What the tool returns as structured content."""
+    """Structured content that the tool returns."""
 
     uri: str
     title: str
@@ -42,7 +42,7 @@ class OutlinedDocument(msgspec.Struct, frozen=True):
     tokens: int
     sections: list[OutlinedSection]
     total: int
-    """Sections that the document has, as far as it was looked through."""
+    """Number of sections of the document, as far as it was parsed."""
 
 
 class _Outliner:
@@ -69,7 +69,7 @@ class _Outliner:
 
 
 def outline_tool(library: Library) -> Tool:
-    """Make the tool over a library."""
+    """Create the tool for a library."""
     return Tool(
         name="outline",
         title="Outline a document",

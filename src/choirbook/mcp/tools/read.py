@@ -1,4 +1,4 @@
-"""The tool `read`: a document, a section of one, or as much of it as the model has room for."""
+"""The tool `read`: a document, a section of one, or as much of it as fits into the model's context."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from choirbook.model import Form, Reading, ResourceInfo, SectionInfo
 from choirbook.text.tokens import BYTES_PER_TOKEN
 
 MIN_TOKENS = 50
-"""Less is hardly a sentence, and a document in that many parts would be a thousand calls."""
+"""Minimum size of a part in tokens: less is hardly a sentence, and a document in that many parts would take a
+thousand calls."""
 
 _FORMS = {Era.HANDSHAKE: Form.TOOL_HANDSHAKE, Era.MODERN: Form.TOOL_MODERN}
 
@@ -58,7 +59,7 @@ class _Reader:
         if arguments.section is not None:
             document = info.document if isinstance(info, SectionInfo) else info
             info = self._library.section(document, arguments.section)
-        # The ready result is as long as any result may be.
+        # The ready result has the maximum length of any result.
         if continuation is None and (max_bytes == MAX_PART_BYTES or info.size <= max_bytes):
             outcome = self._library.read(info, _FORMS[era])
             if isinstance(outcome, Reading):
@@ -80,7 +81,7 @@ class _Reader:
 
 
 def read_tool(library: Library) -> Tool:
-    """Make the tool over a library."""
+    """Create the tool for a library."""
     return Tool(
         name="read",
         title="Read a document",

@@ -1,4 +1,4 @@
-"""The tool `search`: from a question to the sections that answer it."""
+"""The tool `search`: finds the sections that answer a question."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class FoundSection(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tr
 
 
 class FoundSections(msgspec.Struct, frozen=True, rename="camel"):
-    """What the tool returns as structured content."""
+    """Structured content that the tool returns."""
 
     results: list[FoundSection]
     has_more: bool
@@ -71,7 +71,7 @@ class _Searcher:
 
 
 def search_tool(search: Search, stamp: Stamp) -> Tool:
-    """Make the tool over a library's search."""
+    """Create the tool for a library's search."""
     return Tool(
         name="search",
         title="Search the documents",

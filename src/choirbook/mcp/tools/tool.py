@@ -1,7 +1,7 @@
-"""What a tool is, what it says of itself, and what its results look like. Pure.
+"""Tools: definition, description and results. Pure.
 
 Results have `structuredContent`, and links beside the text, since revision 2025-06-18. Clients of 2025-03-26
-pass over members that they do not know, and find the same in the text.
+ignore unknown members, and find the same in the text.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from choirbook.mcp.results import Outcome
 from choirbook.model import ResourceInfo
 
 MAX_RESULT_CHARACTERS = 500_000
-"""What Claude Code may be asked to take as one result instead of putting it into a file, at most."""
+"""Maximum length of a result that Claude Code can be asked to accept instead of writing it to a file."""
 
 MAX_LINKS = 20
-"""Links beside one result: each repeats what the text and the structured content say."""
+"""Maximum number of links beside one result: each repeats what the text and the structured content say."""
 
 
 class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The arguments of one tool. Models write null for what they leave out, so null is the default."""
+    """Arguments of one tool. Models write null for what they leave out, so null is the default."""
 
 
 class Tool(msgspec.Struct, frozen=True):
@@ -33,24 +33,24 @@ class Tool(msgspec.Struct, frozen=True):
     name: str
     title: str
     description: str
-    """For the model that decides whether to call it."""
+    """Description for the model that decides whether to call it."""
     arguments: type[Arguments]
     call: Callable[[Any, Era], Outcome]
     """Takes arguments; raises `RequestError`, as does the coroutine that it may return."""
     output: type[msgspec.Struct] | None = None
-    """Of its structured content; None where it has none."""
+    """Type of its structured content; None if it has none."""
     reads: Callable[[Any], str] | None = None
-    """Returns the URI that a call is about; None where the tool reads no document."""
+    """Returns the URI that a call is about; None if the tool reads no document."""
     schema: Mapping[str, Any] = {}
-    """Members of its input schema that no type of arguments can say, such as `allOf`; `call` sees to them."""
+    """Members of its input schema that argument types cannot express, such as `allOf`; `call` checks them."""
     needs: Mapping[str, Any] = {}
-    """Capabilities without which a client cannot use it, as a `ClientCapabilities` object."""
+    """Capabilities that a client must have to use it, as a `ClientCapabilities` object."""
 
 
 def definition(tool: Tool) -> dict[str, Any]:
-    """Return a tool as `tools/list` has it.
+    """Return a tool as listed by `tools/list`.
 
-    Source: revision 2026-07-28, server/tools, "Tool". The key in `_meta` is Claude Code's, and is looked for
+    Source: revision 2026-07-28, server/tools, "Tool". The key in `_meta` is Claude Code's, which looks for it
     at each tool of the list.
     """
     output = {} if tool.output is None else {"outputSchema": _schema(tool.output, {})}
@@ -72,7 +72,7 @@ def definition(tool: Tool) -> dict[str, Any]:
 
 
 def spell_arguments(schema: Mapping[str, Any]) -> str:
-    """Spell what an input schema asks for, for a model whose arguments do not fit."""
+    """Describe the arguments of an input schema, for a model whose arguments do not match."""
     spelled = [
         f"{name} ({_spell_type(member)}{', required' if name in schema.get('required', ()) else ''})"
         for name, member in schema["properties"].items()
@@ -93,12 +93,12 @@ def _spell_type(member: Mapping[str, Any]) -> str:
 
 
 def members(text: str, structured: msgspec.Struct, infos: Iterable[ResourceInfo]) -> bytes:
-    """Make the members of a `CallToolResult`, without braces.
+    """Build the members of a `CallToolResult`, without braces.
 
     Args:
         text: For models.
         structured: For programs, and for models of clients that show only this.
-        infos: What is linked to, as far as `MAX_LINKS` goes.
+        infos: Documents to link to, at most `MAX_LINKS`.
     """
     links = [link(info) for _, info in zip(range(MAX_LINKS), infos, strict=False)]
     content = [{"type": "text", "text": text}, *links]
@@ -106,7 +106,7 @@ def members(text: str, structured: msgspec.Struct, infos: Iterable[ResourceInfo]
 
 
 def failure_members(text: str) -> bytes:
-    """Make the members of the result of a call that failed; the text says how to do better."""
+    """Build the members of the result of a failed call; the text says how to do better."""
     return msgspec.json.encode({"content": [{"type": "text", "text": text}], "isError": True})[1:-1]
 
 
@@ -115,8 +115,8 @@ def described(text: str, **schema: Any) -> msgspec.Meta:
 
     Args:
         text: For the model that fills it in.
-        **schema: Bounds for the JSON Schema. They are the tool's to check: a value beyond them is an error
-            that a model can put right, not a malformed request.
+        **schema: Bounds for the JSON Schema. The tool itself must check them: a value beyond them is an error
+            that a model can fix, not a malformed request.
     """
     return msgspec.Meta(description=text, extra_json_schema=schema)
 
@@ -125,15 +125,15 @@ Uri = Annotated[str, described("URI of the document, such as mcp://resources/sdl
 
 
 def _schema(type_: type[msgspec.Struct], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a struct's JSON Schema (2020-12), its own members at the root as the protocol asks.
+    """Return a struct's JSON Schema (2020-12), its own members at the root as the protocol requires.
 
     Args:
-        type_: Of the values.
-        more: Members that are put over those of the struct; definitions are put beside them.
+        type_: Type of the values.
+        more: Members that override those of the struct; definitions are merged.
     """
     (reference,), parts = msgspec.json.schema_components([type_], ref_template="#/$defs/{name}")
     for part in parts.values():
-        # What a class says of itself is for those who read its code.
+        # Docstrings of classes are for readers of the code.
         part.pop("title", None)
         part.pop("description", None)
         for name, member in part["properties"].items():
@@ -144,7 +144,7 @@ def _schema(type_: type[msgspec.Struct], more: Mapping[str, Any]) -> dict[str, A
 
 
 def _plain(member: dict[str, Any]) -> dict[str, Any]:
-    """Leave out that null is taken too: it says nothing to a model, and costs as much as the description."""
+    """Hide that null is accepted too: it tells a model nothing, and costs as much as the description."""
     if "anyOf" not in member:
         return member
     wanted: dict[str, Any] = member["anyOf"][0]

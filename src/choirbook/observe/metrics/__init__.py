@@ -1,4 +1,4 @@
-"""The metrics of the interface: each one declared, and nothing recorded."""
+"""Metrics of the interface: declarations only, nothing is recorded here."""
 
 from choirbook.observe.metrics.library import (
     BREAKER_OPENINGS,
@@ -83,7 +83,7 @@ from choirbook.observe.metrics.traces import (
 )
 
 METRICS: dict[str, Metric] = READS | LIBRARY | PROCESS | TRACES
-"""By name."""
+"""Metrics by name."""
 
 __all__ = [
     "BREAKER_OPENINGS",

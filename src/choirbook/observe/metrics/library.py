@@ -1,4 +1,4 @@
-"""The metrics of the library, of what follows it, and of what all workers and hosts share."""
+"""Metrics of the library, of change detection, and of state shared by all workers and hosts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of a metric where it is declared; `docs/metrics.md` is made of it."""
+"""Declaration of a metric; `docs/metrics.md` is generated from it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.010, 0.025, 0.050, 0.100, 0.200, 0.500, 1.000)
 SUM_CELL = len(BUCKETS_S) + 1
-"""Where a histogram with these bounds has its sum: behind the buckets, the last of which is unbounded."""
+"""Index of the sum in a histogram with these bounds: after the buckets, the last of which is unbounded."""
 
 
 class MetricKind(StrEnum):
-    """What a metric's figures are."""
+    """Type of a metric."""
 
     COUNTER = "counter"
     GAUGE = "gauge"
@@ -19,13 +19,14 @@ class MetricKind(StrEnum):
 
 
 class Whole(StrEnum):
-    """What the figures of all workers come to."""
+    """Aggregation of a gauge over all workers."""
 
     SUM = "sum"
     LEAST = "least"
-    """Of what every worker has whole: their sum would say nothing, the least is the worst case."""
+    """Minimum, for values that every worker reports in full: their sum would be meaningless, the minimum is
+    the worst case."""
     GREATEST = "greatest"
-    """Of what the workers have together, and some have not looked at yet."""
+    """Maximum, for values that the workers share, and some have not updated yet."""
 
 
 class Label(NamedTuple):
@@ -33,9 +34,9 @@ class Label(NamedTuple):
 
     name: str
     values: tuple[str, ...] = ()
-    """All of them; none where they are those of the library, or of the machine."""
+    """All values; empty if they depend on the library or the machine."""
     about: str = ""
-    """Where they come from, if they are not listed."""
+    """Origin of the values, if they are not listed."""
 
 
 class Metric(NamedTuple):
@@ -43,16 +44,16 @@ class Metric(NamedTuple):
 
     kind: MetricKind
     help: str
-    """One line, shown beside the figures."""
+    """One line, shown beside the values."""
     about: str
-    """What it is for, and how to read it."""
+    """Purpose of the metric, and how to read it."""
     remedy: str
-    """What to do when it is not as it should be."""
+    """Remedy if the value is bad."""
     labels: tuple[Label, ...] = ()
     unit: str = ""
-    """`seconds` or `bytes`, with which the name ends before `_total`; "" for what is counted."""
+    """`seconds` or `bytes`, with which the name ends before `_total`; "" for a count."""
     whole: Whole = Whole.SUM
     bounds: tuple[float, ...] = BUCKETS_S
-    """Of a histogram's buckets, in its unit."""
+    """Bounds of a histogram's buckets, in its unit."""
     has_exemplars: bool = False
-    """Whether its buckets name a request that was traced, in OpenMetrics."""
+    """Whether its buckets name a traced request, in OpenMetrics."""

@@ -1,7 +1,7 @@
-"""The metrics of the workers: their processes, the interpreter, the event loop.
+"""Metrics of the workers: their processes, the interpreter, the event loop.
 
-Names beginning with `process_` and `python_` are those of the official client library for Python, so that
-dashboards made for it fit.
+Names that begin with `process_` and `python_` are those of the official client library for Python, so that
+its dashboards work.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _LOOP_BOUNDS_S = (
     0.500,
     1.000,
 )
-"""20 ms is what a mass change of the library may block the loop for."""
+"""Includes 20 ms, the maximum for which a mass change of the library may block the loop."""
 
 _GENERATION = Label("generation", ("0", "1", "2"))
 _GC_REMEDY = (

@@ -1,4 +1,4 @@
-"""The metrics of reads, of the cache in memory, and of what is answered over HTTP and MCP."""
+"""Metrics of reads, of the cache in memory, and of answers over HTTP and MCP."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OPERATION_BUCKETS_S = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005),
     *(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0),
 )
-"""The convention's bounds, so that servers compare, and finer ones below, as hits are below its first."""
+"""The convention's bounds, so that servers can be compared, with finer ones below its first for hits."""
 
 _TYPE = Label("resource_type", about="the types of the library's rules")
 _RESULT = Label("cache_result", ("hit", "miss"))

@@ -1,4 +1,4 @@
-"""The metrics of tracing itself: what leaves for the collector, and what is lost on the way."""
+"""Metrics of tracing itself: spans sent to the collector, and spans lost on the way."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Traces by OpenTelemetry, made after the response from what the observer was told; see docs/tracing.md."""
+"""OpenTelemetry traces, created after the response from the observer's records; see docs/tracing.md."""

@@ -1,7 +1,8 @@
-"""Whether there are traces, where they go, and which: the standard environment, and nothing else. Pure.
+"""Configuration of traces from the standard environment variables, and nothing else. Pure.
 
-Source: OpenTelemetry specification, "Environment Variable Specification". What is left to the SDK (endpoint,
-headers, time-outs, certificates, the batch processor's bounds, the resource) is not looked at here.
+Source: OpenTelemetry specification, "Environment Variable Specification". Variables that the SDK reads
+(endpoint, headers, time-outs, certificates, limits of the batch processor, the resource) are not examined
+here.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from choirbook.observe.tracing.context import Context
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _TRACE_ID_BITS = 64
-"""Of a trace id, those that a ratio is compared with, as the SDK does."""
+"""Bits of a trace id that are compared with a ratio, as in the SDK."""
 
 
 class Exporter(StrEnum):
-    """Where traces go."""
+    """Destination of traces."""
 
     OTLP_HTTP = "otlp over http/protobuf"
     OTLP_GRPC = "otlp over grpc"
@@ -29,23 +30,23 @@ class Exporter(StrEnum):
 
     @property
     def label(self) -> str:
-        """What it is called in figures: its name in `OTEL_TRACES_EXPORTER`."""
+        """Label in metrics: its name in `OTEL_TRACES_EXPORTER`."""
         return "console" if self is Exporter.CONSOLE else "otlp"
 
 
 class Sampling(NamedTuple):
-    """Which requests are traced."""
+    """Sampling rules."""
 
     ratio: float = 1.0
-    """Of those that begin a trace, from 0 to 1."""
+    """Fraction of requests without a parent to trace, from 0 to 1."""
     follows_parent: bool = True
-    """Whether the caller decides, where there is one."""
+    """Whether the caller's decision is followed, if there is one."""
 
     def takes(self, context: Context | None) -> bool:
         """Decide about a request.
 
         Args:
-            context: The caller's; None where the request begins a trace.
+            context: Context of the caller; None if the request begins a trace.
         """
         if context is None:
             return random() < self.ratio  # noqa: S311 - nothing secret depends on it
@@ -56,13 +57,13 @@ class Sampling(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What the environment asks for."""
+    """Tracing configuration from the environment."""
 
     exporters: tuple[Exporter, ...]
     sampling: Sampling = Sampling()
     reads_context: bool = True
     complaints: tuple[str, ...] = ()
-    """Lines for the operator's log about values that are not known here."""
+    """Warnings about unknown values, for the operator log."""
 
 
 _SAMPLERS = {
@@ -75,9 +76,9 @@ _SAMPLERS = {
 
 
 def plan_of(environment: Mapping[str, str]) -> Plan | None:
-    """Read the environment; None when there are to be no traces.
+    """Read the environment; None if traces are disabled.
 
-    An empty variable counts as unset, and one that cannot be understood as well, with a complaint.
+    An empty variable counts as unset, and so does an invalid one, with a warning.
     """
     wanted = {name: value.strip() for name, value in environment.items() if value.strip()}
     if wanted.get("OTEL_SDK_DISABLED", "").lower() == "true":
@@ -95,7 +96,7 @@ def plan_of(environment: Mapping[str, str]) -> Plan | None:
 def _exporters(wanted: Mapping[str, str], complaints: list[str]) -> tuple[Exporter, ...]:
     names = _names(wanted.get("OTEL_TRACES_EXPORTER", ""))
     if not names:
-        # A collector somewhere is what switches traces on; without a word of one there are none.
+        # An endpoint enables traces; without one there are none.
         names = ["otlp"] if any(name in wanted for name in _ENDPOINTS) else []
     if "none" in names:
         return ()

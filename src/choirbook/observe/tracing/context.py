@@ -1,7 +1,7 @@
-"""Where a request comes from: W3C Trace Context, in a header of HTTP or in `_meta` of MCP. Pure.
+"""Trace context of a request: W3C Trace Context, in an HTTP header or in `_meta` of MCP. Pure.
 
-What is malformed counts as absent, so that it begins a new trace; it never fails a request. Baggage is not
-read: nothing here has a use for it, and it may hold anything.
+A malformed context counts as absent, so a new trace begins; it never fails a request. Baggage is not read: it
+has no use here, and may hold anything.
 """
 
 from __future__ import annotations
@@ -12,32 +12,33 @@ from typing import Any, NamedTuple
 import msgspec
 
 MEMBER = b'"traceparent"'
-"""What a message has that says where it comes from."""
+"""Text in every message that has a trace context."""
 
 _MAX_STATE_CHARACTERS = 512
-"""What is propagated of `tracestate` at least (Trace Context, section 3.3.1.5); more is left out."""
+"""Minimum length of `tracestate` that must be propagated (Trace Context, section 3.3.1.5); longer ones are
+dropped."""
 
-# Trace Context level 2, section 3.2.2. A later version may have more behind the flags.
+# Trace Context level 2, section 3.2.2. A later version may append fields after the flags.
 _TRACEPARENT = re.compile(r"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?\Z")
 _SAMPLED = 1
 
 
 class Context(NamedTuple):
-    """The span of a caller."""
+    """Span of a caller."""
 
     trace_id: int
     span_id: int
     is_sampled: bool
     state: str = ""
-    """The header `tracestate`, as sent."""
+    """Header `tracestate`, as sent."""
 
 
 def parse_context(traceparent: str, tracestate: str = "") -> Context | None:
-    """Read a `traceparent`; None when it is malformed.
+    """Parse a `traceparent`; None if it is malformed.
 
     Args:
         traceparent: As a client sent it.
-        tracestate: What came with it, whatever it is.
+        tracestate: Value sent with it, whatever it is.
     """
     match = _TRACEPARENT.match(traceparent.strip(" \t"))
     if match is None or (match[1] == "00" and match[5] is not None):
@@ -50,7 +51,7 @@ def parse_context(traceparent: str, tracestate: str = "") -> Context | None:
 
 
 class _Meta(msgspec.Struct, frozen=True):
-    # Of any type: a member that is no string is no reason to refuse the message.
+    # Any type: a member that is not a string is no reason to reject the message.
     traceparent: Any = None
     tracestate: Any = None
 
@@ -67,10 +68,10 @@ _decoder = msgspec.json.Decoder(_Message)
 
 
 def context_of_message(source: bytes) -> Context | None:
-    """Read the context in `params._meta` of a message (MCP 2026-07-28, basic/index, "_meta"; SEP-414).
+    """Parse the context in `params._meta` of a message (MCP 2026-07-28, basic/index, "_meta"; SEP-414).
 
     Args:
-        source: A JSON text, whatever it is; a batch has none.
+        source: Any JSON text; a batch has no context.
     """
     try:
         meta = _decoder.decode(source).params.meta

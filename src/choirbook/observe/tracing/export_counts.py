@@ -1,7 +1,7 @@
-"""What becomes of the spans for one exporter: how many wait, how many left, how many were lost.
+"""Spans of one exporter: numbers of queued, sent and lost ones.
 
 Knows no OpenTelemetry. Two threads count, each in numbers of its own, so that no lock is needed: the event
-loop what it hands over, the exporter's thread what it took.
+loop counts spans that it queues, the exporter's thread those that it received.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from choirbook.observe.tracing.configuration import Exporter
 
 
 class Outflow:
-    """The spans for one exporter.
+    """Span counters of one exporter.
 
     Args:
-        exporter: Which.
+        exporter: The exporter.
     """
 
     def __init__(self, exporter: Exporter) -> None:
         self.exporter = exporter
         self.max_waiting = 0
-        """Spans that may wait to be taken."""
+        """Maximum number of queued spans."""
         self.exported = 0
         self.failed = 0
-        """Spans that the exporter took, and could not deliver."""
+        """Number of spans that the exporter received, and could not deliver."""
         self.turned_away = 0
-        """Spans that found as many waiting as may."""
+        """Number of spans rejected because the queue was full."""
         self.is_failing = False
-        """Whether the last delivery failed, or there is no way to the collector at all."""
+        """Whether the last delivery failed, or there is no connection to the collector at all."""
         self._admitted = 0
         self._taken = 0
 
     def admits(self) -> bool:
-        """Tell whether one more span may wait, and count it; on the event loop."""
-        # `_taken` may be a moment old: then fewer wait than it seems, never more.
+        """Return whether one more span may be queued, and count it; on the event loop."""
+        # `_taken` may be outdated by a moment: then fewer are queued than it seems, never more.
         if self._admitted - self._taken >= self.max_waiting:
             self.turned_away += 1
             return False
@@ -42,11 +42,11 @@ class Outflow:
         return True
 
     def take(self, spans: int) -> None:
-        """Note that the exporter has spans in hand; on its thread."""
+        """Record that the exporter has received spans; on its thread."""
         self._taken += spans
 
     def settle(self, spans: int, *, is_exported: bool) -> None:
-        """Note what became of spans that were taken; on the exporter's thread."""
+        """Record the result of received spans; on the exporter's thread."""
         if is_exported:
             self.exported += spans
         else:
@@ -54,7 +54,7 @@ class Outflow:
         self.is_failing = not is_exported
 
     def record(self, recorder: Recorder) -> None:
-        """Write the figures of a worker."""
+        """Write the metrics of a worker."""
         name = self.exporter.label
         recorder.counter(SPANS_EXPORTED, self.exported, exporter=name)
         recorder.counter(SPANS_DROPPED, self.turned_away, exporter=name, reason="queue_full")

@@ -1,7 +1,7 @@
-"""Hands spans over to OpenTelemetry: the one place that names it, imported where traces are wanted only.
+"""Export of spans to OpenTelemetry: the only module that names it, imported only if traces are enabled.
 
-The batch processor of the SDK sends them from a thread of its own, out of a bounded queue; what a collector
-does not take in time is dropped before it gets there, as the queue itself drops without a word.
+The SDK's batch processor sends them on a thread of its own, from a bounded queue; spans that a collector does
+not accept in time are dropped before that queue, which would drop them silently.
 """
 
 from __future__ import annotations
@@ -45,24 +45,24 @@ from choirbook.observe.tracing.spans import Span
 _NS = 1_000_000_000
 
 _MAX_WAITING = 2048
-"""Spans that wait for their exporter where the environment names no number, or none that is one."""
+"""Maximum number of queued spans, if the environment sets no valid number."""
 
 
 class Exporting:
-    """The way to the collectors.
+    """Connection to the collectors.
 
     Args:
-        outflows: Of where spans go; told of what becomes of them.
-        version: Choirbook's own.
+        outflows: One per exporter; count what happens to the spans.
+        version: Version of Choirbook.
 
     Raises:
-        ImportError: What speaks a protocol is not installed.
-        ValueError: A variable of OpenTelemetry has a value that the SDK refuses.
+        ImportError: The package for a protocol is not installed.
+        ValueError: A variable of OpenTelemetry has a value that the SDK rejects.
     """
 
     def __init__(self, outflows: Sequence[Outflow], version: str) -> None:
         self._ids = _GivenTraceIds()
-        # Which requests are traced was decided long before a span is made, so all of these are kept.
+        # The sampling decision was made long before a span is created, so all of these are kept.
         self._provider = TracerProvider(
             sampler=ALWAYS_ON, resource=_resource(version), id_generator=self._ids, shutdown_on_exit=False
         )
@@ -71,34 +71,34 @@ class Exporting:
             for outflow in outflows:
                 self._add(outflow)
         except BaseException:
-            # The threads of those that could be made would wait for spans that never come.
+            # The threads of exporters already created would wait for spans that never come.
             self._provider.shutdown()
             raise
         self._tracer = self._provider.get_tracer("choirbook", version)
 
     def send(self, span: Span, trace_id: int, parent: Context | None) -> int:
-        """Hand over the spans of one request, and return the id of its own span; never waits.
+        """Queue the spans of one request, and return the id of its own span; never waits.
 
         Args:
-            span: The request's.
-            trace_id: Of a trace that begins here; otherwise the parent's.
-            parent: The caller's span; None where the trace begins here.
+            span: Span of the request.
+            trace_id: Id of a trace that begins here; otherwise the parent's.
+            parent: Span of the caller; None if the trace begins here.
         """
         self._ids.trace_id = trace_id
-        # An empty context: whatever an app around this one has open is of another request.
+        # An empty context: spans that an enclosing app has open belong to another request.
         context = OtelContext()
         if parent is not None:
             context = set_span_in_context(NonRecordingSpan(_remote(parent)), context)
         return self._make(span, context, time_ns() - int(monotonic() * _NS))
 
     async def close(self, deadline_s: float) -> bool:
-        """Send what is left, waiting no longer than the deadline; then give up what is not sent.
+        """Send what is left, waiting no longer than the deadline; then drop the rest.
 
-        An exporter that waits to try again ends at once then, and so does a call over gRPC. A request over
-        HTTP that is under way lasts until its own time-out, and is the last.
+        An exporter that waits to retry then ends at once, and so does a call over gRPC. A request over HTTP
+        that is under way lasts until its own time-out, and is the last.
 
         Returns:
-            Whether all was sent, or given up by itself.
+            Whether everything was sent, or dropped by the exporter itself.
         """
         loop = asyncio.get_running_loop()
         closed = asyncio.Event()
@@ -108,7 +108,7 @@ class Exporting:
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(closed.set)
 
-        # No thread of a pool: those are waited for when the process ends, and a collector may hold this one.
+        # Not a thread of a pool: those are joined when the process ends, and a collector may block this one.
         Thread(target=close, name="choirbook-traces-close", daemon=True).start()
         try:
             async with asyncio.timeout(deadline_s):
@@ -150,7 +150,7 @@ class Exporting:
 
 
 class _GivenTraceIds(RandomIdGenerator):
-    """Gives the next trace the id that its request was given when it was taken."""
+    """Gives the next trace the id that its request was assigned when it was sampled."""
 
     trace_id = 0
 
@@ -159,9 +159,9 @@ class _GivenTraceIds(RandomIdGenerator):
 
 
 class _Bounded(BatchSpanProcessor):
-    """Sends spans in batches, and turns away those that would be too many.
+    """Sends spans in batches, and rejects those over the limit.
 
-    As it counts a span until the exporter has it in hand, the queue within is never full.
+    It counts a span until the exporter has received it, so the SDK's queue is never full.
     """
 
     def __init__(self, exporter: SpanExporter, outflow: Outflow) -> None:
@@ -174,9 +174,10 @@ class _Bounded(BatchSpanProcessor):
 
 
 class _Counted(SpanExporter):
-    """Exports by another, and tells what came of it.
+    """Wraps another exporter, and reports the results.
 
-    It may be shut down while it exports, and again: the SDK does so by itself, but only after half a minute.
+    It may be shut down during an export, and repeatedly: the SDK does so by itself, but only after half a
+    minute.
     """
 
     def __init__(self, exporter: SpanExporter, outflow: Outflow) -> None:
@@ -188,7 +189,7 @@ class _Counted(SpanExporter):
         self._outflow.take(len(spans))
         result = SpanExportResult.FAILURE
         try:
-            # The SDK hands over what is queued, batch by batch, whatever becomes of it.
+            # The SDK passes on what is queued, batch by batch, whatever the results.
             if not self._is_over:
                 result = self._exporter.export(spans)
         finally:
@@ -205,7 +206,7 @@ class _Counted(SpanExporter):
 
 
 def _max_waiting() -> int:
-    """Return what `OTEL_BSP_MAX_QUEUE_SIZE` says, as the SDK understands it."""
+    """Return the value of `OTEL_BSP_MAX_QUEUE_SIZE`, as the SDK parses it."""
     try:
         return int(os.environ.get(OTEL_BSP_MAX_QUEUE_SIZE, _MAX_WAITING))
     except ValueError:
@@ -223,7 +224,7 @@ def _remote(parent: Context) -> SpanContext:
 
 
 def _resource(version: str) -> Resource:
-    """Return what the environment says of this service, and its own name where that says nothing."""
+    """Return the environment's description of this service, with its own name as default."""
     told = Resource.create()
     own = {SERVICE_NAME: "choirbook", SERVICE_VERSION: version}
     if not str(told.attributes.get(SERVICE_NAME, "unknown_service")).startswith("unknown_service"):

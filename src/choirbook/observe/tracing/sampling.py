@@ -1,7 +1,7 @@
-"""Decide about each request whether it is traced, and mark its response with what a trace has to know.
+"""Sampling decision for each request, and marking of its response with the data that a trace needs.
 
-Stands in front of what answers requests, where tracing is on; elsewhere nothing of it is there. A request
-that is not taken costs one look for its context and one random number.
+Wraps the request handlers if tracing is on; otherwise it adds nothing. A request that is not sampled costs
+one check for its context and one random number.
 """
 
 from __future__ import annotations
@@ -25,27 +25,28 @@ _TRACE_ID_BITS = 128
 _ZERO_IS_NO_TRACE_ID = 1
 
 MAX_MESSAGE_BYTES = 16 * 1024
-"""A longer message is not kept until its span is made; the request goes by its route."""
+"""Maximum length of a message kept until its span is created, in bytes; the span of a longer one is named by
+its route."""
 
 
 class Note(msgspec.Struct, frozen=True):
-    """What a trace has to know of a request beside its response."""
+    """Data that a trace needs beside the response."""
 
     trace_id: int
     context: Context | None
-    """The caller's; None where the trace begins here."""
+    """Context of the caller; None if the trace begins here."""
     answered_s: float
-    """When the response was made, of the monotonic clock."""
+    """Time at which the response was created, of the monotonic clock."""
     request: Request | None
-    """What came by HTTP."""
+    """Request that came by HTTP."""
     message: bytes = b""
-    """What came through a pipe."""
+    """Message that came through a pipe."""
     lookup_s: float | None = None
-    """What the look-up in memory took that made the answer; None where it is in the reading's stages, too."""
+    """Duration of the look-up that produced the answer; None if it is among the reading's stages."""
 
 
 class _Origin(NamedTuple):
-    """Where a request came from."""
+    """Origin of a request."""
 
     request: Request | None
     message: bytes = b""
@@ -68,7 +69,7 @@ class Marking:
         self._reads_context = reads_context
 
     def before(self, respond: Handler) -> Handler:
-        """Put this in front of what answers HTTP requests."""
+        """Wrap the handler of HTTP requests."""
         takes, reads_context, ratio = self._sampling.takes, self._reads_context, self._sampling.ratio
 
         def marked(request: Request) -> Answer:
@@ -78,7 +79,7 @@ class Marking:
                 context = context_of(request)
                 is_taken = takes(context)
             else:
-                # What `takes` would say, without the call.
+                # The same as `takes`, without the call.
                 is_taken = random() < ratio  # noqa: S311 - nothing secret depends on it
             if is_taken:
                 latest_hit_s = self._lookups.latest_hit_s
@@ -91,11 +92,11 @@ class Marking:
         return marked
 
     def before_calls(self, calls: Dispatcher) -> Calls:
-        """Put this in front of what carries out the calls that come through a pipe."""
+        """Wrap the handler of calls through a pipe."""
         return _MarkedCalls(self, calls)
 
     def mark_call(self, calls: Dispatcher, call: Call) -> Answer:
-        """Carry out a call, and mark its response where it is to be traced."""
+        """Carry out a call, and mark its response if it is to be traced."""
         context = None
         if self._reads_context and MEMBER in call.source:
             context = context_of_message(call.source)
@@ -153,10 +154,10 @@ class _MarkedCalls:
 
 
 def context_of(request: Request) -> Context | None:
-    """Return the context of a request: that of its message, else that of its header.
+    """Return the context of a request: that of its message, or else of its header.
 
-    A proxy with traces of its own writes the header, and only the client the message, which so knows better
-    (semantic conventions for MCP, "Context propagation").
+    A proxy with its own traces writes the header, but only the client writes the message, so the latter is
+    more specific (semantic conventions for MCP, "Context propagation").
     """
     found = context_of_message(request.body) if MEMBER in request.body else None
     if found is not None:
@@ -187,5 +188,5 @@ def _marked(
     if len(message) > MAX_MESSAGE_BYTES:
         message = b""
     note = Note(trace_id, context, monotonic(), request, message, lookup_s)
-    # Some responses are ready-made, the same for many.
+    # Some responses are shared by many requests.
     return msgspec.structs.replace(response, mark=note)

@@ -1,8 +1,8 @@
-"""From what was sent to the spans of its trace. Pure; knows no OpenTelemetry.
+"""Spans of a sent response. Pure; knows no OpenTelemetry.
 
-Names and attributes are those of the semantic conventions for HTTP servers and for MCP, as of 2026-11; what
-they have no name for begins with `choirbook.`. Left out on purpose: `mcp.session.id`, as whoever knows the id of
-a session can use it.
+Names and attributes follow the semantic conventions for HTTP servers and for MCP, as of 2026-11;
+attributes that they do not define begin with `choirbook.`. Omitted on purpose: `mcp.session.id`, as anyone
+who knows the id of a session can use it.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from choirbook.observe.tracing.sampling import Note
 Attributes = dict[str, str | int | bool]
 
 RouteOf = Callable[[str], str | None]
-"""From a path to the name of its route; None where there is none."""
+"""Returns the route name of a path; None if there is none."""
 
 _MAX_NAME = 64
-"""Characters that are kept of a client's text which should be a name."""
+"""Maximum characters kept of a client's text that should be a name."""
 
 _HTTP_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"})
 _OTHER = "_OTHER"
 _METHOD_NOT_FOUND = "-32601"
 _SERVER_FAULT = 500
 _TARGETS = {"tools/call": "gen_ai.tool.name", "prompts/get": "gen_ai.prompt.name"}
-"""Methods whose parameter `name` is in the span's name, and the attribute that it is."""
+"""Methods whose parameter `name` is in the span's name, with the attribute for it."""
 
 
 class Span(msgspec.Struct):
-    """A span, and those within it. Times are of the monotonic clock."""
+    """A span with its children. Times are of the monotonic clock."""
 
     name: str
     start_s: float
@@ -47,22 +47,22 @@ class Span(msgspec.Struct):
     attributes: Attributes = {}
     is_server: bool = False
     error: str | None = None
-    """Why it failed, as `error.type` has it; None where it did not."""
+    """Error as in `error.type`; None on success."""
     children: list[Span] = []
 
 
 class _Answered(NamedTuple):
-    """From when to when a request was answered, of the monotonic clock."""
+    """Start and end of the handling of a request, of the monotonic clock."""
 
     start_s: float
     end_s: float
 
 
 def span_of(sent: Sent, route_of: RouteOf) -> Span:
-    """Return the span of a request, with those of its reads and of the sending within it.
+    """Return the span of a request, with children for its reads and for sending.
 
     Args:
-        sent: The response; one without a mark tells less of its request.
+        sent: The response; without a mark less is known of its request.
         route_of: See `RouteOf`.
     """
     note = sent.mark if isinstance(sent.mark, Note) else None
@@ -124,7 +124,7 @@ def _describe_request(span: Span, request: Request, sent: Sent, route_of: RouteO
 
 
 def _host_of(headers: Headers) -> str:
-    """Return the name under which the server was asked, without its port."""
+    """Return the server name that the client used, without its port."""
     host: str = headers.get("host", "")
     name, colon, port = host.rpartition(":")
     return name if colon and port.isdigit() else host
@@ -133,7 +133,7 @@ def _host_of(headers: Headers) -> str:
 def _describe_message(span: Span, source: bytes, headers: Headers | None, sent: Sent) -> None:
     message = decode(source)
     if not isinstance(message, Message):
-        # A batch is named by its route; so is what was refused.
+        # A batch is named by its route; so is a rejected request.
         return
     error = next((each.error for each in sent.operations), "")
     call = accept_piped(message) if headers is None else accept_posted(message, headers)
@@ -163,7 +163,7 @@ def _describe_message(span: Span, source: bytes, headers: Headers | None, sent: 
 
 
 def _name_of(message: Message, error: str) -> str:
-    """Name a call such that clients cannot invent names: what is not known here goes without."""
+    """Return the name of a call such that clients cannot invent names: unknown ones are omitted."""
     if error == _METHOD_NOT_FOUND:
         return _OTHER
     if error in {"", TOOL_ERROR} and message.method in _TARGETS and isinstance(message.params.name, str):
@@ -215,7 +215,7 @@ def _spans_of_stages(read: Reading, asked_s: float) -> list[Span]:
     for stage in read.stages:
         span = Span(stage.name, stage.start_s, stage.start_s + stage.duration_s, {})
         if stage.start_s < asked_s:
-            # Another reader's load, that this one waited for.
+            # Load of another reader, which this one waited for.
             span.attributes["choirbook.load.joined"] = True
         spans.append(span)
     return spans

@@ -1,4 +1,4 @@
-"""Traces of one worker: taken from the observer's batches, a few at a time, and handed over to be sent."""
+"""Traces of one worker: created from the observer's batches, a few at a time, and passed on for export."""
 
 from __future__ import annotations
 
@@ -27,28 +27,31 @@ if TYPE_CHECKING:
 log = logging.getLogger("choirbook.observe.tracing")
 
 MAX_WAITING = 1024
-"""Requests whose spans are still to be made; what comes beyond is dropped. A trace never delays a request."""
+"""Maximum number of requests whose spans are still to be created; further ones are dropped. A trace never
+delays a request."""
 
 MAX_WAITING_BYTES = 16 * 1024 * 1024
-"""Of their bodies: what was read for them is held as long."""
+"""Maximum size of their bodies in bytes, as what was read for them is held as long."""
 
 AT_ONCE = 4
-"""Requests whose spans are made before others have their turn: the spans of one take as long as some hits."""
+"""Number of requests whose spans are created before other tasks run: the spans of one take as long as some
+hits."""
 
 CLOSE_S = 2.0
-"""How long the last spans may take to leave: a worker has eight seconds to stop in, and more to do."""
+"""Maximum time for the last spans to be sent, in seconds: a worker has eight seconds to stop, and more to
+do."""
 
 
 class Tracing:
-    """Makes the traces that the environment asks for.
+    """Creates the traces that the environment configures.
 
     Args:
-        plan: What it asks for.
-        slow_s: What took longer is traced in any case.
-        library: Whose look-ups are told of.
-        threads: Where blocking calls run.
+        plan: Configuration from the environment.
+        slow_s: Requests that take longer are always traced.
+        library: Library whose look-ups are timed.
+        threads: Run blocking calls.
         route_of: See `RouteOf`.
-        version: Choirbook's own.
+        version: Version of Choirbook.
     """
 
     def __init__(
@@ -73,9 +76,9 @@ class Tracing:
         self._waiting_bytes = 0
         self._working = False
         self.made = 0
-        """Requests traced since the start."""
+        """Number of requests traced since the start."""
         self.dropped = 0
-        """Requests that were to be traced, and were not, since the start."""
+        """Number of sampled requests that were dropped since the start."""
 
     def before(self, respond: Handler) -> Handler:
         """See `Marking.before`."""
@@ -86,10 +89,10 @@ class Tracing:
         return self._marking.before_calls(calls)
 
     async def start(self, recorder: Recorder | None) -> None:
-        """Make the way to the collectors, in the process that serves; where there is none, say why.
+        """Connect to the collectors, in the serving process; log the reason if that fails.
 
         Args:
-            recorder: Where exemplars go; None for none.
+            recorder: Records exemplars; None for none.
         """
         self._recorder = recorder
         for complaint in self._plan.complaints:
@@ -108,7 +111,7 @@ class Tracing:
             outflow.is_failing = True
 
     def _open(self) -> Exporting:
-        # Imports that take longer than the rest of a start: not for those who want no traces.
+        # These imports take longer than the rest of startup, so only if traces are enabled.
         from choirbook.observe.tracing.exporter import Exporting
 
         return Exporting(self._outflows, self._version)
@@ -124,13 +127,13 @@ class Tracing:
             log.warning("dropped the last traces: the collector did not accept them within %g s", CLOSE_S)
 
     def record(self, recorder: Recorder) -> None:
-        """Write what became of traces into the figures of a worker; see `Observer.also`."""
+        """Write the tracing metrics of a worker; see `Observer.also`."""
         recorder.counter(TRACES_DROPPED, self.dropped)
         for outflow in self._outflows:
             outflow.record(recorder)
 
     def take(self, batch: ResponseBatch) -> None:
-        """Take what is to be traced of a batch; see `Observer.also_batches`."""
+        """Queue the requests of a batch that are to be traced; see `Observer.also_batches`."""
         slow_s = self._slow_s
         if self._exporting is None or not (batch.marks or max(batch.latencies_s) >= slow_s):
             return

@@ -25,7 +25,7 @@ Scope = MutableMapping[str, Any]
 
 
 class AsgiHeaders:
-    """The headers of a scope, decoded when they are asked for."""
+    """Headers of a scope, decoded on access."""
 
     __slots__ = ("_raw",)
 
@@ -46,7 +46,7 @@ class AsgiHeaders:
         return [value.decode("latin-1") for key, value in self._raw if key == wanted]
 
     def __contains__(self, name: object) -> bool:
-        """Tell whether a header is there."""
+        """Return whether a header is present."""
         wanted = str(name).encode()
         return any(key == wanted for key, _ in self._raw)
 
@@ -60,11 +60,11 @@ class AsgiConnection(msgspec.Struct, frozen=True):
 
     address: tuple[str, int] | None
     authority: str | None = None
-    """ASGI does not hand it over."""
+    """ASGI does not provide it."""
 
     @property
     def client(self) -> str:
-        """Return its address and port; empty where the server does not say."""
+        """Address and port of the client; empty if the server does not provide them."""
         return "" if self.address is None else f"[{self.address[0]}]:{self.address[1]}"
 
 
@@ -187,7 +187,7 @@ class AsgiServer:
 
 
 def _check_path(scope: Scope) -> None:
-    """Refuse an encoded slash: once decoded it could not be told from one that divides segments.
+    """Reject an encoded slash: once decoded it could not be distinguished from a separator.
 
     Raises:
         InvalidUri: The path has one.
@@ -198,7 +198,7 @@ def _check_path(scope: Scope) -> None:
 
 
 def _path_of(scope: Scope) -> str:
-    """Return the path below the place where the app is mounted."""
+    """Return the path below the mount point of the app."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
     return path.removeprefix(root) if root and path.startswith(root + "/") else path

@@ -1,4 +1,4 @@
-"""Streams over ASGI: one task sends and waits for the client to take it, another hears the client hang up."""
+"""Streams over ASGI: one task sends and waits for the client to read, another notices when it hangs up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class AsgiOutlet:
-    """One client's end of a stream: what is still to be sent."""
+    """One client's end of a stream: the data still to be sent."""
 
     def __init__(self) -> None:
         self._pieces: deque[bytes] = deque()
@@ -41,7 +41,7 @@ class AsgiOutlet:
         self._news.set()
 
     async def next(self) -> bytes | None:
-        """Wait for what is to be sent next; None at the end."""
+        """Wait for the next data to send; None at the end."""
         while not self._pieces:
             if self._is_over:
                 return None
@@ -59,10 +59,10 @@ async def stream_response(streaming: Streaming, receive: Receive, send: Send, st
     """Send a stream until it ends.
 
     Args:
-        streaming: What is sent.
-        receive: Tells when the client hangs up.
-        send: Sends, and waits while the client has enough to take.
-        stall_s: A client that takes nothing for so long is given up.
+        streaming: Stream to send.
+        receive: Reports when the client hangs up.
+        send: Sends, and waits while the client has enough unread data.
+        stall_s: Time after which a client that reads nothing is disconnected, in seconds.
     """
     stream, outlet = streaming.stream, AsgiOutlet()
 
@@ -92,7 +92,7 @@ async def stream_response(streaming: Streaming, receive: Receive, send: Send, st
 
 
 def encode_headers(headers: list[Header]) -> list[tuple[bytes, bytes]]:
-    """Spell headers as ASGI wants them."""
+    """Encode headers for ASGI."""
     return [(name.encode(), value.encode("latin-1")) for name, value in headers]
 
 

@@ -1,7 +1,7 @@
-"""How a listening socket is given up without a connection lost: what waits is accepted, nothing is added.
+"""Closing of a listening socket without losing a connection: pending ones are accepted, new ones kept out.
 
-Closing it resets all that wait. So new connections are kept out first, then those that wait are given time to
-be accepted, and then it is closed; from there on clients are refused, and ask another server.
+Closing resets all pending connections. So new connections are kept out first, then pending ones get time to
+be accepted, and then the socket is closed; from then on clients are refused, and try another server.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 EMPTY_S = 0.02
-"""For how long nothing has to have waited; handshakes under way end meanwhile, in a network of one site."""
+"""Time in seconds without pending connections after which the socket counts as empty; handshakes under way
+end meanwhile, in a network of one site."""
 
 MAX_DRAIN_S = 0.5
-"""Workers that stand still take nothing, however long one waits."""
+"""Maximum time to drain, in seconds: stuck workers accept nothing, however long one waits."""
 
 _SLICE_S = 0.002
 
@@ -28,7 +29,8 @@ _FLAGS_BYTE, _SYN = 13, 0x02
 _LOAD_BYTE, _JUMP_IF_SET, _RETURN = 0x30, 0x45, 0x06
 _DROP, _WHOLE = 0, 0xFFFFFFFF
 _SYN_IS_DROPPED = (
-    # Of a classic BPF program (code, jump if true, jump if false, operand), which sees the TCP header.
+    # Instructions of a classic BPF program (code, jump if true, jump if false, operand), which sees the TCP
+    # header.
     (_LOAD_BYTE, 0, 0, _FLAGS_BYTE),
     (_JUMP_IF_SET, 0, 1, _SYN),
     (_RETURN, 0, 0, _DROP),
@@ -36,13 +38,13 @@ _SYN_IS_DROPPED = (
 )
 
 _WAITING = struct.Struct("24xI")
-"""`tcpi_unacked` of the system's `tcp_info`: of a socket that listens, how many connections wait in it."""
+"""`tcpi_unacked` of the system's `tcp_info`: for a listening socket, the number of pending connections."""
 
 
 def drain(sockets: Sequence[socket.socket]) -> None:
-    """Let nothing more into listening sockets, and wait until what is in them was accepted.
+    """Keep new connections out of listening sockets, and wait until the pending ones were accepted.
 
-    A client that is kept out tries again after a second, as for any packet that was lost.
+    A client that is kept out retries after a second, as for any lost packet.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -57,20 +59,20 @@ def drain(sockets: Sequence[socket.socket]) -> None:
 
 
 def waiting(listener: socket.socket) -> int:
-    """Return how many connections of a listening socket nobody has accepted yet."""
+    """Return the number of pending connections of a listening socket."""
     found = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _WAITING.size)
     count: int = _WAITING.unpack(found)[0]
     return count
 
 
 def let_go(descriptor: int) -> None:
-    """Have a process accept nothing more by a descriptor that somebody else in it goes on to use.
+    """Stop a process from accepting connections on a descriptor that other code in it still uses.
 
-    What waits in the socket stays for those who have it, too. The descriptor becomes that of a socket to
-    which nobody can connect, so whoever accepts by it finds nothing.
+    Pending connections stay for other holders of the socket. The descriptor is replaced by a socket to which
+    nobody can connect, so accepting on it finds nothing.
 
     Raises:
-        OSError: There is none to be had, and all is as before.
+        OSError: No such socket could be created, and nothing has changed.
     """
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
@@ -84,6 +86,6 @@ def _keep_out(listener: socket.socket) -> None:
     program = b"".join(struct.pack("HBBI", *instruction) for instruction in _SYN_IS_DROPPED)
     held = ctypes.create_string_buffer(program, len(program))
     value = struct.pack("HP", len(_SYN_IS_DROPPED), ctypes.addressof(held))
-    # Where filters are not allowed, what comes in the last moment is lost, and nothing else.
+    # If filters are not allowed, connections of the last moment are lost, and nothing else.
     with suppress(OSError):
         listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, value)

@@ -1,11 +1,11 @@
-"""What ends a worker: an order of its server, never a signal that its whole process group was sent.
+"""End of a worker: by order of its server, never by a signal to its whole process group.
 
-Ctrl+C reaches every process of a terminal's group, and systemd sends SIGTERM to every process of a service.
-A worker that ended by itself then would close connections that the server is about to drain, and the server
-would take it for a crash. So a worker leaves SIGINT and SIGTERM to the server, and ends on `END`, which only
-the server sends. When the server is gone, there is nobody else to end a worker, and both signals end it.
+Ctrl+C reaches every process of a terminal's group, and systemd sends SIGTERM to every process of a service. A
+worker that ended by itself then would close connections that the server is about to drain, and the server
+would treat it as a crash. So a worker leaves SIGINT and SIGTERM to the server, and ends on `END`, which only
+the server sends. When the server is gone, nobody else can end a worker, and both signals end it.
 
-Knows insides of Granian, as `supervising` and `scheduling` do: `_signals.set_loop_signals`.
+Depends on private parts of Granian, like `supervising` and `scheduling`: `_signals.set_loop_signals`.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from typing import Any
 
 from choirbook.servers.shutdown import END
 
-# As values: of insides there are no types.
+# As values: private parts have no types.
 _granian: Any = import_module("granian._granian")
 _signals: Any = import_module("granian._signals")
 
 
 def obey(server_pid: int) -> None:
-    """Make the worker that starts in this process end when its server says so.
+    """Make the worker that starts in this process end on its server's order.
 
     Args:
         server_pid: Process id of the server.
@@ -36,7 +36,7 @@ def obey(server_pid: int) -> None:
 
 
 def _set_loop_signals(server_pid: int, loop: asyncio.AbstractEventLoop) -> Any:
-    """Return the event that ends Granian's worker, in place of its own."""
+    """Return the event that ends Granian's worker, replacing Granian's own function."""
     event = _granian.WorkerSignal()
     stop: Callable[[], None] = event.set
     loop.add_signal_handler(END, stop)

@@ -1,11 +1,12 @@
-"""Hands requests to the app by a call, where Granian by itself makes coroutines of each.
+"""Request scheduler that calls the app directly, where Granian's own creates coroutines for each request.
 
-Granian's threads take requests from connections, and its scheduler has the event loop run a task of two
-coroutines for each. A hit needs none of that: it is answered in one call. So the scheduler here queues the
-request, wakes the loop once for all that wait, and lets the app begin with each; only what waits becomes a
-task, as all do by Granian's own scheduler (docs/adr/0014).
+Granian's threads read requests from connections, and its scheduler makes the event loop run a task of two
+coroutines for each. A hit needs none of that: it is answered in one call. So this scheduler queues the
+request, wakes the loop once for all that are queued, and calls the app for each; only requests that must wait
+become a task, as all do with Granian's own scheduler (docs/adr/0014).
 
-Knows insides of Granian, as `supervising` does: `CallbackScheduler`, `mp._new_cbscheduler`, `taskref`.
+Depends on private parts of Granian, like `supervising`: `CallbackScheduler`, `mp._new_cbscheduler`,
+`taskref`.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from typing import Any
 
 from choirbook.servers.rsgi.server import Begin, RsgiExchange
 
-# As values: of insides there are no types.
+# As values: private parts have no types.
 _granian: Any = import_module("granian._granian")
 _mp: Any = import_module("granian.server.mp")
 
 
 def hand_over(begin: Begin) -> None:
-    """Have the worker that starts in this process hand its requests to a function.
+    """Make the worker that starts in this process pass its requests to a function.
 
     Args:
         begin: See `RsgiServer.begin`.
@@ -39,8 +40,8 @@ def _scheduler(
     callback: Callable[..., Any],
     impl_asyncio: bool,  # noqa: ARG001 - how Granian runs coroutines; it calls this
 ) -> Any:
-    """Return what Granian gives its requests to, in place of its own."""
-    # What else it asks for is how it would run coroutines itself.
+    """Return the object that Granian passes its requests to, replacing its own."""
+    # Its other arguments tell how it would run coroutines itself.
     scheduler = _granian.CallbackScheduler(loop, callback, None, None, None)
     scheduler._schedule_fn = Queue(begin, loop).put  # noqa: SLF001
     return scheduler
@@ -61,7 +62,7 @@ class Queue:
         self._is_awake = False
 
     def put(self, exchange: RsgiExchange) -> None:
-        """Have the event loop begin with a request; on any thread."""
+        """Queue a request for the event loop; may be called on any thread."""
         self._waiting.append(exchange)
         if not self._is_awake:
             self._is_awake = True
@@ -69,9 +70,9 @@ class Queue:
 
     def _work(self) -> None:
         waiting, begin, finish = self._waiting, self._begin, self._finish
-        # Before the first is taken: whoever puts one in later sees it, and wakes the loop again.
+        # Before the first is taken: a thread that adds one later sees this, and wakes the loop again.
         self._is_awake = False
-        # What is there now, and not what comes meanwhile: timers and answers that waited have their turn.
+        # Only those queued now, not those that arrive meanwhile: timers and pending answers get their turn.
         for _ in range(len(waiting)):
             exchange = waiting.popleft()
             try:
@@ -83,7 +84,7 @@ class Queue:
             self._loop.call_soon(self._work)
 
     def _finish(self, exchange: RsgiExchange, answering: Coroutine[Any, Any, None]) -> None:
-        # The request keeps its task, and the task the request: no loop keeps tasks alive.
+        # The request keeps its task, and the task the request: the event loop keeps no tasks alive.
         exchange.taskref(self._loop.create_task(_finished(exchange, answering)))
 
 

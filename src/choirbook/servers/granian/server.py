@@ -1,6 +1,6 @@
-"""How Choirbook runs Granian: one place, so that what Choirbook is compared with has its very settings.
+"""Granian with Choirbook's settings, in one place, so that comparisons run with exactly the same settings.
 
-Granian is imported on use: a command line that serves nothing does without it.
+Granian is imported on use: commands that do not serve do without it.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ if TYPE_CHECKING:
 HEADER_READ_TIMEOUT_MS = 10_000
 MAX_HEADER_BYTES = 64 * 1024
 WORKER_STOP_S = 8
-"""A worker that still answers after this is ended, so that the server is gone within ten seconds."""
+"""Time in seconds after which a worker that is still answering is killed, so that the server stops within ten
+seconds."""
 
 
 def make_server(name: str, sockets: list[socket.socket], connections: int | None = None) -> InheritingServer:
-    """Return a server that does not run yet; its workers inherit by fork what this process has made.
+    """Return a server that is not running yet; its workers inherit by fork what this process has created.
 
     Args:
-        name: What Granian calls the app in its lines.
-        sockets: Where it listens, see `listening.listen`; one for each process that answers.
-        connections: How many each process holds at once; further ones wait. Granian's bound when None.
+        name: Name of the app in Granian's log lines.
+        sockets: Listening sockets, see `listening.listen`; one for each worker.
+        connections: Maximum number of concurrent connections per process; further ones wait. Granian's
+            default if None.
     """
     from granian.constants import HTTPModes, Interfaces, Loops
     from granian.http import HTTP1Settings
@@ -58,14 +60,14 @@ def run(server: InheritingServer, load_app: Callable[[], Any]) -> None:
     """Serve until a signal.
 
     Args:
-        server: What `make_server` returned.
-        load_app: Makes the app, in each worker.
+        server: Server that `make_server` returned.
+        load_app: Creates the app, in each worker.
     """
     server.serve(target_loader=load_app, wrap_loader=False)
 
 
 def _logging() -> dict[str, Any]:
-    """Return logging settings that keep stdout free and leave the lines to the root logger."""
+    """Return logging settings that keep stdout clean and pass the lines to the root logger."""
     return {
         "handlers": {"console": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"}},
         "formatters": {},

@@ -1,7 +1,7 @@
-"""Where Choirbook listens: one socket for each worker, made before them and kept by who starts them.
+"""Listening sockets: one for each worker, created before the workers and kept by the parent process.
 
-The system spreads connections over the sockets. What waits in the socket of a worker that is killed is
-answered by the worker that takes its place (docs/adr/0008).
+The system distributes connections over the sockets. Connections pending in the socket of a killed worker are
+answered by its replacement (docs/adr/0008).
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import socket
 from choirbook.errors import AddressUnavailable
 
 BACKLOG = 2048
-"""Connections that may wait in one socket."""
+"""Maximum number of pending connections in one socket."""
 
 
 GRACE_S = 1.0
-"""Streams count the clients that they give up, so they are to come before the system does."""
+"""Time in seconds by which the system's limit is longer: streams count the clients that they disconnect, so
+they must act first."""
 
 _LONGEST_MS = 2**31 - 1
 
@@ -28,25 +29,25 @@ def listen(
 
     Args:
         host: A name or an address of this machine.
-        port: 0 for any that is free.
-        workers: How many sockets.
-        flag: By which another address is chosen.
-        stall_s: A client that takes nothing of what it was sent for so long, and `GRACE_S` more, is cut off;
-            None waits for as long as the system does.
+        port: 0 for any free port.
+        workers: Number of sockets.
+        flag: Command-line flag that changes the address, for error messages.
+        stall_s: Time after which, plus `GRACE_S`, a client that reads nothing is disconnected, in seconds;
+            None uses the system's limit.
 
     Raises:
         AddressUnavailable: The address is taken or not ours.
     """
     first = _bind(host, port, flag, shared=False)
-    # From here on others of this user could join it. It was bound without: a second server on the same port
-    # is to fail, not to take half of the first one's connections.
+    # From here on other processes of this user could bind the address. The first socket was bound without
+    # this option: a second server on the same port must fail, not take half of the first one's connections.
     first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     sockets = [first]
     while len(sockets) < workers:
         sockets.append(_bind(host, port_of(sockets), flag, shared=True))
     for each in sockets:
         if stall_s is not None:
-            # Connections inherit it (tcp(7)); Granian has no timeout of its own for what it writes.
+            # Connections inherit it (tcp(7)); Granian has no write timeout of its own.
             longest_ms = min(int((stall_s + GRACE_S) * 1000), _LONGEST_MS)
             each.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, longest_ms)
         each.listen(BACKLOG)
@@ -55,7 +56,7 @@ def listen(
 
 
 def port_of(sockets: list[socket.socket]) -> int:
-    """Return the port that sockets of `listen` have in common."""
+    """Return the common port of sockets from `listen`."""
     port: int = sockets[0].getsockname()[1]
     return port
 

@@ -1,13 +1,14 @@
 """Granian's server with a listening socket for each worker, inherited from this process.
 
-By itself it has every worker open one of its own on the same port, and what waits in it is lost with the
-worker; and it ends as a whole when a worker dies within seconds of its start, whatever killed it. Beside
-`scheduling` and `obeying`, the only module that knows insides of Granian: `_init_shared_socket`,
+By default each worker opens a socket of its own on the same port, and connections pending in it are lost with
+the worker; and the whole server ends when a worker dies within seconds of its start, whatever killed it. With
+`scheduling` and `obeying`, the only module that depends on private parts of Granian: `_init_shared_socket`,
 `_drop_shared_socket`, `_spawn_worker`, `_respawn_workers`, `respawned_wrks`, `signal_handler_interrupt`.
 
-Nor does it tell a worker that it is to go before it has it go: a connection that was just accepted, or is
+Nor does Granian announce to a worker that it will be stopped: a connection that was just accepted, or is
 about to be, is closed without an answer. Here a worker first accepts nothing more, and ends a moment later.
-It ends on the server's order only (`obeying`), so a signal to the whole process group is one to the server.
+It ends on the server's order only (`obeying`), so a signal to the whole process group counts as one to the
+server.
 """
 
 from __future__ import annotations
@@ -31,30 +32,33 @@ from choirbook.servers.granian.sockets import BACKLOG
 from choirbook.servers.shutdown import END, LEAVE
 
 EARLY_S = 5.0
-"""A worker that lives no longer may have died of its start."""
+"""Lifetime in seconds below which a worker's death may be due to its startup."""
 
 MAX_EARLY_DEATHS = 10
-"""In a row. Then the start does not work, and who supervises the server is to know."""
+"""Maximum number of early deaths in a row. Then startup does not work, and the supervisor of the server must
+know."""
 
 MAX_PAUSE_S = 1.0
-"""Before a worker is replaced: others that died meanwhile are still replaced within two seconds."""
+"""Longest pause before a worker is replaced, in seconds: others that died meanwhile are still replaced within
+two seconds."""
 
 LEAVING_S = 0.25
-"""For the requests of connections that a worker accepted last; all answers say that they are the last."""
+"""Time for requests on the connections that a worker accepted last, in seconds; all answers close their
+connection."""
 
 REPEAT_S = 0.5
-"""A second Ctrl+C that comes sooner is the same one: some launchers hand on what a terminal sent as well."""
+"""Minimum time between two Ctrl+C, in seconds: some launchers repeat a signal from the terminal."""
 
 _FIRST_PAUSE_S = 0.05
 _SLICE_S = 0.02
 
 
 class InheritingServer(MPServer):
-    """A server whose workers take over the sockets that it was given.
+    """A server whose workers inherit the given sockets.
 
     Args:
         sockets: One for each worker.
-        options: Of Granian's server.
+        options: Options of Granian's server.
     """
 
     def __init__(self, sockets: list[socket.socket], **options: Any) -> None:
@@ -62,7 +66,7 @@ class InheritingServer(MPServer):
         self._sockets = sockets
         self._early_deaths = [0] * len(sockets)
         self.replaced: dict[int, WorkerProcess] = {}
-        """The worker that was replaced last, by number from 0."""
+        """Last replaced worker by number, from 0."""
         self.is_forced = False
         """Whether a second Ctrl+C ended the workers before they had answered everything."""
         self._interrupted_s: float | None = None
@@ -71,7 +75,7 @@ class InheritingServer(MPServer):
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
         """Stop; at a second Ctrl+C without waiting for requests in flight."""
         if os.getpid() != self._server_pid:
-            return  # a worker that has only begun, which inherited this: its server tells it what to do
+            return  # a worker that has just started and inherited this: its server tells it what to do
         now_s = time.monotonic()
         if self._interrupted_s is None:
             self._interrupted_s = now_s
@@ -83,7 +87,7 @@ class InheritingServer(MPServer):
         super().signal_handler_interrupt(*args, **kwargs)  # type: ignore[no-untyped-call]
 
     def _init_shared_socket(self) -> None:
-        """Have nothing opened."""
+        """Open no sockets."""
         self._ssp = self._sso = None
 
     def _drop_shared_socket(self) -> None:
@@ -101,8 +105,8 @@ class InheritingServer(MPServer):
         self._shd = SocketHolder(own.fileno(), False, BACKLOG)  # type: ignore[call-arg, assignment]
 
         def load() -> Any:
-            # In the worker. A socket listens until all who have it have closed it, so a worker that stops
-            # would leave clients waiting at the copies of the others. Its own is Granian's now.
+            # In the worker. A socket listens until all its holders have closed it, so clients of a stopped
+            # worker would be left waiting at the copies of the others. Its own belongs to Granian now.
             for each in self._sockets:
                 if each is own:
                     signal.signal(LEAVE, partial(_accept_no_more, each.detach()))
@@ -134,15 +138,15 @@ class InheritingServer(MPServer):
                 self._announce_end(self.wrks[idx], delay)
             super()._respawn_workers([idx], spawn_target, target_loader)
             if self._early_deaths[idx] < MAX_EARLY_DEATHS:
-                # What it finds here, it takes for the sign of a loop.
+                # Granian would take entries here as the sign of a crash loop.
                 self.respawned_wrks.pop(idx, None)
 
     def _announce_end(self, worker: WorkerProcess, delay_s: float) -> None:
-        """Make a worker leave before it ends. The one in its place takes what waits in its socket.
+        """Make a worker stop accepting before it ends. Its replacement answers pending connections.
 
         Args:
-            worker: The old one.
-            delay_s: Time for the new one to start; a stop of the server cuts it short.
+            worker: The old worker.
+            delay_s: Time for the new one to start, in seconds; a stop of the server cuts it short.
         """
         end: Callable[[], None] = worker.terminate
 
@@ -155,13 +159,13 @@ class InheritingServer(MPServer):
         worker.terminate = leave_and_end  # type: ignore[method-assign]
 
     def _count_death(self, idx: int) -> int:
-        """Return how many workers died early in a row in a place, this one included."""
+        """Return the number of early deaths in a row in one place, this one included."""
         is_early = time.monotonic() - self.wrks[idx].birth < EARLY_S
         self._early_deaths[idx] = self._early_deaths[idx] + 1 if is_early else 0
         return self._early_deaths[idx]
 
     def _rests(self, for_s: float) -> bool:
-        """Wait, and tell whether the server is to go on."""
+        """Wait, and return whether the server is to continue."""
         end_s = time.monotonic() + for_s
         while time.monotonic() < end_s and not self.interrupt_signal:
             time.sleep(_SLICE_S)
@@ -169,10 +173,10 @@ class InheritingServer(MPServer):
 
 
 def pause_s(early_deaths: int) -> float:
-    """Return how long to wait before a worker is replaced, in seconds.
+    """Return the pause before a worker is replaced, in seconds.
 
     Args:
-        early_deaths: Workers in its place that died early, one after the other; 0 for one that had lived.
+        early_deaths: Number of consecutive early deaths in its place; 0 if the worker had lived longer.
     """
     if early_deaths == 0:
         return 0.0
@@ -196,6 +200,6 @@ def _send(worker: WorkerProcess, number: int) -> None:
 
 
 def _accept_no_more(descriptor: int, _number: int, _frame: object) -> None:
-    # Without a descriptor to spare it goes on accepting, and what came last is closed with the rest.
+    # Without a spare descriptor it continues to accept, and the latest connections are closed with the rest.
     with suppress(OSError):
         let_go(descriptor)

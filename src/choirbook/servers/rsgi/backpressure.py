@@ -1,9 +1,9 @@
-"""How much of a stream a client has not taken, where the server under Choirbook does not say.
+"""Backpressure of streams over a server that does not report it.
 
-Granian queues whatever a stream is given, without bound and without a word. But the system knows what a
-client's machine has acknowledged (`TCP_INFO`, tcp(7)). So after every `QUANTUM_BYTES` a stream waits until
-the acknowledged bytes have come close to those sent. A client that takes nothing for a while is cut off.
-`connections` finds out what was acknowledged (docs/adr/0016).
+Granian queues everything that a stream is given, without limit and without notice. But the system knows what
+a client's machine has acknowledged (`TCP_INFO`, tcp(7)). So after every `QUANTUM_BYTES` a stream waits until
+the acknowledged bytes have come close to those sent. A client that reads nothing for a while is disconnected.
+`connections` provides the acknowledged bytes (docs/adr/0016).
 """
 
 from __future__ import annotations
@@ -17,28 +17,30 @@ from choirbook.servers.connections import Connections, Ends, TcpConnection
 from choirbook.servers.descriptors import Address
 
 QUANTUM_BYTES = 64 * 1024
-"""Sent before a look; a look costs some ten microseconds."""
+"""Bytes sent between two checks; a check costs some ten microseconds."""
 
 BLIND_BYTES = 4 * 1024 * 1024
-"""Sent over a stream while nothing can be seen of it; then it is ended, and a reader opens another."""
+"""Maximum bytes sent over a stream that cannot be checked; then it is ended, and a client that reads opens
+another."""
 
 LOOK_S = 0.02
 
 SEARCH_S = 0.25
-"""Between searches for connections that are not found at once: one search serves all that wait for it."""
+"""Interval between searches for connections that are not found at once, in seconds: one search serves all
+that wait for it."""
 
 
 def address_of(text: str) -> Address:
-    """Take an address apart, such as `127.0.0.1:50000`."""
+    """Parse an address, such as `127.0.0.1:50000`."""
     host, _, port = text.rpartition(":")
     return host.strip("[]"), int(port) if port.isdigit() else 0
 
 
 class Gauge(ABC):
-    """What one client was sent, and how much of it its machine has acknowledged.
+    """Bytes sent to one client, and how many of them its machine has acknowledged.
 
     Args:
-        ends: The addresses of its connection.
+        ends: Addresses of its connection.
     """
 
     __slots__ = (
@@ -59,36 +61,36 @@ class Gauge(ABC):
     def __init__(self, ends: Ends) -> None:
         self.ends = ends
         self.connection: TcpConnection | None = None
-        """Its connection, once it is found."""
+        """Connection of the client, once it is found."""
         self.was_sought = False
-        """Whether its connection was found, or not found by a search for it."""
+        """Whether its connection was found, or a search did not find it."""
         self.sent = 0
-        """Bytes, since the stream began."""
+        """Bytes sent since the stream began."""
         self.unseen = 0
-        """Bytes sent since the last look."""
+        """Bytes sent since the last check."""
         self.is_over = False
         self._acked = self._acked_then = 0
         self._sent_then = self._seen_at = 0
         self._was_seen = False
         self.waiting_s = 0.0
-        """Since when nothing was taken, though there was something to take."""
+        """Monotonic time since when nothing was acknowledged, although there was something to read."""
 
     @abstractmethod
     def resume(self) -> None:
-        """Go on: the client has taken what it was sent."""
+        """Continue: the client has read what it was sent."""
 
     @abstractmethod
     def give_up(self) -> None:
-        """Stop: the client does not take it, and its connection is shut down."""
+        """Stop: the client does not read, and its connection is shut down."""
 
     def has_taken(self, now_s: float, stall_s: float) -> bool | None:
-        """Tell whether the client has taken enough to be sent more; None when it is given up."""
+        """Return whether the client has read enough to be sent more; None if it is disconnected."""
         acked = None if self.connection is None else self.connection.read_acked()
         if acked is None:
             return True if self.sent - self._seen_at < BLIND_BYTES else None
         self._seen_at = self.sent
         if not self._was_seen:
-            # What was acknowledged before the stream began is not known: one quantum may be counted twice.
+            # The bytes acknowledged before the stream began are unknown: one quantum may be counted twice.
             self._sent_then, self._acked_then, self._was_seen = self.sent, acked, True
         if acked > self._acked:
             self.waiting_s = now_s
@@ -99,10 +101,10 @@ class Gauge(ABC):
 
 
 class Pressure:
-    """Looks at those clients that were sent much.
+    """Checks the clients that were sent much.
 
     Args:
-        stall_s: A client that takes nothing for so long is given up.
+        stall_s: Time after which a client that reads nothing is disconnected, in seconds.
         connections: Finds their connections.
     """
 
@@ -115,13 +117,13 @@ class Pressure:
 
     @property
     def is_idle(self) -> bool:
-        """Whether there is nobody to look at."""
+        """Whether there is no client to check."""
         return not self._waiting
 
     def watch(self, gauge: Gauge) -> None:
-        """Look at a client until it can be sent more, or is given up."""
+        """Check a client until it can be sent more, or is disconnected."""
         gauge.waiting_s = monotonic()
-        # Without a port, as over a Unix socket, there is nothing to look for.
+        # Without a port, as over a Unix socket, there is nothing to search for.
         gauge.was_sought = gauge.connection is not None or not gauge.ends.peer[1]
         self._waiting[gauge] = None
         if self._looking is None:
@@ -138,7 +140,7 @@ class Pressure:
             self._connections.close()
 
     async def _find(self) -> None:
-        """Find the connections that are not known yet, by a search only where that takes one."""
+        """Find the connections that are not known yet, by a search only if needed."""
         missing = [gauge for gauge in self._waiting if not self._is_known(gauge)]
         if missing and monotonic() >= self._next_search_s:
             found = await asyncio.to_thread(self._connections.search, {gauge.ends for gauge in missing})
@@ -169,12 +171,12 @@ class Pressure:
             else:
                 gauge.unseen = 0
                 gauge.resume()
-            # Resuming sends: others get their turn in between.
+            # Resuming sends: other tasks get their turn in between.
             await asyncio.sleep(0)
         if stalled:
-            # All at once, as every descriptor is looked at. A socket that was closed meanwhile is not found.
+            # All at once, as every descriptor is examined. A socket that was closed meanwhile is not found.
             await asyncio.to_thread(descriptors.shut_down, stalled)
 
     def _has_taken(self, gauge: Gauge) -> bool | None:
-        # Sent to before its turn in a search, a client could be sent a lot unseen.
+        # If it were sent to before its turn in a search, a client could be sent a lot unchecked.
         return gauge.has_taken(monotonic(), self._stall_s) if gauge.was_sought else False

@@ -1,4 +1,4 @@
-"""Exchange <-> RSGI, the interface of Granian: the fast way, and what `choirbook serve` runs."""
+"""Exchange <-> RSGI, the interface of Granian: the fast path, used by `choirbook serve`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _UNEXPECTED = "unexpected error while handling a request"
 
 
 class RsgiScope(Protocol):
-    """What Granian says of a request."""
+    """Request as described by Granian."""
 
     method: str
     path: str
@@ -41,25 +41,25 @@ class RsgiScope(Protocol):
 
 
 class Body(Awaitable[bytes], Waiter, Protocol):
-    """A body that is awaited, and may be given up."""
+    """A body that can be awaited, and cancelled."""
 
     def add_done_callback(self, callback: Callable[[Any], None], /) -> None:
-        """Have a function called on the event loop with this, once the body has arrived or was given up."""
+        """Register a function to call on the event loop once the body has arrived or was cancelled."""
 
     def result(self) -> bytes:
         """Return the body.
 
         Raises:
             RuntimeError: The client hung up.
-            asyncio.CancelledError: It was given up.
+            asyncio.CancelledError: It was cancelled.
         """
 
 
 class RsgiProtocol(Protocol):
-    """How Granian is answered."""
+    """Granian's interface for answers."""
 
     def __call__(self) -> Body:
-        """Return the whole body."""
+        """Return the complete body."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the body in pieces."""
@@ -72,7 +72,7 @@ class RsgiProtocol(Protocol):
 
 
 class RsgiExchange(Protocol):
-    """A request as Granian's scheduler has it."""
+    """Request as Granian's scheduler represents it."""
 
     scope: RsgiScope
     proto: RsgiProtocol
@@ -81,10 +81,10 @@ class RsgiExchange(Protocol):
         """Keep the task that answers the request."""
 
     def done(self) -> None:
-        """Say that the request was answered."""
+        """Report that the request was answered."""
 
     def err(self, error: BaseException, /) -> None:
-        """Say why it was not."""
+        """Report why it was not answered."""
 
 
 Waiting = Coroutine[Any, Any, Response | Streaming]
@@ -127,7 +127,7 @@ class RsgiServer:
         self._pressure = Pressure(stall_s)
 
     def leave(self) -> None:
-        """Have every connection end with the answer that is next on it, so that none ends under a request."""
+        """End every connection with its next answer, so that none ends during a request."""
         if self._is_leaving:
             return
         self._is_leaving = True
@@ -140,7 +140,7 @@ class RsgiServer:
         self._respond = respond_last
 
     async def serve(self, scope: RsgiScope, protocol: RsgiProtocol) -> None:
-        """Answer one request, as RSGI has it."""
+        """Answer one request through RSGI's own interface."""
         method, headers = scope.method, scope.headers
         start_s = monotonic()
         try:
@@ -153,14 +153,14 @@ class RsgiServer:
             await answering
 
     def begin(self, exchange: RsgiExchange, finish: Finish) -> None:
-        """Answer one request at once where nothing has to be waited for, and have the rest finished.
+        """Answer one request at once if nothing has to be waited for; otherwise finish it in the background.
 
         Args:
             exchange: The request.
             finish: Runs a coroutine that answers it.
         """
         scope, protocol = exchange.scope, exchange.proto
-        # Each of these makes a new object: they are asked for once.
+        # Each of these creates a new object, so it is accessed once.
         method, headers = scope.method, scope.headers
         if method != "POST":
             answering = self._answer(scope, method, headers, b"", protocol)
@@ -169,7 +169,7 @@ class RsgiServer:
             return
         length = headers.get("content-length")
         if length is None or len(length) >= self._digits_to_check:
-            # Rare, and to be looked at more closely.
+            # Rare, and examined more closely.
             finish(exchange, self.serve(scope, protocol))
             return
         waiter = protocol()
@@ -179,7 +179,7 @@ class RsgiServer:
     def _go_on(
         self, exchange: RsgiExchange, finish: Finish, scope: RsgiScope, headers: Headers, waiter: Body
     ) -> None:
-        """Answer a request whose body has arrived, or was given up."""
+        """Answer a request whose body has arrived, or was cancelled."""
         self._uploads.end(waiter)
         protocol = exchange.proto
         try:
@@ -198,7 +198,7 @@ class RsgiServer:
     def _answer(
         self, scope: RsgiScope, method: str, headers: Headers, body: bytes, protocol: RsgiProtocol
     ) -> Coroutine[Any, Any, None] | None:
-        """Answer a request that is whole, or return a coroutine that does."""
+        """Answer a complete request, or return a coroutine that does."""
         start_s = monotonic()
         request = Request(method, scope.path, scope.query_string, headers, body, scope)
         try:
@@ -238,7 +238,7 @@ class RsgiServer:
         length = headers.get("content-length")
         if length is not None and len(length) >= self._digits_to_check:
             refuse_long_body(length, self._max_body_bytes)
-        # Granian hands over what is there; with a length that was checked, that is bounded.
+        # Granian passes on what has arrived; a checked length limits that.
         waiter = protocol() if length is not None else asyncio.ensure_future(self._gather(protocol))
         self._uploads.begin(waiter, scope)
         try:
@@ -254,7 +254,7 @@ class RsgiServer:
             return given_up
         if isinstance(error, asyncio.CancelledError):
             return error
-        # Granian's ProtocolError and ProtocolClosed, and only they: the client hung up in the middle.
+        # Granian's ProtocolError and ProtocolClosed, and no others: the client hung up in the middle.
         return InvalidRequest("The body ended before it was complete.")
 
     async def _gather(self, protocol: RsgiProtocol) -> bytes:

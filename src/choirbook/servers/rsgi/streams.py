@@ -1,6 +1,6 @@
 """Streams over RSGI, without a task each.
 
-Granian takes what it is given at once, and says when the client has hung up.
+Granian accepts data at once, and reports when the client has hung up.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ class Transport(Protocol):
     """Granian's end of a streamed response."""
 
     def send_bytes(self, data: bytes) -> object:
-        """Queue bytes. What it returns need not be awaited, and tells of a client that is gone only."""
+        """Queue bytes. The result need not be awaited; it only tells that a client is gone."""
 
 
 class Disconnect(Protocol):
     """A future, done when the client has hung up."""
 
     def add_done_callback(self, callback: Callable[[Any], None]) -> None:
-        """Call a function on the event loop when it is done or cancelled."""
+        """Register a function to call on the event loop when it is done or cancelled."""
 
     def cancel(self) -> bool:
-        """Wait no longer."""
+        """Stop waiting."""
 
 
 class Peer(Protocol):
-    """The part of Granian's scope that says between whom the connection is."""
+    """Part of Granian's scope with the addresses of the connection."""
 
     client: str
     """Address of the client's end of the connection, such as `127.0.0.1:50000`."""
     server: str
-    """What the server listens on, such as `0.0.0.0:8000`."""
+    """Listening address of the server, such as `0.0.0.0:8000`."""
 
 
 class StreamingProtocol(Protocol):
-    """The part of Granian's protocol that streams."""
+    """Part of Granian's protocol for streams."""
 
     def response_stream(self, status: int, headers: list[Header]) -> Transport:
-        """Send the head of a response, and return where its body goes."""
+        """Send the head of a response, and return the transport of its body."""
 
     def client_disconnect(self) -> Disconnect:
-        """Return a future of the client's end."""
+        """Return a future that is done when the client hangs up."""
 
 
 class RsgiOutlet(Gauge):
@@ -79,13 +79,13 @@ class RsgiOutlet(Gauge):
 
     def end(self) -> None:
         """See `Outlet.end`."""
-        # Granian ends the response when nothing refers to the transport any more.
+        # Granian ends the response when nothing references the transport any more.
         self._transport = None
         self.is_over = True
         self._disconnect.cancel()
 
     def hear_disconnect(self, _: object) -> None:
-        """Take note that the client has hung up."""
+        """Handle that the client has hung up."""
         if self._transport is not None:
             self.end()
             self._stream.lost(Loss.CLIENT)
@@ -110,10 +110,10 @@ def open_stream(streaming: Streaming, peer: Peer, protocol: StreamingProtocol, p
     """Begin to stream; returns at once.
 
     Args:
-        streaming: What is sent.
-        peer: Who gets it.
-        protocol: Where it goes.
-        pressure: Where clients that were sent much are looked at.
+        streaming: Stream to send.
+        peer: Client that gets it.
+        protocol: Sends it.
+        pressure: Checks clients that were sent much.
     """
     transport = protocol.response_stream(streaming.status, streaming.headers)
     disconnect = protocol.client_disconnect()

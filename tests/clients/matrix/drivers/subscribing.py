@@ -1,4 +1,4 @@
-"""What the drivers of clients that stand on the official Python SDK 2.x share: spelling, and being told."""
+"""Code shared by drivers of clients that use the official Python SDK 2.x: spelling, and notifications."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from tests.clients.matrix.drivers.telling import tell
 
 MODES = {"modern": "auto", "handshake": "legacy"}
-"""What both clients call the eras."""
+"""Names of the eras in both clients."""
 
 
 def wire(result: BaseModel) -> Any:
@@ -33,7 +33,7 @@ async def listened(listening: AbstractAsyncContextManager[Subscription]) -> str:
 
 
 class Updates:
-    """What a client of the handshake era is told of documents, by its message handler."""
+    """Notifications that a client of the handshake era gets about documents, through its message handler."""
 
     def __init__(self) -> None:
         self._uris = asyncio.Queue[str]()

@@ -1,4 +1,4 @@
-"""What the drivers in Python share: the plan that they are given, and the lines that they print.
+"""Code shared by the drivers in Python: the plan that they get, and the lines that they print.
 
 A driver is a program that uses one client as the client's documentation says. It gets a plan on stdin, a JSON
 object (see `tests.clients.matrix.conversations`), connects, does all operations in their order, and prints a
