@@ -92,7 +92,8 @@ def _summarise(case: Case, samples: dict[str, list[Sample]]) -> dict[str, Any]:
 def print_table(result: dict[str, Any]) -> None:
     """Print medians as text."""
     print(
-        f"{'case':<26}{'floor us':>10}{'choirbook us':>11}{'ratio':>8}{'(range)':>14}{'req/s':>9}{'p99 ms':>8}"
+        f"{'case':<26}{'floor us':>10}{'choirbook us':>14}"
+        f"{'ratio':>8}{'(range)':>14}{'req/s':>9}{'p99 ms':>8}"
     )
     for case in result["cases"]:
         median = {
@@ -102,7 +103,7 @@ def print_table(result: dict[str, Any]) -> None:
         }
         spread = f"({min(case['cpu_ratios']):.2f}-{max(case['cpu_ratios']):.2f})"
         print(
-            f"{case['case']:<26}{median['floor', 'cpu_us']:>10.1f}{median['choirbook', 'cpu_us']:>11.1f}"
+            f"{case['case']:<26}{median['floor', 'cpu_us']:>10.1f}{median['choirbook', 'cpu_us']:>14.1f}"
             f"{case['cpu_ratio']:>8.2f}{spread:>14}"
             f"{median['choirbook', 'requests_per_s']:>9.0f}{median['choirbook', 'p99_ms']:>8.1f}"
         )

@@ -13,9 +13,9 @@ HEAD = """\
 # Metrics
 
 `GET /metrics` covers all workers, whichever of them responds. The format is OpenMetrics 1.0.0 if `Accept`
-asks for it, as Prometheus does, and Prometheus text otherwise. `choirbook serve --metrics off` disables metrics.
-Counters survive the death of a worker and reset when the server restarts; in OpenMetrics, `_created` has the
-time of the reset.
+asks for it, as Prometheus does, and Prometheus text otherwise. `choirbook serve --metrics off` disables
+metrics. Counters survive the death of a worker and reset when the server restarts; in OpenMetrics,
+`_created` has the time of the reset.
 
 No label value is a client's text, so clients cannot increase the number of series.
 

@@ -21,7 +21,8 @@ HEAD = """\
 
 # Settings
 
-A setting can be given by a flag of `choirbook serve`, a variable, or a settings file. Precedence, highest first:
+A setting can be given by a flag of `choirbook serve`, a variable, or a settings file. Precedence, highest
+first:
 
 1. flags;
 2. environment variables;

@@ -17,7 +17,8 @@ import choirbook
 from tests.support.patterns import risks
 
 SAFE = {
-    "documents.metadata._FENCE": "of each kind only the last fence can be open: a text is read three times at most",
+    "documents.metadata._FENCE": "of each kind only the last fence can be open: a text is read three "
+    "times at most",
     "documents.metadata._LINK": "a parenthesis ends every run, so each place is tried from two links",
     "documents.placeholders._IN_MARKUP": "CDATA that is open reaches to the end, which matches",
     "environment._SERVICE_LINK": "a name of an environment variable, whose length the system bounds",
@@ -26,7 +27,8 @@ SAFE = {
 """Patterns that look slow, and why they are not; all are measured in tests/test_linear_time.py."""
 
 DYNAMIC = {
-    "text.globs._compiled": "only patterns that `_is_cheap` lets pass; tests/test_linear_time.py measures them",
+    "text.globs._compiled": "only patterns that `_is_cheap` lets pass; tests/test_linear_time.py "
+    "measures them",
     "sources.wildmatch._compile_piece": "sets of bytes one behind the other, without any repetition",
     "uri.without": "a name of a variable, escaped, with fixed text around it",
     "catalog.rules._line_of": "a key of the rules, escaped, once at the start of a line",

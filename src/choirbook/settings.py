@@ -165,12 +165,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_format: LogFormat = LogFormat.AUTO
     """Format of log lines; `auto` is `console` on a terminal and `json` elsewhere."""
     log_level: LogLevel = LogLevel.INFO
-    """Minimum log level of events. Reads are controlled by `CHOIRBOOK_ACCESS_LOG` and `CHOIRBOOK_LOG_HITS`."""
+    """Minimum log level of events. Reads are controlled by `CHOIRBOOK_ACCESS_LOG` and
+    `CHOIRBOOK_LOG_HITS`."""
     usage: Path | None = None
     """SQLite file that keeps usage counts across restarts. Without it, they last until the server stops. See
     [Usage](usage.md)."""
     usage_clients: bool | None = None
-    """Record which clients read what, and searches with no results. By default only with `CHOIRBOOK_USAGE`."""
+    """Record which clients read what, and searches with no results. By default only with
+    `CHOIRBOOK_USAGE`."""
     server_timing: bool = False
     """Send the timing of each stage to HTTP clients, in the header `Server-Timing`."""
     trace_slow_s: float = 0.1
@@ -251,7 +253,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             )
         if self.redis_previous_secret and not self.redis_secret:
             raise InvalidSettings(
-                "CHOIRBOOK_REDIS_PREVIOUS_SECRET is set and CHOIRBOOK_REDIS_SECRET is not. Set both, or neither."
+                "CHOIRBOOK_REDIS_PREVIOUS_SECRET is set and CHOIRBOOK_REDIS_SECRET is not. Set both, or "
+                "neither."
             )
         if not (url.is_local or self.redis_secret or has_file or self.redis_unsigned):
             raise InvalidSettings(

@@ -72,7 +72,8 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> str:
 def _refusal(told: str) -> BadInput | ToolMissing:
     if "No module named choirbook" in told:
         return ToolMissing(
-            "Choirbook is not installed here, so none can be started. Install it, or name a server with --url."
+            "Choirbook is not installed here, so none can be started. Install it, or name a server with "
+            "--url."
         )
     last = told.strip().splitlines()[-1:] or ["it ended without output"]
     return BadInput(f"The Choirbook for this run did not start: {last[0].removeprefix('choirbook: ')}")

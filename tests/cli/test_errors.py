@@ -43,12 +43,8 @@ def test_an_empty_path_in_the_environment_is_refused(library: Path, variable: st
 
 @pytest.mark.parametrize("command", [("check",), ("serve",)], ids=lambda command: command[0])
 def test_broken_rules_stop_the_start_with_file_and_line(library: Path, command: tuple[str, ...]) -> None:
-    plant(
-        library,
-        {
-            "choirbook.toml": 'name = "acme"\n[[collection]]\ntype = "Bad Type"\nuri = "mcp://x"\nfiles = "x"\n'
-        },
-    )
+    rules = 'name = "acme"\n[[collection]]\ntype = "Bad Type"\nuri = "mcp://x"\nfiles = "x"\n'
+    plant(library, {"choirbook.toml": rules})
     found = choirbook(*command, library)
     assert found.returncode == 2
     assert re.search(r"choirbook\.toml, line 3: type 'Bad Type'", found.stderr)

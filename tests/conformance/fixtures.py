@@ -1,8 +1,8 @@
 """The tools and prompts that the official conformance suite asks every server for.
 
-They go the way of Choirbook's own: listed, checked, called and refused by the same code. What Choirbook never does
-(asking the client for something, logging to it, reporting progress) they do not do either, so the checks
-about that stay in the baselines.
+They go the way of Choirbook's own: listed, checked, called and refused by the same code. What Choirbook
+never does (asking the client for something, logging to it, reporting progress) they do not do either, so the
+checks about that stay in the baselines.
 """
 
 from __future__ import annotations

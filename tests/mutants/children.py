@@ -1,7 +1,7 @@
 """Run tests in forked processes with everything but Choirbook imported, and leave no process behind.
 
-The parent imports pytest and the slow third-party packages once, and never Choirbook or a test; it has a single
-thread and no event loop. So a child starts as a fresh interpreter would, but three seconds earlier.
+The parent imports pytest and the slow third-party packages once, and never Choirbook or a test; it has a
+single thread and no event loop. So a child starts as a fresh interpreter would, but three seconds earlier.
 """
 
 from __future__ import annotations

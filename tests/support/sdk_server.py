@@ -1,7 +1,7 @@
 """A resource server made with the official SDK: what Choirbook is compared with.
 
-It reads every document at each request, keeps nothing, and knows Choirbook's rules only as the table that it is
-given: for each resource `uri`, `name`, `title`, `description`, `mimeType`, `size`, `lastModified`, `path`.
+It reads every document at each request, keeps nothing, and knows Choirbook's rules only as the table that it
+is given: for each resource `uri`, `name`, `title`, `description`, `mimeType`, `size`, `lastModified`, `path`.
 Run as `python -m tests.support.sdk_server DIR TABLE`.
 """
 

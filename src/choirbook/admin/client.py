@@ -69,7 +69,8 @@ class AdminClient:
             detail = msgspec.json.decode(raw, type=_Problem).detail
         except msgspec.DecodeError as error:
             raise NotChoirbook(
-                f"The program at {self._address} is not Choirbook's admin listener. Pass the address that the "
+                f"The program at {self._address} is not Choirbook's admin listener. Pass the address that "
+                "the "
                 "server prints after 'Admin' when it starts."
             ) from error
         raise (TokenRefused if status == _UNAUTHORISED else CallRefused)(detail)

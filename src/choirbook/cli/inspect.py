@@ -53,7 +53,8 @@ def read_resource(settings: Settings, uri: str) -> None:
     fields = fields_in(query)
     if fields.get("format", Form.RAW) != Form.RAW:
         raise InvalidParams(
-            "'choirbook read' always writes the raw bytes of a document. Remove 'format' from the URI's query."
+            "'choirbook read' always writes the raw bytes of a document. Remove 'format' from the URI's "
+            "query."
         )
     try:
         info = catalog.locate(catalog.rules.resolve(canonical_uri(document), fields))

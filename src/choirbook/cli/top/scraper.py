@@ -68,7 +68,8 @@ class Scraper:
             body = response.read(MAX_PAGE_BYTES + 1)
         except http.client.HTTPException as error:
             raise NotChoirbook(
-                f"The program at {self.url} does not speak HTTP. Pass the URL of a Choirbook server with --url."
+                f"The program at {self.url} does not speak HTTP. Pass the URL of a Choirbook server with "
+                "--url."
             ) from error
         except OSError as error:
             reason = error.strerror or str(error) or type(error).__name__

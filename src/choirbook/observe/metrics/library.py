@@ -51,7 +51,8 @@ LIBRARY = {
         "Number of catalog changes since a worker started, of the worker with the fewest.",
         "Increases when documents are added, removed or changed: `changes()` of it shows when the library "
         "was edited.",
-        "If it stays the same while files change, check `choirbook_watch_up` and `choirbook_failed_surveys_total`. "
+        "If it stays the same while files change, check `choirbook_watch_up` and "
+        "`choirbook_failed_surveys_total`. "
         "If it increases all the time, something rewrites files, and each change drops them from the cache.",
         whole=Whole.LEAST,
     ),
@@ -170,7 +171,8 @@ LIBRARY = {
         MetricKind.GAUGE,
         "Open notification streams, by era of the protocol.",
         "Each stream notifies one client of changes.",
-        "If it is near `CHOIRBOOK_MAX_STREAMS` times the number of workers, raise that setting and `ulimit -n`.",
+        "If it is near `CHOIRBOOK_MAX_STREAMS` times the number of workers, raise that setting and "
+        "`ulimit -n`.",
         (Label("era", tuple(era.value for era in Era)),),
     ),
     ENDED_STREAMS: Metric(
@@ -190,7 +192,8 @@ LIBRARY = {
     SHARE_REFUSALS: Metric(
         MetricKind.COUNTER,
         "How often a client address exceeded `CHOIRBOOK_PEER_SHARE`, by kind of share.",
-        "`sessions`: Choirbook ended the address's least recently used session. `connections`, `unread`: Choirbook "
+        "`sessions`: Choirbook ended the address's least recently used session. `connections`, `unread`: "
+        "Choirbook "
         "closed one of its connections. All other kinds: Choirbook refused the request with 429.",
         "If one client demands too much, find it in the log of the proxy in front. If many clients share one "
         "address, list the proxy in `CHOIRBOOK_TRUSTED_PROXIES`, or raise the share.",
@@ -208,6 +211,7 @@ LIBRARY = {
         MetricKind.COUNTER,
         "Notifications sent to clients.",
         "Counts one for each change and each notified client.",
-        "If it stays the same while documents change, check `choirbook_open_streams` and `choirbook_watch_up`.",
+        "If it stays the same while documents change, check `choirbook_open_streams` and "
+        "`choirbook_watch_up`.",
     ),
 }

@@ -51,7 +51,8 @@ PROCESS = {
         MetricKind.GAUGE,
         "Worker processes that are alive.",
         "During a rolling restart there are more than configured, for seconds.",
-        "Fewer than `choirbook_workers_wanted` for longer than a second: workers die at startup; see the log.",
+        "Fewer than `choirbook_workers_wanted` for longer than a second: workers die at startup; see the "
+        "log.",
     ),
     WANTED_WORKERS: Metric(
         MetricKind.GAUGE,

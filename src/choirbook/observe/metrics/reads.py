@@ -86,7 +86,8 @@ READS = {
         "Reads that ended in an error.",
         "Counted by the name of the error. Clients cause `ResourceNotFound` and the errors that begin with "
         "`Invalid`.",
-        "`ResourceUnreadable`: run `choirbook check` on the library. `Overloaded`: too many reads wait for the "
+        "`ResourceUnreadable`: run `choirbook check` on the library. `Overloaded`: too many reads wait "
+        "for the "
         "source; it is slow, or `CHOIRBOOK_MAX_WAITING_READS` is too low. `NotReady`: the first scan takes "
         "long.",
         (Label("reason", tuple(sorted(error.__name__ for error in TABLE))),),

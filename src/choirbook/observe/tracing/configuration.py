@@ -102,7 +102,8 @@ def _exporters(wanted: Mapping[str, str], complaints: list[str]) -> tuple[Export
         return ()
     known = {"otlp": _otlp(wanted, complaints) if "otlp" in names else None, "console": Exporter.CONSOLE}
     complaints += [
-        f"OTEL_TRACES_EXPORTER has {name[:32]!r}, which Choirbook does not support. Use otlp, console or none."
+        f"OTEL_TRACES_EXPORTER has {name[:32]!r}, which Choirbook does not support. Use otlp, console or "
+        "none."
         for name in names
         if name not in known
     ]
