@@ -1,6 +1,6 @@
 """Composition root: settings -> objects -> one app.
 
-Nothing else creates collaborators, except `composing`, which holds the parts that take more than a line.
+Nothing else creates collaborators, except `composition`, which holds the parts that take more than a line.
 """
 
 from __future__ import annotations

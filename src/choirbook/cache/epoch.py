@@ -1,9 +1,9 @@
 """The epoch of a process's caches: it changes with each invalidation.
 
-One object for those who invalidate (`forgetting`) and those who load (`loading`, `waiting`). A load notes the
-epoch in which it begins; when it ends in another one, its bytes were called into question while it ran, and
-are not kept as current. For use on the event loop only, so it needs no lock. The feed's epochs are others:
-they number the invalidations of all hosts (`redis/feed`).
+One object for those who invalidate (`library/invalidation`) and those who load (`library/loader`,
+`library/reads`). A load notes the epoch in which it begins; when it ends in another one, its bytes were
+called into question while it ran, and are not kept as current. For use on the event loop only, so it needs
+no lock. The feed's epochs are others: they number the invalidations of all hosts (`redis/feed`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Ask the workers of one server, for the dashboard, what each alone knows: slow reads, streams, its memory.
 
-Over the workers' calls (`neighbours`). Who is asked learns by it that somebody looks.
+Over the workers' calls (`workers/rpc`). Who is asked learns by it that somebody looks.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Keep the catalog consistent with the source: watch, look again, survey periodically.
 
 One task does all looking, so two looks at one file never race. This module decides what to look at;
-`timetable` decides when a survey is due, and `adopting` applies what was seen.
+`schedule` decides when a survey is due, and `adoption` applies what was seen.
 """
 
 from __future__ import annotations

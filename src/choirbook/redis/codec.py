@@ -1,7 +1,7 @@
 """Serialization of representations for the shared level, and validation of values read from it. Pure.
 
-Data only, never a pickle, behind a seal (`sealing`). Redis holds bytes and their metadata; response headers
-are made from the catalog, so nothing in Redis decides the media type of a document.
+Data only, never a pickle, behind a seal (`signatures`). Redis holds bytes and their metadata; response
+headers are made from the catalog, so nothing in Redis decides the media type of a document.
 
 The payload is msgpack: [ETag, digest of the document, whether it is text, whether it is coded, body].
 """

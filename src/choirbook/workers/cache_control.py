@@ -1,7 +1,7 @@
-"""Look after the caches of all workers of one server: forget, load ahead, tell what is held.
+"""Control of the caches of all workers of one server: invalidate, warm, report.
 
-Couples a library with the other workers' (`neighbours`) and, for invalidations, with the other hosts
-(`sharing`); without Redis there are none.
+Couples a library with the other workers' (`workers/rpc`) and, for invalidations, with the other hosts
+(`library/cluster`); without Redis there are none.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def stages(directory: Path, name: str) -> str:
         (one.stage, one.path, *map(figures.significant, (one.us, one.low_us, one.high_us)))
         for one in measured.stages(directory, name)
     ]
-    return table(("ProfiledStage", "Path", "Median, µs", "Lower quartile", "Upper quartile"), rows, texts=2)
+    return table(("Stage", "Path", "Median, µs", "Lower quartile", "Upper quartile"), rows, texts=2)
 
 
 def peers(directory: Path, name: str) -> str:

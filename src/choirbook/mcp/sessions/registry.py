@@ -1,7 +1,7 @@
 """One worker's way to the ledger of sessions, and to the other workers that use it.
 
 The ledger blocks, so it is used on a thread of its own, by one call at a time, in the order of the calls.
-What other workers have to know at once, notes tell them (`neighbours`).
+What other workers have to know at once, notes tell them (`workers/rpc`).
 """
 
 from __future__ import annotations

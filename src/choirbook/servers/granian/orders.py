@@ -5,7 +5,7 @@ worker that ended by itself then would close connections that the server is abou
 would treat it as a crash. So a worker leaves SIGINT and SIGTERM to the server, and ends on `END`, which only
 the server sends. When the server is gone, nobody else can end a worker, and both signals end it.
 
-Depends on private parts of Granian, like `supervising` and `scheduling`: `_signals.set_loop_signals`.
+Depends on private parts of Granian, like `supervisor` and `scheduler`: `_signals.set_loop_signals`.
 """
 
 from __future__ import annotations

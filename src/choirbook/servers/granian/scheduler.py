@@ -5,7 +5,7 @@ coroutines for each. A hit needs none of that: it is answered in one call. So th
 request, wakes the loop once for all that are queued, and calls the app for each; only requests that must wait
 become a task, as all do with Granian's own scheduler (docs/adr/0014).
 
-Depends on private parts of Granian, like `supervising`: `CallbackScheduler`, `mp._new_cbscheduler`,
+Depends on private parts of Granian, like `supervisor`: `CallbackScheduler`, `mp._new_cbscheduler`,
 `taskref`.
 """
 
