@@ -63,7 +63,7 @@ async def test_invalidation_reaches_every_worker_though_its_asker_has_gone(worke
     await served_from(workers)
     asker = asyncio.create_task(workers[0].app.caretaker.invalidate(Invalidation()))
     for _ in range(1000):
-        if "choirbook-forgetting" in {task.get_name() for task in asyncio.all_tasks()}:
+        if "choirbook-invalidation" in {task.get_name() for task in asyncio.all_tasks()}:
             break
         await asyncio.sleep(0)
     assert asker.cancel(), "the others are still asked"
