@@ -15,11 +15,11 @@ from choirbook.dashboard.preview import MAX_MARKDOWN, preview
 from choirbook.documents.excerpts import decode_continuation
 from choirbook.documents.metadata import headline_of
 from choirbook.documents.placeholders import fill, find_placeholders
-from choirbook.documents.sections.addresses import split_section
 from choirbook.documents.sections.parser import outline_of
+from choirbook.documents.sections.section_uris import split_section
 from choirbook.errors import ChoirbookError
+from choirbook.http.allowed_hosts import Edge
 from choirbook.http.conditional import matches, requested_range, unmodified_since
-from choirbook.http.edge import Edge
 from choirbook.http.exchange import Request
 from choirbook.http.negotiation import choose_exposition, negotiate
 from choirbook.http.query import fields_of
@@ -28,7 +28,7 @@ from choirbook.mcp.messages import decode
 from choirbook.observe.tracing.context import context_of_message, parse_context
 from choirbook.search.query import parse_query
 from choirbook.servers.asgi.server import AsgiHeaders
-from choirbook.sources.ignore import ignores, parse_ignore
+from choirbook.sources.ignore_rules import ignores, parse_ignore
 from choirbook.sources.wildmatch import MAX_STARS
 from choirbook.uri import UriTemplate, canonical_uri
 from choirbook.usage.clients import of_user_agent

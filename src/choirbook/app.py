@@ -18,7 +18,7 @@ from choirbook.composition.admin import make_admin_server
 from choirbook.composition.dashboard import make_dashboard
 from choirbook.composition.features import FeatureMaker, ToolMaker, make_features
 from choirbook.composition.library import make_library, make_shared_level
-from choirbook.composition.push import make_sessions, make_streams
+from choirbook.composition.notifications import make_sessions, make_streams
 from choirbook.composition.quotas import make_admission, make_crowding, make_shares
 from choirbook.composition.routes import make_router
 from choirbook.composition.telemetry import Telemetry
@@ -31,7 +31,7 @@ from choirbook.library.cluster import Sharing
 from choirbook.library.preload import Preloading
 from choirbook.library.scanner import open_library
 from choirbook.mcp.dispatch import Dispatcher
-from choirbook.mcp.streamable import StreamableHttp
+from choirbook.mcp.streamable_http import StreamableHttp
 from choirbook.model import Source
 from choirbook.observe.cells import Cells
 from choirbook.observe.log_writer import LineWriter

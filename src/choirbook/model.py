@@ -13,7 +13,7 @@ from typing import NewType, Protocol
 
 import msgspec
 
-from choirbook.text.tokens import estimate_tokens
+from choirbook.text.token_estimate import estimate_tokens
 
 Version = NewType("Version", str)
 """A cheap token that changes whenever a document's content may have changed. Local to one host."""

@@ -6,7 +6,7 @@ Run as a program: `python -m tests.conformance.server`.
 from __future__ import annotations
 
 from choirbook.app import create_app
-from choirbook.http.edge import LOOPBACK_HOSTS
+from choirbook.http.allowed_hosts import LOOPBACK_HOSTS
 from choirbook.servers.granian import server as hosting
 from choirbook.servers.granian.sockets import listen, port_of
 from choirbook.settings import load

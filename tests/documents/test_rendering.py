@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from choirbook.documents.encodings import MIN_BYTES, Coding
+from choirbook.documents.content_codings import MIN_BYTES, Coding
 from choirbook.documents.rendering import (
     CODING_FORMS,
     DOCUMENT_POLICY,
@@ -18,7 +18,7 @@ from choirbook.documents.rendering import (
     render,
 )
 from choirbook.model import Content, Form, Representation, ResourceInfo, SourceEntry, Version
-from tests.documents.test_encodings import decompress
+from tests.documents.test_content_codings import decompress
 
 STAMP = Stamp(1500, {"name": "choirbook", "version": "1"})
 MODIFIED_NS = 1_700_000_000_123_456_789

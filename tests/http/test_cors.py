@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from choirbook.http.edge import Edge
+from choirbook.http.allowed_hosts import Edge
 from choirbook.http.exchange import Request, Response
 from choirbook.http.router import Router, Subtree
 from choirbook.servers.asgi.server import AsgiHeaders

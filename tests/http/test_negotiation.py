@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from choirbook.documents.encodings import Coding
+from choirbook.documents.content_codings import Coding
 from choirbook.documents.rendering import CODING_FORMS
 from choirbook.errors import InvalidParams, NotAcceptable
 from choirbook.http.negotiation import (

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from choirbook.documents.encodings import Coding
+from choirbook.documents.content_codings import Coding
 from choirbook.http.rest import MAX_LIMIT
 from choirbook.uri import path_of
-from tests.documents.test_encodings import decompress
+from tests.documents.test_content_codings import decompress
 from tests.support.apps import Served, serving
 from tests.support.mcp import handshake
 from tests.support.problems import problem

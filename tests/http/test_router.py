@@ -1,6 +1,6 @@
 import pytest
 
-from choirbook.http.edge import Edge
+from choirbook.http.allowed_hosts import Edge
 from choirbook.http.exchange import Answer, Request, Response
 from choirbook.http.router import Router, Subtree, get_only
 from choirbook.servers.asgi.server import AsgiHeaders

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from choirbook.documents.sections.addresses import section_info
+from choirbook.documents.sections.section_uris import section_info
 from choirbook.errors import SectionNotFound
 from choirbook.library.outlines import Outlining
 from choirbook.model import ResourceInfo, SourceChanged

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from choirbook.library.rules_file import Rulebook
-from choirbook.sources.stability import GONE_QUIET_S
+from choirbook.sources.quiet_period import GONE_QUIET_S
 from tests.support.apps import BASE, application, has, serving
 from tests.support.trees import ALL_MARKDOWN, again_and_again, plant, replace
 from tests.support.waiting import eventually

@@ -8,7 +8,7 @@ import pytest
 
 from choirbook.catalog.catalog import Catalog
 from choirbook.catalog.rules import default_rules
-from choirbook.mcp.streams import Streams
+from choirbook.mcp.open_streams import Streams
 from tests.support.mcp import CALLS
 from tests.support.shelves import Shelf
 

@@ -12,8 +12,8 @@ import pytest
 from choirbook.http.exchange import Response
 from choirbook.http.query import MAX_QUERY_FIELDS
 from choirbook.http.rest import MAX_LIMIT
+from choirbook.mcp.client_stream import Ending
 from choirbook.mcp.messages import MAX_BATCH, MAX_ID_CHARACTERS, Batch, Malformed, Message, decode
-from choirbook.mcp.stream import Ending
 from choirbook.mcp.subscriptions import MAX_URIS
 from choirbook.uri import MAX_URI_BYTES
 from tests.support.apps import Served, serving

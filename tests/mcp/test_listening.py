@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from choirbook.http.exchange import Loss, Response, Streaming
-from choirbook.mcp.stream import Ending
+from choirbook.mcp.client_stream import Ending
 from tests.support.apps import BASE, Served, application, serving
 from tests.support.mcp import modern_headers, modern_message
 from tests.support.shelves import Client

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from choirbook.mcp.stream import BATCH, Ending
-from choirbook.mcp.streams import Streams
+from choirbook.mcp.client_stream import BATCH, Ending
+from choirbook.mcp.open_streams import Streams
 from tests.support.shelves import Shelf, opened, settled, uri
 from tests.support.waiting import eventually
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from choirbook.http.exchange import Loss, Response, Streaming
-from choirbook.mcp.stream import Ending
+from choirbook.mcp.client_stream import Ending
 from tests.support.apps import Served, serving
 from tests.support.mcp import handshake_message, post
 from tests.support.streaming import answered, stream_of

@@ -13,10 +13,10 @@ import pytest
 
 from choirbook.errors import SessionNotFound
 from choirbook.http.exchange import Loss
+from choirbook.mcp.client_stream import Ending
+from choirbook.mcp.open_streams import Streams
 from choirbook.mcp.sessions.registry import Registry
 from choirbook.mcp.sessions.streams import HttpSession, SessionStreams
-from choirbook.mcp.stream import Ending
-from choirbook.mcp.streams import Streams
 from choirbook.workers.rpc import Neighbours
 from tests.support.apps import Served
 from tests.support.shelves import Client

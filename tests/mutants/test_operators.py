@@ -111,7 +111,7 @@ def test_a_difference_shows_what_was_planted() -> None:
     assert mutant.diff(b"if a:\n    b = c\n").splitlines()[1:3] == ["-if a:", "+if not (a):"]
 
 
-@pytest.mark.parametrize("module", ["src/choirbook/mcp/stream.py", "src/choirbook/cache/memory.py"])
+@pytest.mark.parametrize("module", ["src/choirbook/mcp/client_stream.py", "src/choirbook/cache/memory.py"])
 def test_every_mutant_of_a_module_is_another_module(module: str) -> None:
     source = (ROOT / module).read_bytes()
     original = ast.dump(ast.parse(source))

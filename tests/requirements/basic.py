@@ -10,7 +10,7 @@ _MESSAGES = page(
         MUST,
         "Messages are JSON-RPC 2.0.",
         "mcp/test_messages.py::test_an_envelope_is_refused_that_is_or_has",
-        "mcp/test_streamable.py::test_a_bad_envelope",
+        "mcp/test_streamable_http.py::test_a_bad_envelope",
     ),
     row(
         "Requests",
@@ -22,7 +22,7 @@ _MESSAGES = page(
         "Result Responses",
         MUST,
         "A response has the id of its request.",
-        "mcp/test_streamable.py::test_the_id_comes_back_as_it_was",
+        "mcp/test_streamable_http.py::test_the_id_comes_back_as_it_was",
         "mcp/test_messages.py::test_an_id_that_is_echoed_is_the_one_that_was_sent",
     ),
     row(
@@ -36,7 +36,7 @@ _MESSAGES = page(
         MUST,
         "An error has the id of its request, unless that could not be read.",
         "mcp/test_protocol.py::test_an_id_that_is_not_known_is_left_out",
-        "mcp/test_streamable.py::test_bad_json",
+        "mcp/test_streamable_http.py::test_bad_json",
     ),
     row(
         "Error Responses",
@@ -61,14 +61,14 @@ _MESSAGES = page(
         MUST_NOT,
         "-32002 and -32042 belong to older revisions.",
         "mcp/test_requirements.py::test_only_codes_of_the_specification_are_used",
-        "mcp/test_streamable.py::test_a_resource_that_is_not_there",
+        "mcp/test_streamable_http.py::test_a_resource_that_is_not_there",
     ),
     row(
         "Notifications",
         MUST_NOT,
         "A notification gets no response.",
-        "mcp/test_streamable.py::test_notifications_of_the_modern_era_are_accepted",
-        "mcp/test_streamable.py::test_a_notification_of_a_request_is_carried_out_silently",
+        "mcp/test_streamable_http.py::test_notifications_of_the_modern_era_are_accepted",
+        "mcp/test_streamable_http.py::test_a_notification_of_a_request_is_carried_out_silently",
         "clients/test_stdio.py::test_notifications_and_blank_lines_get_no_answer",
     ),
     row(
@@ -102,8 +102,8 @@ _MESSAGES = page(
         "_meta",
         MUST,
         "A request that lacks a required field of _meta gets -32602, and 400 on HTTP.",
-        "mcp/test_streamable.py::test_a_required_key_of_the_meta_missing",
-        "mcp/test_streamable.py::test_the_meta_missing",
+        "mcp/test_streamable_http.py::test_a_required_key_of_the_meta_missing",
+        "mcp/test_streamable_http.py::test_the_meta_missing",
     ),
     row(
         "_meta",
@@ -127,7 +127,7 @@ _VERSIONING = page(
         "Protocol Version Negotiation",
         MUST,
         "A revision that is not served is refused with -32022 and the list of those that are.",
-        "mcp/test_streamable.py::test_a_version_that_is_not_served",
+        "mcp/test_streamable_http.py::test_a_version_that_is_not_served",
         "mcp/test_protocol.py::test_a_version_that_is_not_served_is_told_with_those_that_are",
         "servers/test_mcp.py::test_unsupported_revision_is_told_which_there_are",
     ),
@@ -142,7 +142,7 @@ _VERSIONING = page(
         "Backward Compatibility with Initialization-Based Versions",
         SHOULD,
         "A modern initialize is told that there is no such method.",
-        "mcp/test_streamable.py::test_the_methods_of_the_other_era_are_not_there",
+        "mcp/test_streamable_http.py::test_the_methods_of_the_other_era_are_not_there",
         "mcp/test_protocol.py::test_a_claim_makes_even_initialize_modern",
     ),
 )

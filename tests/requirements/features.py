@@ -41,20 +41,20 @@ _RESOURCES = page(
         "Error Handling",
         MUST,
         "A resource that does not exist gets -32602.",
-        "mcp/test_streamable.py::test_a_resource_that_is_not_there",
+        "mcp/test_streamable_http.py::test_a_resource_that_is_not_there",
         "clients/test_python_sdk.py::test_unknown_resource_is_the_error_of_the_era",
     ),
     row(
         "Error Handling",
         SHOULD,
         "An internal error gets -32603.",
-        "mcp/test_streamable.py::test_an_unreadable_document",
+        "mcp/test_streamable_http.py::test_an_unreadable_document",
     ),
     row(
         "Error Handling",
         MUST_NOT,
         "contents is never empty in the place of an error.",
-        "mcp/test_streamable.py::test_a_resource_that_is_not_there",
+        "mcp/test_streamable_http.py::test_a_resource_that_is_not_there",
         "mcp/test_methods.py::test_every_listed_resource_is_read",
     ),
     row(
@@ -62,7 +62,7 @@ _RESOURCES = page(
         MUST,
         "Every URI is validated.",
         "test_uri.py::test_a_uri_is_refused_that_is_or_has",
-        "mcp/test_streamable.py::test_a_uri_that_no_resource_can_have",
+        "mcp/test_streamable_http.py::test_a_uri_that_no_resource_can_have",
     ),
     row(
         "Security Considerations",

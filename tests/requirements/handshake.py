@@ -22,7 +22,7 @@ _LIFECYCLE = page(
         "Operation",
         MUST,
         "Only capabilities that were settled on are used.",
-        "mcp/test_streamable.py::test_the_methods_of_the_other_era_are_not_there",
+        "mcp/test_streamable_http.py::test_the_methods_of_the_other_era_are_not_there",
     ),
     row(
         "Error Handling",
@@ -39,14 +39,14 @@ _TRANSPORTS = page(
         "Sending Messages to the Server",
         MUST,
         "A posted notification or response is answered with 202 and no body.",
-        "mcp/test_streamable.py::test_notifications_are_accepted",
-        "mcp/test_streamable.py::test_posted_responses_are_accepted_in_the_handshake_era",
+        "mcp/test_streamable_http.py::test_notifications_are_accepted",
+        "mcp/test_streamable_http.py::test_posted_responses_are_accepted_in_the_handshake_era",
     ),
     row(
         "Protocol Version Header",
         SHOULD,
         "Without a header the revision is taken to be 2025-03-26.",
-        "mcp/test_streamable.py::test_a_batch_is_answered_where_there_are_batches",
+        "mcp/test_streamable_http.py::test_a_batch_is_answered_where_there_are_batches",
     ),
     row(
         "Protocol Version Header",
@@ -102,8 +102,8 @@ _RESOURCES = page(
         "Error Handling",
         SHOULD,
         "A resource that does not exist gets -32002, an internal error -32603.",
-        "mcp/test_streamable.py::test_a_resource_that_is_not_there",
-        "mcp/test_streamable.py::test_an_unreadable_document",
+        "mcp/test_streamable_http.py::test_a_resource_that_is_not_there",
+        "mcp/test_streamable_http.py::test_an_unreadable_document",
     ),
     row(
         "Subscriptions",
@@ -122,14 +122,14 @@ _BATCHES = page(
         "Batching",
         MUST,
         "Batches are taken.",
-        "mcp/test_streamable.py::test_a_batch_is_answered_where_there_are_batches",
+        "mcp/test_streamable_http.py::test_a_batch_is_answered_where_there_are_batches",
         "clients/test_stdio.py::test_batch_is_answered_where_the_handshake_settled_on_the_revision_that_has_it",
     ),
     row(
         "Lifecycle: Initialization",
         MUST_NOT,
         "initialize is not part of a batch.",
-        "mcp/test_streamable.py::test_initialize_is_refused_in_a_batch",
+        "mcp/test_streamable_http.py::test_initialize_is_refused_in_a_batch",
     ),
 )
 

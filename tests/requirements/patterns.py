@@ -33,14 +33,14 @@ _SUBSCRIPTIONS = page(
         MUST_NOT,
         "No kind of notification is sent that was not asked for.",
         "servers/test_streams.py::test_what_was_not_asked_for_is_not_honoured",
-        "mcp/test_streams.py::test_each_is_told_of_what_it_watches_and_of_nothing_else",
+        "mcp/test_open_streams.py::test_each_is_told_of_what_it_watches_and_of_nothing_else",
     ),
     row(
         "Acknowledgment",
         MUST,
         "The acknowledgement is the first message, and carries the subscription's id.",
         "servers/test_streams.py::test_acknowledgement_comes_first_and_has_what_is_honoured",
-        "mcp/test_stream.py::test_the_opening_comes_first_and_the_closing_last",
+        "mcp/test_client_stream.py::test_the_opening_comes_first_and_the_closing_last",
     ),
     row(
         "Receiving Notifications",

@@ -87,7 +87,7 @@ _PAGINATION = page(
         "Error Handling",
         SHOULD,
         "A cursor that was not made here gets -32602; an empty one was not.",
-        "mcp/test_streamable.py::test_a_bad_cursor",
+        "mcp/test_streamable_http.py::test_a_bad_cursor",
         "catalog/test_cursors.py::test_a_cursor_of_somebody_else_is_refused",
         "mcp/test_prompts.py::test_a_cursor_of_somebody_else_is_refused",
         "mcp/tools/test_feature.py::test_the_list_has_one_page_and_is_the_same_again",

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 from choirbook import create_app
-from choirbook.http.edge import LOOPBACK_HOSTS
+from choirbook.http.allowed_hosts import LOOPBACK_HOSTS
 from choirbook.settings import load
 from granian import Granian
 

@@ -10,8 +10,8 @@ import pytest
 
 from choirbook.model import SourceError, SourceGone, SourceMisruled
 from choirbook.sources.filesystem import FilesystemSource
-from choirbook.sources.ignore import MAX_IGNORE_BYTES, InvalidIgnoreFile, parse_ignore
-from choirbook.sources.stability import GONE_QUIET_S, QUIET_S
+from choirbook.sources.ignore_rules import MAX_IGNORE_BYTES, InvalidIgnoreFile, parse_ignore
+from choirbook.sources.quiet_period import GONE_QUIET_S, QUIET_S
 from choirbook.sources.wildmatch import MAX_PATTERN_BYTES, MAX_STARS
 from tests.support.sources import directory
 from tests.support.trees import again_and_again, plant, replace

@@ -311,7 +311,7 @@ def serve_asgi(library: Path) -> None:
     import uvicorn
 
     from choirbook import create_app
-    from choirbook.http.edge import LOOPBACK_HOSTS
+    from choirbook.http.allowed_hosts import LOOPBACK_HOSTS
     from choirbook.settings import load
 
     app = create_app(load({"root": library, "allowed_hosts": LOOPBACK_HOSTS}))

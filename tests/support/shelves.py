@@ -9,8 +9,8 @@ from typing import Any
 from choirbook.catalog.catalog import Catalog
 from choirbook.catalog.changeset import Document
 from choirbook.errors import Era
-from choirbook.mcp.stream import ClientStream
-from choirbook.mcp.streams import Streams
+from choirbook.mcp.client_stream import ClientStream
+from choirbook.mcp.open_streams import Streams
 from choirbook.model import SourceEntry, Version
 from tests.support.waiting import eventually
 

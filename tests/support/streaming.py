@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from choirbook.http.exchange import Request, Response, Streaming
-from choirbook.mcp.stream import ClientStream
+from choirbook.mcp.client_stream import ClientStream
 from choirbook.servers.asgi.server import AsgiHeaders
 from tests.support.apps import Served
 from tests.support.mcp import ACCEPT

@@ -14,7 +14,7 @@ from choirbook.library.rules_file import Rulebook
 from choirbook.library.scanner import open_library, read_rules_text
 from choirbook.model import SourceGone, SourceMisruled
 from choirbook.settings import Settings, load
-from choirbook.sources.ignore import FORMER_IGNORE_FILE, IGNORE_FILE
+from choirbook.sources.ignore_rules import FORMER_IGNORE_FILE, IGNORE_FILE
 from choirbook.text.former_name import FORMER, PRODUCT, former
 from tests.support.apps import serving
 from tests.support.cli import choirbook

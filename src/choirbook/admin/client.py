@@ -33,7 +33,7 @@ class AdminClient:
     """Client of one server's admin surface.
 
     Args:
-        settings: Its address and token; see `admitting.with_token`.
+        settings: Its address and token; see `token.with_token`.
 
     Raises:
         InvalidSettings: They have no address.

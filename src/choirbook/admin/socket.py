@@ -1,4 +1,4 @@
-"""Access to the admin surface: its listening socket and its token.
+"""The listening socket of the admin surface.
 
 A socket in the file system is open to its owner alone, by its mode. It is created before the workers, which
 inherit it.
@@ -15,53 +15,15 @@ from pathlib import Path
 
 import msgspec
 
-from choirbook.errors import AddressUnavailable, InvalidSettings
+from choirbook.errors import AddressUnavailable
 from choirbook.runtime.admin_address import LoopbackAddress, UnixAddress, parse_admin_address
 from choirbook.servers.granian.sockets import listen, port_of
-from choirbook.settings import Settings, check_admin_token
+from choirbook.settings import Settings
 
 BACKLOG = 64
 """Maximum number of calls that wait to be accepted."""
 
-_MAX_TOKEN_FILE_BYTES = 4096
 _OWNER_ONLY = 0o600
-_OTHERS = 0o006
-
-
-def with_token(settings: Settings) -> Settings:
-    """Return settings with the token itself, if they named a file.
-
-    Raises:
-        InvalidSettings: The file has no token.
-    """
-    path = settings.admin_token_file
-    if path is None or not settings.admin:
-        return settings
-    try:
-        with path.open("rb") as file:
-            _refuse_open_file(path, os.fstat(file.fileno()).st_mode)
-            token = file.read(_MAX_TOKEN_FILE_BYTES).decode("ascii", "replace").strip()
-    except OSError as error:
-        raise InvalidSettings(f"The admin token file {path} cannot be read: {error.strerror}.") from error
-    check_admin_token(token, f"The token in {path}")
-    return msgspec.structs.replace(settings, admin_token=token, admin_token_file=None)
-
-
-def _refuse_open_file(path: Path, mode: int) -> None:
-    """Reject a token file that every user of the machine can read or write.
-
-    Its group may read it: Kubernetes passes a secret this way to a container that is not root (`fsGroup`).
-
-    Raises:
-        InvalidSettings: Its mode gives others access.
-    """
-    # The mode of a pipe or a device does not tell who else can read its content.
-    if stat.S_ISREG(mode) and mode & _OTHERS:
-        raise InvalidSettings(
-            f"The admin token file {path} is accessible to every user of this machine (mode "
-            f"{stat.S_IMODE(mode):04o}). Run: chmod o= {path}. For a Kubernetes secret, set 'defaultMode: "
-            "0440' on its volume."
-        )
 
 
 @contextmanager

@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 
 from choirbook.app import Application
 from choirbook.errors import ChoirbookError
-from choirbook.http.edge import LOOPBACK_HOSTS
+from choirbook.http.allowed_hosts import LOOPBACK_HOSTS
 from choirbook.http.exchange import Headers
 from choirbook.library.scanner import load_catalog, open_library
 from choirbook.mcp.messages import CLIENT_CAPABILITIES, PROTOCOL_VERSION
 from choirbook.mcp.revisions import MODERN, NEWEST_HANDSHAKE
-from choirbook.mcp.streamable import ENDPOINT
+from choirbook.mcp.streamable_http import ENDPOINT
 from choirbook.model import Header, ResourceInfo
 from choirbook.observe.cells import Cells
 from choirbook.observe.log_writer import LineWriter

@@ -21,9 +21,9 @@ import msgspec
 from choirbook import __version__
 from choirbook.bench.driver import Driven, driven_app, hitting, new_loop
 from choirbook.bench.send_cost import send_samples_us
-from choirbook.documents.encodings import Coding, compress
+from choirbook.documents.content_codings import Coding, compress
 from choirbook.documents.rendering import render
-from choirbook.http.edge import Edge
+from choirbook.http.allowed_hosts import Edge
 from choirbook.http.exchange import Request, Response
 from choirbook.http.negotiation import negotiate
 from choirbook.http.rest import PREFIX

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from choirbook.admin.answers import INVALIDATE, STATS, WARM, Counts, CrewAnswer, InvalidateAnswer
 from choirbook.admin.client import AdminClient
-from choirbook.admin.socket import with_token
+from choirbook.admin.token import with_token
 from choirbook.cli.output import console, say, say_json
 from choirbook.errors import CrewIncomplete
 from choirbook.settings import Settings

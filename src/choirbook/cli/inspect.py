@@ -13,8 +13,8 @@ from choirbook.cli.lint import review, review_names
 from choirbook.cli.output import console, say, say_document, say_json
 from choirbook.documents.media_types import is_textual
 from choirbook.documents.rendering import listed
-from choirbook.documents.sections.addresses import SECTION, cut, section_info
 from choirbook.documents.sections.parser import outline_of
+from choirbook.documents.sections.section_uris import SECTION, cut, section_info
 from choirbook.errors import InvalidParams, ResourceNotFound, ResourceUnreadable
 from choirbook.http.query import fields_in
 from choirbook.library.scanner import load_catalog, open_library

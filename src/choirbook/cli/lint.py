@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from choirbook.catalog.rules import RULES_FILE, Collection, Rules, collection_line
 from choirbook.cli.findings import Finding, FindingLevel
 from choirbook.errors import InvalidUri
-from choirbook.sources.ignore import IGNORE_FILE, is_hidden
+from choirbook.sources.ignore_rules import IGNORE_FILE, is_hidden
 
 SHOWN_FILES = 5
 """Maximum number of unmatched files shown; the others are counted."""

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from choirbook.admin.socket import listening_for_admin, spelled, with_token
+from choirbook.admin.socket import listening_for_admin, spelled
+from choirbook.admin.token import with_token
 from choirbook.app import Application
 from choirbook.catalog.catalog import Catalog
 from choirbook.cli.banner import greet
 from choirbook.cli.output import complain
 from choirbook.composition.secrets import with_redis_secrets
 from choirbook.errors import InvalidLibrary, InvalidSettings
-from choirbook.http.edge import hosts_of
+from choirbook.http.allowed_hosts import hosts_of
 from choirbook.library.scanner import load_catalog, open_library
 from choirbook.observe import operator_log
 from choirbook.observe.cells import Cells

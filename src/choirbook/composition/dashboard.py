@@ -12,7 +12,7 @@ from choirbook.dashboard.slowest import Slowest
 from choirbook.dashboard.worker import Worker
 from choirbook.http.search import SearchRoute
 from choirbook.library.library import Library
-from choirbook.mcp.streams import Streams
+from choirbook.mcp.open_streams import Streams
 from choirbook.observe.cells import Cells
 from choirbook.observe.exposition import series_totals
 from choirbook.observe.figures import Sample, sample_of

@@ -10,10 +10,10 @@ from choirbook.http.peers import Peers
 from choirbook.library.library import Library
 from choirbook.mcp.completion import Completion
 from choirbook.mcp.lifecycle import Lifecycle
+from choirbook.mcp.open_streams import Streams
 from choirbook.mcp.prompts import Prompts
 from choirbook.mcp.resources import Resources
 from choirbook.mcp.results import Feature
-from choirbook.mcp.streams import Streams
 from choirbook.mcp.subscriptions import Subscriptions
 from choirbook.mcp.tools import Tools
 from choirbook.mcp.tools.list import list_tool

@@ -8,12 +8,12 @@ from choirbook.http.peers import Peers
 from choirbook.http.problems import problem
 from choirbook.mcp.dispatch import failed
 from choirbook.mcp.messages import Message, decode
+from choirbook.mcp.open_streams import MAX_WATCHED_BYTES
 from choirbook.mcp.protocol import Fault, is_modern_header, version_headers
-from choirbook.mcp.streamable import ENDPOINT
-from choirbook.mcp.streams import MAX_WATCHED_BYTES
+from choirbook.mcp.streamable_http import ENDPOINT
 from choirbook.runtime.quotas import Kind, Shares
-from choirbook.servers.admission import Admission
 from choirbook.servers.connection_limits import BESIDE_STREAMS, IN_FLIGHT_BYTES, Crowding
+from choirbook.servers.request_limits import Admission
 from choirbook.settings import Settings
 
 UNLIMITED_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})

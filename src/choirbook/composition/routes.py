@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from choirbook.dashboard.routes import BELOW, DASHBOARD, Dashboard
-from choirbook.http.edge import Edge
+from choirbook.http.allowed_hosts import Edge
 from choirbook.http.exchange import Handler
 from choirbook.http.introspection import Introspection
 from choirbook.http.proxies import Proxies
@@ -12,7 +12,7 @@ from choirbook.http.router import Router, Subtree, get_only
 from choirbook.http.search import SEARCH, SearchRoute
 from choirbook.http.welcome import Welcome
 from choirbook.library.library import Library
-from choirbook.mcp.streamable import ENDPOINT, StreamableHttp
+from choirbook.mcp.streamable_http import ENDPOINT, StreamableHttp
 from choirbook.search.service import Search
 from choirbook.settings import Settings
 

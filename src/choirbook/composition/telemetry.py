@@ -17,17 +17,17 @@ from choirbook.http.router import Router
 from choirbook.http.server_timing import timed
 from choirbook.library.library import Library
 from choirbook.mcp.dispatch import Calls, Dispatcher
+from choirbook.mcp.open_streams import Streams
 from choirbook.mcp.sessions.http import Sessions
-from choirbook.mcp.streams import Streams
 from choirbook.observe.access_log import AccessLog
 from choirbook.observe.attribution import Attribution
 from choirbook.observe.cells import Cells
 from choirbook.observe.exposition import exposition
 from choirbook.observe.log_writer import LineWriter
 from choirbook.observe.metrics import HITS, MISSES, STALE
+from choirbook.observe.notification_counts import record_pushing
 from choirbook.observe.observer import Observer
 from choirbook.observe.operator_log import is_for_people
-from choirbook.observe.push_counts import record_pushing
 from choirbook.observe.recorder import Recorder
 from choirbook.observe.refusals import record_shares
 from choirbook.observe.totals import totals

@@ -6,7 +6,7 @@ import msgspec
 
 from choirbook.dashboard.slowest import Slowest, SlowRead
 from choirbook.library.library import Library
-from choirbook.mcp.streams import Streams
+from choirbook.mcp.open_streams import Streams
 
 MAX_HELD = 500
 """Maximum number of documents in memory to report; a page shows fewer."""

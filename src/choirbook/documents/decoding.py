@@ -12,7 +12,7 @@ from hashlib import sha256
 
 import msgspec
 
-from choirbook.documents.encodings import TooLong, decompress
+from choirbook.documents.content_codings import TooLong, decompress
 from choirbook.documents.rendering import CODED_FORMS, longest_body
 from choirbook.model import Content, Form, Representation, ResourceInfo, SourceEntry
 

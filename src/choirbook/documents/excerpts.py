@@ -18,7 +18,7 @@ from msgspec import UNSET, UnsetType
 from choirbook.documents.media_types import is_textual
 from choirbook.errors import InvalidCursor
 from choirbook.model import ResourceInfo
-from choirbook.text.tokens import BYTES_PER_TOKEN, estimate_tokens
+from choirbook.text.token_estimate import BYTES_PER_TOKEN, estimate_tokens
 from choirbook.uri import path_of
 
 MAX_PART_TOKENS = 50_000

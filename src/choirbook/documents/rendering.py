@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, assert_never
 
 import msgspec
 
-from choirbook.documents.encodings import MIN_BYTES, Coding, compress
+from choirbook.documents.content_codings import MIN_BYTES, Coding, compress
 from choirbook.documents.excerpts import part_members
 from choirbook.documents.media_types import is_textual
-from choirbook.documents.sections.addresses import section_uri
 from choirbook.documents.sections.parser import outline_of
+from choirbook.documents.sections.section_uris import section_uri
 from choirbook.model import X_CACHE, Content, Form, Header, Representation, ResourceInfo, Section, ServedFrom
-from choirbook.text.tokens import estimate_tokens
+from choirbook.text.token_estimate import estimate_tokens
 from choirbook.uri import path_of
 
 _ETAG_DIGITS = 32

@@ -49,7 +49,7 @@ async def _follow(
 class _Following(Coroutine[Any, Any, _Next]):
     """A coroutine that also closes the one it waits for.
 
-    A request that is refused its wait is closed before it began (`servers/admission`). A plain coroutine
+    A request that is refused its wait is closed before it began (`servers/request_limits`). A plain coroutine
     would leave the inner one behind, which Python reports on stderr as never awaited.
     """
 

@@ -1,8 +1,8 @@
 """CORS: lets pages of allowed origins read responses. Pure.
 
-See https://fetch.spec.whatwg.org/#http-cors-protocol. `http/edge` decides which origins are allowed. Requests
-without `Origin` never get here. Credentials are never allowed: the server uses none that a browser adds by
-itself.
+See https://fetch.spec.whatwg.org/#http-cors-protocol. `http/allowed_hosts` decides which origins are
+allowed. Requests without `Origin` never get here. Credentials are never allowed: the server uses none that a
+browser adds by itself.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from choirbook.documents.encodings import Coding
+from choirbook.documents.content_codings import Coding
 from choirbook.documents.media_types import is_textual
 from choirbook.documents.rendering import CODING_FORMS
 from choirbook.errors import InvalidParams, NotAcceptable

@@ -15,7 +15,7 @@ import msgspec
 
 from choirbook.catalog.cursors import decode_cursor, encode_cursor
 from choirbook.documents.rendering import DOCUMENT_POLICY, VARY, listed
-from choirbook.documents.sections.addresses import SECTION
+from choirbook.documents.sections.section_uris import SECTION
 from choirbook.errors import (
     InvalidParams,
     InvalidUri,

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from choirbook.errors import HostMisdirected, MethodNotAllowed, MethodNotFound
 from choirbook.http import cors
+from choirbook.http.allowed_hosts import Edge
 from choirbook.http.answers import then
-from choirbook.http.edge import Edge
 from choirbook.http.exchange import Answer, Handler, Headers, Request, Response, Streaming
 from choirbook.http.problems import problem
 

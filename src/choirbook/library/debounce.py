@@ -11,8 +11,8 @@ from enum import Enum
 from typing import NamedTuple
 
 from choirbook.model import SourceEntry
-from choirbook.sources.stability import GONE_QUIET_S as EMPTY_QUIET_S
-from choirbook.sources.stability import QUIET_S
+from choirbook.sources.quiet_period import GONE_QUIET_S as EMPTY_QUIET_S
+from choirbook.sources.quiet_period import QUIET_S
 
 __all__ = ["EMPTY_QUIET_S", "QUIET_S", "RESTLESS_S", "Pending", "Verdict", "settle"]
 

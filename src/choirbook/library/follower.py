@@ -23,7 +23,7 @@ from choirbook.library.schedule import RETRY_S, Timetable
 from choirbook.model import Source, SourceError, SourceMisruled
 from choirbook.runtime.tasks import end_tasks
 from choirbook.runtime.threads import Threads
-from choirbook.sources.ignore import is_hidden, is_ignore_file
+from choirbook.sources.ignore_rules import is_hidden, is_ignore_file
 
 log = logging.getLogger("choirbook.follower")
 

@@ -19,8 +19,8 @@ from choirbook.cache.lookups import Lookups
 from choirbook.cache.memory import MemoryCache
 from choirbook.catalog.catalog import Catalog
 from choirbook.documents.rendering import Stamp
-from choirbook.documents.sections.addresses import section_info, split_section
 from choirbook.documents.sections.outline import Outline
+from choirbook.documents.sections.section_uris import section_info, split_section
 from choirbook.errors import InvalidParams, InvalidUri, NotReady, RequestError, SectionNotFound
 from choirbook.library.follower import Freshness
 from choirbook.library.invalidation import Forgetting

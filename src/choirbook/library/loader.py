@@ -14,8 +14,8 @@ from choirbook.cache.epoch import InvalidationEpoch
 from choirbook.cache.memory import Kept
 from choirbook.documents.decoding import RECOVERABLE, recover
 from choirbook.documents.rendering import Stamp, render
-from choirbook.documents.sections.addresses import cut, section_info
 from choirbook.documents.sections.parser import outline_of
+from choirbook.documents.sections.section_uris import cut, section_info
 from choirbook.model import (
     Form,
     Representation,

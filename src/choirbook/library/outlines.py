@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from choirbook.cache.outlines import Outlines
 from choirbook.cache.single_flight import Flights
-from choirbook.documents.sections.addresses import section_info, section_uri
 from choirbook.documents.sections.outline import Outline
 from choirbook.documents.sections.parser import outline_of
+from choirbook.documents.sections.section_uris import section_info, section_uri
 from choirbook.model import ResourceInfo, SectionInfo, Source
 from choirbook.runtime.threads import Threads
 

@@ -17,7 +17,7 @@ from choirbook.cache.memory import Kept, MemoryCache
 from choirbook.cache.single_flight import Flights
 from choirbook.catalog.catalog import Catalog
 from choirbook.documents.decoding import RECOVERABLE
-from choirbook.documents.sections.addresses import section_info
+from choirbook.documents.sections.section_uris import section_info
 from choirbook.errors import Overloaded, RequestError, ResourceUnreadable, exhausted
 from choirbook.library.follower import Freshness
 from choirbook.library.loader import Landed, Loading

@@ -13,7 +13,7 @@ from pathlib import Path
 from choirbook.catalog.rules import Rules
 from choirbook.errors import InvalidLibrary
 from choirbook.library import scanner
-from choirbook.sources.stability import GONE_QUIET_S, QUIET_S
+from choirbook.sources.quiet_period import GONE_QUIET_S, QUIET_S
 
 
 class Rulebook:

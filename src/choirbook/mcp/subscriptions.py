@@ -16,12 +16,12 @@ from msgspec import UNSET
 from choirbook.errors import Era, InvalidParams, MethodNotFound
 from choirbook.http.peers import Peers
 from choirbook.library.library import Library
+from choirbook.mcp.client_stream import ClientStream
 from choirbook.mcp.messages import parameters
 from choirbook.mcp.notifications import acknowledged, completed
+from choirbook.mcp.open_streams import Streams
 from choirbook.mcp.protocol import Call, Session
 from choirbook.mcp.results import Method, Outcome, Result
-from choirbook.mcp.stream import ClientStream
-from choirbook.mcp.streams import Streams
 
 MAX_URIS = 1000
 """Maximum number of URIs in one subscription; it is kept for as long as the client listens."""

@@ -12,7 +12,7 @@ import re
 
 import msgspec
 
-from choirbook.documents.encodings import Coding
+from choirbook.documents.content_codings import Coding
 from choirbook.documents.rendering import CODED_FORMS, Stamp, headers_of, longest_body
 from choirbook.model import X_CACHE, Form, Representation, ResourceInfo, ServedFrom
 from choirbook.redis.signatures import Corrupt, Purpose, Sealing

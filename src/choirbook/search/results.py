@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from choirbook.documents.sections.addresses import section_uri
+from choirbook.documents.sections.section_uris import section_uri
 from choirbook.model import ResourceInfo
-from choirbook.text.tokens import estimate_tokens
+from choirbook.text.token_estimate import estimate_tokens
 
 
 class Hit(msgspec.Struct, frozen=True):

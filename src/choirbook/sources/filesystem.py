@@ -24,8 +24,8 @@ from choirbook.model import (
 from choirbook.runtime.exhaustion import is_exhaustion
 from choirbook.sources.beneath import Directory, is_regular
 from choirbook.sources.captures import Capturing
-from choirbook.sources.ignore import is_hidden
 from choirbook.sources.ignore_files import IgnoreFiles
+from choirbook.sources.ignore_rules import is_hidden
 from choirbook.sources.listings import Ignored, Listing, entry_of, target_of
 
 ROOT_CHECK_MS = 2000

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from choirbook.runtime.exhaustion import is_exhaustion
 from choirbook.sources.beneath import Directory, is_regular
-from choirbook.sources.ignore import (
+from choirbook.sources.ignore_rules import (
     FORMER_IGNORE_FILE,
     IGNORE_FILE,
     MAX_IGNORE_BYTES,
@@ -25,7 +25,7 @@ from choirbook.sources.ignore import (
     ignores,
     parse_ignore,
 )
-from choirbook.sources.stability import GONE_QUIET_S, QUIET_S
+from choirbook.sources.quiet_period import GONE_QUIET_S, QUIET_S
 
 _WRITTEN_FOR_S = 1.0
 """Maximum wait for a file that was never read while it is being written, in seconds."""

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from choirbook.model import SourceEntry, SourceError, SourceExhausted, SourceGone, SourceProblem, Version
 from choirbook.runtime.exhaustion import is_exhaustion
 from choirbook.sources.beneath import Directory
-from choirbook.sources.ignore import FORMER_IGNORE_FILE, IGNORE_FILE, ignores
 from choirbook.sources.ignore_files import IgnoreFiles
+from choirbook.sources.ignore_rules import FORMER_IGNORE_FILE, IGNORE_FILE, ignores
 
 MAX_DEPTH = 32
 """Maximum depth below the root; deeper trees are loops of links more often than libraries."""

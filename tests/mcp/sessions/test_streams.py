@@ -11,10 +11,10 @@ from time import monotonic
 import pytest
 
 from choirbook.errors import SessionNotFound, StreamTaken
+from choirbook.mcp.client_stream import Ending
+from choirbook.mcp.open_streams import Streams
 from choirbook.mcp.sessions.registry import Registry
 from choirbook.mcp.sessions.streams import HttpSession, SessionStreams
-from choirbook.mcp.stream import Ending
-from choirbook.mcp.streams import Streams
 from choirbook.workers.rpc import Neighbours
 from tests.support.apps import Served
 from tests.support.waiting import eventually

@@ -35,12 +35,12 @@ from choirbook.http.peers import Peers
 from choirbook.library.library import Library
 from choirbook.mcp.client_info import Introduction, introduced
 from choirbook.mcp.dispatch import Dispatcher, failed
+from choirbook.mcp.open_streams import Streams
 from choirbook.mcp.protocol import Call, Fault, Session
 from choirbook.mcp.revisions import era_of
 from choirbook.mcp.sessions.registry import Registry
 from choirbook.mcp.sessions.store import Ledger, no_session
 from choirbook.mcp.sessions.streams import HttpSession, SessionStreams
-from choirbook.mcp.streams import Streams
 from choirbook.runtime.quotas import EVERYONE
 from choirbook.workers.rpc import Neighbours
 

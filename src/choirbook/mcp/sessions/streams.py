@@ -14,10 +14,10 @@ from time import monotonic
 
 from choirbook.errors import Era, RequestError
 from choirbook.library.library import Library
+from choirbook.mcp.client_stream import ClientStream, Ending
+from choirbook.mcp.open_streams import Streams
 from choirbook.mcp.sessions.registry import Registry
 from choirbook.mcp.sessions.store import Ledger, no_session, stream_taken
-from choirbook.mcp.stream import ClientStream, Ending
-from choirbook.mcp.streams import Streams
 from choirbook.runtime.quotas import EVERYONE
 
 log = logging.getLogger("choirbook.mcp.sessions")

@@ -26,10 +26,10 @@ from choirbook.http.exchange import Record, Response, Streaming
 from choirbook.library.library import Library
 from choirbook.mcp.dispatch import Calls, failed
 from choirbook.mcp.messages import Malformed, Message, PostedResponse, decode
+from choirbook.mcp.open_streams import Streams
 from choirbook.mcp.protocol import Call, Fault, accept_piped, batch_fault
 from choirbook.mcp.revisions import BATCHING, HANDSHAKE, NEWEST_HANDSHAKE
 from choirbook.mcp.stdio.session import PipeSession, PipeStreams
-from choirbook.mcp.streams import Streams
 
 log = logging.getLogger("choirbook.mcp.stdio")
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from choirbook.errors import Era, InvalidParams
 from choirbook.http.exchange import Loss, Outlet, Stream
 from choirbook.library.library import Library
+from choirbook.mcp.client_stream import ClientStream
 from choirbook.mcp.notifications import cancelled
-from choirbook.mcp.stream import ClientStream
-from choirbook.mcp.streams import Streams
+from choirbook.mcp.open_streams import Streams
 from choirbook.mcp.subscriptions import MAX_URIS
 
 Put = Callable[[bytes, Callable[[], None] | None], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from choirbook.documents.excerpts import heading
-from choirbook.documents.sections.addresses import section_uri
+from choirbook.documents.sections.section_uris import section_uri
 from choirbook.errors import Era
 from choirbook.library.library import Library
 from choirbook.mcp.results import Outcome, Result, finish

@@ -19,7 +19,7 @@ from choirbook.library.library import Library
 from choirbook.mcp.results import Outcome, Result, finish, result_of
 from choirbook.mcp.tools.tool import Arguments, Tool, Uri, described
 from choirbook.model import Form, Reading, ResourceInfo, SectionInfo
-from choirbook.text.tokens import BYTES_PER_TOKEN
+from choirbook.text.token_estimate import BYTES_PER_TOKEN
 
 MIN_TOKENS = 50
 """Minimum size of a part in tokens: less is hardly a sentence, and a document in that many parts would take a

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from choirbook.errors import Era
-from choirbook.mcp.stream import Ending
+from choirbook.mcp.client_stream import Ending
 from choirbook.observe.metrics.metric import Label, Metric, MetricKind, Whole
 from choirbook.redis.errors import COMMANDS, Reason
 from choirbook.redis.rejections import KINDS

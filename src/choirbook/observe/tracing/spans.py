@@ -17,7 +17,7 @@ from choirbook.http.exchange import MAX_LOGGED_URI, FailedRead, Headers, Read, R
 from choirbook.mcp.messages import Message, decode
 from choirbook.mcp.operations import TOOL_ERROR
 from choirbook.mcp.protocol import accept_piped, accept_posted, version_headers
-from choirbook.mcp.streamable import ENDPOINT
+from choirbook.mcp.streamable_http import ENDPOINT
 from choirbook.model import Reading, ServedFrom, StageName
 from choirbook.observe.batch import Sent
 from choirbook.observe.tracing.sampling import Note

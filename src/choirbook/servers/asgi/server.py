@@ -14,8 +14,8 @@ from choirbook.errors import BodyTimeout, InvalidUri, RequestError
 from choirbook.http.exchange import Answer, Record, Request, Response, Share, Streaming, keep
 from choirbook.http.problems import problem
 from choirbook.http.request_ids import fields_of
-from choirbook.servers.admission import Admission
 from choirbook.servers.asgi.streams import Receive, Send, encode_headers, stream_response
+from choirbook.servers.request_limits import Admission
 from choirbook.servers.unexpected_errors import answer_unexpected
 from choirbook.servers.uploads import refuse_long_body, too_long
 

@@ -26,9 +26,9 @@ from granian._granian import SocketHolder
 from granian.server.mp import MPServer, WorkerProcess
 
 from choirbook.servers.granian.drain import drain, let_go
-from choirbook.servers.granian.orders import obey
 from choirbook.servers.granian.scheduler import hand_over
 from choirbook.servers.granian.sockets import BACKLOG
+from choirbook.servers.granian.worker_orders import obey
 from choirbook.servers.shutdown import END, LEAVE
 
 EARLY_S = 5.0

@@ -17,7 +17,7 @@ from choirbook.http.exchange import Answer, Headers, Record, Request, Response, 
 from choirbook.http.problems import problem
 from choirbook.http.request_ids import fields_of
 from choirbook.model import Header
-from choirbook.servers.admission import Admission
+from choirbook.servers.request_limits import Admission
 from choirbook.servers.rsgi.backpressure import Pressure
 from choirbook.servers.rsgi.streams import Peer, StreamingProtocol, open_stream
 from choirbook.servers.unexpected_errors import answer_unexpected

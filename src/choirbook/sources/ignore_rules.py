@@ -1,7 +1,7 @@
 """Files of a library to leave out: hidden ones, and those that a `.choirbookignore` names. Pure.
 
-A `.choirbookignore` has the syntax of a `.gitignore`; `tests/sources/test_ignore_as_git.py` compares the
-two. Files in directories below the root apply too, to what lies beneath them.
+A `.choirbookignore` has the syntax of a `.gitignore`; `tests/sources/test_ignore_rules_as_git.py` compares
+the two. Files in directories below the root apply too, to what lies beneath them.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from choirbook.errors import Era
 from choirbook.http.exchange import Loss
-from choirbook.mcp.stream import BATCH, ClientStream, Ending
-from choirbook.mcp.streams import Streams
+from choirbook.mcp.client_stream import BATCH, ClientStream, Ending
+from choirbook.mcp.open_streams import Streams
 from tests.support.shelves import Client, Shelf, opened, settled, uri
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from choirbook.errors import Overloaded
 from choirbook.http.exchange import Loss
-from choirbook.mcp import streams as module
-from choirbook.mcp.stream import Ending
-from choirbook.mcp.streams import Streams
+from choirbook.mcp import open_streams as module
+from choirbook.mcp.client_stream import Ending
+from choirbook.mcp.open_streams import Streams
 from tests.support.shelves import Shelf, opened, settled, uri
 from tests.support.waiting import eventually
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from choirbook.sources.ignore import IGNORE_FILE, InvalidIgnoreFile, parse_ignore
+from choirbook.sources.ignore_rules import IGNORE_FILE, InvalidIgnoreFile, parse_ignore
 from tests.support.sources import directory
 
 PATHS = (

@@ -9,8 +9,8 @@ from choirbook.catalog.catalog import Catalog
 from choirbook.http.peers import Peers
 from choirbook.library.library import Library
 from choirbook.mcp.dispatch import Dispatcher
+from choirbook.mcp.open_streams import Streams
 from choirbook.mcp.sessions.http import Sessions
-from choirbook.mcp.streams import Streams
 from choirbook.runtime.quotas import Shares
 from choirbook.settings import Settings
 from choirbook.workers.rpc import Neighbours

@@ -2,7 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from choirbook.documents.sections.addresses import (
+from choirbook.documents.sections.outline import Outline
+from choirbook.documents.sections.parser import outline_of
+from choirbook.documents.sections.section_uris import (
     MAX_NAMED,
     Address,
     cut,
@@ -10,8 +12,6 @@ from choirbook.documents.sections.addresses import (
     section_uri,
     split_section,
 )
-from choirbook.documents.sections.outline import Outline
-from choirbook.documents.sections.parser import outline_of
 from choirbook.errors import InvalidUri, SectionNotFound
 from choirbook.model import Content, ResourceInfo, SourceEntry, Version
 from choirbook.uri import MAX_URI_BYTES

@@ -6,8 +6,8 @@ import pytest
 
 from choirbook.catalog.catalog import Catalog
 from choirbook.errors import ShareTaken
-from choirbook.mcp.stream import Ending
-from choirbook.mcp.streams import Streams
+from choirbook.mcp.client_stream import Ending
+from choirbook.mcp.open_streams import Streams
 from choirbook.runtime.quotas import EVERYONE, Kind, Shares
 from tests.support.shelves import Shelf, opened
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from choirbook.errors import HostMisdirected, InvalidRequest, InvalidSettings, OriginForbidden
-from choirbook.http.edge import LOOPBACK_HOSTS, Edge, hosts_of
+from choirbook.http.allowed_hosts import LOOPBACK_HOSTS, Edge, hosts_of
 from choirbook.http.exchange import Request
 from choirbook.servers.asgi.server import AsgiConnection, AsgiHeaders
 from choirbook.settings import Settings

@@ -1,6 +1,6 @@
 import pytest
 
-from choirbook.sources.ignore import ignores, is_hidden, parse_ignore
+from choirbook.sources.ignore_rules import ignores, is_hidden, parse_ignore
 
 
 @pytest.mark.parametrize(

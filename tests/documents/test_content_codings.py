@@ -10,8 +10,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from choirbook.documents import encodings
-from choirbook.documents.encodings import Coding, TooLong, compress
+from choirbook.documents import content_codings as encodings
+from choirbook.documents.content_codings import Coding, TooLong, compress
 
 
 def decompress(data: bytes, coding: Coding) -> bytes:

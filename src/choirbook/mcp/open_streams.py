@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 from choirbook.catalog.catalog import Catalog
 from choirbook.errors import Era, Overloaded, ShareTaken
-from choirbook.mcp.stream import BATCH, LISTING, ClientStream, Ending
+from choirbook.mcp.client_stream import BATCH, LISTING, ClientStream, Ending
 from choirbook.model import Change
 from choirbook.runtime.quotas import EVERYONE, Kind, Shares
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from choirbook.admin.socket import with_token
+from choirbook.admin.token import with_token
 from choirbook.errors import InvalidSettings
 from choirbook.settings import Settings
 from tests.support.admin import TOKEN

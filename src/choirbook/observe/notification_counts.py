@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from choirbook.errors import Era
+from choirbook.mcp.client_stream import Ending
+from choirbook.mcp.open_streams import Streams
 from choirbook.mcp.sessions.http import Sessions
-from choirbook.mcp.stream import Ending
-from choirbook.mcp.streams import Streams
 from choirbook.observe.metrics import ENDED_STREAMS, NOTIFICATIONS, OPEN_STREAMS, SESSIONS
 from choirbook.observe.recorder import Recorder
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from choirbook.http.edge import Edge
+from choirbook.http.allowed_hosts import Edge
 from choirbook.http.exchange import Request
 from choirbook.servers.asgi.server import AsgiHeaders
 

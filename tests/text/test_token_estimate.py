@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from choirbook.text.tokens import BYTES_PER_TOKEN, estimate_tokens
+from choirbook.text.token_estimate import BYTES_PER_TOKEN, estimate_tokens
 
 
 def test_an_empty_text_takes_no_token_and_any_other_at_least_one() -> None:
