@@ -2,13 +2,14 @@
 
 By default each worker opens a socket of its own on the same port, and connections pending in it are lost with
 the worker; and the whole server ends when a worker dies within seconds of its start, whatever killed it. With
-`scheduler` and `orders`, the only module that depends on private parts of Granian: `_init_shared_socket`,
-`_drop_shared_socket`, `_spawn_worker`, `_respawn_workers`, `respawned_wrks`, `signal_handler_interrupt`.
+`scheduler` and `worker_orders`, the only module that depends on private parts of Granian:
+`_init_shared_socket`, `_drop_shared_socket`, `_spawn_worker`, `_respawn_workers`, `respawned_wrks`,
+`signal_handler_interrupt`.
 
 Nor does Granian announce to a worker that it will be stopped: a connection that was just accepted, or is
 about to be, is closed without an answer. Here a worker first accepts nothing more, and ends a moment later.
-It ends on the server's order only (`orders`), so a signal to the whole process group counts as one to the
-server.
+It ends on the server's order only (`worker_orders`), so a signal to the whole process group counts as one to
+the server.
 """
 
 from __future__ import annotations
