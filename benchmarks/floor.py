@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from choirbook.servers.granian import server as hosting
+from choirbook.servers.granian import server as granian_server
 from choirbook.servers.granian.sockets import listen
 
 
@@ -64,7 +64,9 @@ def main() -> None:
     parser.add_argument("--document", type=Path, required=True)
     options = parser.parse_args()
     app = Floor(options.document.read_bytes())
-    hosting.run(hosting.make_server("floor", listen("127.0.0.1", options.port, 1)), lambda: app.__rsgi__)
+    granian_server.run(
+        granian_server.make_server("floor", listen("127.0.0.1", options.port, 1)), lambda: app.__rsgi__
+    )
 
 
 if __name__ == "__main__":

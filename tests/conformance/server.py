@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from choirbook.app import create_app
 from choirbook.http.allowed_hosts import LOOPBACK_HOSTS
-from choirbook.servers.granian import server as hosting
+from choirbook.servers.granian import server as granian_server
 from choirbook.servers.granian.sockets import listen, port_of
 from choirbook.settings import load
 from tests.conformance.fixtures import HERE, TOOLS, FixturePrompts
@@ -18,8 +18,8 @@ def serve() -> None:
     settings = load({"root": HERE / "library", "allowed_hosts": LOOPBACK_HOSTS})
     sockets = listen("127.0.0.1", 0, settings.workers)
     print(f"http://127.0.0.1:{port_of(sockets)}/mcp", flush=True)
-    hosting.run(
-        hosting.make_server("choirbook", sockets),
+    granian_server.run(
+        granian_server.make_server("choirbook", sockets),
         lambda: create_app(settings, tools=TOOLS, features=[FixturePrompts]),
     )
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from choirbook.errors import ChoirbookError
-from choirbook.servers.granian import server as hosting
+from choirbook.servers.granian import server as granian_server
 from choirbook.servers.granian.sockets import listen
 
 if TYPE_CHECKING:
@@ -93,7 +93,9 @@ def _get(connection: http.client.HTTPConnection, path: str) -> bytes:
 
 def _serve(port: int, body_bytes: int) -> None:
     probe = Probe(b"x" * body_bytes)
-    hosting.run(hosting.make_server("probe", listen("127.0.0.1", port, 1)), lambda: probe.__rsgi__)
+    granian_server.run(
+        granian_server.make_server("probe", listen("127.0.0.1", port, 1)), lambda: probe.__rsgi__
+    )
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from choirbook.observe.cells import Cells
 from choirbook.observe.log_writer import LineWriter
 from choirbook.redis.client import require_client_library
 from choirbook.servers.connection_limits import BESIDE_STREAMS
-from choirbook.servers.granian import server as hosting
+from choirbook.servers.granian import server as granian_server
 from choirbook.servers.granian.malloc import keep_freed_memory
 from choirbook.servers.granian.sockets import listen, port_of
 from choirbook.settings import Settings
@@ -119,7 +119,7 @@ def _run(
     # workers count in the same memory.
     cells = Cells(settings.workers)
     # Streams are connections that stay open; others must find room beside them.
-    server = hosting.make_server("choirbook", sockets, settings.max_streams + BESIDE_STREAMS)
+    server = granian_server.make_server("choirbook", sockets, settings.max_streams + BESIDE_STREAMS)
     sys.stdout.flush()
     parent_writer = LineWriter()
     level, for_people = (
@@ -139,7 +139,7 @@ def _run(
             return Application(settings, source, catalog, cells, writer, Path(shared), admin=admin)
 
         try:
-            hosting.run(server, load_app)
+            granian_server.run(server, load_app)
             _take_leave(server, for_people=for_people)
         finally:
             parent_writer.close()

@@ -40,7 +40,6 @@ class Breaker:
         """Monotonic time from which an open breaker may be probed."""
         self._pause_s = FIRST_PAUSE_S
         self._turned_s = -inf
-        self._closed_s = inf
         self._slow = 0
         self._slow_since_s = inf
 
@@ -59,9 +58,9 @@ class Breaker:
             return False
         opens, self.is_closed = self.is_closed, False
         if opens:
-            self._turned_s = now_s
-            if now_s - self._closed_s >= STEADY_S:
+            if now_s - self._turned_s >= STEADY_S:
                 self._pause_s = FIRST_PAUSE_S
+            self._turned_s = now_s
         elif now_s < self.next_probe_s:
             # The failure of a probe, which is recorded once.
             return False
@@ -92,7 +91,7 @@ class Breaker:
     def heal(self, now_s: float) -> None:
         """Record a successful probe."""
         self.is_closed = True
-        self._turned_s = self._closed_s = now_s
+        self._turned_s = now_s
         self._slow = 0
 
 
