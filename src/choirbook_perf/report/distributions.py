@@ -46,6 +46,14 @@ def _keys(shown: Sequence[Named]) -> Markup:
     return legend([(f"{name} ({figures.whole(len(one))})", style) for name, style, one in shown])
 
 
+def _percentile_rows(shown: Sequence[Named], percents: Sequence[float]) -> list[tuple[str, ...]]:
+    """Return a row per percentile, with the milliseconds of each run."""
+    return [
+        (f"{percent:g}%", *(figures.milliseconds(one.percentile_ms(percent)) for *_, one in shown))
+        for percent in percents
+    ]
+
+
 def bins(latencies: LatencyHistogram) -> list[tuple[float, float, float]]:
     """Collect latencies into bins of equal ratio, without empty ones at the ends.
 
@@ -112,10 +120,7 @@ def _cumulative(shown: Sequence[Named], axis: Log) -> Markup:
             Line(name, _cdf_points(latencies), style, is_stepped=True) for name, style, latencies in shown
         ],
     )
-    rows = [
-        (f"{percent:g}%", *(figures.milliseconds(one.percentile_ms(percent)) for *_, one in shown))
-        for percent in CDF_PERCENTS
-    ]
+    rows = _percentile_rows(shown, CDF_PERCENTS)
     return figure(
         "Cumulative distribution",
         "For each time, the share of requests answered within it.",
@@ -153,10 +158,7 @@ def _tail(shown: Sequence[Named]) -> Markup:
         lines=[Line(name, points, style) for name, style, points in curves],
     )
     stops = (50.0, 90.0, 99.0, 99.9, 99.99, 99.999)[: axis.nines + 1]
-    rows = [
-        (f"{percent:g}%", *(figures.milliseconds(one.percentile_ms(percent)) for *_, one in shown))
-        for percent in stops
-    ]
+    rows = _percentile_rows(shown, stops)
     return figure(
         "Tail",
         "Latency of the slowest requests. The axis ends where fewer than ten requests remain.",
