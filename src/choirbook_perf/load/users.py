@@ -193,7 +193,7 @@ class ResourceUser(FastHttpUser):
     def _record(self, read: Read, answer: Answer, latency_s: float) -> None:
         key = Key(read.resource_type, answer.cache_result, self._project, read.name)
         if answer.failure:
-            self._recorder.fail(key, answer.failure, time.time())
+            self._recorder.fail(key, answer.failure, latency_s, time.time())
         else:
             self._recorder.record(key, latency_s, time.time())
 
@@ -205,7 +205,8 @@ class ResourceUser(FastHttpUser):
                 failure = f"initialize: {_judged(target, response).failure}"
                 response.failure(failure)
                 key = Key(UNKNOWN, UNKNOWN, self._project, "initialize")
-                self._recorder.fail(key, failure, time.time())
+                latency_s = response.request_meta["response_time"] / 1000
+                self._recorder.fail(key, failure, latency_s, time.time())
                 return
         version = msgspec.json.decode(reply.result, type=dict[str, Any]).get("protocolVersion", "")
         self._target = McpTarget(self._plan.url, "handshake", headers.get("mcp-session-id") or "", version)
