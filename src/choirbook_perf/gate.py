@@ -85,7 +85,7 @@ _SATURATED = "the load generator was short of CPU; use --processes, fewer users,
 
 def _failure_ratio(series: Sequence[Series], threshold: Threshold) -> Row:
     failed = sum(each.failures for each in series)
-    total = failed + sum(count for each in series for _, count in each.counts)
+    total = sum(count for each in series for _, count in each.counts)
     if total == 0:
         return _made(threshold, None, 0, "inconclusive", "no request was made")
     ratio = failed / total
@@ -94,6 +94,7 @@ def _failure_ratio(series: Sequence[Series], threshold: Threshold) -> Row:
 
 def _throughput(series: Sequence[Series], duration_s: float, threshold: Threshold) -> Row:
     total = sum(count for each in series for _, count in each.counts)
+    total -= sum(each.failures for each in series)
     if total == 0 or duration_s <= 0:
         return _made(threshold, None, total, "inconclusive", "no request was answered")
     rate = total / duration_s
@@ -106,7 +107,7 @@ def _latency(series: Sequence[Series], threshold: Threshold) -> Row:
     histogram = LatencyHistogram()
     for each in series:
         if threshold.cache_result in {"", each.cache_result}:
-            histogram.add(LatencyHistogram(each.counts))
+            histogram.add(LatencyHistogram(each.judged_counts))
     requests = len(histogram)
     if requests == 0:
         kind = (

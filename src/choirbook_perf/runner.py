@@ -126,7 +126,7 @@ def _start_own(own: Own, scratch: Path, stack: ExitStack) -> str:
 
 def _result(asked: Run, plan: Plan, machine: Environment, measured: Measured) -> Result:
     rows = gate.judge(
-        measured.series, measured.duration_s, asked.thresholds, is_saturated=measured.is_saturated
+        measured.series, measured.duration_s, asked.thresholds, is_saturated=not measured.generator.is_valid
     )
     return Result(
         started=datetime.fromtimestamp(measured.started_s, UTC).isoformat(timespec="seconds"),
@@ -135,6 +135,8 @@ def _result(asked: Run, plan: Plan, machine: Environment, measured: Measured) ->
         scenario=_scenario(asked, plan),
         target=_target(asked, plan),
         environment=machine,
+        generator=msgspec.structs.replace(measured.generator, users=asked.shape.users),
+        phases=measured.phases,
         series=measured.series,
         timeline=measured.timeline,
         failures=measured.failures,

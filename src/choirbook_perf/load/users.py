@@ -198,7 +198,7 @@ class ResourceUser(FastHttpUser):
     def _record(self, operation: Operation, judged: Judged, latency_s: float) -> None:
         key = Key(operation.resource_type, judged.cache_result, self._project, operation.name)
         if judged.failure:
-            self._recorder.fail(key, judged.failure, time.time())
+            self._recorder.fail(key, judged.failure, latency_s, time.time())
         else:
             self._recorder.record(key, latency_s, time.time())
 
@@ -211,7 +211,8 @@ class ResourceUser(FastHttpUser):
             if failure := _transport_failure(response) or failure:
                 response.failure(failure)
                 key = Key(UNKNOWN, UNKNOWN, self._project, "initialize")
-                self._recorder.fail(key, failure, time.time())
+                latency_s = response.request_meta["response_time"] / 1000
+                self._recorder.fail(key, failure, latency_s, time.time())
                 return
         with self._send(handshake.initialized, "initialized"):
             pass
