@@ -150,9 +150,7 @@ class Recorder:
         )
 
     def _one_series(self, key: Key) -> Series:
-        return Series(
-            **key._asdict(), counts=self._series[key].counts(), failures=self._failed.get(key, 0)
-        )
+        return Series(**key._asdict(), counts=self._series[key].counts(), failures=self._failed.get(key, 0))
 
     def _tick(self, at: int, started: int) -> Tick:
         each = self._seconds[at]

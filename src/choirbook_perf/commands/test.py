@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from choirbook_perf import options
 from choirbook_perf.errors import BadInput
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def load_test(
     url: Annotated[
         str, typer.Option(help="URL of the server or its MCP endpoint.  [default: start a Choirbook]")
     ] = "",
+    command: options.Command = None,
     users: Annotated[int | None, typer.Option(min=1, help="Concurrent users.  [default: 100]")] = None,
     spawn_rate: Annotated[float, typer.Option(min=0.001, help="New users per second.")] = 10,
     run_time: Annotated[str, typer.Option(help="Length, such as 90s or 1h30m.  [default: 5m]")] = "",
@@ -93,6 +95,11 @@ def load_test(
     worker: Annotated[bool, typer.Option("--worker", help="Work for a master; needs --url.")] = False,
     master_host: Annotated[str, typer.Option(help="Address of the master, for a worker.")] = "127.0.0.1",
     master_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the master.")] = 5557,
+    header: options.Headers = None,
+    header_file: options.HeaderFile = None,
+    ca: options.Ca = None,
+    insecure: options.Insecure = False,
+    stdio: options.Stdio = False,
 ) -> None:
     """Load a server like many agents do. Exit 1 if a threshold is missed, 3 if the run is inconclusive."""
     from choirbook_perf import runner
@@ -111,6 +118,8 @@ def load_test(
         scenario=scenarios.load(scenario) if scenario else None,
         think_time_s=scenarios.parse_think_time(think_time) if think_time else None,
         url=url or None,
+        access=options.access_of(header, header_file, ca, is_insecure=insecure),
+        stdio=options.stdio_of(command, is_stdio=stdio, url=url),
         own=runner.Own(workers, cache_ttl, library),
         thresholds=slos.load(slo) if slo else slos.MISSION,
         out=(out or _place(datetime.now(UTC))).absolute(),
