@@ -1,7 +1,7 @@
 """An HTTP server that does what it is told to each request, and logs exactly what it did.
 
-Run as a process: `python -m tests.perf.truth.server MODE --log FILE [NAME=VALUE ...]`. Modes and their options
-are in `modes`. It prints its URL, serves the documents `/doc` and `/reference`, and ends with SIGTERM. It
+Run as a process: `python -m tests.perf.truth.server MODE --log FILE [NAME=VALUE ...]`. Modes and their
+options are in `modes`. It prints its URL, serves the documents `/doc` and `/reference`, and ends with SIGTERM. It
 shares no code with the load generators that it judges.
 """
 
@@ -34,6 +34,8 @@ _BODIES = {"wrong": _DIFFERENT, "longer": _LONGER}
 
 _RESET = struct.pack("ii", 1, 0)
 _BACKLOG = 4096
+_LOG_BYTES = 8 * 1024
+"""Buffer of the log: a few dozen requests. Tests look at it to see that a load has begun."""
 _MAX_HEAD_BYTES = 64 * 1024
 _REASONS = {200: "OK", 302: "Found", 307: "Temporary Redirect", 401: "Unauthorized", 404: "Not Found"}
 
@@ -47,7 +49,7 @@ class Truth:
         self.busy: set[Connection] = set()
         self.connections = dict.fromkeys((PRODUCT, REFERENCE), 0)
         self.requests = dict.fromkeys((PRODUCT, REFERENCE), 0)
-        self._log = log.open("wb", buffering=64 * 1024)
+        self._log = log.open("wb", buffering=_LOG_BYTES)
         self._epoch_s = time.time() - loop.time()
         self._began_s: float | None = None
 
@@ -116,7 +118,7 @@ class Connection(asyncio.Protocol):
         self._received += data
         self._next()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - of the protocol
         if self._timer is not None:
             self._timer.cancel()
         if self.asked is not None:
@@ -235,7 +237,7 @@ async def serve(mode: Mode, log: Path) -> None:
 
 
 def _selector(name: str) -> selectors.BaseSelector:
-    # epoll waits in whole milliseconds, which would be the server's error; select is exact, up to 1,024 connections.
+    # epoll waits in whole milliseconds, which would be the server's error. select is exact, up to 1,024 files.
     return selectors.DefaultSelector() if name in {"hang", "drop"} else selectors.SelectSelector()
 
 
