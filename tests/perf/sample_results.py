@@ -90,13 +90,16 @@ def _series(
     latencies = LatencyHistogram()
     for _ in range(400 * weight if kind == "hit" else 10 * weight):
         latencies.record(dice.lognormvariate(math.log(0.0011 if kind == "hit" else 0.003), 0.35) * factor)
+    failed = failures if (name, kind, project) == ("sdlc/core", "miss", "project-1") else 0
+    for _ in range(failed):
+        latencies.record(0.002 * factor)
     return Series(
         resource_type=type_,
         cache_result=kind,
         project=project,
         name=name,
         counts=latencies.counts(),
-        failures=failures if (name, kind, project) == ("sdlc/core", "miss", "project-1") else 0,
+        failures=failed,
     )
 
 

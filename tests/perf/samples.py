@@ -9,9 +9,9 @@ from choirbook_perf.results import Environment, Result, Series, Target, Tick
 
 
 def series_of(latencies_ms: Sequence[float], cache_result: str = "hit", failures: int = 0) -> Series:
-    """Make a series of latencies."""
+    """Make a series of latencies, and of failed requests that took as long as the last of them."""
     histogram = LatencyHistogram()
-    for latency_ms in latencies_ms:
+    for latency_ms in [*latencies_ms, *[latencies_ms[-1] if latencies_ms else 1.0] * failures]:
         histogram.record(latency_ms / 1000)
     return Series(
         resource_type="sdlc",

@@ -33,7 +33,7 @@ def _record(recorder: Recorder, event: Event) -> None:
     if event.is_good:
         recorder.record(event.key, event.latency_s, START_S + event.after_s)
     else:
-        recorder.fail(event.key, "refused", START_S + event.after_s)
+        recorder.fail(event.key, "refused", event.latency_s, START_S + event.after_s)
 
 
 @given(events)
@@ -64,10 +64,11 @@ def test_what_was_taken_is_not_handed_on_twice() -> None:
     assert not taken["is_saturated"]
 
 
-def test_a_series_that_only_failed_is_told_with_its_reason() -> None:
+def test_a_failed_request_is_part_of_the_percentiles() -> None:
     recorder = Recorder()
-    recorder.fail(Key("sdlc", "unknown", "p", "n"), "status 500", START_S)
+    recorder.fail(Key("sdlc", "unknown", "p", "n"), "status 500", 0.25, START_S)
     measured = recorder.measured(START_S, START_S + 1)
-    assert (measured.series[0].failures, measured.series[0].counts) == (1, [])
+    assert (measured.series[0].failures, measured.series[0].counts) == (1, [(250_000, 1)])
     assert (measured.failures[0].reason, measured.failures[0].count) == ("status 500", 1)
-    assert (measured.timeline[0].failures, measured.timeline[0].p50_ms) == (1, None)
+    assert measured.timeline[0].requests == 0
+    assert (measured.timeline[0].failures, measured.timeline[0].p50_ms) == (1, 250.0)

@@ -43,7 +43,7 @@ def test_groups_add_up() -> None:
     found = list(groups(result))
     for kind in ("Cache", "Type", "Project"):
         of_kind = [one for one in found if one[0].startswith(kind)]
-        assert sum(len(latencies) for _, latencies, _ in of_kind) == result.requests()
+        assert sum(len(latencies) for _, latencies, _ in of_kind) == result.attempts()
         assert sum(failures for *_, failures in of_kind) == 3
 
 
