@@ -74,12 +74,13 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
 def open_load(run_time_s: int, rate: int = 200) -> tuple[str, ...]:
     """Return the options of an open load."""
-    return ("--rate", str(rate), "--run-time", f"{run_time_s}s")
+    return ("--rate", str(rate), "--warm-up", "1", "--run-time", f"{run_time_s}s")
 
 
 def closed_load(run_time_s: int, users: int = 20) -> tuple[str, ...]:
     """Return the options of a closed load."""
-    return ("--users", str(users), "--think-time", "0.05-0.15", "--run-time", f"{run_time_s}s")
+    shape = ("--users", str(users), "--spawn-rate", "100", "--think-time", "0.05-0.15")
+    return (*shape, "--warm-up", "1", "--run-time", f"{run_time_s}s")
 
 
 def latency_cases(run_time_s: int) -> Sequence[Case]:
@@ -104,11 +105,11 @@ def latency_cases(run_time_s: int) -> Sequence[Case]:
 def failure_cases(run_time_s: int) -> Sequence[Case]:
     """Return the cases of faults that can be counted."""
     constant, closed = open_load(run_time_s), closed_load(run_time_s)
-    hang, kill = f"from_s={run_time_s * 0.6:g}", f"from_s={run_time_s * 0.6:g}"
+    from_s = f"from_s={run_time_s * 0.6:g}"
     every = [
-        Case("hangs", ("hang", hang), constant),
-        Case("hangs, users", ("hang", hang), closed),
-        Case("ends itself by SIGKILL", ("kill", kill), constant),
+        Case("hangs", ("hang", from_s), constant),
+        Case("hangs, users", ("hang", from_s), closed),
+        Case("ends itself by SIGKILL", ("kill", from_s), constant),
         Case("drops every second connection", ("drop",), constant),
         Case("drops every second connection, users", ("drop",), closed),
         Case("drops every tenth request of kept connections", ("drop-kept",), constant),
@@ -164,9 +165,8 @@ def counts(case: Case) -> tuple[Counts, Observed]:
 
 
 def probes(seen: Observed) -> int:
-    """Return how many requests examined the server before the load: those of another agent than the last."""
-    load = seen.records[-1].agent
-    return sum(record.agent != load for record in seen.records)
+    """Return how many requests examined the server before the load: the first one names their agent."""
+    return sum(record.agent == seen.records[0].agent for record in seen.records)
 
 
 def _rounded(figures: dict[str, float]) -> dict[str, float]:

@@ -28,8 +28,10 @@ class Knee(msgspec.Struct, frozen=True, kw_only=True):
     options: str
     exit_code: int
     rate: float
+    """The knee, 0 if there was no answer."""
     low: float
     high: float
+    measurements: int
 
     def is_within(self) -> bool:
         """Return whether the knee is at the capacity of the queue."""
@@ -52,9 +54,10 @@ def knee(*options: str) -> Knee:
     return Knee(
         options=" ".join(options),
         exit_code=exit_code,
-        rate=found["knee"],
-        low=found["low"],
-        high=found["high"],
+        rate=found["rate"] or 0.0,
+        low=found["low"] or 0.0,
+        high=found["high"] or 0.0,
+        measurements=len(found["points"]),
     )
 
 

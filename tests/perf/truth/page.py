@@ -119,11 +119,11 @@ def _knees() -> str:
     rows = [
         [
             *(code(each.options), f"{each.rate:,.1f}", f"{each.low:,.1f} to {each.high:,.1f}"),
-            *(f"{knee.TRUE_RATE:g}", _right(each.is_within())),
+            *(str(each.measurements), f"{knee.TRUE_RATE:g}", _right(each.is_within())),
         ]
         for each in found.knees
     ]
-    head = ["options", "knee, 1/s", "interval", "capacity, 1/s", "within 5 %"]
+    head = ["options", "knee, 1/s", "interval", "measurements", "capacity, 1/s", "within 5 %"]
     return f"{table(head, rows)}\n\n{_machine(found.environment)}"
 
 

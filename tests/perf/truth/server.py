@@ -1,8 +1,8 @@
 """An HTTP server that does what it is told to each request, and logs exactly what it did.
 
 Run as a process: `python -m tests.perf.truth.server MODE --log FILE [NAME=VALUE ...]`. Modes and their
-options are in `modes`. It prints its URL, serves the documents `/doc` and `/reference`, and ends with SIGTERM. It
-shares no code with the load generators that it judges.
+options are in `modes`. It prints its URL, serves the documents `/doc` and `/reference`, and ends with
+SIGTERM. It shares no code with the load generators that it judges.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ _DIFFERENT = BODY[:700] + b"OTHER" + BODY[705:]
 _LONGER = BODY + b"a line too many\n"
 _BODIES = {"wrong": _DIFFERENT, "longer": _LONGER}
 
+_MANY_CONNECTIONS = {"hang", "drop", "queue"}
+"""Modes in which thousands of requests may wait at once."""
 _RESET = struct.pack("ii", 1, 0)
 _BACKLOG = 4096
 _LOG_BYTES = 8 * 1024
@@ -237,8 +239,9 @@ async def serve(mode: Mode, log: Path) -> None:
 
 
 def _selector(name: str) -> selectors.BaseSelector:
-    # epoll waits in whole milliseconds, which would be the server's error. select is exact, up to 1,024 files.
-    return selectors.DefaultSelector() if name in {"hang", "drop"} else selectors.SelectSelector()
+    # epoll waits in whole milliseconds, which would be the server's error. select does not, but is limited to
+    # 1,024 files.
+    return selectors.DefaultSelector() if name in _MANY_CONNECTIONS else selectors.SelectSelector()
 
 
 def main(arguments: list[str]) -> None:

@@ -67,8 +67,8 @@ def cases(*, has_open_loop: bool = True) -> Iterator[Case]:
 
 
 def hang() -> Case:
-    """Load a server that answers nothing from second 10 of 20 on."""
-    seen = observe("hang", "from_s=11", load=_load(_USERS, _RUN_S), patience_s=1)
+    """Load a server that answers nothing from second 10 of 20 on, the floor and the warm-up not counted."""
+    seen = observe("hang", "from_s=14", load=_load(_USERS, _RUN_S), patience_s=1)
     return _counted("hangs from second 10 of 20 on", "never answered", seen, "held")
 
 

@@ -19,8 +19,8 @@ _CLOSED = closed_load(2)
         Case("seven faults in turns", ("mixed",), _OPEN),
         Case("seven faults in turns, users", ("mixed",), _CLOSED),
         Case("drops every second connection", ("drop",), _OPEN),
-        Case("hangs", ("hang", "from_s=1.5"), _OPEN),
-        Case("ends itself by SIGKILL", ("kill", "from_s=1.5"), _OPEN),
+        Case("hangs", ("hang", "from_s=3.5"), _OPEN),
+        Case("ends itself by SIGKILL", ("kill", "from_s=3.5"), _OPEN),
     ],
     ids=lambda case: case.name,
 )
