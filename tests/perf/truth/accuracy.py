@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from tests.perf.truth import log, mcp
 from tests.perf.truth.modes import ANSWERED
 from tests.perf.truth.runs import Observed, observe
 
@@ -16,6 +17,8 @@ TOLERANCE_MS = 1.0
 
 MAX_PROBES = 20
 """Number of requests with which the product may examine the server before the load; no fault comes before."""
+
+MCP = ("--protocol", "mcp")
 
 ATTEMPTS = 3
 """Runs until one is valid: a busy machine can starve any generator, and the product then says so."""
@@ -33,6 +36,11 @@ class Case(NamedTuple):
     """Histogram of the result that is compared."""
     rate: float = 100.0
     """Requests per second of the independent client."""
+
+    @property
+    def document(self) -> str:
+        """What is read: a path, or a URI over MCP."""
+        return mcp.URI if "mcp" in self.load else log.PRODUCT
 
 
 class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,14 +127,17 @@ def failure_cases(run_time_s: int) -> Sequence[Case]:
     ]
     statuses = (500, 401, 302)
     every += [Case(f"status {status}", ("error", f"status={status}"), constant) for status in statuses]
-    every += [Case("seven faults in turns, users", ("mixed",), closed)]
+    every += [
+        Case("seven faults in turns, users", ("mixed",), closed),
+        Case("seven faults in turns, MCP", ("mixed",), (*constant, *MCP)),
+    ]
     return every
 
 
 def accuracy(case: Case) -> tuple[Accuracy, Observed]:
     """Run a case until the generator calls its run valid, and compare its percentiles."""
     for _ in range(ATTEMPTS):
-        seen = observe(*case.mode, load=case.load, rate=case.rate)
+        seen = observe(*case.mode, load=case.load, rate=case.rate, document=case.document)
         if seen.report.generator.get("is_valid"):
             break
     else:
@@ -146,7 +157,7 @@ def accuracy(case: Case) -> tuple[Accuracy, Observed]:
 
 def counts(case: Case) -> tuple[Counts, Observed]:
     """Run a case of faults, and compare its counts with the log."""
-    seen = observe(*case.mode, load=case.load, rate=5, patience_s=0.5)
+    seen = observe(*case.mode, load=case.load, rate=5, patience_s=0.5, document=case.document)
     requests = seen.report.requests()
     failed = len(seen.records) - seen.did(ANSWERED)
     if case.mode[0] == "kill":

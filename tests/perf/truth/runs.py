@@ -177,6 +177,7 @@ def observe(
     load: Sequence[str | Path],
     rate: float = 50.0,
     patience_s: float = 3.0,
+    document: str = log.PRODUCT,
     during: Callable[[int, Path], None] | None = None,
 ) -> Observed:
     """Run `choirbook perf test` on a truth server, beside an independent client.
@@ -187,9 +188,10 @@ def observe(
         load: Options of `choirbook perf test`.
         rate: Requests per second of the independent client.
         patience_s: How long that client waits for responses in the end.
+        document: Path of the document, or its URI over MCP.
         during: Called once while it runs, with the process id and the log of the server.
     """
-    with tempfile.TemporaryDirectory(prefix="truth-") as scratch, scenario_file() as scenario:
+    with tempfile.TemporaryDirectory(prefix="truth-") as scratch, scenario_file(document) as scenario:
         directory = Path(scratch)
         with (
             truth_server(directory, mode, *options) as server,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.perf.truth.accuracy import Case, closed_load, counts, open_load
+from tests.perf.truth.accuracy import MCP, Case, closed_load, counts, open_load
 
 _OPEN = open_load(2, rate=100)
 _CLOSED = closed_load(2)
@@ -18,6 +18,7 @@ _CLOSED = closed_load(2)
     [
         Case("seven faults in turns", ("mixed",), _OPEN),
         Case("seven faults in turns, users", ("mixed",), _CLOSED),
+        Case("seven faults in turns, MCP", ("mixed",), (*_OPEN, *MCP)),
         Case("drops every second connection", ("drop",), _OPEN),
         Case("hangs", ("hang", "from_s=3.5"), _OPEN),
         Case("ends itself by SIGKILL", ("kill", "from_s=3.5"), _OPEN),
