@@ -12,20 +12,17 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from choirbook_perf import choirbook_server, gate, generator, planner, results
+from choirbook_perf import attempts, choirbook_server, gate, generator, planner, results
 from choirbook_perf.delay_proxy import delayed
 from choirbook_perf.environment import environment
 from choirbook_perf.errors import Inconclusive, OutputFailed
 from choirbook_perf.generator import Shape
 from choirbook_perf.plan import Plan
 from choirbook_perf.recorder import Measured, Progress
-from choirbook_perf.results import Environment, Result, Target
+from choirbook_perf.results import RESULT_NAME, Environment, Result, Row, Target
 from choirbook_perf.scenario import Scenario, ThinkTime
 from choirbook_perf.scraper import scrape
 from choirbook_perf.slo import Threshold
-
-RESULT_NAME = "result.json"
-
 
 class Own(NamedTuple):
     """Options of the Choirbook that the run starts."""
@@ -73,6 +70,28 @@ def run(asked: Run, watch: Callable[[Progress], None]) -> Result:
     return result
 
 
+def run_confirmed(asked: Run, run_once: Callable[[Run], Result]) -> Result:
+    """Repeat a run as far as its verdict needs; write the last result, with the verdict over all of them.
+
+    Args:
+        asked: Options of each run. Each one's result is in a directory of its own below `asked.out`.
+        run_once: Makes one run.
+
+    Raises:
+        PerfError: Of any kind but GateFailed; the verdict is in the result.
+    """
+    made: list[Result] = []
+
+    def attempt(number: int) -> list[Row]:
+        made.append(run_once(asked._replace(out=asked.out / f"run-{number}")))
+        return made[-1].verdict
+
+    rows = attempts.repeated(attempt)
+    result = msgspec.structs.replace(made[-1], verdict=rows)
+    results.save(result, asked.out / RESULT_NAME)
+    return result
+
+
 def _measure(asked: Run, watch: Callable[[Progress], None]) -> Result:
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="choirbook-perf-")))
@@ -85,10 +104,13 @@ def _measure(asked: Run, watch: Callable[[Progress], None]) -> Result:
         before = scrape(url)
         measured, is_partial = generator.generate(loaded, asked.shape, asked.out, scratch, watch)
         after = scrape(url)
-    result = _result(asked, plan, machine, measured)
-    return msgspec.structs.replace(
-        result, is_partial=is_partial, server_before=before, server_after=after if before else {}
+    result = msgspec.structs.replace(
+        _result(asked, plan, machine, measured),
+        is_partial=is_partial,
+        server_before=before,
+        server_after=after if before else {},
     )
+    return msgspec.structs.replace(result, verdict=gate.judge(result, asked.thresholds))
 
 
 def work(asked: Run, master_host: str) -> None:
@@ -124,9 +146,6 @@ def _start_own(own: Own, scratch: Path, stack: ExitStack) -> str:
 
 
 def _result(asked: Run, plan: Plan, machine: Environment, measured: Measured) -> Result:
-    rows = gate.judge(
-        measured.series, measured.duration_s, asked.thresholds, is_saturated=not measured.generator.is_valid
-    )
     return Result(
         started=datetime.fromtimestamp(measured.started_s, UTC).isoformat(timespec="seconds"),
         duration_s=measured.duration_s,
@@ -138,10 +157,11 @@ def _result(asked: Run, plan: Plan, machine: Environment, measured: Measured) ->
         phases=measured.phases,
         series=measured.series,
         timeline=measured.timeline,
+        by_second=measured.by_second,
         failures=measured.failures,
         server_before={},
         server_after={},
-        verdict=rows,
+        verdict=[],
     )
 
 

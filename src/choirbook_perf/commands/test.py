@@ -13,6 +13,7 @@ import typer
 from choirbook_perf.errors import BadInput
 
 if TYPE_CHECKING:
+    from choirbook_perf.results import Result
     from choirbook_perf.runner import Run
 
 
@@ -36,6 +37,13 @@ class Size(NamedTuple):
 
     users: int
     run_time: str
+
+
+class Judging(NamedTuple):
+    """Handling of what failed or could not be decided."""
+
+    is_confirmed: bool
+    fail_unmeasured: bool
 
 
 FULL = Size(100, "5m")
@@ -68,8 +76,16 @@ def load_test(
         Path | None, typer.Option(metavar="FILE", help="TOML: what to read.  [default: the built-in mix]")
     ] = None,
     slo: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML: thresholds.  [default: the built-in ones]")
-    ] = None,
+        str, typer.Option(metavar="FILE|mission|tight", help="TOML: thresholds, or a built-in file.")
+    ] = "mission",
+    confirm: Annotated[
+        bool,
+        typer.Option("--confirm", help="Repeat an undecided or failed run. What failed once never passes."),
+    ] = False,
+    fail_unmeasured: Annotated[
+        bool,
+        typer.Option("--fail-unmeasured", help="Exit 1 instead of 3 if a required row was not measured."),
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Result directory.  [default: perf-results/<time>]")
     ] = None,
@@ -112,7 +128,7 @@ def load_test(
         think_time_s=scenarios.parse_think_time(think_time) if think_time else None,
         url=url or None,
         own=runner.Own(workers, cache_ttl, library),
-        thresholds=slos.load(slo) if slo else slos.MISSION,
+        thresholds=slos.load(slo),
         out=(out or _place(datetime.now(UTC))).absolute(),
         label=label,
         delay_ms=inject_delay,
@@ -121,7 +137,7 @@ def load_test(
     if worker:
         runner.work(asked, master_host)
     else:
-        _run(asked, as_json=json)
+        _run(asked, Judging(confirm, fail_unmeasured), as_json=json)
 
 
 def _place(now: datetime) -> Path:
@@ -129,20 +145,24 @@ def _place(now: datetime) -> Path:
     return Path("perf-results") / f"{now:%Y%m%d-%H%M%S}"
 
 
-def _run(asked: Run, *, as_json: bool) -> None:
-    """Make a run, print it, and exit according to its verdict."""
+def _run(asked: Run, judging: Judging, *, as_json: bool) -> None:
+    """Make a run, or repeat it as needed; print it, and exit according to its verdict."""
     from choirbook_perf import gate, runner, verdict
     from choirbook_perf.progress import showing
+    from choirbook_perf.results import RESULT_NAME
 
-    with showing(asked.shape.run_time_s, quiet=as_json) as watch:
-        result = runner.run(asked, watch)
-    path = asked.out / runner.RESULT_NAME
+    def once(one: Run) -> Result:
+        with showing(one.shape.run_time_s, quiet=as_json) as watch:
+            return runner.run(one, watch)
+
+    result = runner.run_confirmed(asked, once) if judging.is_confirmed else once(asked)
+    path = asked.out / RESULT_NAME
     if as_json:
         typer.echo(jsons.dumps(verdict.summary(result, str(path)), indent=2))
     else:
         verdict.show(result)
         typer.echo(f"The result is in {path}")
-    gate.check(result.verdict)
+    gate.check(result.verdict, fail_unmeasured=judging.fail_unmeasured)
 
 
 def _check(url: str | None, *, is_distributed: bool, is_both: bool) -> None:
