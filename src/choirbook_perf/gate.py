@@ -40,6 +40,11 @@ def judge(result: Result, thresholds: Iterable[Threshold]) -> list[Row]:
     return [_row(result, threshold) for threshold in thresholds]
 
 
+def meets_limit(row: Row) -> bool:
+    """Return whether the measured figure itself, without its interval, meets the limit."""
+    return row.measured is not None and _COMPARED[row.operator](row.measured, row.limit)
+
+
 def is_undecided(row: Row) -> bool:
     """Return whether a row keeps a run from passing without failing it."""
     return row.outcome == "inconclusive" or (row.outcome == "not measured" and row.is_required)

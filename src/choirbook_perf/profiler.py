@@ -22,7 +22,7 @@ from choirbook_perf.probe import HttpProbe, McpProbe
 from choirbook_perf.profiles import SLOWEST, CountedDrive, Profile, Sampling, Stage
 from choirbook_perf.pyspy import Recording, find_py_spy, record
 from choirbook_perf.stacks import decode_speedscope, shares_of, speedscope_without_places, svg_without_places
-from choirbook_perf.targets import HttpTarget, McpTarget, Request
+from choirbook_perf.targets import HANDSHAKE_VERSION, HttpTarget, McpTarget, Request, Session
 
 SVG_NAME, SPEEDSCOPE_NAME, RESULT_NAME = "profile.svg", "profile.speedscope.json", "profile.json"
 
@@ -156,7 +156,8 @@ def requests_for(url: str, protocol: str) -> list[Request]:
         for era in ("modern", "handshake"):
             found = McpProbe(url, era)
             target = McpTarget(found.url, era)
-            requests += [target.read(listed.address) for listed in found.listed()]
+            session = Session(version=HANDSHAKE_VERSION) if era == "handshake" else Session()
+            requests += [session.prepare(target.read(listed.address)) for listed in found.listed()]
     return requests
 
 

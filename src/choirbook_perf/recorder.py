@@ -38,6 +38,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     failures: list[Failure]
     phases: list[Phase] = []
     by_second: list[BySecond] = []
+    first_byte_counts: list[tuple[int, int]] = []
+    """Times from sending a request to the first byte of its answer."""
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +149,7 @@ class Recorder:
             users=users,
             requests=len(self._all) - sum(self._failed.values()),
             failures=sum(self._failed.values()),
-            **_percentiles(self._all),
+            **percentiles(self._all),
         )
 
     def measured(self, started_s: float, ended_s: float) -> Measured:
@@ -180,9 +182,7 @@ class Recorder:
         ]
 
     def _one_series(self, key: Key) -> Series:
-        return Series(
-            **key._asdict(), counts=self._series[key].counts(), failures=self._failed.get(key, 0)
-        )
+        return Series(**key._asdict(), counts=self._series[key].counts(), failures=self._failed.get(key, 0))
 
     def _tick(self, at: int, started: int) -> Tick:
         each = self._seconds[at]
@@ -191,7 +191,7 @@ class Recorder:
             users=each.users,
             requests=each.answered,
             failures=each.failures,
-            **_percentiles(each.latencies()),
+            **percentiles(each.latencies()),
         )
 
     def _histogram(self, key: Key) -> LatencyHistogram:
@@ -211,6 +211,7 @@ def _pairs(counts: list[list[int]]) -> list[tuple[int, int]]:
     return [(value_us, count) for value_us, count in counts]
 
 
-def _percentiles(latencies: LatencyHistogram) -> dict[str, float | None]:
+def percentiles(latencies: LatencyHistogram) -> dict[str, float | None]:
+    """Return p50, p95 and p99 as fields of a struct, None without latencies."""
     figures = {f"p{percent}_ms": latencies.percentile_ms(percent) for percent in (50, 95, 99)}
     return {name: None if math.isnan(figure) else figure for name, figure in figures.items()}

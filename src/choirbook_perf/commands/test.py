@@ -32,11 +32,11 @@ class Era(StrEnum):
     HANDSHAKE = "handshake"
 
 
-class Size(NamedTuple):
-    """Size of a load."""
+class Arrivals(StrEnum):
+    """Distances between requests in the open model."""
 
-    users: int
-    run_time: str
+    CONSTANT = "constant"
+    POISSON = "poisson"
 
 
 class Judging(NamedTuple):
@@ -45,9 +45,6 @@ class Judging(NamedTuple):
     is_confirmed: bool
     fail_unmeasured: bool
 
-
-FULL = Size(100, "5m")
-QUICK = Size(30, "1m")
 
 OWN_CACHE_TTL_S = 2.0
 """Cache TTL in seconds for a Choirbook started by the run. With its default of 300 s a run would miss each
@@ -63,9 +60,34 @@ def load_test(
     url: Annotated[
         str, typer.Option(help="URL of the server or its MCP endpoint.  [default: start a Choirbook]")
     ] = "",
-    users: Annotated[int | None, typer.Option(min=1, help="Concurrent users.  [default: 100]")] = None,
+    users: Annotated[
+        int | None,
+        typer.Option(min=1, help="Closed model: users who wait for each answer.  [default: 100]"),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001, metavar="N", help="Open model: requests per second, whatever the server does."
+        ),
+    ] = None,
+    arrivals: Annotated[
+        Arrivals | None, typer.Option(help="Distances between requests with --rate.  [default: constant]")
+    ] = None,
+    max_in_flight: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most requests under way with --rate; those beyond are counted."),
+    ] = None,
+    stages: Annotated[
+        str, typer.Option(metavar="TIME:RATE,...", help="Several rates in turn, such as 30s:100,60s:500.")
+    ] = "",
+    warm_up: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="SECONDS", help="Load before the measurement.  [default: 2]"),
+    ] = None,
     spawn_rate: Annotated[float, typer.Option(min=0.001, help="New users per second.")] = 10,
-    run_time: Annotated[str, typer.Option(help="Length, such as 90s or 1h30m.  [default: 5m]")] = "",
+    run_time: Annotated[
+        str, typer.Option(help="Length of the measurement, such as 90s or 1h30m.  [default: 5m]")
+    ] = "",
     quick: Annotated[bool, typer.Option("--quick", help="Run 30 users for 1 minute.")] = False,
     protocol: Annotated[Protocol, typer.Option(help="Protocol to use.")] = Protocol.HTTP,
     era: Annotated[Era, typer.Option(help="Era of MCP to use.")] = Era.AUTO,
@@ -101,9 +123,12 @@ def load_test(
     library: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Library to serve.  [default: the starter library]")
     ] = None,
-    processes: Annotated[int, typer.Option(min=1, help="Number of processes that generate the load.")] = 1,
+    locust: Annotated[
+        bool, typer.Option("--locust", help="Let Locust make the load. It does not check itself.")
+    ] = False,
+    processes: Annotated[int, typer.Option(min=1, help="Number of Locust's processes.")] = 1,
     master: Annotated[
-        bool, typer.Option("--master", help="Let workers on other machines generate the load.")
+        bool, typer.Option("--master", help="Let Locust's workers on other machines make the load.")
     ] = False,
     expect_workers: Annotated[int, typer.Option(min=1, help="Number of workers to wait for.")] = 1,
     worker: Annotated[bool, typer.Option("--worker", help="Work for a master; needs --url.")] = False,
@@ -114,14 +139,28 @@ def load_test(
     from choirbook_perf import runner
     from choirbook_perf import scenario as scenarios
     from choirbook_perf import slo as slos
-    from choirbook_perf.generator import Shape
+    from choirbook_perf.load_options import LoadOptions, load_of
 
-    size = QUICK if quick else FULL
-    run_time_s = scenarios.parse_duration_s(run_time or size.run_time)
+    options = LoadOptions(
+        users=users,
+        spawn_rate=spawn_rate,
+        run_time=run_time,
+        rate=rate,
+        arrivals=arrivals.value if arrivals else None,
+        max_in_flight=max_in_flight,
+        stages=stages,
+        warm_up_s=warm_up,
+        is_quick=quick,
+        is_locust=locust,
+        processes=processes,
+        is_master=master,
+        is_worker=worker,
+        expect_workers=expect_workers,
+        master_port=master_port,
+        has_think_time=bool(think_time),
+    )
     asked = runner.Run(
-        shape=Shape(
-            users or size.users, spawn_rate, run_time_s, processes, master, expect_workers, master_port
-        ),
+        load=load_of(options),
         protocol=protocol.value,
         era=era.value,
         scenario=scenarios.load(scenario) if scenario else None,
@@ -133,7 +172,7 @@ def load_test(
         label=label,
         delay_ms=inject_delay,
     )
-    _check(asked.url, is_distributed=master or worker, is_both=master and (worker or processes > 1))
+    _check(asked.url, is_distributed=master or worker)
     if worker:
         runner.work(asked, master_host)
     else:
@@ -147,12 +186,12 @@ def _place(now: datetime) -> Path:
 
 def _run(asked: Run, judging: Judging, *, as_json: bool) -> None:
     """Make a run, or repeat it as needed; print it, and exit according to its verdict."""
-    from choirbook_perf import gate, runner, verdict
+    from choirbook_perf import gate, generator_summary, runner, verdict
     from choirbook_perf.progress import showing
     from choirbook_perf.results import RESULT_NAME
 
     def once(one: Run) -> Result:
-        with showing(one.shape.run_time_s, quiet=as_json) as watch:
+        with showing(runner.duration_s(one.load), quiet=as_json) as watch:
             return runner.run(one, watch)
 
     result = runner.run_confirmed(asked, once) if judging.is_confirmed else once(asked)
@@ -161,15 +200,12 @@ def _run(asked: Run, judging: Judging, *, as_json: bool) -> None:
         typer.echo(jsons.dumps(verdict.summary(result, str(path)), indent=2))
     else:
         verdict.show(result)
+        generator_summary.show(result.generator)
         typer.echo(f"The result is in {path}")
     gate.check(result.verdict, fail_unmeasured=judging.fail_unmeasured)
 
 
-def _check(url: str | None, *, is_distributed: bool, is_both: bool) -> None:
-    if is_both:
-        raise BadInput(
-            "--master cannot be combined with --worker or --processes: a master generates no load."
-        )
+def _check(url: str | None, *, is_distributed: bool) -> None:
     if is_distributed and url is None:
         raise BadInput(
             "--master and --worker need --url: the address at which all machines reach the server."
