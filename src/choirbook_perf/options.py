@@ -68,6 +68,12 @@ Library = Annotated[
 ResultDirectory = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Result directory.  [default: perf-results/<time>]")
 ]
+Confirm = Annotated[
+    bool, typer.Option("--confirm", help="Repeat an undecided or failed run. What failed once never passes.")
+]
+FailUnmeasured = Annotated[
+    bool, typer.Option("--fail-unmeasured", help="Exit 1 instead of 3 if a required row was not measured.")
+]
 Headers = Annotated[
     list[str] | None,
     typer.Option("--header", metavar="'NAME: VALUE'", help="Header of every request; may be repeated."),

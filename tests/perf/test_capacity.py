@@ -97,7 +97,7 @@ def _capacity() -> Capacity:
         return Point(
             rate=rate,
             outcome=outcome,
-            broke=["p95_ms 150 ms"] if outcome == "broken" else [],
+            broke=["p95 150 ms"] if outcome == "broken" else [],
             requests=int(rate * 10),
             failures=0,
             unsent=0,
@@ -114,7 +114,7 @@ def _capacity() -> Capacity:
             url="http://127.0.0.1", protocol="http", era="", server="<b>", started_here=False, settings={}
         ),
         environment=sample_environment(),
-        slo=[Row(metric="p95_ms", limit=100, measured=150, unit="ms", requests=1, outcome="fail")],
+        slo=[Row(metric="p95", operator="<", limit=100, measured=150, unit="ms", requests=1, outcome="fail")],
         arrivals="constant",
         duration_s=10,
         points=[*points, point(800, 900, "invalid")],
@@ -128,7 +128,7 @@ def _capacity() -> Capacity:
 def test_the_page_shows_the_knee_and_the_curve_without_invalid_rates() -> None:
     html = page(_capacity())
     assert "kept up to 283 requests per second: always at 200, never at 400" in html
-    assert "limit of p95_ms: 100 ms" in html
+    assert "limit of p95: 100 ms" in html
     assert "&lt;b&gt;" in html
     assert "<b>" not in html
     assert "<script" not in html

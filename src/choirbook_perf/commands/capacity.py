@@ -22,8 +22,8 @@ def register(app: typer.Typer) -> None:
 
 def capacity(
     slo: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML: thresholds.  [default: the built-in ones]")
-    ] = None,
+        str, typer.Option(metavar="FILE|mission|tight", help="TOML: thresholds, or a built-in file.")
+    ] = "mission",
     url: options.Url = "",
     command: options.Command = None,
     start: Annotated[float, typer.Option(min=1, help="First rate, in requests per second.")] = 100,
@@ -70,7 +70,7 @@ def capacity(
         access=options.access_of(header, header_file, ca, is_insecure=insecure),
         stdio=options.stdio_of(command, is_stdio=stdio, url=url),
         own=runner.Own(workers, OWN_CACHE_TTL_S, library),
-        thresholds=slos.load(slo) if slo else slos.MISSION,
+        thresholds=slos.load(slo),
         out=directory,
         label=label,
     )

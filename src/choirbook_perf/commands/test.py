@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as jsons
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -13,7 +13,15 @@ from choirbook_perf import options
 from choirbook_perf.errors import BadInput
 
 if TYPE_CHECKING:
+    from choirbook_perf.results import Result
     from choirbook_perf.runner import Run
+
+
+class Judging(NamedTuple):
+    """Handling of what failed or could not be decided."""
+
+    is_confirmed: bool
+    fail_unmeasured: bool
 
 
 OWN_CACHE_TTL_S = 2.0
@@ -45,8 +53,10 @@ def load_test(
     ] = "",
     scenario: options.ScenarioFile = None,
     slo: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML: thresholds.  [default: the built-in ones]")
-    ] = None,
+        str, typer.Option(metavar="FILE|mission|tight", help="TOML: thresholds, or a built-in file.")
+    ] = "mission",
+    confirm: options.Confirm = False,
+    fail_unmeasured: options.FailUnmeasured = False,
     out: options.ResultDirectory = None,
     label: Annotated[str, typer.Option(help="Name of the run, such as baseline.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
@@ -109,7 +119,7 @@ def load_test(
         access=options.access_of(header, header_file, ca, is_insecure=insecure),
         stdio=options.stdio_of(command, is_stdio=stdio, url=url),
         own=runner.Own(workers, cache_ttl, library),
-        thresholds=slos.load(slo) if slo else slos.MISSION,
+        thresholds=slos.load(slo),
         out=(out or _place(datetime.now(UTC))).absolute(),
         label=label,
         delay_ms=inject_delay,
@@ -118,7 +128,7 @@ def load_test(
     if worker:
         runner.work(asked, master_host)
     else:
-        _run(asked, as_json=json)
+        _run(asked, Judging(confirm, fail_unmeasured), as_json=json)
 
 
 def _place(now: datetime) -> Path:
@@ -126,21 +136,25 @@ def _place(now: datetime) -> Path:
     return Path("perf-results") / f"{now:%Y%m%d-%H%M%S}"
 
 
-def _run(asked: Run, *, as_json: bool) -> None:
-    """Make a run, print it, and exit according to its verdict."""
+def _run(asked: Run, judging: Judging, *, as_json: bool) -> None:
+    """Make a run, or repeat it as needed; print it, and exit according to its verdict."""
     from choirbook_perf import gate, generator_summary, runner, verdict
     from choirbook_perf.progress import showing
+    from choirbook_perf.results import RESULT_NAME
 
-    with showing(runner.duration_s(asked.load), quiet=as_json) as watch:
-        result = runner.run(asked, watch)
-    path = asked.out / runner.RESULT_NAME
+    def once(one: Run) -> Result:
+        with showing(runner.duration_s(one.load), quiet=as_json) as watch:
+            return runner.run(one, watch)
+
+    result = runner.run_confirmed(asked, once) if judging.is_confirmed else once(asked)
+    path = asked.out / RESULT_NAME
     if as_json:
         typer.echo(jsons.dumps(verdict.summary(result, str(path)), indent=2))
     else:
         verdict.show(result)
         generator_summary.show(result.generator)
         typer.echo(f"The result is in {path}")
-    gate.check(result.verdict)
+    gate.check(result.verdict, fail_unmeasured=judging.fail_unmeasured)
 
 
 def _check(url: str | None, *, is_distributed: bool) -> None:

@@ -99,6 +99,7 @@ def _measured(order: Order, outcome: Outcome, floor: Floor | None) -> Measured:
         duration_s=round(duration_s, 3),
         generator=generator,
         series=series,
+        by_second=recording.by_second(interval_us),
         timeline=recording.ticks(),
         failures=recording.failures(),
         phases=recording.phases(),
