@@ -48,33 +48,21 @@ def load_test(
     quick: Annotated[bool, typer.Option("--quick", help="Run 30 users for 1 minute.")] = False,
     protocol: Annotated[options.Protocol, typer.Option(help="Protocol to use.")] = options.Protocol.HTTP,
     era: Annotated[options.Era, typer.Option(help="Era of MCP to use.")] = options.Era.AUTO,
-    think_time: Annotated[
-        str, typer.Option(metavar="MIN-MAX|none", help="Pause of a user, in seconds.  [default: 0.1-0.5]")
-    ] = "",
+    think_time: options.ThinkTime = "",
     scenario: options.ScenarioFile = None,
-    slo: Annotated[
-        str, typer.Option(metavar="FILE|mission|tight", help="TOML: thresholds, or a built-in file.")
-    ] = "mission",
+    slo: options.Slo = "mission",
     confirm: options.Confirm = False,
     fail_unmeasured: options.FailUnmeasured = False,
     out: options.ResultDirectory = None,
     label: Annotated[str, typer.Option(help="Name of the run, such as baseline.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
-    inject_delay: Annotated[
-        float, typer.Option(min=0, metavar="MS", help="Delay every answer, to show that the gate works.")
-    ] = 0,
-    workers: Annotated[int, typer.Option(min=1, help="Workers of the Choirbook that is started.")] = 1,
-    cache_ttl: Annotated[
-        float, typer.Option(min=0.001, help="Cache lifetime of the Choirbook that is started, in seconds.")
-    ] = OWN_CACHE_TTL_S,
+    inject_delay: options.InjectedDelay = 0,
+    workers: options.Workers = 1,
+    cache_ttl: options.CacheTtl = OWN_CACHE_TTL_S,
     library: options.Library = None,
-    locust: Annotated[
-        bool, typer.Option("--locust", help="Let Locust make the load. It does not check itself.")
-    ] = False,
+    locust: options.Locust = False,
     processes: Annotated[int, typer.Option(min=1, help="Number of Locust's processes.")] = 1,
-    master: Annotated[
-        bool, typer.Option("--master", help="Let Locust's workers on other machines make the load.")
-    ] = False,
+    master: options.Master = False,
     expect_workers: Annotated[int, typer.Option(min=1, help="Number of workers to wait for.")] = 1,
     worker: Annotated[bool, typer.Option("--worker", help="Work for a master; needs --url.")] = False,
     master_host: Annotated[str, typer.Option(help="Address of the master, for a worker.")] = "127.0.0.1",
@@ -89,28 +77,24 @@ def load_test(
     from choirbook_perf import runner
     from choirbook_perf import scenario as scenarios
     from choirbook_perf import slo as slos
-    from choirbook_perf.load_options import LoadOptions, load_of
+    from choirbook_perf.load_options import LoadOptions, Locust, load_of
 
-    load = LoadOptions(
-        users=users,
-        spawn_rate=spawn_rate,
-        run_time=run_time,
-        rate=rate,
-        arrivals=arrivals.value if arrivals else None,
-        max_in_flight=max_in_flight,
-        stages=stages,
-        warm_up_s=warm_up,
-        is_quick=quick,
-        is_locust=locust,
-        processes=processes,
-        is_master=master,
-        is_worker=worker,
-        expect_workers=expect_workers,
-        master_port=master_port,
-        has_think_time=bool(think_time),
-    )
     asked = runner.Run(
-        load=load_of(load),
+        load=load_of(
+            LoadOptions(
+                users=users,
+                spawn_rate=spawn_rate,
+                run_time=run_time,
+                rate=rate,
+                arrivals=arrivals.value if arrivals else None,
+                max_in_flight=max_in_flight,
+                stages=stages,
+                warm_up_s=warm_up,
+                is_quick=quick,
+                locust=Locust(locust, processes, master, worker, expect_workers, master_port),
+                has_think_time=bool(think_time),
+            )
+        ),
         protocol=protocol.value,
         era=era.value,
         scenario=scenarios.load(scenario) if scenario else None,
@@ -126,9 +110,8 @@ def load_test(
     )
     _check(asked.url, is_distributed=master or worker)
     if worker:
-        runner.work(asked, master_host)
-    else:
-        _run(asked, Judging(confirm, fail_unmeasured), as_json=json)
+        return runner.work(asked, master_host)
+    return _run(asked, Judging(confirm, fail_unmeasured), as_json=json)
 
 
 def _place(now: datetime) -> Path:
