@@ -4,7 +4,7 @@ import math
 import random
 
 from choirbook_perf.histogram import LatencyHistogram
-from choirbook_perf.results import Environment, Failure, Result, Row, Series, Target, Tick
+from choirbook_perf.results import Environment, Failure, Generator, Result, Row, Series, Target, Tick
 
 RESOURCES = (
     ("sdlc", "sdlc/core", 3),
@@ -26,6 +26,7 @@ def sample_result(
         duration_s=60.0,
         label=label,
         scenario={"users": 30, "spawn_rate": 10, "think_time_s": [0.1, 0.5], "weights": {"sdlc/core": 3}},
+        generator=Generator(users=30),
         target=Target(
             url="http://127.0.0.1:8000",
             protocol="http",

@@ -99,6 +99,8 @@ def _throughput_words(ticks: Sequence[Tick]) -> str:
     if not steady:
         return "There was no full second with all users."
     mean, users = figures.significant(sum(steady) / len(steady)), figures.whole(full)
+    if not full:
+        return f"{mean} requests per second on average."
     return f"{mean} requests per second on average while all {users} users were active."
 
 
