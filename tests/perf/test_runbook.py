@@ -123,7 +123,8 @@ def test_page_depends_on_nothing_but_the_files_beside_the_template(
 def test_prose_stays_and_directives_become_tables(results: Path) -> None:
     page = rendered(results, "# Title\n\nA {brace}.\n\n{{ summary baseline.json }}\n\nEnd\n")
     assert page.startswith(
-        "# Title\n\nA {brace}.\n\n**baseline:** closed model, 30 users for 60.0 s over http, 2026-03-01T12:00:00Z; "
+        "# Title\n\nA {brace}.\n\n**baseline:** closed model, 30 users for 60.0 s over http, "
+        "2026-03-01T12:00:00Z; "
         "load generator locust, not checked."
     )
     assert "An example CPU at 3 GHz, 2 cores, 8.00 GiB" in page

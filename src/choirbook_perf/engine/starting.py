@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from random import SystemRandom
 from tempfile import TemporaryFile
 from typing import IO
@@ -91,8 +91,10 @@ def _ordered(order: Order, watch: Callable[[Progress], None]) -> tuple[Measured,
         child(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors) as process,
     ):
         assert process.stdin is not None
-        process.stdin.write(msgspec.json.encode(order))
-        process.stdin.close()
+        with suppress(BrokenPipeError):  # it ended already; its last words are reported below
+            process.stdin.write(msgspec.json.encode(order))
+            process.stdin.close()
+        process.stdin = None
         measured, is_partial = _listen(process, watch)
         if measured is not None:
             return measured, is_partial
