@@ -26,6 +26,7 @@ from choirbook_perf.scenario import Scenario, ThinkTime
 from choirbook_perf.scraper import scrape
 from choirbook_perf.slo import Threshold
 
+
 class Own(NamedTuple):
     """Options of the Choirbook that the run starts."""
 

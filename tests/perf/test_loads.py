@@ -157,7 +157,11 @@ def test_a_failed_run_is_confirmed_by_a_second_one(tmp_path: Path) -> None:
         ("fail", "failed in 2 of 2 runs"),
         ("pass", ""),
     ]
-    assert [(out / name / "result.json").exists() for name in ("run-1", "run-2", "run-3")] == [True, True, False]
+    assert [(out / name / "result.json").exists() for name in ("run-1", "run-2", "run-3")] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_a_required_row_without_a_sample_is_shown_and_passes_nothing(tmp_path: Path) -> None:
