@@ -14,6 +14,7 @@ import msgspec
 
 from choirbook_perf import attempts, choirbook_server, engine, gate, generator, planner, results
 from choirbook_perf import plan as plans
+from choirbook_perf.access import Access
 from choirbook_perf.delay_proxy import delayed
 from choirbook_perf.engine import ClosedLoad, Load
 from choirbook_perf.environment import environment
@@ -53,6 +54,9 @@ class Run(NamedTuple):
     out: Path
     label: str = ""
     delay_ms: float = 0.0
+    access: Access = Access()
+    stdio: tuple[str, ...] = ()
+    """Command of a server over stdio, instead of a URL."""
 
 
 def run(asked: Run, watch: Callable[[Progress], None]) -> Result:
@@ -99,9 +103,9 @@ def run_confirmed(asked: Run, run_once: Callable[[Run], Result]) -> Result:
 def _measure(asked: Run, watch: Callable[[Progress], None]) -> Result:
     with prepared(asked) as server:
         machine = environment()
-        before = scrape(server.url)
+        before = scrape(server.url, asked.access)
         measured, is_partial = _generate(asked, server, watch)
-        after = scrape(server.url)
+        after = scrape(server.url, asked.access)
     result = result_of(asked, server.plan, machine, measured, before, after)
     return msgspec.structs.replace(result, is_partial=is_partial)
 
@@ -125,12 +129,12 @@ def prepared(asked: Run) -> Iterator[Prepared]:
     """
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="choirbook-perf-")))
-        url = asked.url or _start_own(asked.own, scratch, stack)
-        plan = planner.make_plan(url, asked.protocol, asked.era, asked.scenario, asked.think_time_s)
+        url = asked.url or ("" if asked.stdio else _start_own(asked.own, scratch, stack))
+        plan = _plan(asked, url)
         loaded = plan
         if asked.delay_ms:
             loaded = plans.moved(plan, stack.enter_context(delayed(plan.url, asked.delay_ms)))
-        yield Prepared(url, plan, loaded, scratch)
+        yield Prepared(plan.url, plan, loaded, scratch)
 
 
 def _generate(asked: Run, server: Prepared, watch: Callable[[Progress], None]) -> tuple[Measured, bool]:
@@ -152,9 +156,15 @@ def work(asked: Run, master_host: str) -> None:
     """
     assert asked.url is not None
     assert isinstance(asked.load, Shape)
-    plan = planner.make_plan(asked.url, asked.protocol, asked.era, asked.scenario, asked.think_time_s)
+    plan = _plan(asked, asked.url)
     with tempfile.TemporaryDirectory(prefix="choirbook-perf-") as scratch:
         generator.work(plan, master_host, asked.load, Path(scratch))
+
+
+def _plan(asked: Run, url: str) -> Plan:
+    return planner.make_plan(
+        url, asked.protocol, asked.era, asked.scenario, asked.think_time_s, asked.access, asked.stdio
+    )
 
 
 def prepare(out: Path) -> None:
@@ -255,12 +265,12 @@ def target_of(asked: Run, plan: Plan) -> Target:
     # The address of a server started by the run is meaningless to later readers, and differs each time.
     path = urlsplit(plan.url).path
     return Target(
-        url=plan.url if asked.url else f"http://127.0.0.1{path}",
+        url=plan.url if asked.url or asked.stdio else f"http://127.0.0.1{path}",
         protocol=plan.protocol,
         era=plan.era,
         server=plan.server,
-        started_here=asked.url is None,
-        settings={} if asked.url else settings,
+        started_here=asked.url is None and not asked.stdio,
+        settings={} if asked.url or asked.stdio else settings,
     )
 
 
