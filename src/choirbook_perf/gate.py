@@ -80,9 +80,12 @@ def check(rows: Sequence[Row], *, fail_unmeasured: bool = False) -> None:
             )
         )
     sentences = [f"Not measured: {absent}."] if absent else []
-    unsure = [row for row in rows if row.outcome == "inconclusive"]
+    unsure: dict[str, list[str]] = {}
+    for row in rows:
+        if row.outcome == "inconclusive":
+            unsure.setdefault(row.reason, []).append(row.metric)
     if unsure:
-        names = "; ".join(f"{row.metric} ({row.reason})" for row in unsure)
+        names = "; ".join(f"{', '.join(metrics)} ({reason})" for reason, metrics in unsure.items())
         sentences.append(
             f"Too short or too noisy to decide: {names}. Run for longer, or on a quieter machine."
         )

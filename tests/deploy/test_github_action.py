@@ -43,7 +43,7 @@ class Runner:
         output = self.directory / "output"
         output.write_text("")
         environment = {
-            "PATH": os.environ["PATH"],
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(self.directory),
             "PIP_NO_INDEX": "1",
             "RUNNER_TEMP": str(self.directory),
@@ -119,7 +119,7 @@ def test_every_step_runs_and_its_results_are_where_the_outputs_say(tmp_path: Pat
         package=str(wheel(tmp_path)),
         slo="slo.toml",
         users="4",
-        options="--spawn-rate 20 --think-time 0.01-0.02",
+        options="--spawn-rate 20 --think-time 0.01-0.02 --locust",
         **{"run-time": "3s"},
     )
     codes = {step["name"]: runner.run(step) for step in runner.steps}

@@ -77,11 +77,11 @@ def test_a_limit_within_the_interval_is_inconclusive() -> None:
     assert (row.outcome, row.reason) == ("inconclusive", "between 1 ms and 30 ms at 95 %")
 
 
-def test_a_stall_of_three_seconds_keeps_a_p95_from_passing_that_its_requests_alone_would_pass() -> None:
-    seconds = [[1500.0] * 40 if second < 3 else [1.0] * 40 for second in range(60)]
+def test_a_stall_of_two_seconds_keeps_a_p95_from_passing_that_its_requests_alone_would_pass() -> None:
+    seconds = [[1500.0] * 40 if second < 2 else [1.0] * 40 for second in range(60)]
     samples = [one for second in seconds for one in second]
-    # 5 % of the requests are slow, so p95 is 1 ms. With one more such second it would be 1,500 ms.
-    assert of(samples[1:], "p95 < 100").outcome == "inconclusive"
+    # 3.3 % of the requests are slow, so p95 is 1 ms. With two more such seconds it would be 1,500 ms.
+    assert of(samples, "p95 < 100").outcome == "pass"
     row = of(samples, "p95 < 100", by_second=[seconds_of(seconds)])
     assert (row.outcome, row.measured) == ("inconclusive", 1.0)
     thin = [[1.0] * 39 + [1500.0] * (second % 2) for second in range(60)]
@@ -231,7 +231,7 @@ def test_no_request_at_all_is_not_measured_and_not_a_pass() -> None:
             gate.check(rows)
 
 
-@pytest.mark.parametrize(("limit", "outcome"), [(30, "pass"), (40.5, "inconclusive"), (60, "fail")])
+@pytest.mark.parametrize(("limit", "outcome"), [(15, "pass"), (40.5, "inconclusive"), (80, "fail")])
 def test_a_rate_has_an_interval_over_its_seconds(limit: float, outcome: str) -> None:
     result = msgspec.structs.replace(sample_result([1.0] * 1640), duration_s=40.0)
     wandering = [
