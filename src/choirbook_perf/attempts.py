@@ -1,7 +1,8 @@
 """One verdict from repeated runs: repetition may confirm a failure, never remove it. Pure.
 
-A run beside a busy neighbour fails now and then, so a failure is asked for once more. What failed twice failed. What
-failed once and then did not is unknown: neither red by noise, nor green because somebody asked until it passed.
+A run beside a busy neighbour fails now and then, so a failure is asked for once more. What failed twice
+failed. What failed once and then did not is unknown: neither red by noise, nor green because somebody asked
+until it passed.
 """
 
 from __future__ import annotations
@@ -34,13 +35,14 @@ def repeated(run: Callable[[int], list[Row]]) -> list[Row]:
 def is_another_needed(attempts: Sequence[Sequence[Row]]) -> bool:
     """Return whether another run could decide a row.
 
-    A second one confirms a failure, or answers what the first could not. A third is for a failure whose repetition
-    could not say.
+    A second one confirms a failure, or answers what the first could not. A third is for a failure whose
+    repetition could not be decided.
     """
     if len(attempts) < 2:  # noqa: PLR2004
         return not attempts or any(row.outcome == "fail" or is_undecided(row) for row in attempts[0])
     return any(
-        sorted(row.outcome for row in rows) == ["fail", "inconclusive"] for rows in zip(*attempts, strict=True)
+        sorted(row.outcome for row in rows) == ["fail", "inconclusive"]
+        for rows in zip(*attempts, strict=True)
     )
 
 

@@ -1,8 +1,9 @@
 """Values of a run's statistics with their bounds. Pure.
 
-Ratios have Clopper and Pearson's interval. A percentile has the wider of two: that of order statistics, exact for
-independent latencies, which also says how many requests are needed, and that of a block bootstrap over the seconds of
-the run, which sees that latencies of one second resemble each other. A rate has the block bootstrap of its seconds.
+Ratios have Clopper and Pearson's interval. A percentile has the wider of two: that of order statistics,
+exact for independent latencies, which also says how many requests are needed, and that of a block bootstrap
+over the seconds of the run, which sees that latencies of one second resemble each other. A rate has the
+block bootstrap of its seconds.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Verdict of a run against its thresholds: passed, failed, inconclusive or not measured. Pure.
 
-A row passes if its whole interval meets the limit, fails if none of it does, and is inconclusive otherwise. Without a
-sample it is not measured: never a pass. A load generator that was short of something may have caused what it measured,
-so no row of its run is decided. See docs/adr/0023.
+A row passes if its whole interval meets the limit, fails if none of it does, and is inconclusive otherwise.
+Without a sample it is not measured: never a pass. A load generator that was short of something may have
+caused what it measured, so no row of its run is decided. See docs/adr/0023.
 """
 
 from __future__ import annotations
@@ -80,9 +80,12 @@ def check(rows: Sequence[Row], *, fail_unmeasured: bool = False) -> None:
             )
         )
     sentences = [f"Not measured: {absent}."] if absent else []
-    unsure = [row for row in rows if row.outcome == "inconclusive"]
+    unsure: dict[str, list[str]] = {}
+    for row in rows:
+        if row.outcome == "inconclusive":
+            unsure.setdefault(row.reason, []).append(row.metric)
     if unsure:
-        names = "; ".join(f"{row.metric} ({row.reason})" for row in unsure)
+        names = "; ".join(f"{', '.join(metrics)} ({reason})" for reason, metrics in unsure.items())
         sentences.append(
             f"Too short or too noisy to decide: {names}. Run for longer, or on a quieter machine."
         )
@@ -165,9 +168,8 @@ def _decided(result: Result, threshold: Threshold, found: Estimate) -> tuple[str
         return "inconclusive", _unsure(threshold, found)
     floor_ms = _floor_ms(result.generator.floor, threshold)
     if floor_ms is not None and found.value < FLOOR_FACTOR * floor_ms:
-        return "inconclusive", (
-            f"{found.value:.3g} ms is less than {FLOOR_FACTOR} times the load generator's own {floor_ms:.3g} ms"
-        )
+        own = f"{FLOOR_FACTOR} times the load generator's own {floor_ms:.3g} ms"
+        return "inconclusive", f"{found.value:.3g} ms is less than {own}"
     return "fail", ""
 
 

@@ -117,7 +117,12 @@ class Recorder:
             "failed": [[*key, count] for key, count in self._failed.items()],
             "reasons": [[*pair, count] for pair, count in self._reasons.items()],
             "seconds": [
-                [at, each.answered, each.failures, [[*kind, one.counts()] for kind, one in each.kinds.items()]]
+                [
+                    at,
+                    each.answered,
+                    each.failures,
+                    [[*kind, one.counts()] for kind, one in each.kinds.items()],
+                ]
                 for at, each in self._seconds.items()
             ],
             "is_saturated": self.is_saturated,

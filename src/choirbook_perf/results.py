@@ -107,7 +107,7 @@ class BySecond(msgspec.Struct, frozen=True, kw_only=True):
     cache_result: str
     name: str
     seconds: list[tuple[int, list[tuple[int, int]]]]
-    """(second as in the timeline, counts as in a series) pairs. Their sum is `counts` of the series, over projects."""
+    """(second as in the timeline, counts) pairs. Their sum is that of the `judged_counts` of all projects."""
 
 
 class Phase(msgspec.Struct, frozen=True, kw_only=True):

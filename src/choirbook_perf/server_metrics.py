@@ -60,7 +60,7 @@ def quantile_s(quantile: float, buckets: Buckets) -> float | None:
 
 
 def bucket_s(rank: int, buckets: Buckets) -> tuple[float, float]:
-    """Return the bounds of the bucket that holds the value of a rank, from 1: above the first, up to the second."""
+    """Return the bounds of the bucket that holds the value of a rank, from 1."""
     start = 0.0
     for bound, count in buckets:
         if count >= rank:

@@ -1,16 +1,17 @@
-"""Thresholds of a run: parsing of expressions, and of the TOML files that hold them. Pure but for reading a file.
+"""Thresholds of a run: parsing of expressions and of their TOML files. Pure but for reading a file.
 
 The syntax follows k6::
 
-    expression = [ source "." ] [ cache "." ] statistic [ labels ] operator number [ unit ] [ "@" confidence "%" ]
+    expression = [ source "." ] [ cache "." ] statistic [ labels ] operator number [ unit ] [ confidence ]
+    confidence = "@" number "%"                (default: 95 %)
     source     = "service" | "server"        (default: response time, from the intended time of sending)
     cache      = "hit" | "miss"
     statistic  = "p50", "p99.9" ... | "failures.rate" | "failures.count" | "hits.rate" | "rate"
     labels     = "{" ( "type" | "name" ) ":" value { "," ... } "}"
     operator   = "<" | "<=" | ">" | ">=" | "=="
 
-A file has the lists `thresholds`, which every run must meet, and `if_reported`: required only from a server that
-reports the cache result of each response, which is Choirbook over HTTP.
+A file has the lists `thresholds`, which every run must meet, and `if_reported`: required only from a server
+that reports the cache result of each response, which is Choirbook over HTTP.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
     limit: float
     """In `unit`."""
     source: str = ""
-    """`service` for the time from sending, `server` for the server's own histogram, "" for the response time."""
+    """`service`: time from sending; `server`: the server's own histogram; "": response time."""
     cache_result: str = ""
     """`hit` or `miss`, "" for all requests."""
     labels: tuple[tuple[str, str], ...] = ()
@@ -140,23 +141,37 @@ def _labels(inner: str | None, text: str, where: str) -> tuple[tuple[str, str], 
 
 def _problem(one: Threshold) -> str:
     """Describe why a threshold makes no sense; "" if it does."""
-    if one.percent == 0:
-        return "is about p0, which is no percentile. The lowest is above 0, such as p1"
-    if not math.isfinite(one.limit):
-        return "has no finite limit"
-    if one.percent is None and (one.source or one.cache_result):
-        return f"restricts {one.statistic} to a source or a cache result. Only percentiles have these"
-    if one.source == "server" and any(field == "name" for field, _ in one.labels):
-        return "asks the server's histogram about a name. It knows only types"
-    if not 50 < one.confidence < 100:  # noqa: PLR2004 - of one bound: 50 % would be a guess
-        return "has a confidence outside of 50 % to 100 %"
-    if one.operator == "==" and not (one.statistic.startswith("failures.") and one.limit == 0):
-        return "compares with ==. Only failures.rate and failures.count do, and only with 0"
-    if one.statistic == "failures.rate" and one.limit == 0 and one.operator != "==":
-        return "can never be shown from a sample. Write failures.rate == 0 to allow no failure in the run"
-    if one.unit == "ratio" and one.limit > 1:
-        return "has a ratio above 1. Write a percentage with %, such as 0.1%"
-    return ""
+    is_zero = one.limit == 0
+    is_failures = one.statistic.startswith("failures.")
+    problems = (
+        (one.percent == 0, "is about p0, which is no percentile. The lowest is above 0, such as p1"),
+        (not math.isfinite(one.limit), "has no finite limit"),
+        (
+            one.percent is None and bool(one.source or one.cache_result),
+            f"restricts {one.statistic} to a source or a cache result. Only percentiles have these",
+        ),
+        (
+            one.source == "server" and any(field == "name" for field, _ in one.labels),
+            "asks the server's histogram about a name. It knows only types",
+        ),
+        (
+            not 50 < one.confidence < 100,  # noqa: PLR2004 - of one bound: 50 % would be a guess
+            "has a confidence outside of 50 % to 100 %",
+        ),
+        (
+            one.operator == "==" and not (is_failures and is_zero),
+            "compares with ==. Only failures.rate and failures.count do, and only with 0",
+        ),
+        (
+            one.statistic == "failures.rate" and is_zero and one.operator != "==",
+            "can never be shown from a sample. Write failures.rate == 0 to allow no failure in the run",
+        ),
+        (
+            one.unit == "ratio" and one.limit > 1,
+            "has a ratio above 1. Write a percentage with %, such as 0.1%",
+        ),
+    )
+    return next((told for is_wrong, told in problems if is_wrong), "")
 
 
 def load(source: str) -> tuple[Threshold, ...]:

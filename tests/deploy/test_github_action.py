@@ -1,4 +1,4 @@
-"""The composite action in deploy/github-action: its file, and the commands of its steps as a runner runs them."""
+"""The composite action in deploy/github-action: its file, and its steps as a runner runs them."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class Runner:
         output = self.directory / "output"
         output.write_text("")
         environment = {
-            "PATH": os.environ["PATH"],
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "HOME": str(self.directory),
             "PIP_NO_INDEX": "1",
             "RUNNER_TEMP": str(self.directory),
             "GITHUB_OUTPUT": str(output),
             "GITHUB_STEP_SUMMARY": str(self.summary),
-            **{name: self._value(value) for name, value in step.get("env", {}).items()},
+            **{name: self.value(value) for name, value in step.get("env", {}).items()},
         }
         done = subprocess.run(
             # What `shell: bash` stands for.
@@ -67,7 +67,8 @@ class Runner:
             self.outputs[step["id"]] = dict(line.split("=", 1) for line in lines)
         return done.returncode
 
-    def _value(self, text: str) -> str:
+    def value(self, text: str) -> str:
+        """Return what an expression stands for."""
         named = _INPUT.match(text)
         if named:
             return self.inputs[named[1]]
@@ -118,12 +119,12 @@ def test_every_step_runs_and_its_results_are_where_the_outputs_say(tmp_path: Pat
         package=str(wheel(tmp_path)),
         slo="slo.toml",
         users="4",
-        options="--spawn-rate 20 --think-time 0.01-0.02",
+        options="--spawn-rate 20 --think-time 0.01-0.02 --locust",
         **{"run-time": "3s"},
     )
     codes = {step["name"]: runner.run(step) for step in runner.steps}
     assert set(codes.values()) == {0}, runner.said
-    outputs = {name: runner._value(one["value"]) for name, one in action()["outputs"].items()}
+    outputs = {name: runner.value(one["value"]) for name, one in action()["outputs"].items()}
     assert outputs["outcome"] == "passed"
     assert (tmp_path / outputs["result"]).exists()
     suite = next(iter(JUnitXml.fromfile(str(tmp_path / outputs["junit"]))))

@@ -86,5 +86,7 @@ def seconds_of(seconds: Sequence[Sequence[float]], cache_result: str = "hit") ->
 
 def row_of(outcome: str, measured: float | None = 1.0, **changed: object) -> Row:
     """Make a row of a verdict."""
-    row = Row(metric="p95", operator="<", limit=10, measured=measured, unit="ms", requests=400, outcome=outcome)
+    row = Row(
+        metric="p95", operator="<", limit=10, measured=measured, unit="ms", requests=400, outcome=outcome
+    )
     return msgspec.structs.replace(row, **changed)

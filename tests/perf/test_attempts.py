@@ -71,6 +71,9 @@ def test_a_row_that_need_not_be_measured_causes_no_second_run() -> None:
 
 
 def test_each_row_is_judged_by_its_own_runs() -> None:
-    runs = [[row_of("fail"), row_of("pass"), row_of("fail")], [row_of("pass"), row_of("fail"), row_of("fail")]]
+    runs = [
+        [row_of("fail"), row_of("pass"), row_of("fail")],
+        [row_of("pass"), row_of("fail"), row_of("fail")],
+    ]
     found = attempts.repeated(lambda number: runs[number - 1])
     assert [row.outcome for row in found] == ["inconclusive", "inconclusive", "fail"]

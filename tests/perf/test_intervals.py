@@ -21,7 +21,9 @@ def at_most(count: int, total: int, share: float) -> float:
     return float(sum(comb(total, k) * p**k * (1 - p) ** (total - k) for k in range(count + 1)))
 
 
-@pytest.mark.parametrize(("count", "total"), [(0, 10), (1, 10), (5, 10), (9, 10), (10, 10), (3, 120), (119, 120)])
+@pytest.mark.parametrize(
+    ("count", "total"), [(0, 10), (1, 10), (5, 10), (9, 10), (10, 10), (3, 120), (119, 120)]
+)
 @pytest.mark.parametrize("confidence", [90.0, 95.0, 99.0])
 def test_a_bound_is_the_ratio_at_which_the_sample_becomes_improbable(
     count: int, total: int, confidence: float
@@ -114,7 +116,7 @@ def waves(seconds: int, dice: random.Random) -> list[list[tuple[int, int]]]:
     return found
 
 
-def test_the_true_percentile_is_within_the_bounds_as_often_as_said_though_seconds_resemble_each_other() -> None:
+def test_the_true_percentile_is_within_the_bounds_as_often_as_said_despite_autocorrelation() -> None:
     dice = random.Random(20261128)  # noqa: S311 - a sample, no secret
     # The level and the noise are normal, so their sum is: its p95 is known.
     truth_us = 1000 * math.exp(1.6449 * math.hypot(0.3, 0.4))
@@ -128,7 +130,7 @@ def test_the_true_percentile_is_within_the_bounds_as_often_as_said_though_second
         ranks = order.ranks(len(all_), 0.95)
         bounds = [all_.percentile_ms(100 * (rank - 0.5) / len(all_)) * 1000 for rank in ranks]
         by_requests += bounds[0] <= truth_us <= bounds[1]
-    # Each bound holds for 95 % of all runs, so both do for 90 %. Three standard deviations of 150 runs are 7 %.
+    # Each bound holds for 95 % of all runs, both do for 90 %; three standard deviations of 150 runs are 7 %.
     assert by_blocks >= 0.83 * runs
     assert by_requests < 0.75 * runs
 
@@ -151,7 +153,10 @@ def test_a_stall_in_one_second_of_ten_widens_the_bounds_of_p95() -> None:
 def test_few_seconds_give_wide_bounds_and_one_gives_none() -> None:
     dice = random.Random(2)  # noqa: S311
     long, short = waves(300, dice), waves(6, dice)
-    widths = [math.log(high / low) for low, high in (blocks.percentile_factors(one, 95, 95) for one in (long, short))]
+    widths = [
+        math.log(high / low)
+        for low, high in (blocks.percentile_factors(one, 95, 95) for one in (long, short))
+    ]
     assert widths[0] < widths[1]
     assert blocks.percentile_factors(waves(1, dice), 95, 95) == (0.0, math.inf)
     assert blocks.percentile_factors([[], []], 95, 95) == (0.0, math.inf)

@@ -131,33 +131,49 @@ def test_a_slowed_server_fails_the_gate_and_the_rows_are_named(tmp_path: Path) -
 
 
 def test_a_run_that_is_too_short_to_say_ends_with_3(tmp_path: Path) -> None:
-    done = perf("test", "--users", "1", "--run-time", "1s", "--out", tmp_path)
+    done = perf("test", "--locust", "--users", "1", "--run-time", "1s", "--out", tmp_path)
     assert done.returncode == 3, done.stderr
     assert "299 are needed" in done.stderr
 
 
 def test_thresholds_of_a_file_are_what_a_run_is_held_to(tmp_path: Path) -> None:
     slo = tmp_path / "slo.toml"
-    slo.write_text('thresholds = ["p50 < 10000", "rate > 0"]\n')
-    done = perf("test", "--users", "2", "--run-time", "2s", "--slo", slo, "--json", "--out", tmp_path / "out")
+    slo.write_text('thresholds = ["p50 < 10000", "failures.count <= 5"]\n')
+    done = perf(
+        "test",
+        "--locust",
+        "--users",
+        "2",
+        "--run-time",
+        "2s",
+        "--slo",
+        slo,
+        "--json",
+        "--out",
+        tmp_path / "out",
+    )
     assert done.returncode == 0, done.stderr
     verdict = json.loads(done.stdout)
     assert verdict["outcome"] == "pass"
-    assert [row["metric"] for row in verdict["verdict"]] == ["p50", "rate"]
+    assert [row["metric"] for row in verdict["verdict"]] == ["p50", "failures.count"]
 
 
 def test_a_failed_run_is_confirmed_by_a_second_one(tmp_path: Path) -> None:
     slo = tmp_path / "slo.toml"
     slo.write_text('thresholds = ["p50 > 100s", "p50 < 100s"]\n')
     out = tmp_path / "out"
-    done = perf("test", *SHORT, "--slo", slo, "--confirm", "--json", "--out", out)
+    done = perf("test", *SHORT, "--locust", "--slo", slo, "--confirm", "--json", "--out", out)
     assert done.returncode == 1, done.stderr
     rows = json.loads((out / "result.json").read_bytes())["verdict"]
     assert [(row["outcome"], row["reason"]) for row in rows] == [
         ("fail", "failed in 2 of 2 runs"),
         ("pass", ""),
     ]
-    assert [(out / name / "result.json").exists() for name in ("run-1", "run-2", "run-3")] == [True, True, False]
+    assert [(out / name / "result.json").exists() for name in ("run-1", "run-2", "run-3")] == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_a_required_row_without_a_sample_is_shown_and_passes_nothing(tmp_path: Path) -> None:
@@ -166,7 +182,7 @@ def test_a_required_row_without_a_sample_is_shown_and_passes_nothing(tmp_path: P
     scenario = tmp_path / "pages.toml"
     scenario.write_text('name = "pages"\n[[task]]\nname = "page"\nresources = ["/page"]\n')
     with serving("plain_server") as url:
-        asked = ("test", *SHORT, "--url", url, "--scenario", scenario, "--slo", slo)
+        asked = ("test", *SHORT, "--locust", "--url", url, "--scenario", scenario, "--slo", slo)
         done = perf(*asked, "--out", tmp_path / "a")
         strict = perf(*asked, "--fail-unmeasured", "--out", tmp_path / "b")
     assert (done.returncode, strict.returncode) == (3, 1), done.stderr

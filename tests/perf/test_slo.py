@@ -130,7 +130,11 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "slo.toml"
     path.write_text('thresholds = ["p95 < 100", "rate > 1"]\nif_reported = ["hit.p95 < 10"]\n')
     found = slo.load(str(path))
-    assert [(one.metric, one.is_required) for one in found] == [("p95", True), ("rate", True), ("hit.p95", False)]
+    assert [(one.metric, one.is_required) for one in found] == [
+        ("p95", True),
+        ("rate", True),
+        ("hit.p95", False),
+    ]
 
 
 @pytest.mark.parametrize(

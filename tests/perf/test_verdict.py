@@ -33,9 +33,7 @@ def test_a_person_is_shown_rates_percentiles_and_rows(
     assert "sdlc hit 1000 1 2 3 9" in shown(spread, capsys)
     assert "sdlc hit 400 4 4 4 4" in lines
     assert "p95 < 10 ms 4 ms 4 ms to 4 ms 400 pass" in lines
-    assert (
-        "p99.9 < 10 ms 4 ms 4 ms to unknown 400 inconclusive: 400 requests, 2995 are needed" in lines
-    )
+    assert "p99.9 < 10 ms 4 ms 4 ms to unknown 400 inconclusive: 400 requests, 2995 are needed" in lines
 
 
 def test_a_person_is_shown_the_first_failures(

@@ -1,7 +1,7 @@
 """Response times as the percentile distribution of HdrHistogram, `.hgrm`, which its plotter draws. Pure.
 
-The steps are those of HdrHistogram's PercentileIterator with five ticks per half distance: each time the distance to
-100 % halves, five more lines.
+The steps are those of HdrHistogram's PercentileIterator with five ticks per half distance: each time the
+distance to 100 % halves, five more lines.
 """
 
 from __future__ import annotations

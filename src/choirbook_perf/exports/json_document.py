@@ -1,7 +1,7 @@
 """A result as one small JSON document: verdict, latencies by kind, and what they depend on. Pure.
 
-The result file has everything, in a format that changes with the program. This document is for other programs: fields
-are only ever added.
+The result file has everything, in a format that changes with the program. This document is for other
+programs: fields are only ever added.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def _groups(result: Result) -> list[dict[str, Any]]:
             "failures": group.failures,
             "mean_ms": round(group.latencies.mean_ms(), 6),
             "max_ms": group.latencies.max_ms(),
-            "percentiles_ms": {f"{at:g}": ms for at, ms in zip(PERCENTS, group.percentiles_ms(), strict=True)},
+            "percentiles_ms": {
+                f"{at:g}": ms for at, ms in zip(PERCENTS, group.percentiles_ms(), strict=True)
+            },
         }
         for group in groups(result)
     ]

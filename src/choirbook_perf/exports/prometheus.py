@@ -41,7 +41,9 @@ def _lines(result: Result, common: Mapping[str, str]) -> Iterator[str]:
     )
     verdict = _VALUES.get(gate.outcome(result.verdict), math.nan)
     yield from _gauge(
-        "passed", "1 if the run meets all thresholds, 0 if it misses one, NaN if unknown.", [(common, verdict)]
+        "passed",
+        "1 if the run meets all thresholds, 0 if it misses one, NaN if unknown.",
+        [(common, verdict)],
     )
 
 

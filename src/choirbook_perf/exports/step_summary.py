@@ -26,10 +26,9 @@ def _parts(result: Result) -> list[str]:
     told = f"{target.protocol} {target.era}".strip()
     server = _plain(target.server) or "The server"
     partial = " **The run was interrupted.**" if result.is_partial else ""
-    parts = [
-        f"{server} over {told}: {figures.whole(result.attempts())} requests in "
-        f"{figures.significant(result.duration_s)} s, {figures.whole(result.failed())} failed.{partial}"
-    ]
+    requests, failed = figures.whole(result.attempts()), figures.whole(result.failed())
+    length = figures.significant(result.duration_s)
+    parts = [f"{server} over {told}: {requests} requests in {length} s, {failed} failed.{partial}"]
     if not generator.is_valid:
         reasons = " ".join(map(_plain, generator.reasons))
         parts.append(f"> **The load generator was not fast enough, so nothing is decided.** {reasons}")
@@ -48,7 +47,9 @@ def _parts(result: Result) -> list[str]:
 
 
 def _row(row: Row) -> list[str]:
-    outcome = row.outcome if row.is_required or row.outcome != "not measured" else "not measured (not required)"
+    outcome = (
+        row.outcome if row.is_required or row.outcome != "not measured" else "not measured (not required)"
+    )
     return [
         _plain(f"{row.metric} {gate.limit_of(row)}"),
         outcome if row.outcome == "pass" else f"**{outcome}**",

@@ -1,9 +1,10 @@
 """Intervals by a circular block bootstrap over the seconds of a run. Pure, and the same on every call.
 
-Requests of one second share their fate: a pause of the server or of the machine slows all of them, and seconds beside
-each other resemble each other. Resampling requests would take them for independent and give intervals that are far too
-narrow. So blocks of consecutive seconds are drawn (Politis and Romano, A circular block-resampling procedure for
-stationary data, 1992). A run has few blocks: deviations are widened as Student's t widens those of a normal variable.
+Requests of one second share their fate: a pause of the server or of the machine slows all of them, and
+seconds beside each other resemble each other. Resampling requests would take them for independent and give
+intervals that are far too narrow. So blocks of consecutive seconds are drawn (Politis and Romano, A
+circular block-resampling procedure for stationary data, 1992). A run has few blocks: deviations are widened
+as Student's t widens those of a normal variable.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ _Array = NDArray[np.float64]
 def block_s(seconds: int) -> int:
     """Return the length of a block: it grows with the run, and so does the number of blocks.
 
-    The cube root, which is best for long series, gives bounds that hold for 80 % instead of 95 % of one-minute runs
-    whose seconds have a correlation of 0.7.
+    The cube root, which is best for long series, gives bounds that hold for 80 % instead of 95 % of
+    one-minute runs whose seconds have a correlation of 0.7.
     """
     return max(1, round(math.sqrt(seconds)))
 

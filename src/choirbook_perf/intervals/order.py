@@ -1,7 +1,7 @@
 """Intervals of percentiles from order statistics, exact for independent latencies. Pure.
 
-The r-th smallest of n latencies exceeds the true quantile q exactly as often as a binomial variable (n, q) is below r,
-whatever the distribution (David and Nagaraja, Order Statistics, 7.1).
+The r-th smallest of n latencies exceeds the true quantile q exactly as often as a binomial variable (n, q)
+is below r, whatever the distribution (David and Nagaraja, Order Statistics, 7.1).
 """
 
 from __future__ import annotations

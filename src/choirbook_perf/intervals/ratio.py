@@ -1,8 +1,8 @@
 """Intervals of ratios, and the quantiles that they need. Pure, without SciPy.
 
-Clopper and Pearson, The use of confidence or fiducial limits illustrated in the case of the binomial, Biometrika 26
-(1934): exact, so never narrower than it says. The incomplete beta function is the continued fraction of Numerical
-Recipes, 6.4, after Lentz.
+Clopper and Pearson, The use of confidence or fiducial limits illustrated in the case of the binomial,
+Biometrika 26 (1934): exact, so never narrower than it says. The incomplete beta function is the continued
+fraction of Numerical Recipes, 6.4, after Lentz.
 """
 
 from __future__ import annotations

@@ -62,7 +62,12 @@ def note(text: str) -> Markup:
     return call(_PARTS, "note", text)
 
 
-OUTCOMES = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusive", "not measured": "– not measured"}
+OUTCOMES = {
+    "pass": "✓ pass",
+    "fail": "✗ fail",
+    "inconclusive": "? inconclusive",
+    "not measured": "\N{EN DASH} not measured",
+}
 
 
 def badge(outcome: str) -> Markup:

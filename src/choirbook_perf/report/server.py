@@ -14,7 +14,7 @@ from choirbook_perf.report.parts import Section, section, table
 from choirbook_perf.report.subjects import Subject
 from choirbook_perf.report.tables import percentile_ms
 from choirbook_perf.results import Result
-from choirbook_perf.server_metrics import gains, quantile_s
+from choirbook_perf.server_metrics import Buckets, gains, quantile_s
 
 QUANTILES = (0.5, 0.95, 0.99)
 

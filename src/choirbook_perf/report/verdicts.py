@@ -13,6 +13,7 @@ from choirbook_perf.report.tables import summary
 from choirbook_perf.report.where import where
 from choirbook_perf.templating import call
 
+
 def verdict(subjects: Sequence[Subject]) -> Section:
     """Show the thresholds and measurements of each result."""
     return section("verdict", "Verdict", *(_verdict(subject) for subject in subjects))
