@@ -13,6 +13,8 @@ import math
 from collections.abc import Iterable, Sequence
 from statistics import NormalDist
 
+import msgspec
+
 from choirbook_perf.errors import GateFailed, Inconclusive
 from choirbook_perf.histogram import LatencyHistogram
 from choirbook_perf.results import Row, Series
@@ -38,8 +40,10 @@ def judge(
         thresholds: In the order of the rows.
         is_saturated: Whether the load generator was short of CPU, so that it may have caused long latencies.
     """
-    rows = (_row(series, duration_s, threshold, is_saturated=is_saturated) for threshold in thresholds)
-    return [row for row in rows if row is not None]
+    rows = [row for threshold in thresholds if (row := _row(series, duration_s, threshold)) is not None]
+    if is_saturated:
+        return [msgspec.structs.replace(row, outcome="inconclusive", reason=_SATURATED) for row in rows]
+    return rows
 
 
 def check(rows: Sequence[Row]) -> None:
@@ -65,9 +69,7 @@ def _told(row: Row) -> str:
     return f"{row.metric} {row.measured:g} {verb} {row.limit:g} {row.unit}"
 
 
-def _row(
-    series: Sequence[Series], duration_s: float, threshold: Threshold, *, is_saturated: bool
-) -> Row | None:
+def _row(series: Sequence[Series], duration_s: float, threshold: Threshold) -> Row | None:
     if threshold.metric == "failure_ratio":
         return _failure_ratio(series, threshold)
     if threshold.metric == "requests_per_s":
@@ -75,12 +77,10 @@ def _row(
     row = _latency(series, threshold)
     if row.requests == 0 and not threshold.is_required:
         return None
-    if row.outcome == "fail" and is_saturated:
-        return _made(threshold, row.measured, row.requests, "inconclusive", _SATURATED)
     return row
 
 
-_SATURATED = "the load generator was short of CPU; use --processes, fewer users, or another machine"
+_SATURATED = "the load generator is not valid"
 
 
 def _failure_ratio(series: Sequence[Series], threshold: Threshold) -> Row:

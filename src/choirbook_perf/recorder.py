@@ -37,6 +37,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     timeline: list[Tick]
     failures: list[Failure]
     phases: list[Phase] = []
+    first_byte_counts: list[tuple[int, int]] = []
+    """Times from sending a request to the first byte of its answer."""
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,7 +131,7 @@ class Recorder:
             users=users,
             requests=len(self._all) - sum(self._failed.values()),
             failures=sum(self._failed.values()),
-            **_percentiles(self._all),
+            **percentiles(self._all),
         )
 
     def measured(self, started_s: float, ended_s: float) -> Measured:
@@ -159,7 +161,7 @@ class Recorder:
             users=each.users,
             requests=each.answered,
             failures=each.failures,
-            **_percentiles(each.latencies),
+            **percentiles(each.latencies),
         )
 
     def _histogram(self, key: Key) -> LatencyHistogram:
@@ -179,6 +181,7 @@ def _pairs(counts: list[list[int]]) -> list[tuple[int, int]]:
     return [(value_us, count) for value_us, count in counts]
 
 
-def _percentiles(latencies: LatencyHistogram) -> dict[str, float | None]:
+def percentiles(latencies: LatencyHistogram) -> dict[str, float | None]:
+    """Return p50, p95 and p99 as fields of a struct, None without latencies."""
     figures = {f"p{percent}_ms": latencies.percentile_ms(percent) for percent in (50, 95, 99)}
     return {name: None if math.isnan(figure) else figure for name, figure in figures.items()}

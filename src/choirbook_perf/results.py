@@ -59,15 +59,15 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """Resource, as in the scenario."""
     counts: list[tuple[int, int]]
-    """Response times of all requests, failed ones too, as (microseconds at three significant digits, number).
+    """Response times of all requests, failed ones too: (microseconds at three significant digits, number).
 
-    Measured from the time at which a request should have been sent. A request still open at the end counts with
-    the time that it had waited: a lower bound.
+    Measured from the time at which a request should have been sent. A request still open at the end counts
+    with the time that it had waited: a lower bound.
     """
     service_counts: list[tuple[int, int]] = []
-    """The same requests, measured from the time at which they were sent. Empty if the generator knows only one."""
+    """The same requests, measured from when they were sent; empty if the generator knows only one time."""
     corrected_counts: list[tuple[int, int]] = []
-    """In the closed model: `counts`, and the requests that users would have made while they were held back."""
+    """In the closed model: `counts`, and the requests that users were held back from while they waited."""
     failures: int = 0
     """How many of the requests failed."""
 
@@ -148,7 +148,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Longest delay of a timer."""
     sent: int = 0
     late: int = 0
-    """Requests that were sent more than a millisecond after they were due, through the generator's own fault."""
+    """Requests that the generator sent more than a millisecond after they were due."""
     late_ms: float = 0.0
     """Longest such delay."""
     gc_ms: float = 0.0
@@ -233,6 +233,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     generator: Generator = Generator()
     phases: list[Phase] = []
     """Phases in order; empty for Locust, whose series contain its ramp."""
+    first_byte_counts: list[tuple[int, int]] = []
+    """Times from sending a request to the first byte of its answer; empty if they are not known."""
     target: Target
     environment: Environment
     series: list[Series]

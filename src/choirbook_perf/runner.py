@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from choirbook_perf import choirbook_server, gate, generator, planner, results
+from choirbook_perf import choirbook_server, engine, gate, generator, planner, results
 from choirbook_perf import plan as plans
 from choirbook_perf.access import Access
 from choirbook_perf.delay_proxy import delayed
+from choirbook_perf.engine import ClosedLoad, Load
 from choirbook_perf.environment import environment
 from choirbook_perf.errors import Inconclusive, OutputFailed
 from choirbook_perf.generator import Shape
@@ -40,7 +41,8 @@ class Own(NamedTuple):
 class Run(NamedTuple):
     """Options of a run."""
 
-    shape: Shape
+    load: Shape | Load
+    """The load; a `Shape` is made by Locust, and anything else by the engine."""
     protocol: str
     era: str
     scenario: Scenario | None
@@ -69,7 +71,7 @@ def run(asked: Run, watch: Callable[[Progress], None]) -> Result:
     Raises:
         PerfError: Of any kind but GateFailed; the verdict is in the result.
     """
-    _prepare(asked.out)
+    prepare(asked.out)
     try:
         result = _measure(asked, watch)
     except KeyboardInterrupt:
@@ -79,6 +81,34 @@ def run(asked: Run, watch: Callable[[Progress], None]) -> Result:
 
 
 def _measure(asked: Run, watch: Callable[[Progress], None]) -> Result:
+    with prepared(asked) as server:
+        machine = environment()
+        before = scrape(server.plan.url, asked.access)
+        measured, is_partial = _generate(asked, server, watch)
+        after = scrape(server.plan.url, asked.access)
+    result = result_of(asked, server.plan, machine, measured)
+    return msgspec.structs.replace(
+        result, is_partial=is_partial, server_before=before, server_after=after if before else {}
+    )
+
+
+class Prepared(NamedTuple):
+    """A server that is ready to be loaded."""
+
+    url: str
+    plan: Plan
+    loaded: Plan
+    """The plan at the address that the load goes to, which may be a proxy's."""
+    scratch: Path
+
+
+@contextmanager
+def prepared(asked: Run) -> Iterator[Prepared]:
+    """Start the server, if it is not running, and plan the requests.
+
+    Raises:
+        PerfError: It cannot be started, reached or planned for.
+    """
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="choirbook-perf-")))
         url = asked.url or ("" if asked.stdio else _start_own(asked.own, scratch, stack))
@@ -86,14 +116,18 @@ def _measure(asked: Run, watch: Callable[[Progress], None]) -> Result:
         loaded = plan
         if asked.delay_ms:
             loaded = plans.moved(plan, stack.enter_context(delayed(plan.url, asked.delay_ms)))
-        machine = environment()
-        before = scrape(plan.url, asked.access)
-        measured, is_partial = generator.generate(loaded, asked.shape, asked.out, scratch, watch)
-        after = scrape(plan.url, asked.access)
-    result = _result(asked, plan, machine, measured)
-    return msgspec.structs.replace(
-        result, is_partial=is_partial, server_before=before, server_after=after if before else {}
-    )
+        yield Prepared(url, plan, loaded, scratch)
+
+
+def _generate(asked: Run, server: Prepared, watch: Callable[[Progress], None]) -> tuple[Measured, bool]:
+    if isinstance(asked.load, Shape):
+        return generator.generate(server.loaded, asked.load, asked.out, server.scratch, watch)
+    return engine.run(server.loaded, asked.load, watch=watch)
+
+
+def duration_s(load: Shape | Load) -> float:
+    """Return the planned length of a load, in seconds."""
+    return float(load.run_time_s) if isinstance(load, Shape) else load.total_s()
 
 
 def work(asked: Run, master_host: str) -> None:
@@ -103,9 +137,10 @@ def work(asked: Run, master_host: str) -> None:
         PerfError: The server or the master cannot be reached.
     """
     assert asked.url is not None
+    assert isinstance(asked.load, Shape)
     plan = _plan(asked, asked.url)
     with tempfile.TemporaryDirectory(prefix="choirbook-perf-") as scratch:
-        generator.work(plan, master_host, asked.shape, Path(scratch))
+        generator.work(plan, master_host, asked.load, Path(scratch))
 
 
 def _plan(asked: Run, url: str) -> Plan:
@@ -114,7 +149,12 @@ def _plan(asked: Run, url: str) -> Plan:
     )
 
 
-def _prepare(out: Path) -> None:
+def prepare(out: Path) -> None:
+    """Make the directory for results.
+
+    Raises:
+        OutputFailed: It cannot be written.
+    """
     # Checked first: an error after five minutes of load would be annoying.
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -134,19 +174,21 @@ def _start_own(own: Own, scratch: Path, stack: ExitStack) -> str:
     return stack.enter_context(started).url
 
 
-def _result(asked: Run, plan: Plan, machine: Environment, measured: Measured) -> Result:
+def result_of(asked: Run, plan: Plan, machine: Environment, measured: Measured) -> Result:
+    """Return the result of a load, with its verdict, but without the server's metrics."""
     rows = gate.judge(
         measured.series, measured.duration_s, asked.thresholds, is_saturated=not measured.generator.is_valid
     )
     return Result(
-        started=datetime.fromtimestamp(measured.started_s, UTC).isoformat(timespec="seconds"),
+        started=datetime.fromtimestamp(measured.started_s, UTC).isoformat(timespec="milliseconds"),
         duration_s=measured.duration_s,
         label=asked.label,
         scenario=_scenario(asked, plan),
-        target=_target(asked, plan),
+        target=target_of(asked, plan),
         environment=machine,
-        generator=msgspec.structs.replace(measured.generator, users=asked.shape.users),
+        generator=_generator(asked, measured),
         phases=measured.phases,
+        first_byte_counts=measured.first_byte_counts,
         series=measured.series,
         timeline=measured.timeline,
         failures=measured.failures,
@@ -156,6 +198,12 @@ def _result(asked: Run, plan: Plan, machine: Environment, measured: Measured) ->
     )
 
 
+def _generator(asked: Run, measured: Measured) -> results.Generator:
+    if not isinstance(asked.load, Shape):
+        return measured.generator
+    return msgspec.structs.replace(measured.generator, users=asked.load.users)
+
+
 def _scenario(asked: Run, plan: Plan) -> dict[str, Any]:
     tasks = [
         {"name": task.name, "weight": task.weight, "resources": [each.address for each in task.operations]}
@@ -163,18 +211,15 @@ def _scenario(asked: Run, plan: Plan) -> dict[str, Any]:
     ]
     return {
         "name": plan.scenario,
-        "users": asked.shape.users,
-        "spawn_rate": asked.shape.spawn_rate,
-        "run_time_s": asked.shape.run_time_s,
-        "processes": asked.shape.processes,
-        "think_time_s": list(plan.think_time_s),
+        **_size(asked.load, plan),
         "inject_delay_ms": asked.delay_ms,
         "projects": list(plan.projects),
         "tasks": tasks,
     }
 
 
-def _target(asked: Run, plan: Plan) -> Target:
+def target_of(asked: Run, plan: Plan) -> Target:
+    """Describe the server of a run."""
     own = asked.own
     settings = {"workers": str(own.workers), "CACHE_TTL": f"{own.cache_ttl_s:g}"}
     if own.library is None:
@@ -189,3 +234,17 @@ def _target(asked: Run, plan: Plan) -> Target:
         started_here=asked.url is None and not asked.stdio,
         settings={} if asked.url or asked.stdio else settings,
     )
+
+
+def _size(load: Shape | Load, plan: Plan) -> dict[str, Any]:
+    if isinstance(load, Shape | ClosedLoad):
+        processes = {"processes": load.processes} if isinstance(load, Shape) else {}
+        return {
+            "users": load.users,
+            "spawn_rate": load.spawn_rate,
+            "run_time_s": load.run_time_s,
+            **processes,
+            "think_time_s": list(plan.think_time_s),
+        }
+    stages = [f"{stage.duration_s:g} s at {stage.rate:g}/s" for stage in load.stages]
+    return {"arrivals": load.arrivals, "stages": stages, "max_in_flight": load.max_in_flight}

@@ -25,11 +25,14 @@ def test_a_choirbook_of_its_own_is_started_loaded_over_http_and_stopped(tmp_path
     assert {series["resource_type"] for series in result["series"]} == {"sdlc", "pattern", "template"}
     assert {series["cache_result"] for series in result["series"]} == {"hit", "miss"}
     assert result["server_after"]["process_cpu_seconds_total"] > 0
-    assert sum(tick["requests"] for tick in result["timeline"]) == requests(result)
+    phases = {phase["kind"]: phase["requests"] for phase in result["phases"]}
+    assert phases["measured"] == requests(result)
+    assert sum(tick["requests"] for tick in result["timeline"]) == sum(phases.values())
 
 
 def test_locust_s_own_reports_lie_beside_the_result(tmp_path: Path) -> None:
-    loaded(tmp_path)
+    result = loaded(tmp_path, "--locust")
+    assert (result["generator"]["name"], result["generator"]["is_checked"]) == ("locust", False)
     names = {path.name for path in tmp_path.iterdir()}
     assert {"result.json", "locust.html", "locust_stats.csv", "locust_failures.csv"} <= names
 

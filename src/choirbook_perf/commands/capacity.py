@@ -1,0 +1,89 @@
+"""`choirbook perf capacity`: the highest rate at which a server keeps its SLO."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from choirbook_perf.commands.test import OWN_CACHE_TTL_S, Arrivals, Era, Protocol
+from choirbook_perf.errors import Inconclusive
+
+RESULT_NAME, PAGE_NAME = "capacity.json", "capacity.html"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("capacity")(capacity)
+
+
+def capacity(
+    slo: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML: thresholds.  [default: the built-in ones]")
+    ] = None,
+    url: Annotated[
+        str, typer.Option(help="URL of the server or its MCP endpoint.  [default: start a Choirbook]")
+    ] = "",
+    start: Annotated[float, typer.Option(min=1, help="First rate, in requests per second.")] = 100,
+    max_rate: Annotated[float, typer.Option(min=1, help="Rate to stop at.")] = 50_000,
+    arrivals: Annotated[Arrivals, typer.Option(help="Distances between requests.")] = Arrivals.CONSTANT,
+    duration: Annotated[float, typer.Option(min=1, help="Seconds of each measurement.")] = 10,
+    warm_up: Annotated[float, typer.Option(min=0, help="Seconds of load before each measurement.")] = 1,
+    precision: Annotated[
+        float, typer.Option(min=0.005, max=0.5, help="Width of the interval, as a share of the rate.")
+    ] = 0.03,
+    repeats: Annotated[int, typer.Option(min=1, help="Measurements at each end of the interval.")] = 3,
+    max_in_flight: Annotated[int, typer.Option(min=1, help="Most requests under way.")] = 2_000,
+    protocol: Annotated[Protocol, typer.Option(help="Protocol to use.")] = Protocol.HTTP,
+    era: Annotated[Era, typer.Option(help="Era of MCP to use.")] = Era.AUTO,
+    scenario: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML: what to read.  [default: the built-in mix]")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Workers of the Choirbook that is started.")] = 1,
+    library: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Library to serve.  [default: the starter library]")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Result directory.  [default: perf-results/<time>]")
+    ] = None,
+    label: Annotated[str, typer.Option(help="Name of the run.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Find the highest rate that keeps an SLO. Exit 3 if the generator reached its own limit first."""
+    from choirbook_perf import runner
+    from choirbook_perf import scenario as scenarios
+    from choirbook_perf import slo as slos
+    from choirbook_perf.capacity import measuring, results
+    from choirbook_perf.capacity.page import page
+    from choirbook_perf.engine import ClosedLoad
+    from choirbook_perf.output import to_json, write_text
+
+    directory = (out or Path("perf-results") / f"{datetime.now(UTC):%Y%m%d-%H%M%S}").absolute()
+    asked = runner.Run(
+        load=ClosedLoad(users=1, run_time_s=duration, spawn_rate=1),
+        protocol=protocol.value,
+        era=era.value,
+        scenario=scenarios.load(scenario) if scenario else None,
+        think_time_s=None,
+        url=url or None,
+        own=runner.Own(workers, OWN_CACHE_TTL_S, library),
+        thresholds=slos.load(slo) if slo else slos.MISSION,
+        out=directory,
+        label=label,
+    )
+    options = measuring.CapacityOptions(
+        arrivals.value, duration, warm_up, start, max_rate, precision, repeats, max_in_flight
+    )
+    runner.prepare(directory)
+    found = measuring.CapacityRun(asked, options, lambda line: typer.echo(line, err=True)).run()
+    write_text(directory / RESULT_NAME, to_json(found))
+    write_text(directory / PAGE_NAME, page(found))
+    if json:
+        typer.echo(to_json(found), nl=False)
+    else:
+        results.show(found)
+        typer.echo(f"The result is in {directory / RESULT_NAME}, its page beside it")
+    if found.rate is None:
+        raise Inconclusive(found.reason)
