@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from choirbook_perf import server_options
 from choirbook_perf.commands.test import OWN_CACHE_TTL_S, Arrivals, Era, Protocol
 from choirbook_perf.errors import Inconclusive
 
@@ -50,6 +51,12 @@ def capacity(
     ] = None,
     label: Annotated[str, typer.Option(help="Name of the run.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    header: server_options.Headers = None,
+    header_file: server_options.HeaderFile = None,
+    ca: server_options.Ca = None,
+    insecure: server_options.Insecure = False,
+    stdio: server_options.Stdio = False,
+    command: server_options.Command = None,
 ) -> None:
     """Find the highest rate that keeps an SLO. Exit 3 if the generator reached its own limit first."""
     from choirbook_perf import runner
@@ -72,6 +79,8 @@ def capacity(
         thresholds=slos.load(slo) if slo else slos.MISSION,
         out=directory,
         label=label,
+        access=server_options.access_of(header, header_file, ca, is_insecure=insecure),
+        stdio=server_options.stdio_of(command, is_stdio=stdio, url=url),
     )
     options = measuring.CapacityOptions(
         arrivals.value, duration, warm_up, start, max_rate, precision, repeats, max_in_flight

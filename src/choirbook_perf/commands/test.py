@@ -130,6 +130,7 @@ def load_test(
     from choirbook_perf import runner
     from choirbook_perf import scenario as scenarios
     from choirbook_perf import slo as slos
+    from choirbook_perf.generator import Shape
     from choirbook_perf.load_options import LoadOptions, load_of
 
     options = LoadOptions(
@@ -166,6 +167,8 @@ def load_test(
         delay_ms=inject_delay,
     )
     _check(asked.url, is_distributed=master or worker)
+    if stdio and isinstance(asked.load, Shape):
+        raise BadInput("--stdio cannot be combined with --locust, --processes, --master or --worker.")
     if worker:
         runner.work(asked, master_host)
     else:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from choirbook_perf.engine.connections import Connection, Connections, Ended
+from choirbook_perf.engine.connections import Channel, Channels, Ended
 from choirbook_perf.engine.encoding import Encoded, session_lines
 from choirbook_perf.engine.health import HealthMonitor
 from choirbook_perf.engine.recording import Recording, Request
@@ -23,7 +23,7 @@ class Exchange:
 
     def __init__(self, client: Client, operation: Operation, due_s: float, then: Then) -> None:
         self.due_s = due_s
-        self.connection: Connection | None = None
+        self.connection: Channel | None = None
         self._client = client
         self._operation = operation
         self._then = then
@@ -52,7 +52,7 @@ class Shared:
     """What all clients of a load share."""
 
     def __init__(
-        self, plan: Plan, connections: Connections, recording: Recording, health: HealthMonitor
+        self, plan: Plan, connections: Channels, recording: Recording, health: HealthMonitor
     ) -> None:
         self.plan = plan
         self.connections = connections
@@ -66,7 +66,7 @@ class Shared:
         self.sessions_opened = self.sessions_closed = 0
         self._encoded = {id(operation): Encoded(operation.request) for operation in plan.operations()}
         self.handshake: _Steps | None = None
-        if plan.handshake is not None:
+        if plan.handshake is not None and not plan.command:
             steps = (plan.handshake.initialize, plan.handshake.initialized, plan.handshake.end)
             opening = Operation(
                 name="initialize", resource_type=UNKNOWN, kind="initialize", address="", request=steps[0]
@@ -107,9 +107,7 @@ class Client:
         else:
             then()
 
-    def send(
-        self, operation: Operation, due_s: float, now_s: float, connection: Connection, then: Then
-    ) -> None:
+    def send(self, operation: Operation, due_s: float, now_s: float, connection: Channel, then: Then) -> None:
         """Send an operation.
 
         Args:
@@ -125,7 +123,8 @@ class Client:
         exchange = Exchange(self, operation, due_s, then)
         exchange.connection = connection
         shared.open[exchange] = None
-        connection.request(shared.encoded(operation).bytes(self._lines), exchange.end)
+        lines = b"" if operation.opens_session else self._lines
+        connection.request(shared.encoded(operation).bytes(lines), exchange.end)
 
     def judge(self, operation: Operation, due_s: float, ended: Ended) -> None:
         """Evaluate and record what a request ended with."""
@@ -134,7 +133,11 @@ class Client:
         if head is not None:
             failure, cache_result = self.shared.judge(operation, head.status, head, ended.body)
             sample = ended.body if failure else b""
-            if self._session.is_lost(head.status):
+            if operation.opens_session:
+                self._end(opened(head.status, head, ended.body).session)
+            elif self._session.is_lost(head.status):
+                # The status may mean something else, so that the session still exists.
+                self._end(self._session)
                 self.open(_nothing)
         recording = self.shared.recording
         if ended.first_s:
@@ -176,6 +179,10 @@ class Client:
 
     def close(self, then: Then) -> None:
         """End the session, if there is one."""
+        if self._is_opening:
+            # What is being opened has to be ended too.
+            self._waiting.append(lambda: self.close(then))
+            return
         steps = self.shared.handshake
         if steps is None or not self._session.id:
             then()
@@ -188,6 +195,16 @@ class Client:
 
         connection.request(steps.end.bytes(self._lines), ended)
         self._session = Session()
+
+    def _end(self, session: Session) -> None:
+        """End a session that is not the client's any more; nothing waits for it."""
+        steps = self.shared.handshake
+        if steps is None or not session.id:
+            return
+        connection = self.shared.connections.take()
+        connection.request(
+            steps.end.bytes(session_lines(session)), lambda _: self.shared.connections.put(connection)
+        )
 
     def _take_session(self, ended: Ended) -> str:
         if ended.head is None:

@@ -10,7 +10,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from typing import NamedTuple, cast
+from typing import NamedTuple, Protocol, cast
 
 from choirbook_perf.engine.responses import BadResponse, Head, ResponseParser
 
@@ -42,10 +42,61 @@ class Ended(NamedTuple):
 OnEnd = Callable[[Ended], None]
 
 
+class Channel(Protocol):
+    """A way to the server that carries one request at a time."""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether another request may be sent on it."""
+        ...
+
+    @property
+    def was_refused(self) -> bool:
+        """Whether it could not be opened."""
+        ...
+
+    def request(self, request: bytes, on_end: OnEnd) -> None:
+        """Send a request, after opening the channel if necessary."""
+        ...
+
+    def give_up(self, failure: str) -> None:
+        """End the request under way, if there is one, as failed, and the channel."""
+        ...
+
+
+class Channels(Protocol):
+    """All channels of a load, those without a request ready to be used again."""
+
+    opened: int
+    own_faults: set[str]
+
+    def take(self) -> Channel:
+        """Return a channel without a request."""
+        ...
+
+    def put(self, channel: Channel, /) -> None:
+        """Return a channel whose request has ended."""
+        ...
+
+    async def end(self) -> None:
+        """Close all."""
+        ...
+
+
 class Connection(asyncio.Protocol):
     """One connection."""
 
-    __slots__ = ("_first_s", "_on_end", "_parser", "_pool", "_request", "_sent_s", "_task", "_transport")
+    __slots__ = (
+        "_early",
+        "_first_s",
+        "_on_end",
+        "_parser",
+        "_pool",
+        "_request",
+        "_sent_s",
+        "_task",
+        "_transport",
+    )
 
     def __init__(self, pool: Connections) -> None:
         self._pool = pool
@@ -55,6 +106,7 @@ class Connection(asyncio.Protocol):
         self._on_end: OnEnd | None = None
         self._request = b""
         self._sent_s = self._first_s = 0.0
+        self._early: asyncio.TimerHandle | None = None
 
     @property
     def is_usable(self) -> bool:
@@ -138,6 +190,16 @@ class Connection(asyncio.Protocol):
             return
         if is_complete:
             self._complete(now_s)
+        elif self._parser.has_reply and self._early is None:
+            # Most servers end the stream at once, which keeps the connection.
+            self._early = self._pool.loop.call_later(_STREAM_END_S, self._complete_early, now_s)
+
+    def _complete_early(self, now_s: float) -> None:
+        """End the request with the reply of a stream that stays open."""
+        self._early = None
+        head, body = self._parser.head, self._parser.body_so_far()
+        self.close()
+        self._end("", now_s, head, body)
 
     def eof_received(self) -> None:
         """Let the transport be closed."""
@@ -163,9 +225,15 @@ class Connection(asyncio.Protocol):
 
     def _end(self, failure: str, now_s: float, head: Head | None = None, body: bytes = b"") -> None:
         on_end, self._on_end = self._on_end, None
+        if self._early is not None:
+            self._early.cancel()
+            self._early = None
         if on_end is not None:
             on_end(Ended(self._sent_s, self._first_s, now_s, failure, head, body))
 
+
+_STREAM_END_S = 0.1
+"""Time from the reply in a stream of events to the end of the stream, after which it is not waited for."""
 
 _OWN_FAULTS = {23, 24, 99}
 """ENFILE, EMFILE, EADDRNOTAVAIL: what this machine has run out of, not the server."""
@@ -194,16 +262,16 @@ class Connections:
         self._all.add(connection)
         return connection
 
-    def put(self, connection: Connection) -> None:
+    def put(self, channel: Channel, /) -> None:
         """Return a connection whose request has ended."""
-        if connection.is_usable:
-            self._idle.append(connection)
+        if channel.is_usable and isinstance(channel, Connection):
+            self._idle.append(channel)
 
     def forget(self, connection: Connection) -> None:
         """Drop a connection that is closed."""
         self._all.discard(connection)
 
-    def close(self) -> None:
+    async def end(self) -> None:
         """Close all."""
         for connection in list(self._all):
             connection.close()

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from choirbook_perf.engine.arrivals import due_times
 from choirbook_perf.engine.clients import Client, Shared
-from choirbook_perf.engine.connections import Connection
+from choirbook_perf.engine.connections import Channel
 from choirbook_perf.engine.order import ClosedLoad, OpenLoad
 from choirbook_perf.engine.recording import MEASURED, Span
 from choirbook_perf.engine.timer import Timer
@@ -166,7 +166,7 @@ class _User:
     def __init__(self, client: Client, driver: ClosedDriver) -> None:
         self._client = client
         self._driver = driver
-        self._connection: Connection | None = None
+        self._connection: Channel | None = None
 
     def begin(self, due_s: float, now_s: float) -> None:
         """Open a session, if there are any, and go on."""

@@ -9,11 +9,12 @@ from contextlib import suppress
 from random import Random
 
 from choirbook_perf.engine.clients import Client, Shared
-from choirbook_perf.engine.connections import Address, Connections
+from choirbook_perf.engine.connections import Address, Channels, Connections
 from choirbook_perf.engine.drivers import ClosedDriver, Driver, OpenDriver, closed_spans, open_spans
 from choirbook_perf.engine.health import HealthMonitor
 from choirbook_perf.engine.order import Load, OpenLoad, Order
 from choirbook_perf.engine.recording import MEASURED, Recording
+from choirbook_perf.engine.stdio import StdioChannels
 from choirbook_perf.engine.timer import Timer
 from choirbook_perf.plan import Plan
 from choirbook_perf.recorder import Progress
@@ -49,7 +50,7 @@ class Measurement:
         order: Everything that it needs to know.
         plan: Requests, in place of those of the order when the floor is measured.
         load: Their number, likewise.
-        address: The server.
+        address: The server; None over stdio.
         stopped: Set when the load is to end early.
         watch: Called with the progress every second.
     """
@@ -59,7 +60,7 @@ class Measurement:
         order: Order,
         plan: Plan,
         load: Load,
-        address: Address,
+        address: Address | None,
         stopped: asyncio.Event,
         watch: Callable[[Progress], None],
     ) -> None:
@@ -69,7 +70,7 @@ class Measurement:
         self._stopped = stopped
         self._watch = watch
         self._timer = Timer(loop)
-        self._connections = Connections(loop, address)
+        self._connections = _channels(loop, plan, address)
         spans = open_spans(load) if isinstance(load, OpenLoad) else closed_spans(load)
         self._measured_s = next(span.start_s for span in spans if span.kind == MEASURED)
         started_s = time.monotonic()
@@ -88,7 +89,7 @@ class Measurement:
         finally:
             self._health.close()
             self._timer.close()
-            self._connections.close()
+            await self._connections.end()
 
     async def _start(self) -> Driver:
         driver: Driver
@@ -143,6 +144,12 @@ class Measurement:
         timeout_s = self._order.timeout_s
         shared.give_up(now_s - timeout_s, f"no answer within {timeout_s:g} s")
         self._timer.at(due_s + 1, self._tick)
+
+
+def _channels(loop: asyncio.AbstractEventLoop, plan: Plan, address: Address | None) -> Channels:
+    if address is None:
+        return StdioChannels(loop, plan)
+    return Connections(loop, address)
 
 
 async def _first_of(one: asyncio.Event, other: asyncio.Event, longest_s: float | None = None) -> None:

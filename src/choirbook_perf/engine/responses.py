@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from choirbook_perf.targets import EventStream, is_event_stream
+
 MAX_HEAD_BYTES = 64 * 1024
 """As many as servers and proxies accept from clients; more is no response that a client would read."""
 MAX_BODY_BYTES = 256 * 1024 * 1024
@@ -67,7 +69,19 @@ _EMPTY_HEAD = Head(0, b"")
 class ResponseParser:
     """Parser of one response after the other on a connection."""
 
-    __slots__ = ("_buffer", "_chunks", "_gathered", "_left", "_searched", "_size", "_state", "body", "head")
+    __slots__ = (
+        "_buffer",
+        "_chunks",
+        "_events",
+        "_gathered",
+        "_left",
+        "_searched",
+        "_size",
+        "_state",
+        "body",
+        "has_reply",
+        "head",
+    )
 
     def __init__(self) -> None:
         self._reset()
@@ -79,6 +93,8 @@ class ResponseParser:
         self._gathered = bytearray()
         self._searched = 0
         self._chunks: list[bytes] = []
+        self._events: EventStream | None = None
+        self.has_reply = False
         self._size = 0
         self._left = 0
         self._state = self._read_head
@@ -101,6 +117,10 @@ class ResponseParser:
     def has_begun(self) -> bool:
         """Return whether any part of a response arrived."""
         return bool(self._gathered) or self.head.status != 0
+
+    def body_so_far(self) -> bytes:
+        """Return the body as far as it arrived."""
+        return b"".join(self._chunks)
 
     def next(self) -> None:
         """Forget the response, and expect another one."""
@@ -130,6 +150,8 @@ class ResponseParser:
     def _begin_body(self, rest: bytes) -> bool:
         if self.head.status in _WITHOUT_BODY:
             return self._complete(b"", rest)
+        if is_event_stream(self.head):
+            self._events = EventStream()
         coding = self.head.raw(b"\r\ntransfer-encoding:")
         if coding is not None:
             if coding.lower() != b"chunked":
@@ -246,6 +268,8 @@ class ResponseParser:
             raise BadResponse(f"the body is longer than {MAX_BODY_BYTES} bytes")
         if data:
             self._chunks.append(data)
+            if self._events is not None and not self.has_reply:
+                self.has_reply = self._events.feed(data)
 
 
 def _status(head: bytes) -> int:

@@ -26,7 +26,17 @@ from choirbook_perf import planner, scenario
 from choirbook_perf.errors import PerfError
 from choirbook_perf.plan import PlannedTask
 from choirbook_perf.recorder import Key, Recorder
-from choirbook_perf.targets import UNKNOWN, Handshake, Judge, Judged, Opened, Operation, Request, Session, opened
+from choirbook_perf.targets import (
+    UNKNOWN,
+    Handshake,
+    Judge,
+    Judged,
+    Opened,
+    Operation,
+    Request,
+    Session,
+    opened,
+)
 
 _GC_THRESHOLD = 100_000
 _TIMEOUT_S = 30.0
