@@ -15,9 +15,9 @@ import msgspec
 from choirbook_perf.access import Access
 from choirbook_perf.errors import BadInput, EmptyLibrary, PerfError
 from choirbook_perf.plan import Plan, PlannedTask
+from choirbook_perf.probing import HttpProbe, McpProbe, StdioProbe
 from choirbook_perf.probing.contents import with_content
 from choirbook_perf.probing.defaults import default_scenario
-from choirbook_perf.probing import HttpProbe, McpProbe, StdioProbe
 from choirbook_perf.scenario import ALL, MISSION, Scenario, Task, ThinkTime
 from choirbook_perf.targets import Operation
 

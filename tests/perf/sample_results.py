@@ -46,9 +46,20 @@ def sample_result(
         server_before=before,
         server_after=after,
         verdict=[
-            Row(metric="p95_ms", limit=100, measured=2.5 * factor, unit="ms", requests=4_000, outcome="pass"),
             Row(
-                metric="miss_p95_ms",
+                metric="p95",
+                operator="<",
+                limit=100,
+                measured=2.5 * factor,
+                low=2.4 * factor,
+                high=2.7 * factor,
+                unit="ms",
+                requests=4_000,
+                outcome="pass",
+            ),
+            Row(
+                metric="miss.p95",
+                operator="<",
                 limit=5,
                 measured=4.1 * factor,
                 unit="ms",
@@ -57,7 +68,8 @@ def sample_result(
                 reason="" if factor < 1.2 else "Template misses are slow.",
             ),
             Row(
-                metric="p99_ms",
+                metric="p99",
+                operator="<",
                 limit=200,
                 measured=None,
                 unit="ms",

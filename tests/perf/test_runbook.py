@@ -170,8 +170,8 @@ def test_comparison_shows_ratios(results: Path) -> None:
 
 def test_verdict_has_outcome_and_reason(results: Path) -> None:
     found = rows(rendered(results, "{{ verdict baseline.json }}\n"))
-    assert found[2][:2] == ["`p95_ms`", "pass"]
-    assert found[4][1:4] == ["**inconclusive**", "3 requests are too few for a p99.", "\N{EN DASH}"]
+    assert found[2][:2] == ["`p95`", "pass"]
+    assert found[4][1:4] == ["**inconclusive**", "3 requests are too few for a p99.", "< 200 ms"]
 
 
 def test_ten_slowest_functions_come_first(results: Path) -> None:

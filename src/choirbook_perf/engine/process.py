@@ -39,11 +39,12 @@ async def run(order: Order) -> Measured:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     floor = await _floor(order, stopped)
-    address = None if order.plan.command else _address(order.plan.url, order.plan.tls)
+    plan = order.plan
+    address = None if plan.command else _address(plan.url, plan.tls)
     # What was made so far lives as long as the process; the collector need not look at it.
     gc.collect()
     gc.freeze()
-    outcome = await Measurement(order, order.plan, order.load, address, stopped, _tell).run()
+    outcome = await Measurement(order, plan, order.load, address, stopped, _tell).run()
     return _measured(order, outcome, floor)
 
 
@@ -98,6 +99,7 @@ def _measured(order: Order, outcome: Outcome, floor: Floor | None) -> Measured:
         duration_s=round(duration_s, 3),
         generator=generator,
         series=series,
+        by_second=recording.by_second(interval_us),
         timeline=recording.ticks(),
         failures=recording.failures(),
         phases=recording.phases(),

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from choirbook_perf.targets import EventStream, is_event_stream
-
 MAX_HEAD_BYTES = 64 * 1024
 """As many as servers and proxies accept from clients; more is no response that a client would read."""
 MAX_BODY_BYTES = 256 * 1024 * 1024
@@ -72,14 +70,13 @@ class ResponseParser:
     __slots__ = (
         "_buffer",
         "_chunks",
-        "_events",
         "_gathered",
         "_left",
         "_searched",
         "_size",
         "_state",
+        "_taken",
         "body",
-        "has_reply",
         "head",
     )
 
@@ -93,8 +90,7 @@ class ResponseParser:
         self._gathered = bytearray()
         self._searched = 0
         self._chunks: list[bytes] = []
-        self._events: EventStream | None = None
-        self.has_reply = False
+        self._taken = 0
         self._size = 0
         self._left = 0
         self._state = self._read_head
@@ -114,13 +110,16 @@ class ResponseParser:
             return True
         return False
 
+        """Return the parts of the body that came since the last call, while it is not complete."""
+        # The line end of the last chunk may still be part of it: it is left for the next call.
+        # The line end of the last chunk may still be part of it: it is left for the next call.
+        complete = len(self._chunks) - (self._state == self._read_chunk)
+        parts, self._taken = self._chunks[self._taken : complete], max(self._taken, complete)
+        return parts
+
     def has_begun(self) -> bool:
         """Return whether any part of a response arrived."""
         return bool(self._gathered) or self.head.status != 0
-
-    def body_so_far(self) -> bytes:
-        """Return the body as far as it arrived."""
-        return b"".join(self._chunks)
 
     def next(self) -> None:
         """Forget the response, and expect another one."""
@@ -150,8 +149,6 @@ class ResponseParser:
     def _begin_body(self, rest: bytes) -> bool:
         if self.head.status in _WITHOUT_BODY:
             return self._complete(b"", rest)
-        if is_event_stream(self.head):
-            self._events = EventStream()
         coding = self.head.raw(b"\r\ntransfer-encoding:")
         if coding is not None:
             if coding.lower() != b"chunked":
@@ -268,8 +265,6 @@ class ResponseParser:
             raise BadResponse(f"the body is longer than {MAX_BODY_BYTES} bytes")
         if data:
             self._chunks.append(data)
-            if self._events is not None and not self.has_reply:
-                self.has_reply = self._events.feed(data)
 
 
 def _status(head: bytes) -> int:

@@ -46,7 +46,7 @@ def _percentiles(subject: Subject, time: Linear, latencies: Log) -> Markup:
     limits = [
         Limit(limit, f"limit of {name}: {figures.latency(limit)}")
         for name, _ in PERCENTILES
-        if (limit := limit_of(subject.result.verdict, f"{name}_ms")) is not None
+        if (limit := limit_of(subject.result.verdict, name)) is not None
     ]
     chart = Chart(
         name=f"percentiles-{subject.index}",

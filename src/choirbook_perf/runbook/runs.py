@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from choirbook_perf import figures
+from choirbook_perf import figures, gate
 from choirbook_perf.report.tables import PERCENT_HEADS, groups, percentile_cells, percentile_ms, run_cells
 from choirbook_perf.results import Result
 from choirbook_perf.runbook.markdown import table
@@ -55,14 +55,14 @@ def verdict(result: Result) -> str:
             f"`{row.metric}`",
             f"**{row.outcome}**" if row.outcome != "pass" else row.outcome,
             row.reason,
-            figures.significant(row.measured),
-            figures.significant(row.limit),
-            row.unit,
+            gate.limit_of(row),
+            gate.value_of(row),
+            gate.interval_of(row),
             figures.whole(row.requests),
         )
         for row in result.verdict
     ]
-    return table(("Metric", "Outcome", "Reason", "Measured", "Limit", "Unit", "Requests"), rows, texts=3)
+    return table(("Metric", "Outcome", "Reason", "Limit", "Measured", "Interval", "Requests"), rows, texts=3)
 
 
 def percentiles(result: Result) -> str:

@@ -1,4 +1,4 @@
-"""Records of the truth server: one JSON line for each request for a document, written by it, read by tests."""
+"""Records of the truth server: one JSON line for each request for a document; tests read them."""
 
 from __future__ import annotations
 

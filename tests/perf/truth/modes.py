@@ -1,7 +1,7 @@
 """Behaviour of the truth server: one class for each mode, which decides what happens to a request. Pure.
 
-Times are seconds since the first request for a document. Modes with faults serve the first `calm` requests for
-each document without one, so that a client which examines the server before a load finds it healthy.
+Times are seconds since the first request for a document. Modes with faults serve the first `calm` requests
+for each document without one, so that a client which examines the server before a load finds it healthy.
 """
 
 from __future__ import annotations
@@ -230,6 +230,33 @@ class Error:
         return Act("redirected" if is_redirect else "error", due_s, self.status)
 
 
+@dataclass(slots=True)
+class Mixed:
+    """Treats every tenth request in one of seven wrong ways, in turns."""
+
+    every: int = 10
+    calm: int = 20
+    ms: float = 2.0
+
+    def act(self, arrival: Arrival) -> Act:
+        due_s = arrival.at_s + self.ms / 1000
+        turn, rest = divmod(arrival.number, self.every)
+        if arrival.number <= self.calm or rest:
+            return Act(ANSWERED, due_s)
+        what, status = _WRONGS[turn % len(_WRONGS)]
+        return Act(what, due_s, status)
+
+
+_WRONGS = (
+    ("wrong", OK),
+    ("longer", OK),
+    ("dropped", OK),
+    ("cut", OK),
+    ("error", 500),
+    ("error", 401),
+    ("redirected", 302),
+)
+
 MODES: dict[str, type[Any]] = {
     "null": Null,
     "fixed": Fixed,
@@ -245,6 +272,7 @@ MODES: dict[str, type[Any]] = {
     "wrong": Wrong,
     "longer": Longer,
     "error": Error,
+    "mixed": Mixed,
 }
 
 

@@ -1,8 +1,8 @@
 """An HTTP server that does what it is told to each request, and logs exactly what it did.
 
-Run as a process: `python -m tests.perf.truth.server MODE --log FILE [NAME=VALUE ...]`. Modes and their options
-are in `modes`. It prints its URL, serves the documents `/doc` and `/reference`, and ends with SIGTERM. It
-shares no code with the load generators that it judges.
+Run as a process: `python -m tests.perf.truth.server MODE --log FILE [NAME=VALUE ...]`. Modes and their
+options are in `modes`. It prints its URL, serves the documents `/doc` and `/reference`, the first one also by
+MCP at `/mcp`, and ends with SIGTERM. It shares no code with the load generators that it judges.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import cast
 
 import msgspec
 
+from tests.perf.truth import mcp
 from tests.perf.truth.log import PRODUCT, REFERENCE, Record
 from tests.perf.truth.modes import ANSWERED, OK, Act, Arrival, Kill, Mode, make_mode
 
@@ -32,8 +33,13 @@ _DIFFERENT = BODY[:700] + b"OTHER" + BODY[705:]
 _LONGER = BODY + b"a line too many\n"
 _BODIES = {"wrong": _DIFFERENT, "longer": _LONGER}
 
+_MANY_CONNECTIONS = {"hang", "drop", "queue"}
+"""Modes in which thousands of requests may wait at once."""
+_TEXT, _JSON = "text/plain", "application/json"
 _RESET = struct.pack("ii", 1, 0)
 _BACKLOG = 4096
+_LOG_BYTES = 8 * 1024
+"""Buffer of the log: a few dozen requests. Tests look at it to see that a load has begun."""
 _MAX_HEAD_BYTES = 64 * 1024
 _REASONS = {200: "OK", 302: "Found", 307: "Temporary Redirect", 401: "Unauthorized", 404: "Not Found"}
 
@@ -47,7 +53,7 @@ class Truth:
         self.busy: set[Connection] = set()
         self.connections = dict.fromkeys((PRODUCT, REFERENCE), 0)
         self.requests = dict.fromkeys((PRODUCT, REFERENCE), 0)
-        self._log = log.open("wb", buffering=64 * 1024)
+        self._log = log.open("wb", buffering=_LOG_BYTES)
         self._epoch_s = time.time() - loop.time()
         self._began_s: float | None = None
 
@@ -95,6 +101,13 @@ class Asked(msgspec.Struct):
     arrived_s: float
     due_s: float
     agent: str
+    call: mcp.Call | None = None
+    """The request as one of MCP; None if it is a plain GET."""
+
+    def content(self, what: str) -> bytes:
+        """Return the body of the response."""
+        document = _BODIES.get(what, BODY)
+        return document if self.call is None else mcp.contents(self.call, document)
 
 
 class Connection(asyncio.Protocol):
@@ -116,7 +129,7 @@ class Connection(asyncio.Protocol):
         self._received += data
         self._next()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - of the protocol
         if self._timer is not None:
             self._timer.cancel()
         if self.asked is not None:
@@ -139,13 +152,24 @@ class Connection(asyncio.Protocol):
             return
         self._received = rest[length:]
         path = head.split(b" ", 2)[1].decode("latin-1")
+        agent = headers.get(b"user-agent", b"").decode("latin-1")
         if path in self._truth.requests:
-            self._begin(path, headers.get(b"user-agent", b"").decode("latin-1"))
+            self._begin(path, agent)
+        elif path == mcp.ENDPOINT and length:
+            self._begin_call(mcp.parse(rest[:length]), agent)
         else:
             self._transport.write(_head(404, 0))
             self._next()
 
-    def _begin(self, path: str, agent: str) -> None:
+    def _begin_call(self, call: mcp.Call, agent: str) -> None:
+        if call.method == mcp.READ:
+            self._begin(PRODUCT, agent, call)
+        else:
+            body = mcp.reply(call)
+            self._transport.write(_head(OK, len(body), kind=_JSON) + body)
+            self._next()
+
+    def _begin(self, path: str, agent: str, call: mcp.Call | None = None) -> None:
         truth = self._truth
         now_s = truth.loop.time()
         began_s = truth.began_s(now_s)
@@ -156,28 +180,29 @@ class Connection(asyncio.Protocol):
         arrival = Arrival(now_s - began_s, truth.requests[path], self._numbers[path])
         act = truth.mode.act(arrival)
         due_s = began_s + act.due_s
-        self.asked = Asked(path, arrival.number, arrival.connection, now_s, due_s, agent)
+        self.asked = Asked(path, arrival.number, arrival.connection, now_s, due_s, agent, call)
         truth.busy.add(self)
         if act.what == "held":
             truth.note(self.asked, act.what, now_s)
             self.asked = None  # it is logged, and stays busy
         elif act.pieces > 1:
-            self._transport.write(_head(act.status, len(BODY)))
-            self._send_piece(act, 1)
+            body = self.asked.content(act.what)
+            self._transport.write(_head(act.status, len(body), kind=_kind(call)))
+            self._send_piece(act, body, 1)
         elif due_s <= now_s:
             self._finish(act)
         else:
             self._timer = truth.loop.call_at(due_s, self._finish, act)
 
-    def _send_piece(self, act: Act, number: int) -> None:
+    def _send_piece(self, act: Act, body: bytes, number: int) -> None:
         """Send all pieces but the last, which `_finish` sends when the response is due."""
         asked = self.asked
         assert asked is not None
-        size = len(BODY) // act.pieces
-        self._transport.write(BODY[(number - 1) * size : number * size])
+        size = len(body) // act.pieces
+        self._transport.write(body[(number - 1) * size : number * size])
         at_s = asked.arrived_s + (asked.due_s - asked.arrived_s) * number / (act.pieces - 1)
         if number < act.pieces - 1:
-            self._timer = self._truth.loop.call_at(at_s, self._send_piece, act, number + 1)
+            self._timer = self._truth.loop.call_at(at_s, self._send_piece, act, body, number + 1)
         else:
             self._timer = self._truth.loop.call_at(asked.due_s, self._finish, act)
 
@@ -185,11 +210,11 @@ class Connection(asyncio.Protocol):
         asked = self.asked
         assert asked is not None
         self._timer = None
-        body = _BODIES.get(act.what, BODY)
+        body, kind = asked.content(act.what), _kind(asked.call)
         if act.what == "dropped":
             self._transport.close()
         elif act.what == "cut":
-            self._transport.write(_head(act.status, len(body)) + body[: len(body) // 2])
+            self._transport.write(_head(act.status, len(body), kind=kind) + body[: len(body) // 2])
             made = self._transport.get_extra_info("socket")
             made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             self._transport.abort()
@@ -198,7 +223,7 @@ class Connection(asyncio.Protocol):
         elif act.pieces > 1:
             self._transport.write(body[len(body) // act.pieces * (act.pieces - 1) :])
         else:
-            self._transport.write(_head(act.status, len(body), is_last=act.is_last) + body)
+            self._transport.write(_head(act.status, len(body), kind=kind, is_last=act.is_last) + body)
         self._truth.note(asked, act.what, self._truth.loop.time())
         self.asked = None
         self._truth.busy.discard(self)
@@ -213,8 +238,12 @@ def _headers(head: bytes) -> dict[bytes, bytes]:
     return {name.strip().lower(): value.strip() for name, _, value in lines}
 
 
-def _head(status: int, length: int, location: str = "", *, is_last: bool = False) -> bytes:
-    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Error')}", "Content-Type: text/plain"]
+def _kind(call: mcp.Call | None) -> str:
+    return _TEXT if call is None else _JSON
+
+
+def _head(status: int, length: int, location: str = "", *, kind: str = _TEXT, is_last: bool = False) -> bytes:
+    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Error')}", f"Content-Type: {kind}"]
     lines += [f"Content-Length: {length}"]
     lines += [f"Location: {location}"] if 300 <= status < 400 else []
     lines += ["Connection: close"] if is_last else []
@@ -235,8 +264,9 @@ async def serve(mode: Mode, log: Path) -> None:
 
 
 def _selector(name: str) -> selectors.BaseSelector:
-    # epoll waits in whole milliseconds, which would be the server's error; select is exact, up to 1,024 connections.
-    return selectors.DefaultSelector() if name in {"hang", "drop"} else selectors.SelectSelector()
+    # epoll waits in whole milliseconds, which would be the server's error. select does not, but is limited to
+    # 1,024 files.
+    return selectors.DefaultSelector() if name in _MANY_CONNECTIONS else selectors.SelectSelector()
 
 
 def main(arguments: list[str]) -> None:
