@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.perf.foreign.recording_proxy import recorded
 from tests.perf.processes import DEADLINE_S, REPOSITORY, SHORT, command, loaded, perf, requests, serving
 
 ERAS = ("modern", "handshake")
@@ -59,10 +60,9 @@ def test_several_processes_make_the_load_and_their_counts_are_added_up(tmp_path:
     assert max(tick["users"] for tick in result["timeline"]) == 10
 
 
-@pytest.mark.parametrize("era", ERAS)
-def test_a_fastmcp_server_is_listed_page_by_page_and_read(era: str, tmp_path: Path) -> None:
+def test_a_fastmcp_server_is_listed_page_by_page_and_read(tmp_path: Path) -> None:
     with serving("fastmcp_server", "5") as url:
-        result = loaded(tmp_path, "--url", url, "--protocol", "mcp", "--era", era)
+        result = loaded(tmp_path, "--url", url, "--protocol", "mcp", "--era", "handshake")
     assert requests(result) > 20
     assert not result["failures"]
     assert {series["name"] for series in result["series"]} == {f"book-{number}" for number in range(5)}
@@ -71,17 +71,16 @@ def test_a_fastmcp_server_is_listed_page_by_page_and_read(era: str, tmp_path: Pa
     assert result["target"]["server"] == "shelf 7"
 
 
-@pytest.mark.parametrize("era", ERAS)
-@pytest.mark.parametrize("answers", ["stream", "json"])
-def test_a_server_of_the_official_sdk_is_read_with_and_without_sessions(
-    era: str, answers: str, tmp_path: Path
-) -> None:
-    with serving("sdk_server", answers) as url:
-        result = loaded(tmp_path, "--url", url, "--protocol", "mcp", "--era", era)
+def test_a_server_of_the_official_sdk_is_read_by_locust_in_sessions(tmp_path: Path) -> None:
+    with serving("sdk_server", "stream") as url, recorded(url) as proxy:
+        options = ("--url", proxy.url, "--protocol", "mcp", "--era", "handshake", "--locust")
+        result = loaded(tmp_path, *options)
     assert requests(result) > 20
     assert not result["failures"]
     assert result["scenario"]["name"] == "mission"
     assert {series["resource_type"] for series in result["series"]} == {"sdlc", "pattern", "template"}
+    assert len(proxy.opened()) == 5
+    assert sorted(proxy.ended()) == sorted(proxy.opened())
 
 
 def test_a_scenario_s_star_stands_for_all_pages_of_a_listing(tmp_path: Path) -> None:

@@ -196,6 +196,10 @@ class Client:
 
     def close(self, then: Then) -> None:
         """End the session, if there is one."""
+        if self._is_opening:
+            # What is being opened has to be ended too.
+            self._waiting.append(lambda: self.close(then))
+            return
         session, self._session = self._session, Session()
         self._end(session, then)
 

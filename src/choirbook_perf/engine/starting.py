@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -88,7 +89,14 @@ def _ordered(order: Order, watch: Callable[[Progress], None]) -> tuple[Measured,
     command = [*_PYTHON, "choirbook_perf.engine.process"]
     with (
         TemporaryFile() as errors,
-        child(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors) as process,
+        child(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            # A server over stdio is the user's command, with the user's settings.
+            settings=os.environ if order.plan.command else None,
+        ) as process,
     ):
         assert process.stdin is not None
         with suppress(BrokenPipeError):  # it ended already; its last words are reported below

@@ -155,7 +155,8 @@ class McpProbe:
         if task.operation == INITIALIZE:
             if self._handshake is None:
                 raise BadInput(
-                    f"Task {task.name!r} is initialize, which the modern era does not have. Use --era handshake."
+                    f"Task {task.name!r} is initialize, which the modern era does not have. Use --era "
+                    "handshake."
                 )
             return [self._operation(task, task.operation, self._handshake.initialize)]
         address = task.tool or task.prompt or task.template or task.operation
@@ -229,13 +230,13 @@ class McpProbe:
             if era == MODERN and found.era != MODERN:
                 supported = ", ".join(found.versions) or "an earlier one"
                 raise ServerUnreachable(
-                    f"{self.url} does not support revision {MODERN_VERSION} of MCP, it supports {supported}. Use "
-                    "--era handshake."
+                    f"{self.url} does not support revision {MODERN_VERSION} of MCP, it supports {supported}. "
+                    "Use --era handshake."
                 )
             if not found.era:
                 raise ServerUnreachable(
-                    f"{self.url} supports only revisions {', '.join(found.versions)} of MCP, which this version "
-                    "of choirbook does not know."
+                    f"{self.url} supports only revisions {', '.join(found.versions)} of MCP, which this "
+                    "version of choirbook does not know. Update choirbook."
                 )
         self.era = found.era
         if found.era == HANDSHAKE:

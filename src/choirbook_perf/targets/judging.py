@@ -50,8 +50,8 @@ _FIELDS = {
     "completion/complete": ("completion",),
     "tools/call": ("content", "structuredContent", "isError"),
 }
-"""Parts of a result that are its content. Others, such as cursors, `_meta` and lifetimes, may differ with every
-response."""
+"""Parts of a result that are its content. Others, such as cursors, `_meta` and lifetimes, may differ with
+every response."""
 
 _LISTS = ("resources", "resourceTemplates", "tools", "prompts")
 

@@ -131,7 +131,12 @@ class StdioConnection(asyncio.SubprocessProtocol):
             TimeoutError: No reply came in time.
         """
         reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        id_ = self.send(body, lambda line: reply.done() or reply.set_result(line))
+
+        def take(line: bytes) -> None:
+            if not reply.done():
+                reply.set_result(line)
+
+        id_ = self.send(body, take)
         try:
             async with asyncio.timeout(timeout_s):
                 return await reply

@@ -119,7 +119,10 @@ def test_a_tool_that_reports_an_error_failed_unless_it_has_to() -> None:
 
 def test_a_text_that_a_scenario_expects_is_looked_for() -> None:
     assert judge(operation("tools/call", contains="printed"), 200, JSON, reply(DONE)).failure == ""
-    assert "does not contain 'ink'" in judge(operation("tools/call", contains="ink"), 200, JSON, reply(DONE)).failure
+    assert (
+        "does not contain 'ink'"
+        in judge(operation("tools/call", contains="ink"), 200, JSON, reply(DONE)).failure
+    )
     umlaut = operation("resources/read", contains="grün")
     assert judge(umlaut, 200, JSON, reply(contents("rot, grün, blau"))).failure == ""
 
@@ -134,7 +137,9 @@ def test_what_is_remembered_never_changes_a_judgement() -> None:
     assert remembering.judge(other, 200, JSON, good).failure
 
 
-kinds = st.sampled_from(["http", "resources/read", "resources/list", "tools/call", "prompts/get", "initialize"])
+kinds = st.sampled_from(
+    ["http", "resources/read", "resources/list", "tools/call", "prompts/get", "initialize"]
+)
 
 
 @given(kinds, st.binary(), st.sampled_from([JSON, EVENTS, {}]), st.integers(100, 599))
@@ -150,7 +155,9 @@ jsons = st.recursive(
 )
 
 
-@given(kinds, st.dictionaries(st.sampled_from(["contents", "tools", "messages", "content", "isError"]), jsons))
+@given(
+    kinds, st.dictionaries(st.sampled_from(["contents", "tools", "messages", "content", "isError"]), jsons)
+)
 def test_any_result_is_judged(kind: str, result: dict[str, Any]) -> None:
     judge(operation(kind), 200, JSON, msgspec.json.encode({"result": result}))
 
