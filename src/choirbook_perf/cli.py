@@ -11,7 +11,7 @@ from pkgutil import iter_modules
 import typer
 
 from choirbook_perf import commands
-from choirbook_perf.errors import PerfError, ToolMissing
+from choirbook_perf.errors import EXIT_CODES, PerfError, ToolMissing
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -50,14 +50,17 @@ def _app() -> typer.Typer:
     app = typer.Typer(
         name="perf",
         help="Measure how fast a resource server is, and check the results against thresholds.",
+        epilog=EXIT_CODES,
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    app.callback()(_root)
+    app.callback(epilog=EXIT_CODES)(_root)
     for module in iter_modules(commands.__path__):
         import_module(f"{commands.__name__}.{module.name}").register(app)
+    for command in app.registered_commands:
+        command.epilog = EXIT_CODES
     return app
 
 

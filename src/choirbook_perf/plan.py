@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from choirbook_perf.access import Tls
 from choirbook_perf.scenario import ThinkTime
 from choirbook_perf.targets import Handshake, Operation, Request
 
@@ -39,6 +40,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     tasks: tuple[PlannedTask, ...]
     handshake: Handshake | None = None
     """How each user opens and ends a session; None where there are no sessions."""
+    tls: Tls = Tls()
+    """Trust in the server, if its URL is `https://`."""
+    command: tuple[str, ...] = ()
+    """Server to start for each user, over stdio; empty over HTTP."""
+    directory: str = ""
+    """Working directory of that server."""
     think_time_s: ThinkTime
     projects: tuple[str, ...]
 
@@ -79,7 +86,8 @@ def moved(plan: Plan, origin: str) -> Plan:
 
 
 def save(plan: Plan, path: Path) -> None:
-    """Write a plan for the load generator; raises OSError."""
+    """Write a plan for the load generator, readable by this user only: it has secrets. Raises OSError."""
+    path.touch(mode=0o600)
     path.write_bytes(msgspec.json.encode(plan))
 
 

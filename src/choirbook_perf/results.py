@@ -11,6 +11,9 @@ from choirbook_perf.errors import BadInput
 from choirbook_perf.histogram import LatencyHistogram
 from choirbook_perf.output import to_json, write_text
 
+RESULT_NAME = "result.json"
+"""Name of the file in the directory of a run."""
+
 FORMAT = 2
 """Version of the file format, raised when a field changes its meaning; other versions are rejected."""
 
@@ -95,6 +98,16 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True):
     """Requests under way at the end of this second."""
     unsent: int = 0
     """Requests that were due and could not be sent, as --max-in-flight were under way."""
+
+
+class BySecond(msgspec.Struct, frozen=True, kw_only=True):
+    """Response times of one kind of request, second by second: what intervals are drawn from."""
+
+    resource_type: str
+    cache_result: str
+    name: str
+    seconds: list[tuple[int, list[tuple[int, int]]]]
+    """(second as in the timeline, counts as in a series) pairs. Their sum is `counts` of the series, over projects."""
 
 
 class Phase(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,15 +218,24 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the verdict."""
 
     metric: str
-    """Such as `p95_ms`, `hit_p95_ms`, `failure_ratio`."""
+    """Left side of the threshold, such as `p95`, `hit.p95{type:sdlc}`, `failures.rate`."""
+    operator: str = "<="
+    """The measured value passes if it is in this relation to the limit."""
     limit: float
     measured: float | None
     unit: str
     requests: int
     """Number of requests that the result is based on."""
     outcome: str
-    """`pass`, `fail`, or `inconclusive`."""
+    """`pass`, `fail`, `inconclusive`, or `not measured`."""
     reason: str = ""
+    low: float | None = None
+    """Lower bound of the measured value; None where it has no bound, or the value is exact."""
+    high: float | None = None
+    confidence: float = 95.0
+    """Of each bound, in per cent."""
+    is_required: bool = True
+    """Whether the run is inconclusive if this was not measured."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,6 +261,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     environment: Environment
     series: list[Series]
     timeline: list[Tick]
+    by_second: list[BySecond] = []
+    """Empty if the generator kept none; intervals then take requests for independent."""
     failures: list[Failure]
     server_before: dict[str, float]
     """Samples scraped from `/metrics` before the run, by name with labels; empty without `/metrics`."""

@@ -122,12 +122,12 @@ def test_a_slowed_server_fails_the_gate_and_the_rows_are_named(tmp_path: Path) -
         tmp_path,
     )
     assert done.returncode == 1, done.stderr
-    assert "p50_ms" in done.stderr
-    assert "p95_ms" in done.stderr
+    assert "p50 is " in done.stderr
+    assert "p95 is " in done.stderr
     rows = {row["metric"]: row for row in json.loads((tmp_path / "result.json").read_bytes())["verdict"]}
-    assert rows["p50_ms"]["outcome"] == "fail"
-    assert rows["p50_ms"]["measured"] >= 150
-    assert rows["failure_ratio"]["outcome"] == "pass"
+    assert rows["p50"]["outcome"] == "fail"
+    assert rows["p50"]["measured"] >= 150
+    assert rows["failures.rate"]["outcome"] == "pass"
 
 
 def test_a_run_that_is_too_short_to_say_ends_with_3(tmp_path: Path) -> None:
@@ -138,12 +138,40 @@ def test_a_run_that_is_too_short_to_say_ends_with_3(tmp_path: Path) -> None:
 
 def test_thresholds_of_a_file_are_what_a_run_is_held_to(tmp_path: Path) -> None:
     slo = tmp_path / "slo.toml"
-    slo.write_text("p50_ms = 10000\nrequests_per_s = 1\n")
+    slo.write_text('thresholds = ["p50 < 10000", "rate > 0"]\n')
     done = perf("test", "--users", "2", "--run-time", "2s", "--slo", slo, "--json", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     verdict = json.loads(done.stdout)
     assert verdict["outcome"] == "pass"
-    assert [row["metric"] for row in verdict["verdict"]] == ["p50_ms", "requests_per_s"]
+    assert [row["metric"] for row in verdict["verdict"]] == ["p50", "rate"]
+
+
+def test_a_failed_run_is_confirmed_by_a_second_one(tmp_path: Path) -> None:
+    slo = tmp_path / "slo.toml"
+    slo.write_text('thresholds = ["p50 > 100s", "p50 < 100s"]\n')
+    out = tmp_path / "out"
+    done = perf("test", *SHORT, "--slo", slo, "--confirm", "--json", "--out", out)
+    assert done.returncode == 1, done.stderr
+    rows = json.loads((out / "result.json").read_bytes())["verdict"]
+    assert [(row["outcome"], row["reason"]) for row in rows] == [
+        ("fail", "failed in 2 of 2 runs"),
+        ("pass", ""),
+    ]
+    assert [(out / name / "result.json").exists() for name in ("run-1", "run-2", "run-3")] == [True, True, False]
+
+
+def test_a_required_row_without_a_sample_is_shown_and_passes_nothing(tmp_path: Path) -> None:
+    slo = tmp_path / "slo.toml"
+    slo.write_text('thresholds = ["p50 < 100s", "miss.p50 < 100s"]\n')
+    scenario = tmp_path / "pages.toml"
+    scenario.write_text('name = "pages"\n[[task]]\nname = "page"\nresources = ["/page"]\n')
+    with serving("plain_server") as url:
+        asked = ("test", *SHORT, "--url", url, "--scenario", scenario, "--slo", slo)
+        done = perf(*asked, "--out", tmp_path / "a")
+        strict = perf(*asked, "--fail-unmeasured", "--out", tmp_path / "b")
+    assert (done.returncode, strict.returncode) == (3, 1), done.stderr
+    assert "not measured: the server reported no miss" in " ".join(done.stdout.split())
+    assert "Not measured: miss.p50" in strict.stderr
 
 
 def test_workers_of_other_machines_make_the_load_for_a_master(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from choirbook_perf.commands.test import OWN_CACHE_TTL_S, Arrivals, Era, Protocol
+from choirbook_perf import options
+from choirbook_perf.commands.test import OWN_CACHE_TTL_S
 from choirbook_perf.errors import Inconclusive
 
 RESULT_NAME, PAGE_NAME = "capacity.json", "capacity.html"
@@ -20,15 +21,12 @@ def register(app: typer.Typer) -> None:
 
 
 def capacity(
-    slo: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML: thresholds.  [default: the built-in ones]")
-    ] = None,
-    url: Annotated[
-        str, typer.Option(help="URL of the server or its MCP endpoint.  [default: start a Choirbook]")
-    ] = "",
+    slo: options.Slo = "mission",
+    url: options.Url = "",
+    command: options.Command = None,
     start: Annotated[float, typer.Option(min=1, help="First rate, in requests per second.")] = 100,
     max_rate: Annotated[float, typer.Option(min=1, help="Rate to stop at.")] = 50_000,
-    arrivals: Annotated[Arrivals, typer.Option(help="Distances between requests.")] = Arrivals.CONSTANT,
+    arrivals: options.Distances = None,
     duration: Annotated[float, typer.Option(min=1, help="Seconds of each measurement.")] = 10,
     warm_up: Annotated[float, typer.Option(min=0, help="Seconds of load before each measurement.")] = 1,
     precision: Annotated[
@@ -36,20 +34,19 @@ def capacity(
     ] = 0.03,
     repeats: Annotated[int, typer.Option(min=1, help="Measurements at each end of the interval.")] = 3,
     max_in_flight: Annotated[int, typer.Option(min=1, help="Most requests under way.")] = 2_000,
-    protocol: Annotated[Protocol, typer.Option(help="Protocol to use.")] = Protocol.HTTP,
-    era: Annotated[Era, typer.Option(help="Era of MCP to use.")] = Era.AUTO,
-    scenario: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML: what to read.  [default: the built-in mix]")
-    ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Workers of the Choirbook that is started.")] = 1,
-    library: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Library to serve.  [default: the starter library]")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Result directory.  [default: perf-results/<time>]")
-    ] = None,
+    protocol: Annotated[options.Protocol, typer.Option(help="Protocol to use.")] = options.Protocol.HTTP,
+    era: Annotated[options.Era, typer.Option(help="Era of MCP to use.")] = options.Era.AUTO,
+    scenario: options.ScenarioFile = None,
+    workers: options.Workers = 1,
+    library: options.Library = None,
+    out: options.ResultDirectory = None,
     label: Annotated[str, typer.Option(help="Name of the run.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    header: options.Headers = None,
+    header_file: options.HeaderFile = None,
+    ca: options.Ca = None,
+    insecure: options.Insecure = False,
+    stdio: options.Stdio = False,
 ) -> None:
     """Find the highest rate that keeps an SLO. Exit 3 if the generator reached its own limit first."""
     from choirbook_perf import runner
@@ -68,16 +65,19 @@ def capacity(
         scenario=scenarios.load(scenario) if scenario else None,
         think_time_s=None,
         url=url or None,
+        access=options.access_of(header, header_file, ca, is_insecure=insecure),
+        stdio=options.stdio_of(command, is_stdio=stdio, url=url),
         own=runner.Own(workers, OWN_CACHE_TTL_S, library),
-        thresholds=slos.load(slo) if slo else slos.MISSION,
+        thresholds=slos.load(slo),
         out=directory,
         label=label,
     )
-    options = measuring.CapacityOptions(
-        arrivals.value, duration, warm_up, start, max_rate, precision, repeats, max_in_flight
+    arrival = arrivals or options.Arrivals.CONSTANT
+    search = measuring.CapacityOptions(
+        arrival.value, duration, warm_up, start, max_rate, precision, repeats, max_in_flight
     )
     runner.prepare(directory)
-    found = measuring.CapacityRun(asked, options, lambda line: typer.echo(line, err=True)).run()
+    found = measuring.CapacityRun(asked, search, lambda line: typer.echo(line, err=True)).run()
     write_text(directory / RESULT_NAME, to_json(found))
     write_text(directory / PAGE_NAME, page(found))
     if json:

@@ -9,10 +9,11 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Callable
 from typing import NamedTuple, cast
 
+from choirbook_perf.engine.links import Counters, Ended, Link, OnEnd
 from choirbook_perf.engine.responses import BadResponse, Head, ResponseParser
+from choirbook_perf.targets import EventStream, is_event_stream
 
 
 class Address(NamedTuple):
@@ -25,27 +26,20 @@ class Address(NamedTuple):
     context: ssl.SSLContext | None = None
 
 
-class Ended(NamedTuple):
-    """How a request ended. Times are of `time.monotonic`."""
-
-    sent_s: float
-    """When it was handed to the kernel; 0 if there was no connection."""
-    first_s: float
-    """When the first byte of the response arrived; 0 if none did."""
-    done_s: float
-    failure: str
-    """Why there is no complete response, "" if there is one."""
-    head: Head | None
-    body: bytes
-
-
-OnEnd = Callable[[Ended], None]
-
-
 class Connection(asyncio.Protocol):
     """One connection."""
 
-    __slots__ = ("_first_s", "_on_end", "_parser", "_pool", "_request", "_sent_s", "_task", "_transport")
+    __slots__ = (
+        "_events",
+        "_first_s",
+        "_on_end",
+        "_parser",
+        "_pool",
+        "_request",
+        "_sent_s",
+        "_task",
+        "_transport",
+    )
 
     def __init__(self, pool: Connections) -> None:
         self._pool = pool
@@ -54,6 +48,7 @@ class Connection(asyncio.Protocol):
         self._parser = ResponseParser()
         self._on_end: OnEnd | None = None
         self._request = b""
+        self._events: EventStream | None = None
         self._sent_s = self._first_s = 0.0
 
     @property
@@ -102,7 +97,7 @@ class Connection(asyncio.Protocol):
             )
         except (OSError, ssl.SSLError) as error:
             if getattr(error, "errno", None) in _OWN_FAULTS:
-                pool.own_faults.add(error.strerror or str(error))
+                pool.counters.own_faults.add(error.strerror or str(error))
             told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             pool.forget(self)
             self._end(f"cannot connect: {told}", time.monotonic())
@@ -111,7 +106,7 @@ class Connection(asyncio.Protocol):
         """Send the request that waited for the connection."""
         self._transport = cast("asyncio.Transport", transport)
         self._task = None
-        self._pool.opened += 1
+        self._pool.counters.opened += 1
         if self._on_end is None:
             self._transport.abort()  # given up while it was being made
             return
@@ -138,6 +133,21 @@ class Connection(asyncio.Protocol):
             return
         if is_complete:
             self._complete(now_s)
+        elif self._parser.head.status and self._has_reply():
+            # A server may leave the stream open: the reply is what a client waits for.
+            events = self._events
+            assert events is not None
+            head = self._parser.head
+            self.close()
+            self._end("", now_s, head, bytes(events.body))
+
+    def _has_reply(self) -> bool:
+        """Return whether the body so far is a stream of events with a reply in it."""
+        if self._events is None:
+            if not is_event_stream(self._parser.head):
+                return False
+            self._events = EventStream()
+        return any(self._events.feed(part) for part in self._parser.new_parts())
 
     def eof_received(self) -> None:
         """Let the transport be closed."""
@@ -159,6 +169,7 @@ class Connection(asyncio.Protocol):
         if not parser.keeps_alive():
             self.close()
         parser.next()
+        self._events = None
         self._end("", now_s, head, body)
 
     def _end(self, failure: str, now_s: float, head: Head | None = None, body: bytes = b"") -> None:
@@ -174,13 +185,10 @@ _OWN_FAULTS = {23, 24, 99}
 class Connections:
     """All connections of a load, those without a request ready to be used again."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, address: Address) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, address: Address, counters: Counters) -> None:
         self.loop = loop
         self.address = address
-        self.opened = 0
-        """Connections that were established."""
-        self.own_faults: set[str] = set()
-        """Errors of this machine, for which the server is not to blame."""
+        self.counters = counters
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
 
@@ -194,10 +202,10 @@ class Connections:
         self._all.add(connection)
         return connection
 
-    def put(self, connection: Connection) -> None:
+    def put(self, link: Link) -> None:
         """Return a connection whose request has ended."""
-        if connection.is_usable:
-            self._idle.append(connection)
+        if isinstance(link, Connection) and link.is_usable:
+            self._idle.append(link)
 
     def forget(self, connection: Connection) -> None:
         """Drop a connection that is closed."""

@@ -11,9 +11,12 @@ from random import Random
 from choirbook_perf.engine.clients import Client, Shared
 from choirbook_perf.engine.connections import Address, Connections
 from choirbook_perf.engine.drivers import ClosedDriver, Driver, OpenDriver, closed_spans, open_spans
+from choirbook_perf.engine.encoding import Encoded
 from choirbook_perf.engine.health import HealthMonitor
+from choirbook_perf.engine.links import Counters, Pool
 from choirbook_perf.engine.order import Load, OpenLoad, Order
 from choirbook_perf.engine.recording import MEASURED, Recording
+from choirbook_perf.engine.stdio import StdioLine, StdioProcess
 from choirbook_perf.engine.timer import Timer
 from choirbook_perf.plan import Plan
 from choirbook_perf.recorder import Progress
@@ -49,7 +52,7 @@ class Measurement:
         order: Everything that it needs to know.
         plan: Requests, in place of those of the order when the floor is measured.
         load: Their number, likewise.
-        address: The server.
+        address: The server; None for processes over stdio.
         stopped: Set when the load is to end early.
         watch: Called with the progress every second.
     """
@@ -59,7 +62,7 @@ class Measurement:
         order: Order,
         plan: Plan,
         load: Load,
-        address: Address,
+        address: Address | None,
         stopped: asyncio.Event,
         watch: Callable[[Progress], None],
     ) -> None:
@@ -69,13 +72,17 @@ class Measurement:
         self._stopped = stopped
         self._watch = watch
         self._timer = Timer(loop)
-        self._connections = Connections(loop, address)
+        self._counters = Counters()
+        self._connections = address and Connections(loop, address, self._counters)
+        self._processes: list[StdioProcess] = []
         spans = open_spans(load) if isinstance(load, OpenLoad) else closed_spans(load)
         self._measured_s = next(span.start_s for span in spans if span.kind == MEASURED)
         started_s = time.monotonic()
         self._recording = Recording(spans, started_s)
         self._health = HealthMonitor(self._timer, started_s, started_s + self._measured_s)
-        self._shared = Shared(plan, self._connections, self._recording, self._health)
+        encode = Encoded if address else StdioLine.of
+        self._shared = Shared(plan, encode, self._connect, self._recording, self._health)
+        self._plan = plan
         self._random = Random(order.seed)  # noqa: S311 - the same load each time, nothing secret
 
     async def run(self) -> Outcome:
@@ -88,7 +95,17 @@ class Measurement:
         finally:
             self._health.close()
             self._timer.close()
-            self._connections.close()
+            if self._connections is not None:
+                self._connections.close()
+            await asyncio.gather(*(process.close() for process in self._processes))
+
+    def _connect(self) -> Pool:
+        """Return the links of a client: all HTTP clients share theirs, others have a process each."""
+        if self._connections is not None:
+            return self._connections
+        loop, plan = asyncio.get_running_loop(), self._plan
+        self._processes.append(StdioProcess(loop, plan.command, plan.directory, self._counters))
+        return self._processes[-1]
 
     async def _start(self) -> Driver:
         driver: Driver
@@ -124,8 +141,8 @@ class Measurement:
         self._shared.give_up(float("inf"), _OPEN_AT_END)
         self._health.tick(time.monotonic())
         await _each(driver.clients, Client.close, _SESSIONS_S)
-        outcome.connections_opened = self._connections.opened
-        outcome.own_faults = sorted(self._connections.own_faults)
+        outcome.connections_opened = self._counters.opened
+        outcome.own_faults = sorted(self._counters.own_faults)
         return outcome
 
     async def _drain(self, longest_s: float) -> None:

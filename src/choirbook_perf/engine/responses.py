@@ -67,7 +67,18 @@ _EMPTY_HEAD = Head(0, b"")
 class ResponseParser:
     """Parser of one response after the other on a connection."""
 
-    __slots__ = ("_buffer", "_chunks", "_gathered", "_left", "_searched", "_size", "_state", "body", "head")
+    __slots__ = (
+        "_buffer",
+        "_chunks",
+        "_gathered",
+        "_left",
+        "_searched",
+        "_size",
+        "_state",
+        "_taken",
+        "body",
+        "head",
+    )
 
     def __init__(self) -> None:
         self._reset()
@@ -79,6 +90,7 @@ class ResponseParser:
         self._gathered = bytearray()
         self._searched = 0
         self._chunks: list[bytes] = []
+        self._taken = 0
         self._size = 0
         self._left = 0
         self._state = self._read_head
@@ -97,6 +109,13 @@ class ResponseParser:
             self.body = b"".join(self._chunks)
             return True
         return False
+
+        """Return the parts of the body that came since the last call, while it is not complete."""
+        # The line end of the last chunk may still be part of it: it is left for the next call.
+        # The line end of the last chunk may still be part of it: it is left for the next call.
+        complete = len(self._chunks) - (self._state == self._read_chunk)
+        parts, self._taken = self._chunks[self._taken : complete], max(self._taken, complete)
+        return parts
 
     def has_begun(self) -> bool:
         """Return whether any part of a response arrived."""

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from random import SystemRandom
 from tempfile import TemporaryFile
 from typing import IO
@@ -15,7 +15,7 @@ import msgspec
 
 from choirbook_perf.children import child
 from choirbook_perf.engine import floors
-from choirbook_perf.engine.order import Load, Order
+from choirbook_perf.engine.order import DRAIN_S, TIMEOUT_S, Load, Order
 from choirbook_perf.errors import Inconclusive, ToolMissing
 from choirbook_perf.plan import Plan
 from choirbook_perf.recorder import Measured, Progress
@@ -33,6 +33,8 @@ def run(
     floor: Floor | None = None,
     with_floor: bool = True,
     seed: int | None = None,
+    drain_s: float = DRAIN_S,
+    timeout_s: float = TIMEOUT_S,
 ) -> tuple[Measured, bool]:
     """Make a load, and return what was measured, and whether it was interrupted.
 
@@ -42,6 +44,8 @@ def run(
         watch: Called with the progress every second.
         floor: Floor of the generator, if it was measured before.
         with_floor: Whether to measure it before the load otherwise, for about a second.
+        drain_s: How long to wait for answers after the last request.
+        timeout_s: After it a request counts as failed.
         seed: Of arrivals, think times and the choice of requests; another one each time if omitted.
 
     Raises:
@@ -54,6 +58,8 @@ def run(
             load=load,
             seed=SystemRandom().randrange(_MAX_SEED) if seed is None else seed,
             null_url=null_url,
+            drain_s=drain_s,
+            timeout_s=timeout_s,
             floor=floor,
         )
         return _ordered(order, watch)
@@ -85,8 +91,10 @@ def _ordered(order: Order, watch: Callable[[Progress], None]) -> tuple[Measured,
         child(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors) as process,
     ):
         assert process.stdin is not None
-        process.stdin.write(msgspec.json.encode(order))
-        process.stdin.close()
+        with suppress(BrokenPipeError):  # it ended already; its last words are reported below
+            process.stdin.write(msgspec.json.encode(order))
+            process.stdin.close()
+        process.stdin = None
         measured, is_partial = _listen(process, watch)
         if measured is not None:
             return measured, is_partial

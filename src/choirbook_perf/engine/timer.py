@@ -1,7 +1,7 @@
 """Callbacks at given times, to some ten microseconds.
 
 Event loops wait in whole milliseconds, which would be a part of every latency that is measured from the time
-at which a request is due. On Linux a timerfd wakes the loop (timerfd_create(2)), elsewhere its own timer does.
+at which a request is due. On Linux a timerfd wakes the loop (timerfd_create(2)), elsewhere its own timer.
 """
 
 from __future__ import annotations

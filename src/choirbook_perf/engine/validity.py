@@ -27,6 +27,8 @@ FLOOR_FACTOR = 3.0
 """A value is the server's only if it is this many times what is measured at a server that does nothing."""
 
 PERCENTS = (50, 95, 99)
+_NEEDED = 300
+"""Percentages of samples beyond a percentile: 300 samples for a p99. Of fewer, it is merely the longest."""
 _MANY = 0.01
 """Share of requests that users were kept from, above which the raw percentiles are misleading."""
 
@@ -92,6 +94,8 @@ def _delays(observed: Observed) -> Iterator[str]:
     for what, delays in (("sent requests", observed.lateness), ("rang its timer", observed.lags)):
         for percent in PERCENTS:
             late_ms, response_ms = delays.percentile_ms(percent), observed.responses.percentile_ms(percent)
+            if len(delays) * (100 - percent) < _NEEDED:
+                continue
             # Written so that a NaN, of no requests, is no reason.
             if late_ms > MAX_LATE_MS and late_ms > MAX_LATE_SHARE * response_ms:
                 yield (

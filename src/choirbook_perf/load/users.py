@@ -26,7 +26,17 @@ from choirbook_perf import planner, scenario
 from choirbook_perf.errors import PerfError
 from choirbook_perf.plan import PlannedTask
 from choirbook_perf.recorder import Key, Recorder
-from choirbook_perf.targets import UNKNOWN, Handshake, Judge, Judged, Operation, Request, Session, opened
+from choirbook_perf.targets import (
+    UNKNOWN,
+    Handshake,
+    Judge,
+    Judged,
+    Opened,
+    Operation,
+    Request,
+    Session,
+    opened,
+)
 
 _GC_THRESHOLD = 100_000
 _TIMEOUT_S = 30.0
@@ -145,9 +155,12 @@ class ResourceUser(FastHttpUser):
     _numbers = itertools.count()
 
     def __init__(self, environment: Environment) -> None:
-        super().__init__(environment)
         load = _ready.get(timeout=_TIMEOUT_S)
         assert load is not None
+        if load.plan.url.startswith("https:"):
+            self.insecure = load.plan.tls.is_insecure
+            self.ssl_context_factory = load.plan.tls.context
+        super().__init__(environment)
         self._plan = load.plan
         self._recorder = load.recorder
         self._judge = load.judge
@@ -172,22 +185,31 @@ class ResourceUser(FastHttpUser):
 
     def on_stop(self) -> None:
         """End the session, if there is one."""
-        if self._plan.handshake and self._session.id:
-            self._send(self._plan.handshake.end, "end session")
-            self._session = Session()
+        self._end(self._session)
+        self._session = Session()
 
     @task
     def read(self) -> None:
         """Send one operation of the mix."""
+        if self._plan.handshake and not self._session.version:
+            self._open(self._plan.handshake)
+            return
         picked: PlannedTask = random.choices(self._plan.tasks, self._weights)[0]  # noqa: S311
         operation: Operation = random.choice(picked.operations)  # noqa: S311
-        with self._send(operation.request, operation.name) as response:
+        session = Session() if operation.opens_session else self._session
+        with self._send(operation.request, operation.name, session) as response:
             judged = self._judged(operation, response)
             if judged.failure:
                 response.failure(judged.failure)
             self._record(operation, judged, response.request_meta["response_time"] / 1000)
-            is_lost = self._session.is_lost(response.status_code)
-        if is_lost and self._plan.handshake:
+            is_lost = session.is_lost(response.status_code)
+            if operation.opens_session:
+                session = _opened(response).session
+        if operation.opens_session:
+            self._end(session)
+        elif is_lost and self._plan.handshake:
+            # The status may mean something else, so that the session still exists.
+            self._end(session)
             self._open(self._plan.handshake)
 
     def _judged(self, operation: Operation, response: Any) -> Judged:
@@ -203,22 +225,27 @@ class ResourceUser(FastHttpUser):
             self._recorder.record(key, latency_s, time.time())
 
     def _open(self, handshake: Handshake) -> None:
-        self._session = Session()
-        with self._send(handshake.initialize, "initialize") as response:
-            self._session, failure = opened(
-                response.status_code, response.headers or {}, response.content or b""
-            )
+        with self._send(handshake.initialize, "initialize", Session()) as response:
+            self._session, failure = _opened(response)
             if failure := _transport_failure(response) or failure:
                 response.failure(failure)
                 key = Key(UNKNOWN, UNKNOWN, self._project, "initialize")
                 latency_s = response.request_meta["response_time"] / 1000
                 self._recorder.fail(key, failure, latency_s, time.time())
                 return
-        with self._send(handshake.initialized, "initialized"):
+        with self._send(handshake.initialized, "initialized", self._session):
             pass
 
-    def _send(self, request: Request, name: str) -> Any:
-        request = self._session.prepare(request)
+    def _end(self, session: Session) -> None:
+        if not session.id or self._plan.handshake is None:
+            return
+        with self._send(self._plan.handshake.end, "end session", session) as response:
+            # Servers may refuse (405), or have lost it already (404): neither is a failure of the load.
+            if response.status_code:
+                response.success()
+
+    def _send(self, request: Request, name: str, session: Session) -> Any:
+        request = session.prepare(request)
         return self.client.request(
             request.method,
             request.url,
@@ -227,6 +254,10 @@ class ResourceUser(FastHttpUser):
             headers=request.headers,
             catch_response=True,
         )
+
+
+def _opened(response: Any) -> Opened:
+    return opened(response.status_code, response.headers or {}, response.content or b"")
 
 
 def _transport_failure(response: Any) -> str:

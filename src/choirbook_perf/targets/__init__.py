@@ -1,19 +1,33 @@
-"""What is asked of a server, and what its responses are worth: requests, sessions, content. Pure.
+"""Requests for a server, its sessions, and the evaluation of its responses. Pure.
 
-Independent of the transport: the probe sends requests with urllib, the load generators with their own clients.
+Independent of the transport: the probe has a blocking client, the load generators have their own.
 """
 
 from choirbook_perf.targets.judging import Judge, Judged, NoContent, content_of, expected_of, judge
 from choirbook_perf.targets.names import path_of, resource_type, uri_of
-from choirbook_perf.targets.operations import Expected, Operation, Request
-from choirbook_perf.targets.replies import UNKNOWN, Headers, Reply, cache_result, decode_reply
+from choirbook_perf.targets.operations import CALL_TOOL, HTTP, INITIALIZE, READ, Expected, Operation, Request
+from choirbook_perf.targets.replies import (
+    UNKNOWN,
+    EventStream,
+    Headers,
+    Reply,
+    cache_result,
+    decode_reply,
+    is_event_stream,
+    reply_of_event,
+)
 from choirbook_perf.targets.requests import HANDSHAKE_VERSION, MODERN_VERSION, HttpTarget, McpTarget
 from choirbook_perf.targets.sessions import Handshake, Opened, Session, opened
 
 __all__ = [
+    "CALL_TOOL",
     "HANDSHAKE_VERSION",
+    "HTTP",
+    "INITIALIZE",
     "MODERN_VERSION",
+    "READ",
     "UNKNOWN",
+    "EventStream",
     "Expected",
     "Handshake",
     "Headers",
@@ -31,9 +45,11 @@ __all__ = [
     "content_of",
     "decode_reply",
     "expected_of",
+    "is_event_stream",
     "judge",
     "opened",
     "path_of",
+    "reply_of_event",
     "resource_type",
     "uri_of",
 ]

@@ -50,8 +50,8 @@ _FIELDS = {
     "completion/complete": ("completion",),
     "tools/call": ("content", "structuredContent", "isError"),
 }
-"""Parts of a result that are its content; of a listing, everything but the next cursor. Others, such as `_meta`
-and lifetimes, may differ with every response."""
+"""Parts of a result that are its content. Others, such as cursors, `_meta` and lifetimes, may differ with every
+response."""
 
 _LISTS = ("resources", "resourceTemplates", "tools", "prompts")
 
@@ -77,7 +77,7 @@ def judge(operation: Operation, status: int, headers: Headers, body: bytes) -> J
 
 
 class Judge:
-    """Evaluation that remembers the last good body of each operation, so that equal ones cost a comparison."""
+    """Evaluation that remembers the last good body of each operation: equal ones cost one comparison."""
 
     def __init__(self) -> None:
         self._good: dict[int, tuple[Operation, bytes]] = {}

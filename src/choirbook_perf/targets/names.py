@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 from choirbook_perf.targets.replies import UNKNOWN
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _HTTP_PREFIX = "/mcp/resources/"
 _URI_PREFIX = "mcp://resources/"
 _TYPES = {"sdlc": "sdlc", "patterns": "pattern", "templates": "template", "files": "file"}
@@ -13,7 +15,7 @@ _TYPES = {"sdlc": "sdlc", "patterns": "pattern", "templates": "template", "files
 
 def uri_of(name: str) -> str:
     """Return the URI of a resource as a scenario names it."""
-    if "://" in name:
+    if _SCHEME.match(name):
         return name
     return _URI_PREFIX + name.removeprefix(_HTTP_PREFIX)
 

@@ -13,6 +13,7 @@ import msgspec
 HTTP = "http"
 READ = "resources/read"
 CALL_TOOL = "tools/call"
+INITIALIZE = "initialize"
 
 
 class Request(NamedTuple):
@@ -50,3 +51,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """Text that the content of each good response contains."""
     is_error: bool = False
     """Whether the tool has to report an error."""
+
+    @property
+    def opens_session(self) -> bool:
+        """Whether it is sent without the user's session, and what it opens is ended at once."""
+        return self.kind == INITIALIZE

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Protocol
 
 import msgspec
 
 UNKNOWN = "unknown"
 
+_END_OF_EVENT = re.compile(rb"\r?\n\r?\n")
 _CACHE_RESULTS = {"hit": "hit", "miss": "miss", "stale": "hit"}  # stale content comes from memory too
 
 
@@ -39,13 +41,49 @@ class Reply(msgspec.Struct, frozen=True):
 _decode = msgspec.json.Decoder(Reply).decode
 
 
+class EventStream:
+    """A stream of events that is being received, up to its reply.
+
+    A server may leave the stream open afterwards, so its end is not what a client waits for.
+    """
+
+    def __init__(self) -> None:
+        self.body = bytearray()
+        self._event_at = 0
+
+    def feed(self, data: bytes) -> bool:
+        """Add bytes of the stream, and return whether the reply is complete."""
+        # The end of an event may be split between the last bytes and these.
+        searched = max(self._event_at, len(self.body) - 3)
+        self.body += data
+        while end := _END_OF_EVENT.search(self.body, searched):
+            event = bytes(self.body[self._event_at : end.end()])
+            self._event_at = searched = end.end()
+            if reply_of_event(event) is not None:
+                return True
+        return False
+
+
 def decode_reply(headers: Headers, body: bytes) -> Reply | None:
     """Return the JSON-RPC reply in a body, either JSON or a stream of events; None if there is none."""
-    if "text/event-stream" not in str(headers.get("content-type", "")):
+    if not is_event_stream(headers):
         return _reply(body)
-    replies = (_reply(b"\n".join(_data(event))) for event in body.replace(b"\r\n", b"\n").split(b"\n\n"))
+    replies = (reply_of_event(event) for event in body.replace(b"\r\n", b"\n").split(b"\n\n"))
     # A server may send notifications on the same stream before the reply.
-    return next((reply for reply in replies if reply and (bytes(reply.result) or reply.error)), None)
+    return next((reply for reply in replies if reply is not None), None)
+
+
+def is_event_stream(headers: Headers) -> bool:
+    """Return whether a body is a stream of events."""
+    return "text/event-stream" in str(headers.get("content-type", "")).lower()
+
+
+def reply_of_event(event: bytes) -> Reply | None:
+    """Return the reply in one event of a stream, None if it has none, as a notification has none."""
+    if b"data:" not in event:
+        return None
+    reply = _reply(b"\n".join(_data(event.replace(b"\r\n", b"\n"))))
+    return reply if reply and (bytes(reply.result) or reply.error) else None
 
 
 def _data(event: bytes) -> list[bytes]:

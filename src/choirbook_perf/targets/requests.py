@@ -68,6 +68,7 @@ class McpTarget:
             }
         message: dict[str, Any] = {"jsonrpc": "2.0", "method": method, "params": params}
         if id_ is not None:
+            # At the end, where a transport with several requests in flight can put another.
             message["id"] = id_
         return Request("POST", self._endpoint, headers, msgspec.json.encode(message))
 

@@ -55,6 +55,12 @@ def test_delays_that_are_small_beside_what_was_measured_do_no_harm() -> None:
     assert validity.reasons(observed) == []
 
 
+def test_one_delay_of_few_is_no_percentile() -> None:
+    assert validity.reasons(_observed(lateness=_histogram(*[0.1] * 99, 5.0))) == []
+    (told,) = validity.reasons(_observed(lateness=_histogram(*[0.1] * 296, *[5.0] * 4)))
+    assert "at p99" in told
+
+
 def test_what_the_kernel_does_not_tell_is_no_reason() -> None:
     row = msgspec.structs.replace(HEALTHY, wait_ms=None, psi=None, steal=None)
     assert validity.reasons(_observed(row)) == []
