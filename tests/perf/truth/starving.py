@@ -16,7 +16,7 @@ from tests.perf.truth.runs import Observed, observe
 from tests.support.waiting import eventually_sync
 
 STOP_S = 0.2
-SLO = "p99_ms = 10\n"
+SLO = 'thresholds = ["p99 < 10"]\n'
 """Thresholds that a run would fail if a pause of the generator were taken for the server's."""
 _GENERATOR = "choirbook_perf.engine"
 _DEADLINE_S = 60.0
