@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from choirbook_perf import options
-from choirbook_perf.errors import BadInput
+from choirbook_perf.errors import BadInput, Inconclusive
 
 if TYPE_CHECKING:
     from choirbook_perf.results import Result
@@ -137,6 +137,8 @@ def _run(asked: Run, judging: Judging, *, as_json: bool) -> None:
         verdict.show(result)
         generator_summary.show(result.generator)
         typer.echo(f"The result is in {path}")
+    if not result.generator.is_valid:
+        raise Inconclusive(f"There is no verdict. {' '.join(result.generator.reasons)}")
     gate.check(result.verdict, fail_unmeasured=judging.fail_unmeasured)
 
 

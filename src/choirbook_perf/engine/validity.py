@@ -65,7 +65,7 @@ def _stops(observed: Observed) -> Iterator[str]:
         default=0.0,
     )
     if longest_ms > MAX_STOP_MS:
-        yield f"The generator stood still for {longest_ms:.3g} ms."
+        yield f"The generator stood still, or fell behind, for {_ms(longest_ms)}."
 
 
 def _processor(observed: Observed) -> Iterator[str]:
@@ -99,10 +99,14 @@ def _delays(observed: Observed) -> Iterator[str]:
             # Written so that a NaN, of no requests, is no reason.
             if late_ms > MAX_LATE_MS and late_ms > MAX_LATE_SHARE * response_ms:
                 yield (
-                    f"The generator {what} late: by {late_ms:.3g} ms at p{percent}, of the "
-                    f"{response_ms:.3g} ms measured."
+                    f"The generator {what} late: by {_ms(late_ms)} at p{percent}, of the {_ms(response_ms)} "
+                    "measured."
                 )
                 break
+
+
+def _ms(value_ms: float) -> str:
+    return f"{value_ms:,.0f} ms" if value_ms >= 100 else f"{value_ms:.3g} ms"  # noqa: PLR2004 three digits
 
 
 def held_back_warning(raw: LatencyHistogram, corrected: LatencyHistogram, duration_s: float) -> str:

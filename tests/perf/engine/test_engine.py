@@ -123,7 +123,7 @@ def test_latencies_are_measured_from_when_a_request_was_due(tmp_path: Path) -> N
 
 
 def test_users_who_are_held_back_are_corrected_for(tmp_path: Path) -> None:
-    with truth_server(tmp_path, "stall", "for_s=0.8", "every_s=1", "ms=1") as server:
+    with truth_server(tmp_path, "stall", "for_s=0.3", "every_s=1", "ms=1") as server:
         made = measured(plan_of(server), ClosedLoad(users=3, run_time_s=3, spawn_rate=100))
     corrected = LatencyHistogram(pair for series in made.series for pair in series.judged_counts)
     assert responses(made).percentile_ms(95) < 100 < corrected.percentile_ms(95)
