@@ -7,12 +7,8 @@ from urllib.parse import urlsplit
 from choirbook_perf.targets import Request, Session
 
 
-STDIO = "stdio"
-"""Scheme of the URL of a server over stdio."""
-
-
 class Encoded:
-    """A request whose bytes are ready, but for the headers of a session; over stdio, the message alone."""
+    """A request whose bytes are ready, but for the headers of a session."""
 
     __slots__ = ("_body", "_head")
 
@@ -22,9 +18,6 @@ class Encoded:
         headers = {"Host": parts.netloc.rpartition("@")[2], **request.headers}
         if request.body is not None:
             headers["Content-Length"] = str(len(request.body))
-        if parts.scheme == STDIO:
-            self._head, self._body = b"", request.body or b""
-            return
         self._head = f"{request.method} {path} HTTP/1.1\r\n{_lines(headers)}".encode("latin-1")
         self._body = b"\r\n" + (request.body or b"")
 
@@ -34,7 +27,7 @@ class Encoded:
         Args:
             session_lines: Header lines of the session, from `session_lines`.
         """
-        return self._head + session_lines + self._body if self._head else self._body
+        return self._head + session_lines + self._body
 
 
 def session_lines(session: Session) -> bytes:
