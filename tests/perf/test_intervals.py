@@ -170,6 +170,6 @@ def test_a_steady_rate_has_narrow_bounds_and_a_wandering_one_wide_ones() -> None
     assert wandering[1] - wandering[0] > 5 * (steady[1] - steady[0])
 
 
-@pytest.mark.parametrize(("seconds", "expected"), [(1, 1), (4, 2), (60, 8), (300, 17)])
+@pytest.mark.parametrize(("seconds", "expected"), [(1, 1), (3, 1), (10, 2), (60, 8), (300, 17)])
 def test_the_length_of_a_block_grows_with_the_run(seconds: int, expected: int) -> None:
     assert blocks.block_s(seconds) == expected
