@@ -70,7 +70,7 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[tuple[str, str], ...] = ()
     """(field of a series, value) pairs that a request must have."""
     confidence: float = CONFIDENCE
-    """Of each bound of the interval, in per cent."""
+    """Confidence of each bound of the interval, in per cent."""
     is_required: bool = True
     """Whether a run without a single sample is inconclusive, whatever the server."""
 
