@@ -37,6 +37,7 @@ UNTRACED = (
     "tests/faults/",
     "tests/libraries/",
     "tests/mutants/",
+    "tests/perf/truth/",
 )
 """Tests that start Choirbook many times, mostly for clients of others, without measuring its coverage.
 

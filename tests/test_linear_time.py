@@ -32,6 +32,7 @@ from choirbook.sources.ignore_rules import ignores, parse_ignore
 from choirbook.sources.wildmatch import MAX_STARS
 from choirbook.uri import UriTemplate, canonical_uri
 from choirbook.usage.clients import of_user_agent
+from choirbook_perf.engine.responses import ResponseParser
 from tests.support.linear import Parse, hold
 
 Make = Callable[[int], str]
@@ -346,6 +347,23 @@ def templates(text: str) -> object:
     return [each.match("mcp://x/" + text) for each in CATALOG_TEMPLATES]
 
 
+def response(text: str) -> object:
+    """Parse what a server sends to the load generator, in small parts."""
+    parser, data = ResponseParser(), text.encode("latin-1", "replace")
+    for at in range(0, len(data), 3):
+        parser.feed(data[at : at + 3])
+    return parser.finish()
+
+
+_OK = "HTTP/1.1 200 OK\r\n"
+RESPONSES = {
+    **among("a", "a: b\r\n", "\r", "Content-Length: 1\r\n", before=_OK),
+    **among("a", "1\r\na\r\n", "0", ";", "0\r\na: b", before=f"{_OK}Transfer-Encoding: chunked\r\n\r\n"),
+    **among("a", before=f"{_OK}Content-Length: 999999\r\n\r\n"),
+    **among("a", before=f"{_OK}\r\n"),
+    **among("HTTP/1.1 100 Continue\r\n\r\n"),
+}
+
 SUBJECTS: dict[str, Subject] = {
     "titles of markdown": Subject(headline, 15, 32_768, HEADLINES),
     "titles of XML": Subject(lambda text: headline_of(XML, text.encode()), 4, 131_072, ELEMENTS),
@@ -400,6 +418,7 @@ SUBJECTS: dict[str, Subject] = {
         with_header("origin", checked), 8, 65_536, ANYTHING | among("1", before="http://localhost:")
     ),
     "User-Agent": Subject(of_user_agent, 8, 65_536, ANYTHING),
+    "responses to the load generator": Subject(tolerant(response), 8, 131_072, RESPONSES),
 }
 
 

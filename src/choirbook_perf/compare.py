@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from choirbook_perf import results
 from choirbook_perf.errors import BadInput, GateFailed, Inconclusive
-from choirbook_perf.gate import requests_needed
 from choirbook_perf.histogram import LatencyHistogram
+from choirbook_perf.intervals.order import requests_needed
 from choirbook_perf.results import Result
 
 DRAWS = 2_000

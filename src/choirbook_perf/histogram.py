@@ -68,5 +68,29 @@ def rounded_us(latency_s: float) -> int:
     value_us = round(latency_s * 1e6)
     if value_us < 10**SIGNIFICANT_DIGITS:
         return max(0, value_us)
-    scale: int = 10 ** (len(str(value_us)) - SIGNIFICANT_DIGITS)
+    scale, limit = 10, 10 ** (SIGNIFICANT_DIGITS + 1)
+    while value_us >= limit:
+        scale, limit = scale * 10, limit * 10
     return round(value_us / scale) * scale
+
+
+def corrected(counts: Iterable[tuple[int, int]], interval_us: float) -> list[tuple[int, int]]:
+    """Add the requests that a client would have made while it waited for an answer.
+
+    Args:
+        counts: Latencies of a closed loop.
+        interval_us: Usual time from one request of a client to its next.
+
+    Returns:
+        For a latency of at least two intervals also that latency less one interval, less two, and so on, as
+        `recordValueWithExpectedInterval` of HdrHistogram does against coordinated omission.
+    """
+    added: dict[int, int] = {}
+    for value_us, count in counts:
+        added[value_us] = added.get(value_us, 0) + count
+        missing_us = value_us - interval_us
+        while missing_us >= interval_us > 0:
+            rounded = rounded_us(missing_us / 1e6)
+            added[rounded] = added.get(rounded, 0) + count
+            missing_us -= interval_us
+    return sorted(added.items())

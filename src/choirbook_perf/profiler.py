@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -16,13 +16,13 @@ import msgspec
 from choirbook_perf import choirbook_server
 from choirbook_perf.closedloop import Count, loading
 from choirbook_perf.environment import environment
-from choirbook_perf.errors import OutputFailed, ToolMissing
+from choirbook_perf.errors import EmptyLibrary, OutputFailed, ToolMissing
 from choirbook_perf.output import write_text
-from choirbook_perf.probe import HttpProbe, McpProbe
+from choirbook_perf.probing import HttpProbe, McpProbe
 from choirbook_perf.profiles import SLOWEST, CountedDrive, Profile, Sampling, Stage
 from choirbook_perf.pyspy import Recording, find_py_spy, record
 from choirbook_perf.stacks import decode_speedscope, shares_of, speedscope_without_places, svg_without_places
-from choirbook_perf.targets import HttpTarget, McpTarget, Request
+from choirbook_perf.targets import HANDSHAKE_VERSION, HttpTarget, McpTarget, Request, Session
 
 SVG_NAME, SPEEDSCOPE_NAME, RESULT_NAME = "profile.svg", "profile.speedscope.json", "profile.json"
 
@@ -148,16 +148,23 @@ def requests_for(url: str, protocol: str) -> list[Request]:
     """
     requests: list[Request] = []
     if protocol in {"http", "all"}:
-        probe = HttpProbe(url)
-        for listed in probe.listed():
-            json = HttpTarget(probe.url).read(listed.address)
-            requests += [json, json._replace(headers={**json.headers, "Accept": "text/*"})]
+        with closing(HttpProbe(url)) as probe:
+            for listed in probe.listed():
+                json = HttpTarget(probe.url).read(listed.address)
+                requests += [json, json._replace(headers={**json.headers, "Accept": "text/*"})]
     if protocol in {"mcp", "all"}:
         for era in ("modern", "handshake"):
-            found = McpProbe(url, era)
-            target = McpTarget(found.url, era)
-            requests += [target.read(listed.address) for listed in found.listed()]
+            requests += _mcp_requests(url, era)
+    if not requests:
+        raise EmptyLibrary(f"The server at {url} lists no resources. Add documents to its library.")
     return requests
+
+
+def _mcp_requests(url: str, era: str) -> list[Request]:
+    with closing(McpProbe(url, era)) as probe:
+        target = McpTarget(probe.url, era)
+        session = Session(version=HANDSHAKE_VERSION) if era == "handshake" else Session()
+        return [session.prepare(target.read(listed.address)) for listed in probe.listed()]
 
 
 def _ask_choirbook(kind: type[_Told], *flags: str) -> _Told:

@@ -15,7 +15,7 @@ _LINES_EVERY_S = 10
 
 
 @contextmanager
-def showing(run_time_s: int, *, quiet: bool = False) -> Iterator[Callable[[Progress], None]]:
+def showing(run_time_s: float, *, quiet: bool = False) -> Iterator[Callable[[Progress], None]]:
     """Show the progress passed to the yielded function, for as long as the context lasts.
 
     Args:
@@ -48,10 +48,8 @@ def line(progress: Progress) -> str:
     rate = progress.requests / progress.second if progress.second else 0.0
     figures = (("p50", progress.p50_ms), ("p95", progress.p95_ms), ("p99", progress.p99_ms))
     latencies = "  ".join(f"{name} {_ms(value)}" for name, value in figures)
-    return (
-        f"{progress.users} users  {progress.requests} requests ({rate:.0f}/s)  "
-        f"{progress.failures} failed  {latencies}"
-    )
+    users = f"{progress.users} users  " if progress.users else ""
+    return f"{users}{progress.requests} requests ({rate:.0f}/s)  {progress.failures} failed  {latencies}"
 
 
 def _ms(value: float | None) -> str:

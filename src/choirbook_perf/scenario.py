@@ -1,4 +1,4 @@
-"""Scenarios: the resources read, how often, and by whom, from the mission or a TOML file.
+"""Scenarios: the operations of users, how often, and by whom, from the mission or a TOML file.
 
 Pure but for reading that file.
 
@@ -13,7 +13,14 @@ A scenario file::
     weight = 3                       # default: 1
     resources = ["sdlc/core"]        # one of them at random; a URI, an HTTP path, or the part after mcp://resources/
 
-`resources = ["*"]` stands for everything that the server lists.
+    [[task]]
+    name = "search"
+    operation = "tools/call"         # default: resources/read
+    tool = "search"
+    arguments = { query = "retries" }
+    expect = { contains = "backoff" }
+
+`resources = ["*"]` stands for everything that the server lists. docs/load-any-server.md has all keys.
 """
 
 from __future__ import annotations
@@ -22,11 +29,12 @@ import math
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from choirbook_perf.errors import BadInput
+from choirbook_perf.targets import READ
 
 ALL = "*"
 """Stands for every resource that the server lists."""
@@ -37,16 +45,54 @@ ThinkTime = tuple[float, ...]
 _MAX_THINK_S = 3600.0
 _MAX_WEIGHT = 1_000_000
 
+_SUBJECTS = {
+    "tools/call": ({"tool"}, {"arguments"}),
+    "prompts/get": ({"prompt"}, {"arguments"}),
+    READ: ({"resources"}, set()),
+    "completion/complete": ({"argument"}, {"prompt", "template", "value"}),
+    **dict.fromkeys(
+        ("initialize", "resources/list", "resources/templates/list", "tools/list", "prompts/list"),
+        (set[str](), set[str]()),
+    ),
+}
+"""Keys that a task of each operation must have, and may have."""
+
+_ALL_SUBJECTS = ("resources", "tool", "prompt", "template", "arguments", "argument", "value")
+
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 
 
+class Expect(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Content that a good response has, beside what every response has."""
+
+    content: Literal["same", "any"] = "same"
+    """`same` as the probe read it; `any` where it may change during the run."""
+    contains: str = ""
+    is_error: bool = False
+    """Whether a tool has to report an error."""
+
+
 class Task(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One kind of read."""
+    """One kind of operation."""
 
     name: str
-    resources: tuple[str, ...]
-    """Names of resources; one is picked at random for each read."""
     weight: int = 1
+    operation: str = READ
+    """`resources/read`, which is a GET over plain HTTP, or another method of MCP."""
+    resources: tuple[str, ...] = ()
+    """Names of resources to read; one is picked at random each time."""
+    tool: str = ""
+    prompt: str = ""
+    """Name of a prompt to get, or to complete an argument of."""
+    template: str = ""
+    """URI template to complete a variable of."""
+    arguments: dict[str, Any] = {}
+    """Arguments of a tool or prompt."""
+    argument: str = ""
+    """Argument or variable to complete."""
+    value: str = ""
+    """Beginning of its value."""
+    expect: Expect = Expect()
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -133,12 +179,35 @@ def _check(scenario: Scenario, where: str) -> None:
     for task in scenario.tasks:
         require(task.name, "a task has an empty name")
         require(1 <= task.weight <= _MAX_WEIGHT, f"task {task.name!r}: weight must be 1 to {_MAX_WEIGHT}")
-        require(
-            task.resources and all(task.resources), f"task {task.name!r}: resources must name at least one"
-        )
+        fault = _task_fault(task)
+        require(not fault, f"task {task.name!r}: {fault}")
     require(
         _is_think_time(scenario.think_time_s), "think_time_s must be [] or [shortest, longest] in seconds"
     )
+
+
+def _task_fault(task: Task) -> str:
+    """Return what is wrong with the keys of a task, "" if nothing is."""
+    if task.operation not in _SUBJECTS:
+        return f"operation {task.operation!r} is unknown; use one of {', '.join(sorted(_SUBJECTS))}"
+    needed, possible = _SUBJECTS[task.operation]
+    given = {key for key in _ALL_SUBJECTS if getattr(task, key)}
+    missing, excess = needed - given, given - needed - possible
+    is_completion = task.operation == "completion/complete"
+    faults = (
+        (task.operation == READ and not all(task.resources or ("",)), "resources must name at least one"),
+        (bool(missing), f"{task.operation} needs {', '.join(sorted(missing))}"),
+        (bool(excess), f"{task.operation} has no use for {', '.join(sorted(excess))}"),
+        (
+            is_completion and bool(task.prompt) is bool(task.template),
+            "completion/complete needs either prompt or template",
+        ),
+        (
+            task.expect.is_error and task.operation != "tools/call",
+            "expect.is_error is for tools/call only",
+        ),
+    )
+    return next((told for is_wrong, told in faults if is_wrong), "")
 
 
 def _is_think_time(range_s: ThinkTime) -> bool:

@@ -8,16 +8,19 @@ from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from choirbook_perf.access import Access
 from choirbook_perf.errors import ServerUnreachable
 from choirbook_perf.http_client import fetch
 from choirbook_perf.targets import HttpTarget
 
 
-def scrape(url: str) -> dict[str, float]:
+def scrape(url: str, access: Access | None = None) -> dict[str, float]:
     """Return all samples by name with labels, such as `x_total{kind="a"}`; none without `/metrics`."""
     parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"}:
+        return {}
     try:
-        response = fetch(HttpTarget(f"{parts.scheme}://{parts.netloc}").read("/metrics"))
+        response = fetch(HttpTarget(f"{parts.scheme}://{parts.netloc}").read("/metrics"), access)
     except ServerUnreachable:
         return {}
     if response.status != 200:  # noqa: PLR2004

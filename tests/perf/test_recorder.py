@@ -6,6 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from choirbook_perf.histogram import LatencyHistogram
 from choirbook_perf.recorder import Key, Recorder
 
 START_S = 1000.5
@@ -33,7 +34,7 @@ def _record(recorder: Recorder, event: Event) -> None:
     if event.is_good:
         recorder.record(event.key, event.latency_s, START_S + event.after_s)
     else:
-        recorder.fail(event.key, "refused", START_S + event.after_s)
+        recorder.fail(event.key, "refused", event.latency_s, START_S + event.after_s)
 
 
 @given(events)
@@ -64,10 +65,28 @@ def test_what_was_taken_is_not_handed_on_twice() -> None:
     assert not taken["is_saturated"]
 
 
-def test_a_series_that_only_failed_is_told_with_its_reason() -> None:
+def test_a_failed_request_is_part_of_the_percentiles() -> None:
     recorder = Recorder()
-    recorder.fail(Key("sdlc", "unknown", "p", "n"), "status 500", START_S)
+    recorder.fail(Key("sdlc", "unknown", "p", "n"), "status 500", 0.25, START_S)
     measured = recorder.measured(START_S, START_S + 1)
-    assert (measured.series[0].failures, measured.series[0].counts) == (1, [])
+    assert (measured.series[0].failures, measured.series[0].counts) == (1, [(250_000, 1)])
     assert (measured.failures[0].reason, measured.failures[0].count) == ("status 500", 1)
-    assert (measured.timeline[0].failures, measured.timeline[0].p50_ms) == (1, None)
+    assert measured.timeline[0].requests == 0
+    assert (measured.timeline[0].failures, measured.timeline[0].p50_ms) == (1, 250.0)
+
+
+@given(events)
+def test_the_seconds_of_each_kind_add_up_to_its_series(seen: list[Event]) -> None:
+    recorder = Recorder()
+    for event in seen:
+        _record(recorder, event)
+    measured = recorder.measured(START_S, START_S + 6)
+    for kind in measured.by_second:
+        latencies = LatencyHistogram(pair for _, counts in kind.seconds for pair in counts)
+        (series,) = [
+            one
+            for one in measured.series
+            if (one.resource_type, one.cache_result) == (kind.resource_type, kind.cache_result)
+        ]
+        assert latencies.counts() == series.counts
+    assert len(measured.by_second) == len(measured.series)

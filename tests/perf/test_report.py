@@ -7,18 +7,18 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from choirbook_perf import gate
 from choirbook_perf.commands import report as command
 from choirbook_perf.errors import BadInput, OutputFailed
 from choirbook_perf.histogram import LatencyHistogram
 from choirbook_perf.report import page
 from choirbook_perf.report.distributions import bins
 from choirbook_perf.report.flames import with_flame_graphs
-from choirbook_perf.report.server import gains, parse_sample, quantile_s
 from choirbook_perf.report.subjects import subjects
 from choirbook_perf.report.tables import groups, hit_ratio, percentile_ms
-from choirbook_perf.report.verdicts import outcome
 from choirbook_perf.report.where import where
 from choirbook_perf.results import save
+from choirbook_perf.server_metrics import gains, parse_sample, quantile_s
 from tests.perf.sample_results import sample_result
 from tests.perf.test_plots_drawing import FLAME
 
@@ -43,7 +43,7 @@ def test_groups_add_up() -> None:
     found = list(groups(result))
     for kind in ("Cache", "Type", "Project"):
         of_kind = [one for one in found if one[0].startswith(kind)]
-        assert sum(len(latencies) for _, latencies, _ in of_kind) == result.requests()
+        assert sum(len(latencies) for _, latencies, _ in of_kind) == result.attempts()
         assert sum(failures for *_, failures in of_kind) == 3
 
 
@@ -77,9 +77,8 @@ def test_sample_keys_are_split_whatever_the_labels_hold() -> None:
 
 
 def test_worst_row_is_the_outcome() -> None:
-    assert outcome(sample_result(factor=2)) == "fail"
-    assert outcome(sample_result()) == "inconclusive"
-    assert outcome(msgspec.structs.replace(sample_result(), verdict=[])) == "inconclusive"
+    assert gate.outcome(sample_result(factor=2).verdict) == "fail"
+    assert gate.outcome(sample_result().verdict) == "inconclusive"
 
 
 def test_hit_ratio_leaves_out_what_is_unknown() -> None:

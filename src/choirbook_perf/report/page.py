@@ -10,6 +10,7 @@ from importlib.resources import files
 from markupsafe import Markup
 
 from choirbook_perf.report import distributions, flames, server, tables, timeline, verdicts
+from choirbook_perf.report.parts import Section
 from choirbook_perf.report.subjects import subjects
 from choirbook_perf.results import Result
 from choirbook_perf.templating import render
@@ -29,14 +30,30 @@ SECTIONS = (
 
 def page(results: Sequence[Result]) -> str:
     """Build the report of some results, side by side in the given order."""
-    style = files("choirbook_perf.report").joinpath("page.css").read_text(encoding="utf-8")
     shown = subjects(results)
+    names = [subject.name for subject in shown]
+    sections = [section for make in SECTIONS if (section := make(shown))]
+    return framed(f"Choirbook performance: {', '.join(names)}", "Performance report", names, sections)
+
+
+def framed(title: str, heading: str, names: Sequence[str], sections: Sequence[Section]) -> str:
+    """Build a page of sections.
+
+    Args:
+        title: Title of the page in the browser.
+        heading: Its heading.
+        names: Names of what it shows.
+        sections: Its sections, in order.
+    """
+    style = files("choirbook_perf.report").joinpath("page.css").read_text(encoding="utf-8")
     return render(
         "page.html",
-        names=[subject.name for subject in shown],
+        title=title,
+        heading=heading,
+        names=names,
         policy=_policy(style),
         style=Markup(style),  # noqa: S704 - a file of this package
-        sections=[section for make in SECTIONS if (section := make(shown))],
+        sections=sections,
     )
 
 

@@ -1,0 +1,57 @@
+"""What Linux tells of processor time: of this process, and of the machine. None where it does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Machine(NamedTuple):
+    """Counters of the kernel, in seconds since some time in the past."""
+
+    waited_s: float | None
+    """Time for which this process was ready to run and had no core."""
+    stalled_s: float | None
+    """Time in which some process of the machine waited for a core (PSI)."""
+    stolen_s: float | None
+    """Time that the hypervisor gave to others, over all cores."""
+    total_s: float | None
+    """Time of all kinds, over all cores."""
+
+
+def machine() -> Machine:
+    """Read the counters."""
+    stolen, total = _processor_times()
+    return Machine(_waited_s(), _stalled_s(), stolen, total)
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _waited_s() -> float | None:
+    # Documentation/scheduler/sched-stats.rst: nanoseconds on a core, nanoseconds waiting for one, turns.
+    fields = _text("/proc/self/schedstat").split()
+    return int(fields[1]) / 1e9 if len(fields) == 3 else None  # noqa: PLR2004 - as above
+
+
+def _stalled_s() -> float | None:
+    # Documentation/accounting/psi.rst: some avg10=0.00 avg60=0.00 avg300=0.00 total=<microseconds>
+    _, found, rest = _text("/proc/pressure/cpu").partition("total=")
+    return int(rest.split()[0]) / 1e6 if found else None
+
+
+_STEAL = 7
+_HUNDREDTHS = 100.0
+
+
+def _processor_times() -> tuple[float | None, float | None]:
+    # proc(5): cpu user nice system idle iowait irq softirq steal guest guest_nice; guest is part of user.
+    fields = _text("/proc/stat").partition("\n")[0].split()[1:]
+    if len(fields) <= _STEAL:
+        return None, None
+    times = [int(field) / _HUNDREDTHS for field in fields[: _STEAL + 1]]
+    return times[_STEAL], sum(times)

@@ -1,0 +1,1 @@
+"""Transports of MCP other than HTTP, for the probe and for load generators."""
