@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from random import Random
 
-from choirbook_perf.engine.clients import Client, Shared
+from choirbook_perf.engine.clients import Client, Shared, Wire
 from choirbook_perf.engine.connections import Address, Connections
 from choirbook_perf.engine.drivers import ClosedDriver, Driver, OpenDriver, closed_spans, open_spans
 from choirbook_perf.engine.encoding import Encoded
@@ -20,6 +20,7 @@ from choirbook_perf.engine.stdio import StdioLine, StdioProcess
 from choirbook_perf.engine.timer import Timer
 from choirbook_perf.plan import Plan
 from choirbook_perf.recorder import Progress
+from choirbook_perf.targets import Request
 
 _LEAD_S = 0.02
 """Between the preparation and the first request, in seconds."""
@@ -73,14 +74,14 @@ class Measurement:
         self._watch = watch
         self._timer = Timer(loop)
         self._counters = Counters()
-        self._connections = address and Connections(loop, address, self._counters)
+        self._connections = Connections(loop, address, self._counters) if address else None
         self._processes: list[StdioProcess] = []
         spans = open_spans(load) if isinstance(load, OpenLoad) else closed_spans(load)
         self._measured_s = next(span.start_s for span in spans if span.kind == MEASURED)
         started_s = time.monotonic()
         self._recording = Recording(spans, started_s)
         self._health = HealthMonitor(self._timer, started_s, started_s + self._measured_s)
-        encode = Encoded if address else StdioLine.of
+        encode: Callable[[Request], Wire] = Encoded if address else StdioLine.of
         self._shared = Shared(plan, encode, self._connect, self._recording, self._health)
         self._plan = plan
         self._random = Random(order.seed)  # noqa: S311 - the same load each time, nothing secret
