@@ -147,10 +147,11 @@ def _address(url: str, tls: Tls) -> Address:
     port = parts.port or (443 if is_tls else 80)
     context = tls.context() if is_tls else None
     found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-    for _, _, _, _, place in found[: len(found) - 1]:
-        with suppress(OSError), socket.create_connection(place[:2], _CONNECT_S):
-            return Address(str(place[0]), port, name, context)
-    return Address(str(found[-1][4][0]), port, name, context)
+    hosts = [str(place[0]) for *_, place in found]
+    for host in hosts[:-1]:
+        with suppress(OSError), socket.create_connection((host, port), _CONNECT_S):
+            return Address(host, port, name, context)
+    return Address(hosts[-1], port, name, context)
 
 
 def _tell(progress: Progress) -> None:

@@ -30,8 +30,8 @@ def plan_of(server: TruthServer) -> Plan:
     return planner.make_plan(server.url, "http", "auto", SCENARIO)
 
 
-def at_rate(rate: float, seconds: float = 1.0, **others: int) -> OpenLoad:
-    return OpenLoad(stages=(Stage(seconds, rate),), warm_up_s=0, **others)
+def at_rate(rate: float, seconds: float = 1.0, max_in_flight: int = 1000) -> OpenLoad:
+    return OpenLoad(stages=(Stage(seconds, rate),), warm_up_s=0, max_in_flight=max_in_flight)
 
 
 def measured(plan: Plan, load: Load, drain_s: float = 2.0, timeout_s: float = 30.0) -> Measured:
