@@ -178,6 +178,8 @@ def _unsure(threshold: Threshold, found: Estimate) -> str:
     needed = requests_needed(percent, threshold.confidence) if percent is not None else 0
     if found.requests < needed:
         return f"{found.requests} requests, {needed} are needed"
+    if math.isinf(found.high):
+        return "the run was too short for an interval"
     told = f"between {_quantity(found.low, threshold.unit)} and {_quantity(found.high, threshold.unit)}"
     told += f" at {threshold.confidence:g} %"
     if threshold.statistic == "failures.rate" and not found.value:

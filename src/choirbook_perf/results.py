@@ -233,7 +233,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Lower bound of the measured value; None where it has no bound, or the value is exact."""
     high: float | None = None
     confidence: float = 95.0
-    """Of each bound, in per cent."""
+    """Confidence of each bound, in per cent."""
     is_required: bool = True
     """Whether the run is inconclusive if this was not measured."""
 

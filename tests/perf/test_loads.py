@@ -109,6 +109,7 @@ def test_paths_of_a_server_that_knows_nothing_of_resources_are_read(tmp_path: Pa
 def test_a_slowed_server_fails_the_gate_and_the_rows_are_named(tmp_path: Path) -> None:
     done = perf(
         "test",
+        "--locust",  # judges whatever else the machine does meanwhile
         "--users",
         "10",
         "--spawn-rate",
@@ -140,11 +141,8 @@ def test_thresholds_of_a_file_are_what_a_run_is_held_to(tmp_path: Path) -> None:
     slo.write_text('thresholds = ["p50 < 10000", "failures.count <= 5"]\n')
     done = perf(
         "test",
+        *SHORT,
         "--locust",
-        "--users",
-        "2",
-        "--run-time",
-        "2s",
         "--slo",
         slo,
         "--json",

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from choirbook_perf.intervals.ratio import student_quantile
 
 DRAWS = 1_000
+_MIN_BLOCKS = 4
+"""Fewer blocks than these say next to nothing of their variance; a run of fewer seconds has blocks of one."""
 _SEED = 20261128  # a result gives the same verdict wherever it is judged
 
 Counts = Sequence[tuple[int, int]]
@@ -32,7 +34,7 @@ def block_s(seconds: int) -> int:
     The cube root, which is best for long series, gives bounds that hold for 80 % instead of 95 % of
     one-minute runs whose seconds have a correlation of 0.7.
     """
-    return max(1, round(math.sqrt(seconds)))
+    return max(1, min(round(math.sqrt(seconds)), seconds // _MIN_BLOCKS))
 
 
 def percentile_factors(seconds: Sequence[Counts], percent: float, confidence: float) -> tuple[float, float]:
@@ -86,7 +88,8 @@ def _percentiles(counts: _Array, values: NDArray[np.int64], percent: float) -> _
     reached = counts.cumsum(axis=1)
     ranks = np.maximum(1.0, np.ceil(reached[:, -1] * percent / 100))
     found = (reached < ranks[:, None]).sum(axis=1)
-    return values[np.minimum(found, len(values) - 1)].astype(np.float64)
+    chosen: _Array = values[np.minimum(found, len(values) - 1)].astype(np.float64)
+    return chosen
 
 
 def _bounds(drawn: _Array, estimate: float, seconds: int, confidence: float) -> tuple[float, float]:

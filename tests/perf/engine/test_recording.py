@@ -1,4 +1,4 @@
-"""What the engine records second by second, from which intervals are drawn."""
+"""Response times that the engine records second by second, for intervals."""
 
 from __future__ import annotations
 
