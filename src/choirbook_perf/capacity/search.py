@@ -18,7 +18,7 @@ INVALID = "invalid"
 
 _DIGITS = 3
 _MAX_INVALID = 3
-"""Rates in turn, each half of the one before, at which the generator may be invalid: it is not the rate then."""
+"""Rates in turn, each half of the one before, at which the generator may be invalid."""
 _MAX_STEPS_ASIDE = 5
 """Steps from the edge found by bisection to one that holds in every repeat."""
 
