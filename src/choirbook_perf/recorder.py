@@ -6,7 +6,7 @@ Workers pass on their counts since the last time (`take`), and the master adds t
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import msgspec
 
@@ -216,7 +216,16 @@ def _pairs(counts: list[list[int]]) -> list[tuple[int, int]]:
     return [(value_us, count) for value_us, count in counts]
 
 
-def percentiles(latencies: LatencyHistogram) -> dict[str, float | None]:
+class Percentiles(TypedDict):
+    """Fields of several structs."""
+
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+def percentiles(latencies: LatencyHistogram) -> Percentiles:
     """Return p50, p95 and p99 as fields of a struct, None without latencies."""
-    figures = {f"p{percent}_ms": latencies.percentile_ms(percent) for percent in (50, 95, 99)}
-    return {name: None if math.isnan(figure) else figure for name, figure in figures.items()}
+    found = (latencies.percentile_ms(percent) for percent in (50, 95, 99))
+    p50_ms, p95_ms, p99_ms = (None if math.isnan(figure) else figure for figure in found)
+    return Percentiles(p50_ms=p50_ms, p95_ms=p95_ms, p99_ms=p99_ms)

@@ -45,7 +45,7 @@ _OLD_LATENCY = re.compile(r"(?:(?P<cache>hit|miss)_)?(?P<percentile>p\d{1,2}(?:\
 _OLD = {"failure_ratio": "failures.rate <= {}", "requests_per_s": "rate >= {}"}
 _LISTS = ("thresholds", "if_reported")
 _LABELS = {"type": "resource_type", "name": "name"}
-_SCALES = {
+_SCALES: dict[str, dict[str | None, float]] = {
     "ms": {None: 1.0, "us": 0.001, "ms": 1.0, "s": 1000.0},
     "ratio": {None: 1.0, "%": 0.01},
     "1/s": {None: 1.0, "/s": 1.0},

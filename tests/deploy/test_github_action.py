@@ -102,7 +102,7 @@ def wheel(directory: Path) -> Path:
 
 def test_the_file_is_an_action() -> None:
     check = Path(sys.executable).parent / "check-jsonschema"
-    command = [check, "--builtin-schema", "vendor.github-actions", ACTION]
+    command: list[str | Path] = [check, "--builtin-schema", "vendor.github-actions", ACTION]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

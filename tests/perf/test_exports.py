@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from hdrh.histogram import HdrHistogram
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from junitparser import Error, Failure, JUnitXml, Skipped
 from markdown_it import MarkdownIt
@@ -105,10 +105,11 @@ def lines_of(text: str) -> list[tuple[float, float, int, float]]:
     return found
 
 
+@settings(max_examples=20)  # HdrHistogram visits each of its buckets, also empty ones
 @given(st.lists(st.integers(1, 900_000), min_size=1, max_size=300))
 def test_hgrm_is_what_hdrhistogram_writes(latencies_us: list[int]) -> None:
     result = result_of(series_of([us / 1000 for us in latencies_us]))
-    theirs = HdrHistogram(1, 3_600_000_000, 4)
+    theirs = HdrHistogram(1, 2_000_000, 3)
     for us, count in result.histogram().counts():
         theirs.record_value(us, count)
     written = io.BytesIO()
@@ -116,8 +117,8 @@ def test_hgrm_is_what_hdrhistogram_writes(latencies_us: list[int]) -> None:
     ours = hgrm.export(result)
     expected, found = lines_of(written.getvalue().decode()), lines_of(ours)
     assert [line[1:] for line in found] == [pytest.approx(line[1:]) for line in expected]
-    # HdrHistogram has the highest value of a bucket, here of a ten-thousandth.
-    assert [line[0] for line in found] == [pytest.approx(line[0], rel=2e-4, abs=0.002) for line in expected]
+    # HdrHistogram has the highest value of a bucket, here of a thousandth.
+    assert [line[0] for line in found] == [pytest.approx(line[0], rel=2e-3, abs=0.002) for line in expected]
     assert ours.splitlines()[0].split() == written.getvalue().decode().splitlines()[0].split()
 
 

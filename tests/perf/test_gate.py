@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from choirbook_perf import gate, slo
 from choirbook_perf.errors import GateFailed, Inconclusive
-from choirbook_perf.results import Floor, Generator, Result, Row
+from choirbook_perf.intervals import order
+from choirbook_perf.results import Floor, Generator, Phase, Result, Row
 from tests.perf.samples import result_of, row_of, sample_result, seconds_of, series_of
 
 latencies_ms = st.lists(st.floats(0.01, 1000), min_size=1, max_size=400)
@@ -51,7 +52,7 @@ def test_the_interval_holds_the_figure(samples: list[float], statistic: str) -> 
 
 @pytest.mark.parametrize("percent", [50.0, 90.0, 95.0, 99.0])
 def test_a_percentile_passes_with_the_requests_it_needs_and_not_with_one_less(percent: float) -> None:
-    needed = gate.requests_needed(percent)
+    needed = order.requests_needed(percent)
     assert of([1.0] * needed, f"p{percent:g} < 10").outcome == "pass"
     row = of([1.0] * (needed - 1), f"p{percent:g} < 10")
     assert (row.outcome, row.reason) == ("inconclusive", f"{needed - 1} requests, {needed} are needed")
@@ -242,15 +243,23 @@ def test_a_rate_has_an_interval_over_its_seconds(limit: float, outcome: str) -> 
     assert (row.measured, row.unit, row.outcome) == (41.0, "1/s", outcome)
 
 
-def test_seconds_outside_of_the_measured_phase_are_no_part_of_a_rate() -> None:
-    from choirbook_perf.results import Phase
+def phase_of(kind: str, start_s: float, duration_s: float) -> Phase:
+    return Phase(
+        name=kind,
+        kind=kind,
+        start_s=start_s,
+        duration_s=duration_s,
+        requests=1,
+        failures=0,
+        p50_ms=None,
+        p95_ms=None,
+        p99_ms=None,
+    )
 
+
+def test_seconds_outside_of_the_measured_phase_are_no_part_of_a_rate() -> None:
     made = sample_result([1.0] * 1200)
-    common = {"requests": 1, "failures": 0, "p50_ms": None, "p95_ms": None, "p99_ms": None}
-    phases = [
-        Phase(name="warm-up", kind="warm-up", start_s=0, duration_s=10, **common),
-        Phase(name="measured", kind="measured", start_s=10, duration_s=20, **common),
-    ]
+    phases = [phase_of("warm-up", 0, 10), phase_of("measured", 10, 20)]
     timeline = [
         msgspec.structs.replace(tick, requests=0 if tick.second < 10 else 40) for tick in made.timeline
     ]

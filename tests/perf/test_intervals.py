@@ -120,7 +120,7 @@ def test_the_true_percentile_is_within_the_bounds_as_often_as_said_despite_autoc
     dice = random.Random(20261128)  # noqa: S311 - a sample, no secret
     # The level and the noise are normal, so their sum is: its p95 is known.
     truth_us = 1000 * math.exp(1.6449 * math.hypot(0.3, 0.4))
-    runs, by_blocks, by_requests = 150, 0, 0
+    runs, by_blocks, by_requests = 80, 0, 0
     for _ in range(runs):
         seconds = waves(60, dice)
         all_ = LatencyHistogram([pair for counts in seconds for pair in counts])
@@ -130,8 +130,8 @@ def test_the_true_percentile_is_within_the_bounds_as_often_as_said_despite_autoc
         ranks = order.ranks(len(all_), 0.95)
         bounds = [all_.percentile_ms(100 * (rank - 0.5) / len(all_)) * 1000 for rank in ranks]
         by_requests += bounds[0] <= truth_us <= bounds[1]
-    # Each bound holds for 95 % of all runs, both do for 90 %; three standard deviations of 150 runs are 7 %.
-    assert by_blocks >= 0.83 * runs
+    # Each bound holds for 95 % of all runs, both do for 90 %; three standard deviations of 80 runs are 10 %.
+    assert by_blocks >= 0.8 * runs
     assert by_requests < 0.75 * runs
 
 

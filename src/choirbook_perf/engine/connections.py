@@ -95,10 +95,10 @@ class Connection(asyncio.Protocol):
                 ssl=address.context,
                 server_hostname=address.name if address.context else None,
             )
-        except (OSError, ssl.SSLError) as error:
-            if getattr(error, "errno", None) in _OWN_FAULTS:
-                pool.counters.own_faults.add(error.strerror or str(error))
-            told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        except OSError as error:  # ssl.SSLError is one
+            told = error.strerror or str(error)
+            if error.errno in _OWN_FAULTS:
+                pool.counters.own_faults.add(told)
             pool.forget(self)
             self._end(f"cannot connect: {told}", time.monotonic())
 

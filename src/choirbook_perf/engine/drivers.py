@@ -80,7 +80,7 @@ class OpenDriver:
 
     def __init__(self, load: OpenLoad, shared: Shared, timer: Timer, random: Random) -> None:
         stages = (Stage(load.warm_up_s, load.stages[0].rate), *load.stages)
-        self.clients = [Client(shared, project) for project in shared.plan.projects]
+        self.clients: Sequence[Client] = [Client(shared, project) for project in shared.plan.projects]
         self._turns = self._next_clients()
         self._shared = shared
         self._timer = timer
@@ -130,7 +130,9 @@ class ClosedDriver:
     def __init__(self, load: ClosedLoad, shared: Shared, timer: Timer, random: Random) -> None:
         projects = shared.plan.projects
         self.users = 0
-        self.clients = [Client(shared, projects[number % len(projects)]) for number in range(load.users)]
+        self.clients: Sequence[Client] = [
+            Client(shared, projects[number % len(projects)]) for number in range(load.users)
+        ]
         self.mix = Mix(shared.plan, random)
         self.shared = shared
         self.timer = timer

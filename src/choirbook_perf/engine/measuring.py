@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from random import Random
 
-from choirbook_perf.engine.clients import Client, Shared
+from choirbook_perf.engine.clients import Client, Shared, Wire
 from choirbook_perf.engine.connections import Address, Connections
 from choirbook_perf.engine.drivers import ClosedDriver, Driver, OpenDriver, closed_spans, open_spans
 from choirbook_perf.engine.encoding import Encoded
@@ -20,12 +20,24 @@ from choirbook_perf.engine.stdio import StdioLine, StdioProcess
 from choirbook_perf.engine.timer import Timer
 from choirbook_perf.plan import Plan
 from choirbook_perf.recorder import Progress
+from choirbook_perf.scenario import ThinkTime
+from choirbook_perf.targets import Request
 
-_LEAD_S = 0.02
+_START_S = 0.02
 """Between the preparation and the first request, in seconds."""
+_LEAD_S = 0.000_100
+_LEAD_SHARE = 0.2
 _A_MOMENT_S = 0.001
 _SESSIONS_S = 10.0
 _OPEN_AT_END = "no answer before the end of the run"
+
+
+def lead_s(load: Load, think_time_s: ThinkTime) -> float:
+    """Return how long before a request is due the loop stops sleeping: a fifth of the time at most."""
+    if isinstance(load, OpenLoad):
+        return min(_LEAD_S, _LEAD_SHARE / load.highest_rate())
+    pause_s = sum(think_time_s) / len(think_time_s) if think_time_s else 0.0
+    return min(_LEAD_S, _LEAD_SHARE * pause_s / load.users)
 
 
 class Outcome:
@@ -71,16 +83,16 @@ class Measurement:
         self._load = load
         self._stopped = stopped
         self._watch = watch
-        self._timer = Timer(loop)
+        self._timer = Timer(loop, lead_s(load, plan.think_time_s))
         self._counters = Counters()
-        self._connections = address and Connections(loop, address, self._counters)
+        self._connections = Connections(loop, address, self._counters) if address else None
         self._processes: list[StdioProcess] = []
         spans = open_spans(load) if isinstance(load, OpenLoad) else closed_spans(load)
         self._measured_s = next(span.start_s for span in spans if span.kind == MEASURED)
         started_s = time.monotonic()
         self._recording = Recording(spans, started_s)
         self._health = HealthMonitor(self._timer, started_s, started_s + self._measured_s)
-        encode = Encoded if address else StdioLine.of
+        encode: Callable[[Request], Wire] = Encoded if address else StdioLine.of
         self._shared = Shared(plan, encode, self._connect, self._recording, self._health)
         self._plan = plan
         self._random = Random(order.seed)  # noqa: S311 - the same load each time, nothing secret
@@ -114,7 +126,7 @@ class Measurement:
             await _each(driver.clients, Client.open, _SESSIONS_S)
         else:
             driver = ClosedDriver(self._load, self._shared, self._timer, self._random)
-        started_s = time.monotonic() + _LEAD_S
+        started_s = time.monotonic() + _START_S
         self._recording.started_s = started_s
         self._health.restart(started_s, started_s + self._measured_s)
         self._timer.at(started_s + 1, self._tick)

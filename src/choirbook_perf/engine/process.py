@@ -22,7 +22,7 @@ import msgspec
 from choirbook_perf.access import Tls
 from choirbook_perf.engine import floors, validity
 from choirbook_perf.engine.connections import Address
-from choirbook_perf.engine.loops import runner
+from choirbook_perf.engine.loops import end_with_parent, runner
 from choirbook_perf.engine.measuring import Measurement, Outcome
 from choirbook_perf.engine.order import OpenLoad, Order
 from choirbook_perf.engine.recording import MEASURED
@@ -147,15 +147,17 @@ def _address(url: str, tls: Tls) -> Address:
     port = parts.port or (443 if is_tls else 80)
     context = tls.context() if is_tls else None
     found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-    for _, _, _, _, place in found[: len(found) - 1]:
-        with suppress(OSError), socket.create_connection(place[:2], _CONNECT_S):
-            return Address(str(place[0]), port, name, context)
-    return Address(str(found[-1][4][0]), port, name, context)
+    hosts = [str(place[0]) for *_, place in found]
+    for host in hosts[:-1]:
+        with suppress(OSError), socket.create_connection((host, port), _CONNECT_S):
+            return Address(host, port, name, context)
+    return Address(hosts[-1], port, name, context)
 
 
 def _tell(progress: Progress) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(progress) + b"\n")
-    sys.stdout.buffer.flush()
+    with suppress(BrokenPipeError):  # the process that listened is gone, and SIGTERM on its way
+        sys.stdout.buffer.write(msgspec.json.encode(progress) + b"\n")
+        sys.stdout.buffer.flush()
 
 
 def _ignore(_: Progress) -> None:
@@ -171,6 +173,7 @@ def _raise_limits() -> None:
 
 def main() -> None:
     """Make the load that stdin orders."""
+    end_with_parent()
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
     _raise_limits()
     # A collection is a pause. Only failed connections leave cycles, with their tracebacks.

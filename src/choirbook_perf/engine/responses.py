@@ -6,6 +6,7 @@ chunks, or up to the end of the connection. What is not HTTP raises `BadResponse
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -93,7 +94,7 @@ class ResponseParser:
         self._taken = 0
         self._size = 0
         self._left = 0
-        self._state = self._read_head
+        self._state: Callable[[bytes], bool] = self._read_head
 
     def feed(self, data: bytes) -> bool:
         """Take bytes; return whether the response is complete, with `head` and `body`.
@@ -110,8 +111,8 @@ class ResponseParser:
             return True
         return False
 
+    def new_parts(self) -> list[bytes]:
         """Return the parts of the body that came since the last call, while it is not complete."""
-        # The line end of the last chunk may still be part of it: it is left for the next call.
         # The line end of the last chunk may still be part of it: it is left for the next call.
         complete = len(self._chunks) - (self._state == self._read_chunk)
         parts, self._taken = self._chunks[self._taken : complete], max(self._taken, complete)

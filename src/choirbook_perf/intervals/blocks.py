@@ -88,7 +88,8 @@ def _percentiles(counts: _Array, values: NDArray[np.int64], percent: float) -> _
     reached = counts.cumsum(axis=1)
     ranks = np.maximum(1.0, np.ceil(reached[:, -1] * percent / 100))
     found = (reached < ranks[:, None]).sum(axis=1)
-    return values[np.minimum(found, len(values) - 1)].astype(np.float64)
+    chosen: _Array = values[np.minimum(found, len(values) - 1)].astype(np.float64)
+    return chosen
 
 
 def _bounds(drawn: _Array, estimate: float, seconds: int, confidence: float) -> tuple[float, float]:

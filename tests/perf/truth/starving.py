@@ -18,7 +18,7 @@ from tests.support.waiting import eventually_sync
 STOP_S = 0.2
 SLO = 'thresholds = ["p99 < 10"]\n'
 """Thresholds that a run would fail if a pause of the generator were taken for the server's."""
-_GENERATOR = "choirbook_perf.engine"
+_GENERATOR = "choirbook_perf.engine.process"
 _DEADLINE_S = 60.0
 _BUSY = "import os, sys\nos.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: pass"
 
