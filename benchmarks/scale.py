@@ -224,12 +224,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             print("measuring", file=sys.stderr)
             client, last = Client(large.port), options.files - 1
             started_bytes = worker_bytes(large.pid)
-            surveyed = probe(client, last, after(options.seconds))
+            scanned = probe(client, last, after(options.seconds))
             listing = {"http": walk(client.http_page), "mcp": walk(client.mcp_page)}
-            surveyed_bytes = worker_bytes(large.pid)
+            scanned_bytes = worker_bytes(large.pid)
             changed = change(client, large.port, library, options.changes, last)
             changed_bytes = worker_bytes(large.pid)
-    grown = {"start": started_bytes, "surveys": surveyed_bytes, "change": changed_bytes}
+    grown = {"start": started_bytes, "scans": scanned_bytes, "change": changed_bytes}
     return {
         "environment": msgspec.to_builtins(machine()),
         "files": options.files,
@@ -239,7 +239,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "ready_s": large.ready_s,
         "bytes_per_resource": {k: (each - floor_bytes) / options.files for k, each in grown.items()},
         "listing": listing,
-        "surveyed": surveyed,
+        "scanned": scanned,
         "changed": changed,
     }
 
@@ -255,7 +255,7 @@ def print_table(result: dict[str, Any]) -> None:
     print(f"{'requests':<34}{'count':>7}{'p50 ms':>9}{'p95 ms':>9}{'longest':>9}")
     rows = {
         "reads, one file": result["floor"]["reads"],
-        "reads during scans": result["surveyed"],
+        "reads during scans": result["scanned"],
         f"reads while {result['changes']} files change": result["changed"]["reads"],
     }
     for surface, pages in result["listing"].items():

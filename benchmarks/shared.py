@@ -30,12 +30,12 @@ from choirbook.catalog.catalog import Catalog
 from choirbook.documents.rendering import Stamp, render
 from choirbook.library.scanner import load_catalog, open_library
 from choirbook.model import Content, Form, Representation, ResourceInfo
-from choirbook.redis.codec import Framing
+from choirbook.redis.codec import RepresentationCodec
+from choirbook.redis.connection import RedisConnection
 from choirbook.redis.feed import Feed
-from choirbook.redis.keys import Keys
-from choirbook.redis.link import RedisLink
-from choirbook.redis.signatures import Sealing
-from choirbook.redis.store import SharedLevel
+from choirbook.redis.keys import RedisKeys
+from choirbook.redis.signatures import Signer
+from choirbook.redis.store import SharedStore
 from choirbook.redis.url import parse_redis_url
 from choirbook.runtime.threads import Threads
 from choirbook.settings import STARTER_LIBRARY
@@ -69,18 +69,16 @@ async def measure(root: Path, url: str, rounds: int) -> list[Row]:
     source, rules = await asyncio.to_thread(open_library, root, _MAX_BYTES)
     catalog, _ = await asyncio.to_thread(load_catalog, source, rules)
     threads = Threads(1)
-    keys = Keys(rules.name, STAMP)
-    sealing = Sealing([secrets.token_hex(32)])
-    framing = Framing(sealing, STAMP)
-    shared = SharedLevel(Feed(RedisLink(parse_redis_url(url)), keys, sealing), keys, framing, 300.0)
+    keys = RedisKeys(rules.name, STAMP)
+    signer = Signer([secrets.token_hex(32)])
+    codec = RepresentationCodec(signer, STAMP)
+    shared = SharedStore(Feed(RedisConnection(parse_redis_url(url)), keys, signer), keys, codec, 300.0)
     feed = shared.feed
     shared.start()
     try:
         async with asyncio.timeout(START_DEADLINE_S):
             await feed.wait_up()
-        return [
-            await _measure_form(source, catalog, threads, shared, framing, form, rounds) for form in FORMS
-        ]
+        return [await _measure_form(source, catalog, threads, shared, codec, form, rounds) for form in FORMS]
     finally:
         await shared.stop()
         threads.close()
@@ -90,8 +88,8 @@ async def _measure_form(
     source: FilesystemSource,
     catalog: Catalog,
     threads: Threads,
-    shared: SharedLevel,
-    framing: Framing,
+    shared: SharedStore,
+    codec: RepresentationCodec,
     form: Form,
     rounds: int,
 ) -> Row:
@@ -108,7 +106,7 @@ async def _measure_form(
         return found
 
     made = await from_source()
-    await shared.link.call("SET", slot.key, framing.pack(slot.key, made), parse=lambda _: None)
+    await shared.connection.call("SET", slot.key, codec.pack(slot.key, made), parse=lambda _: None)
     ways: dict[str, Callable[[], Awaitable[Representation]]] = {"source": from_source, "redis": from_redis}
     spent: dict[str, list[Cost]] = {name: [] for name in ways}
     for _ in range(rounds):

@@ -290,9 +290,7 @@ FAULTS = (
         "Within the interval: failed scans, lost messages of the feed, lost log lines.",
         "none",
         (
-            Query(
-                f"sum(increase(choirbook_failed_surveys_total{{{OF_THESE}}}[$__rate_interval]))", "surveys"
-            ),
+            Query(f"sum(increase(choirbook_failed_scans_total{{{OF_THESE}}}[$__rate_interval]))", "scans"),
             Query(f"sum(increase(choirbook_feed_losses_total{{{OF_THESE}}}[$__rate_interval]))", "feed"),
             Query(
                 f"sum(increase(choirbook_access_log_dropped_lines_total{{{OF_THESE}}}[$__rate_interval]))",

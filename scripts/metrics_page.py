@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from choirbook.observe.metrics import LIBRARY, PROCESS, READS, TRACES, Label, Metric, MetricKind, Whole
+from choirbook.observe.metrics import LIBRARY, PROCESS, READS, TRACES, Aggregation, Label, Metric, MetricKind
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "metrics.md"
 
@@ -33,9 +33,9 @@ GROUPS: dict[str, Mapping[str, Metric]] = {
 }
 
 _WHOLE = {
-    Whole.SUM: "sum of all workers",
-    Whole.LEAST: "minimum of all workers",
-    Whole.GREATEST: "maximum of all workers",
+    Aggregation.SUM: "sum of all workers",
+    Aggregation.LEAST: "minimum of all workers",
+    Aggregation.GREATEST: "maximum of all workers",
 }
 
 

@@ -8,7 +8,7 @@ import choirbook
 from choirbook.app import create_app
 from choirbook.errors import InvalidLibrary, NotReady
 from choirbook.model import Content, Version
-from choirbook.observe.cells import Cells
+from choirbook.observe.shared_metrics import SharedMetrics
 from choirbook.settings import Settings
 from tests.support.apps import BASE, application, serving
 from tests.support.descriptors import open_descriptors
@@ -36,7 +36,7 @@ async def test_a_server_that_is_not_ready_says_so_and_answers_reads_when_it_is(l
     app = await asyncio.to_thread(lambda: application(library, source=source, rescan_s=0.02))
     transport = httpx.ASGITransport(app)
     async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url=BASE) as client:
-        await eventually(lambda: app.library.freshness.failed_surveys > 0)
+        await eventually(lambda: app.library.follower.failed_scans > 0)
         waiting = await client.get("/readyz")
         assert (waiting.status_code, waiting.json()["status"]) == (503, "starting")
         assert waiting.json()["reason"] == "the library's directory cannot be listed"
@@ -52,8 +52,8 @@ async def test_a_server_that_is_not_ready_says_so_and_answers_reads_when_it_is(l
             asyncio.create_task(client.post("/mcp", json=list_call)),
             asyncio.create_task(client.post("/mcp", json=read_call)),
         ]
-        failed = app.library.freshness.failed_surveys
-        await eventually(lambda: app.library.freshness.failed_surveys > failed)
+        failed = app.library.follower.failed_scans
+        await eventually(lambda: app.library.follower.failed_scans > failed)
         assert not any(request.done() for request in requests)
         source.fails_list = False
         responses = await asyncio.gather(*requests)
@@ -87,7 +87,7 @@ async def test_starting_twice_does_no_harm(library: Path) -> None:
 
 
 async def test_an_app_that_is_stopped_leaves_nothing_behind(library: Path) -> None:
-    cells = Cells()
+    cells = SharedMetrics()
 
     async def live_once() -> None:
         async with serving(library, watch=True, cells=cells) as served:

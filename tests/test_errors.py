@@ -43,7 +43,7 @@ def test_the_modern_era_never_sends_codes_of_the_handshake_era() -> None:
         (errors.ServerUnreachable, 3),
         (errors.TokenRefused, 4),
         (errors.NotChoirbook, 5),
-        (errors.CrewIncomplete, 7),
+        (errors.ServerIncomplete, 7),
         (errors.ResourceNotFound, 1),
     ],
 )

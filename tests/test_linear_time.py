@@ -10,7 +10,7 @@ import pytest
 
 from choirbook.catalog.cursors import decode_cursor
 from choirbook.catalog.rules import Collection, default_rules, parse_rules
-from choirbook.catalog.template_values import Values
+from choirbook.catalog.template_values import VariableValues
 from choirbook.dashboard.preview import MAX_MARKDOWN, preview
 from choirbook.documents.excerpts import decode_continuation
 from choirbook.documents.metadata import headline_of
@@ -18,7 +18,7 @@ from choirbook.documents.placeholders import fill, find_placeholders
 from choirbook.documents.sections.parser import outline_of
 from choirbook.documents.sections.section_uris import split_section
 from choirbook.errors import ChoirbookError
-from choirbook.http.allowed_hosts import Edge
+from choirbook.http.allowed_hosts import AllowedHosts
 from choirbook.http.conditional import matches, requested_range, unmodified_since
 from choirbook.http.exchange import Request
 from choirbook.http.negotiation import choose_exposition, negotiate
@@ -313,11 +313,11 @@ MESSAGES = {
     "many members": lambda size: "{" + ",".join(f'"a{n}":1' for n in range(size // 8)) + "}",
 }
 
-NAMES = Values(f"{number:05}-name-of-{number % 97}" for number in range(20_000))
+NAMES = VariableValues(f"{number:05}-name-of-{number % 97}" for number in range(20_000))
 CATALOG_TEMPLATES = [
     UriTemplate("mcp://x/" + text) for text in ("{a}-{b}-{c}-{d}", "{+a}/{b}-{c}", "{a}a{b}a{+c}")
 ]
-EDGE = Edge(("localhost",), ("http://a",))
+EDGE = AllowedHosts(("localhost",), ("http://a",))
 
 
 def claims(pattern: str) -> Parse:

@@ -19,7 +19,7 @@ from choirbook.composition.dashboard import make_dashboard
 from choirbook.composition.features import FeatureMaker, ToolMaker, make_features
 from choirbook.composition.library import make_library, make_shared_level
 from choirbook.composition.notifications import make_sessions, make_streams
-from choirbook.composition.quotas import make_admission, make_crowding, make_shares
+from choirbook.composition.quotas import make_connection_limits, make_quotas, make_request_limits
 from choirbook.composition.routes import make_router
 from choirbook.composition.telemetry import Telemetry
 from choirbook.composition.usage import make_usage_ledger
@@ -27,32 +27,32 @@ from choirbook.documents.rendering import Stamp
 from choirbook.http.introspection import Introspection
 from choirbook.http.peers import Peers
 from choirbook.http.proxies import Proxies
-from choirbook.library.cluster import Sharing
-from choirbook.library.preload import Preloading
+from choirbook.library.cluster import Cluster
+from choirbook.library.preload import Preloader
 from choirbook.library.scanner import open_library
 from choirbook.mcp.dispatch import Dispatcher
 from choirbook.mcp.streamable_http import StreamableHttp
 from choirbook.model import Source
-from choirbook.observe.cells import Cells
 from choirbook.observe.log_writer import LineWriter
+from choirbook.observe.shared_metrics import SharedMetrics
 from choirbook.runtime.threads import Threads
-from choirbook.search.service import Search
+from choirbook.search.service import SearchService
 from choirbook.servers.asgi.server import AsgiServer, Scope
 from choirbook.servers.asgi.streams import Receive, Send
 from choirbook.servers.rsgi.server import RsgiServer
-from choirbook.servers.shutdown import StopWatch
+from choirbook.servers.shutdown import ShutdownSignals
 from choirbook.settings import Settings
 from choirbook.usage.schema import require_place
-from choirbook.workers.cache_control import Caretaker
-from choirbook.workers.rpc import Neighbours
+from choirbook.workers.cache_control import CacheControl
+from choirbook.workers.rpc import WorkerRpc
 
 __all__ = ["IO_THREADS", "Application", "FeatureMaker", "ToolMaker", "create_app"]
 
 IO_THREADS = 4
 """Number of I/O threads: reads of a cold library are limited by the disk or, if cached, by one core."""
 
-NEIGHBOURS = "neighbours"
-"""Where in the directory of a server's workers they call each other."""
+RPC_DIRECTORY = "rpc"
+"""Name of the directory, below that of a server's workers, by which they call each other."""
 
 
 class Application:
@@ -62,10 +62,10 @@ class Application:
         settings: See `Settings`.
         source: Source of the library.
         catalog: Catalog of the library; if it is filled already, the app is ready at once.
-        cells: Metrics cells, shared with the other workers.
+        shared_metrics: Metrics cells, shared with the other workers.
         writer: Writes log lines.
         shared: Directory shared by the workers of this server; None if there is one process only.
-        admin: Listens for admin calls, see `PlainServer`; None for no admin surface.
+        admin: Listens for admin calls, see `AdminServer`; None for no admin API.
         tools: Read-only tools in addition to Choirbook's own, offered even if those are disabled.
         features: Further parts of the protocol.
     """
@@ -75,7 +75,7 @@ class Application:
         settings: Settings,
         source: Source,
         catalog: Catalog,
-        cells: Cells,
+        shared_metrics: SharedMetrics,
         writer: LineWriter,
         shared: Path | None = None,
         *,
@@ -91,44 +91,44 @@ class Application:
         stamp = Stamp(int(settings.client_ttl_s * 1000), {"name": "choirbook", "version": __version__})
         level = make_shared_level(settings, catalog.rules.name, stamp)
         self.library = library = make_library(settings, source, catalog, threads, stamp, level)
-        self.sharing = Sharing(library, level.feed, source) if level is not None else None
+        self.cluster = Cluster(library, level.feed, source) if level is not None else None
         """Propagates changes to other hosts; None without Redis."""
         self.usage = make_usage_ledger(settings, catalog, shared)
         """Record of reads by document and client."""
         self._telemetry = telemetry = Telemetry(
-            settings, __version__, library, self.usage, threads, cells, writer
+            settings, __version__, library, self.usage, threads, shared_metrics, writer
         )
         self.record = telemetry.record
         """Record a response that was sent; see `Observer.record`."""
         observer = telemetry.observer
-        self.search = Search(library, source, observer.record_search, self.usage.note_empty_search)
-        self._preloading = Preloading(library, observer.flush)
-        self._neighbours = neighbours = Neighbours(None if shared is None else shared / NEIGHBOURS)
-        self.caretaker = Caretaker(library, self._preloading, self.sharing, neighbours, observer.flush)
-        self._admin = make_admin_server(settings, self.caretaker, telemetry.count, admin)
+        self.search = SearchService(library, source, observer.record_search, self.usage.note_empty_search)
+        self._preloader = Preloader(library, observer.flush)
+        self._rpc = rpc = WorkerRpc(None if shared is None else shared / RPC_DIRECTORY)
+        self.cache_control = CacheControl(library, self._preloader, self.cluster, rpc, observer.flush)
+        self._admin = make_admin_server(settings, self.cache_control, telemetry.count, admin)
 
-        proxies, shares = Proxies(settings.trusted_proxies), make_shares(settings)
+        proxies, quotas = Proxies(settings.trusted_proxies), make_quotas(settings)
         peers = Peers(proxies)
-        self.streams = make_streams(settings, catalog, observer.refresh_soon, shares)
-        spoken = make_features(settings, library, self.search, self.streams, threads, tools, features, peers)
-        self.dispatcher = Dispatcher(spoken.features, settings.max_batch_bytes)
-        self._operations = spoken.operations + self.dispatcher.operations
+        self.streams = make_streams(settings, catalog, observer.refresh_soon, quotas)
+        offered = make_features(settings, library, self.search, self.streams, threads, tools, features, peers)
+        self.dispatcher = Dispatcher(offered.features, settings.max_batch_bytes)
+        self._operations = offered.operations + self.dispatcher.operations
         self.sessions = make_sessions(
-            settings, library, self.streams, self.dispatcher, shared, neighbours, observer.refresh_soon, peers
+            settings, library, self.streams, self.dispatcher, shared, rpc, observer.refresh_soon, peers
         )
-        telemetry.watch_clients(self.streams, self.sessions, shares)
+        telemetry.watch_clients(self.streams, self.sessions, quotas)
 
         watched = (library, self.streams, self.search, self.usage)
         self._dashboard = make_dashboard(
-            settings, __version__, *watched, threads, cells, observer, neighbours
+            settings, __version__, *watched, threads, shared_metrics, observer, rpc
         )
-        preloading = self._preloading if settings.preload else None
+        preloader = self._preloader if settings.preload else None
         self._router = make_router(
             settings,
             library,
             self.search,
             StreamableHttp(self.dispatcher, self.sessions),
-            Introspection(library, telemetry.expose, __version__, preloading, proxies.prefix_of),
+            Introspection(library, telemetry.expose, __version__, preloader, proxies.prefix_of),
             self._dashboard,
             proxies,
         )
@@ -136,15 +136,18 @@ class Application:
         self.tracing = telemetry.tracing
         """Tracing, if enabled by `OTEL_*`; otherwise None."""
 
-        self._crowding, admit = make_crowding(settings, peers, shares), make_admission(peers, shares)
-        limits = (settings.max_body_bytes, settings.body_timeout_s, settings.stall_s, admit)
+        self._connection_limits = make_connection_limits(settings, peers, quotas)
+        request_limits = make_request_limits(peers, quotas)
+        limits = (settings.max_body_bytes, settings.body_timeout_s, settings.stall_s, request_limits)
         # Granian uses the attribute as it is; a method here would add a coroutine to every request.
-        rsgi = RsgiServer(self.respond, self.record, *limits, self._router.share)
+        rsgi = RsgiServer(self.respond, self.record, *limits, self._router.add_cors)
         self.__rsgi__ = rsgi.serve
         self.begin = rsgi.begin
         """See `RsgiServer.begin`; `choirbook serve` makes Granian call it for each request."""
-        self._asgi = AsgiServer(self.respond, self.record, self.start, self.stop, *limits, self._router.share)
-        self._stop_watch = StopWatch(rsgi.leave, self._end_streams)
+        self._asgi = AsgiServer(
+            self.respond, self.record, self.start, self.stop, *limits, self._router.add_cors
+        )
+        self._shutdown_signals = ShutdownSignals(rsgi.leave, self._end_streams)
 
     async def start(self) -> None:
         """Start the app on the running event loop; repeated calls have no effect."""
@@ -157,35 +160,35 @@ class Application:
         self.library.start()
         self.streams.start()
         self.sessions.start()
-        # After all that registered what it hears and answers.
-        await self._neighbours.start()
+        # After all objects that register questions and notes.
+        await self._rpc.start()
         if self._admin is not None:
             self._admin.start()
-        self._stop_watch.start()
-        if self.sharing is not None:
-            self.sharing.start()
+        self._shutdown_signals.start()
+        if self.cluster is not None:
+            self.cluster.start()
         if self.settings.preload:
-            self._preloading.start()
+            self._preloader.start()
         if self._dashboard is not None:
             self._dashboard.live.start()
 
     async def stop(self) -> None:
         """Stop the app: end streams and tasks, flush the log."""
-        self._stop_watch.stop()
-        self._crowding.stop()
+        self._shutdown_signals.stop()
+        self._connection_limits.stop()
         self._end_streams()
         if self._dashboard is not None:
             await self._dashboard.live.stop()
         await self.sessions.stop()
         if self._admin is not None:
             await self._admin.stop()
-        await self.caretaker.stop()
-        # Before what it might be asked to start again.
-        await self._neighbours.stop()
-        await self._preloading.stop()
+        await self.cache_control.stop()
+        # Before the objects that a question of another worker could start again.
+        await self._rpc.stop()
+        await self._preloader.stop()
         await self.search.stop()
-        if self.sharing is not None:
-            await self.sharing.stop()
+        if self.cluster is not None:
+            await self.cluster.stop()
         await self.library.stop()
         await self._telemetry.stop()
         self._is_up = False
@@ -200,8 +203,8 @@ class Application:
         finally:
             await self.stop()
 
-    async def _begin_crowding(self) -> None:
-        self._crowding.start()
+    async def _start_connection_limits(self) -> None:
+        self._connection_limits.start()
 
     def _end_streams(self) -> None:
         self.streams.close()
@@ -222,7 +225,7 @@ class Application:
         """Start the app before Granian accepts requests."""
         loop.run_until_complete(self.start())
         # Not in `start`: under another server the connections of the process are not all of this app.
-        loop.run_until_complete(self._begin_crowding())
+        loop.run_until_complete(self._start_connection_limits())
         # Objects that exist now live as long as the process: exclude them from garbage collection.
         gc.collect()
         gc.freeze()
@@ -255,5 +258,5 @@ def create_app(
     require_place(settings.usage)
     source, rules = open_library(settings.root, settings.max_document_bytes, is_near=settings.source_is_near)
     return Application(
-        settings, source, Catalog(rules), Cells(), LineWriter(), tools=tools, features=features
+        settings, source, Catalog(rules), SharedMetrics(), LineWriter(), tools=tools, features=features
     )

@@ -26,8 +26,8 @@ _LINKED_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 def read_env_file(path: Path) -> dict[str, str]:
     """Read a file of `NAME=value` lines.
 
-    Quotes, comments and `export` are handled as by python-dotenv. `${NAME}` is not replaced: whoever writes
-    the file must not be able to read the environment of whoever starts the server.
+    Quotes, comments and `export` are handled as by python-dotenv. `${NAME}` is not replaced: the author
+    of the file must not be able to read the environment of the user who starts the server.
 
     Args:
         path: The file.
@@ -63,7 +63,7 @@ def refuse_unknown(variables: Mapping[str, str], known: Collection[str], where: 
     Args:
         variables: Variables that are set.
         known: Names of the known variables.
-        where: Where they are set, for the message.
+        where: Source of the variables, for the message.
 
     Raises:
         InvalidSettings: One of them is unknown; the message suggests the nearest known name.
@@ -80,9 +80,9 @@ def refuse_former(variables: Mapping[str, str], known: Collection[str], where: s
     """Refuse settings under the product's former name, see `former_name`.
 
     Args:
-        variables: What is set.
+        variables: Variables that are set.
         known: The names that set something.
-        where: Where they are set, for the message.
+        where: Source of the variables, for the message.
 
     Raises:
         InvalidSettings: Some are set; the message names them and their present names, and no value.

@@ -13,13 +13,13 @@ The tree::
     │   ├── ServerUnreachable
     │   ├── TokenRefused
     │   ├── NotChoirbook
-    │   └── CrewIncomplete
+    │   └── ServerIncomplete
     └── RequestError            reported to a client; one row each in `TABLE`
         ├── InvalidUri, ResourceNotFound, SectionNotFound, ResourceUnreadable, NotReady
         ├── InvalidParams, InvalidCursor, SearchUnavailable
         ├── ParseFailed, InvalidRequest, MethodNotFound
         ├── MetaMissing, HeaderMismatch, UnsupportedVersion, CapabilityMissing
-        ├── SessionNotFound, StreamTaken, Overloaded, ShareTaken, BatchTooLarge, Unauthenticated
+        ├── SessionNotFound, StreamTaken, Overloaded, QuotaExceeded, BatchTooLarge, Unauthenticated
         └── MethodNotAllowed, NotAcceptable, UnsupportedMediaType, BodyTooLarge,
             BodyTimeout, OriginForbidden, HostMisdirected, RangeNotSatisfiable
 
@@ -81,7 +81,7 @@ class CommandError(ChoirbookError):
 
 
 class CallRefused(CommandError):
-    """The server refuses the call, and says why."""
+    """The server refuses the call, with a reason."""
 
 
 class ServerUnreachable(CommandError):
@@ -102,7 +102,7 @@ class NotChoirbook(CommandError):
     exit_code = 5
 
 
-class CrewIncomplete(CommandError):
+class ServerIncomplete(CommandError):
     """The call succeeded, but not in all of the server's workers, or not completely."""
 
     exit_code = 7
@@ -194,8 +194,8 @@ class Overloaded(RequestError):
     """The worker has reached its limit of open streams or of queued reads."""
 
 
-class ShareTaken(RequestError):
-    """The client's address has reached its share of a common limit."""
+class QuotaExceeded(RequestError):
+    """The client's address has reached its quota of a common limit."""
 
 
 def exhausted() -> Overloaded:
@@ -211,7 +211,7 @@ class BatchTooLarge(RequestError):
 
 
 class Unauthenticated(RequestError):
-    """A call of the admin surface without its token, or with a wrong one."""
+    """A call of the admin API without its token, or with a wrong one."""
 
 
 class MethodNotAllowed(RequestError):
@@ -281,7 +281,7 @@ TABLE: dict[type[RequestError], Outcome] = {
     StreamTaken: Outcome("Stream is open already", 409, (409, -32600), (409, -32600)),
     Overloaded: Outcome("Too busy", 503, (503, -32603), (503, -32603)),
     BatchTooLarge: Outcome("Batch too large", 413, (200, -32600), (200, -32600)),
-    ShareTaken: Outcome("Too much from one address", 429, (429, -32603), (429, -32603)),
+    QuotaExceeded: Outcome("Too much from one address", 429, (429, -32603), (429, -32603)),
     Unauthenticated: Outcome("Token missing", 401, (401, -32600), (401, -32600)),
     MethodNotAllowed: Outcome("Method not allowed", 405, (405, -32600), (405, -32600)),
     NotAcceptable: Outcome("Not acceptable", 406, (406, -32600), (406, -32600)),

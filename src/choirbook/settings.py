@@ -195,7 +195,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     redis_secret_file: Path | None = None
     """File with the Redis secret in its first line and the previous secret in an optional second line."""
     redis_unsigned: bool = False
-    """Use a Redis on another machine without a secret: whoever can write to it decides what is served."""
+    """Use a Redis on another machine without a secret: anyone who can write to it decides what is served."""
     shared_reads: SharedReads = SharedReads.AUTO
     """When a miss asks Redis before it reads the library; `auto` does so for network file systems."""
     admin: str = ""

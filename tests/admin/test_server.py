@@ -11,8 +11,8 @@ from time import monotonic
 import pytest
 
 from choirbook.admin import server as plain
-from choirbook.admin.answers import Counts
-from choirbook.admin.calls import Surface
+from choirbook.admin.api import AdminApi
+from choirbook.admin.responses import ReadCounts
 from choirbook.admin.socket import BACKLOG
 from tests.support.admin import INVALIDATE, STATS, TOKEN, WARM
 from tests.support.apps import Served, serving
@@ -193,7 +193,7 @@ async def test_connections_without_a_call_delay_no_call(address: int | Path, sen
 async def test_stop_does_not_wait_for_connections_without_a_call(served: Served) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(0)
-    server = plain.PlainServer(listener, Surface(served.app.caretaker, nothing_counted, "").begin)
+    server = plain.AdminServer(listener, AdminApi(served.app.cache_control, nothing_counted, "").begin)
     server.start()
     idle = [await connect(listener.getsockname()[1]) for _ in range(5)]
     for _, writer in idle:
@@ -209,7 +209,7 @@ async def test_a_stop_finishes_the_calls_under_way(served: Served) -> None:
     listener = socket.create_server(("127.0.0.1", 0))
     listener.settimeout(0)
     port = listener.getsockname()[1]
-    server = plain.PlainServer(listener, Surface(served.app.caretaker, nothing_counted, "").begin)
+    server = plain.AdminServer(listener, AdminApi(served.app.cache_control, nothing_counted, "").begin)
     server.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request(STATS, b"{}", "Expect: 100-continue\r\n").removesuffix(b"{}"))
@@ -223,5 +223,5 @@ async def test_a_stop_finishes_the_calls_under_way(served: Served) -> None:
         await asyncio.open_connection("127.0.0.1", port)
 
 
-async def nothing_counted() -> Counts:
-    return Counts(0, 0, 0)
+async def nothing_counted() -> ReadCounts:
+    return ReadCounts(0, 0, 0)

@@ -27,9 +27,9 @@ def test_a_library_is_measured_from_its_start_to_a_mass_change() -> None:
     assert (result["files"], result["changes"]) == (1200, 60)
     assert result["environment"]["cpu"]
     assert result["ready_s"] > 0
-    assert set(result["bytes_per_resource"]) == {"start", "surveys", "change"}
+    assert set(result["bytes_per_resource"]) == {"start", "scans", "change"}
     assert result["listing"]["mcp"]["deep"]["requests"] > 0
-    for reads in (result["floor"]["reads"], result["surveyed"], result["changed"]["reads"]):
+    for reads in (result["floor"]["reads"], result["scanned"], result["changed"]["reads"]):
         assert reads["requests"] > 0
         assert reads["p50_ms"] <= reads["p95_ms"] <= reads["longest_ms"]
 

@@ -1,4 +1,4 @@
-from choirbook.cache.etags import Validators
+from choirbook.cache.etags import ETags
 from choirbook.model import Form, ResourceInfo, Version
 
 RAW, JSON = Form.RAW, Form.JSON
@@ -8,8 +8,8 @@ def info(uri: str, version: str = "1", type_: str = "file") -> ResourceInfo:
     return ResourceInfo(uri, uri, "path", "name", "Title", "", type_, "text/plain", 1, 0, Version(version))
 
 
-def remembering(*infos: ResourceInfo) -> Validators:
-    known = Validators()
+def remembering(*infos: ResourceInfo) -> ETags:
+    known = ETags()
     for each in infos:
         known.remember(each, RAW, f'"{each.uri}"')
     return known

@@ -1,6 +1,6 @@
 """Tags of several forms of one document are known at once."""
 
-from choirbook.cache.etags import Validators
+from choirbook.cache.etags import ETags
 from choirbook.model import Form, ResourceInfo, Version
 
 
@@ -9,7 +9,7 @@ def info(version: str) -> ResourceInfo:
 
 
 def test_a_tag_of_another_form_of_the_same_version_keeps_the_first() -> None:
-    tags = Validators()
+    tags = ETags()
     tags.remember(info("1"), Form.RAW, "raw")
     tags.remember(info("1"), Form.JSON, "json")
     assert [tags.get(info("1"), form) for form in (Form.RAW, Form.JSON)] == ["raw", "json"]

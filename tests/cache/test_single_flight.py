@@ -3,7 +3,7 @@ import weakref
 
 import pytest
 
-from choirbook.cache.single_flight import Flights
+from choirbook.cache.single_flight import SingleFlight
 from choirbook.runtime.threads import Threads
 from tests.support.collecting import no_collector
 
@@ -31,7 +31,7 @@ async def _settle() -> None:
 
 
 async def test_all_waiters_of_a_key_share_one_load() -> None:
-    flights: Flights[str, str] = Flights()
+    flights: SingleFlight[str, str] = SingleFlight()
     load = Load()
     waiters = [asyncio.create_task(flights.join("a", load)) for _ in range(1000)]
     await _settle()
@@ -43,7 +43,7 @@ async def test_all_waiters_of_a_key_share_one_load() -> None:
 
 
 async def test_keys_do_not_wait_for_each_other() -> None:
-    flights: Flights[str, str] = Flights()
+    flights: SingleFlight[str, str] = SingleFlight()
     slow, quick = Load("slow"), Load("quick")
     quick.gate.set()
     waiter = asyncio.create_task(flights.join("a", slow))
@@ -53,7 +53,7 @@ async def test_keys_do_not_wait_for_each_other() -> None:
 
 
 async def test_a_load_that_landed_is_not_kept() -> None:
-    flights: Flights[str, str] = Flights()
+    flights: SingleFlight[str, str] = SingleFlight()
     load = Load()
     load.gate.set()
     await flights.join("a", load)
@@ -64,7 +64,7 @@ async def test_a_load_that_landed_is_not_kept() -> None:
 @pytest.mark.parametrize("cancelled", [0, 1, 4])
 async def test_a_waiter_that_is_cancelled_fails_no_other(cancelled: int) -> None:
     """Number 0 began the load: its client hanging up must not end it."""
-    flights: Flights[str, str] = Flights()
+    flights: SingleFlight[str, str] = SingleFlight()
     load = Load()
     waiters = [asyncio.create_task(flights.join("a", load)) for _ in range(5)]
     await _settle()
@@ -78,7 +78,7 @@ async def test_a_waiter_that_is_cancelled_fails_no_other(cancelled: int) -> None
 
 
 async def test_every_waiter_is_told_of_a_failure_and_the_next_one_tries_again() -> None:
-    flights: Flights[str, str] = Flights()
+    flights: SingleFlight[str, str] = SingleFlight()
     failing, working = Load(OSError("disk")), Load()
     waiters = [asyncio.create_task(flights.join("a", failing)) for _ in range(3)]
     await _settle()
@@ -91,7 +91,7 @@ async def test_every_waiter_is_told_of_a_failure_and_the_next_one_tries_again() 
 
 async def test_a_failure_that_nobody_waits_for_any_more_is_silent() -> None:
     """Python would complain of an exception that was never retrieved; warnings are errors here."""
-    flights: Flights[str, str] = Flights()
+    flights: SingleFlight[str, str] = SingleFlight()
     load = Load(OSError("disk"))
     waiter = asyncio.create_task(flights.join("a", load))
     await _settle()
@@ -103,7 +103,7 @@ async def test_a_failure_that_nobody_waits_for_any_more_is_silent() -> None:
 
 
 async def test_closing_ends_all_loads() -> None:
-    flights: Flights[str, str] = Flights()
+    flights: SingleFlight[str, str] = SingleFlight()
     waiter = asyncio.create_task(flights.join("a", Load()))
     await _settle()
     await flights.close()
@@ -114,7 +114,7 @@ async def test_closing_ends_all_loads() -> None:
 
 async def test_failure_is_gone_once_every_waiter_was_told() -> None:
     """Without the collector: until it comes, what failed would be held, and what its frames hold."""
-    flights: Flights[str, str] = Flights()
+    flights: SingleFlight[str, str] = SingleFlight()
     threads = Threads(1)
     told: list[weakref.ref[Failure]] = []
 

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from choirbook.cache.single_flight import Flights
+from choirbook.cache.single_flight import SingleFlight
 from tests.support.waiting import eventually
 
 
 async def test_a_load_that_is_begun_twice_runs_once_and_can_be_joined() -> None:
-    flights: Flights[str, str] = Flights()
+    flights: SingleFlight[str, str] = SingleFlight()
     gate, begun = asyncio.Event(), list[int]()
 
     async def load() -> str:
@@ -29,7 +29,7 @@ async def test_a_load_that_is_begun_twice_runs_once_and_can_be_joined() -> None:
 
 
 async def test_a_load_for_nobody_that_fails_is_silent_and_can_be_tried_again() -> None:
-    flights: Flights[str, str] = Flights()
+    flights: SingleFlight[str, str] = SingleFlight()
     complaints: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
 
@@ -46,7 +46,7 @@ async def test_a_load_for_nobody_that_fails_is_silent_and_can_be_tried_again() -
 
 
 async def test_one_who_hung_up_leaves_the_load_to_those_who_come_later() -> None:
-    flights: Flights[str, str] = Flights()
+    flights: SingleFlight[str, str] = SingleFlight()
     gate = asyncio.Event()
 
     async def load() -> str:

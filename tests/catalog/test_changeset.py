@@ -3,7 +3,14 @@ from copy import deepcopy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from choirbook.catalog.changeset import Document, Draft, Step, Tables, draft, draft_afresh
+from choirbook.catalog.changeset import (
+    Changeset,
+    ChangesetStep,
+    Document,
+    Tables,
+    changeset_of,
+    changeset_of_all,
+)
 from choirbook.catalog.rules import default_rules, parse_rules
 from choirbook.model import SourceEntry, Version
 
@@ -14,7 +21,7 @@ OTHER_RULES = parse_rules(
 PREFIX = "mcp://resources/files"
 
 
-def carry_out(made: Draft, tables: Tables, at_once: int = 1000) -> list[Step]:
+def carry_out(made: Changeset, tables: Tables, at_once: int = 1000) -> list[ChangesetStep]:
     return list(made.carry_out(tables, at_once))
 
 
@@ -24,7 +31,7 @@ def document(path: str, version: str = "1") -> Document:
 
 def tables_of(*paths: str) -> Tables:
     tables = Tables({}, {}, {}, {}, {None: []})
-    carry_out(draft(tables, RULES, {path: document(path) for path in paths}), tables)
+    carry_out(changeset_of(tables, RULES, {path: document(path) for path in paths}), tables)
     return tables
 
 
@@ -42,7 +49,7 @@ def test_a_draft_changes_nothing_until_it_is_carried_out(
     tables = tables_of(*known)
     before = deepcopy(tables)
     wanted = {path: None if version is None else document(path, version) for path, version in changed.items()}
-    made = draft_afresh(tables, OTHER_RULES) if afresh else draft(tables, RULES, wanted)
+    made = changeset_of_all(tables, OTHER_RULES) if afresh else changeset_of(tables, RULES, wanted)
     assert tables == before
     carry_out(made, tables)
     assert tables.ordered[None] == sorted(uri for uri, i in tables.by_uri.items() if i.canonical_uri == uri)
@@ -51,7 +58,7 @@ def test_a_draft_changes_nothing_until_it_is_carried_out(
 def test_a_list_that_a_page_is_taken_from_meanwhile_stays_as_it_was() -> None:
     tables = tables_of("b.md", "d.md")
     held = tables.ordered[None]
-    made = draft(tables, RULES, {"a.md": document("a.md"), "b.md": None, "c.md": document("c.md")})
+    made = changeset_of(tables, RULES, {"a.md": document("a.md"), "b.md": None, "c.md": document("c.md")})
     carry_out(made, tables)
     assert held == [f"{PREFIX}/b.md", f"{PREFIX}/d.md"]
     assert tables.ordered[None] == [f"{PREFIX}/a.md", f"{PREFIX}/c.md", f"{PREFIX}/d.md"]
@@ -60,7 +67,7 @@ def test_a_list_that_a_page_is_taken_from_meanwhile_stays_as_it_was() -> None:
 
 def test_an_edit_leaves_the_lists_alone() -> None:
     tables = tables_of("a.md", "b.md")
-    made = draft(tables, RULES, {"a.md": document("a.md", "2")})
+    made = changeset_of(tables, RULES, {"a.md": document("a.md", "2")})
     assert made.ordered == {}
     assert made.updated == (f"{PREFIX}/a.md",)
 
@@ -72,8 +79,8 @@ def test_a_file_that_changes_its_type_changes_its_list() -> None:
         "x",
     )
     tables = Tables({}, {}, {}, {}, {None: []})
-    carry_out(draft(tables, rules, {"final/a.md": document("final/a.md")}), tables)
-    made = draft(tables, rules, {"final/a.md": None, "drafts/a.md": document("drafts/a.md")})
+    carry_out(changeset_of(tables, rules, {"final/a.md": document("final/a.md")}), tables)
+    made = changeset_of(tables, rules, {"final/a.md": None, "drafts/a.md": document("drafts/a.md")})
     carry_out(made, tables)
     assert (made.added, made.updated, made.removed) == ((), ("mcp://x/a",), ())
     assert tables.ordered == {None: ["mcp://x/a"], "final": [], "draft": ["mcp://x/a"]}
@@ -87,7 +94,7 @@ def test_between_the_steps_of_a_draft_whatever_is_listed_is_found(
 ) -> None:
     tables, whole = tables_of(*known), tables_of(*known)
     wanted = {path: None if version is None else document(path, version) for path, version in changed.items()}
-    made = draft_afresh(tables, OTHER_RULES) if afresh else draft(tables, RULES, wanted)
+    made = changeset_of_all(tables, OTHER_RULES) if afresh else changeset_of(tables, RULES, wanted)
     told: list[str] = []
     stays = tables.by_uri.keys() - made.by_uri.gone
     for step in made.carry_out(tables, 1):

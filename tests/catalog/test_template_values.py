@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from choirbook.catalog.template_values import Candidates, Values
+from choirbook.catalog.template_values import CompletionCandidates, VariableValues
 from choirbook.uri import UriTemplate
 
 PATTERN = UriTemplate("mcp://resources/patterns/{language}/{name}")
@@ -17,14 +17,14 @@ names = st.text("abAB-é", min_size=1, max_size=4)
 
 
 def test_a_variable_has_the_values_of_the_uris_that_match() -> None:
-    found = Candidates(PATTERN, URIS)
+    found = CompletionCandidates(PATTERN, URIS)
 
     assert found.values("language", {}).starting_with("", 10).values == ("go", "python")
     assert found.values("name", {}).starting_with("", 10).values == ("core", "naïve", "testing")
 
 
 def test_other_variables_narrow_the_values() -> None:
-    found = Candidates(PATTERN, URIS)
+    found = CompletionCandidates(PATTERN, URIS)
 
     assert found.values("name", {"language": "python"}).starting_with("", 10).values == ("core", "testing")
     assert found.values("language", {"name": "testing"}).starting_with("", 10).values == ("python",)
@@ -40,7 +40,9 @@ def test_narrowing_is_what_looking_at_every_row_gives(
     others = {
         name: data.draw(names) for name in data.draw(st.sets(st.sampled_from("abc"))) if name != variable
     }
-    candidates = Candidates(template, [template.expand(dict(zip("abc", row, strict=True))) for row in rows])
+    candidates = CompletionCandidates(
+        template, [template.expand(dict(zip("abc", row, strict=True))) for row in rows]
+    )
 
     found = candidates.values(variable, others).starting_with("", 100)
 
@@ -57,7 +59,7 @@ def test_narrowing_is_what_looking_at_every_row_gives(
 def test_a_beginning_finds_every_value_that_has_it_whatever_the_case(
     values: list[str], typed: str, limit: int
 ) -> None:
-    found = Values(values).starting_with(typed, limit)
+    found = VariableValues(values).starting_with(typed, limit)
 
     fitting = sorted(
         {each for each in values if each.casefold().startswith(typed.casefold())},
@@ -68,7 +70,7 @@ def test_a_beginning_finds_every_value_that_has_it_whatever_the_case(
 
 
 def test_what_begins_nothing_is_looked_for_inside() -> None:
-    values = Values(["unit-testing", "load-testing", "core"])
+    values = VariableValues(["unit-testing", "load-testing", "core"])
 
     assert values.like("Testing", 10).values == ("load-testing", "unit-testing")
     assert values.like("testing", 1) == values.like("testing", 1)
@@ -77,7 +79,7 @@ def test_what_begins_nothing_is_looked_for_inside() -> None:
 
 
 def test_what_is_nowhere_inside_is_taken_for_a_spelling_error() -> None:
-    values = Values(["python", "go", "rust"])
+    values = VariableValues(["python", "go", "rust"])
 
     assert values.like("pyhton", 10).values == ("python",)
     assert values.like("cobol", 10).total == 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from choirbook.observe.cells import Cells
+from choirbook.observe.shared_metrics import SharedMetrics
 from tests.support.apps import application, serving
 from tests.support.trees import CORE_PATH
 
@@ -19,7 +19,7 @@ def _no_traces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_where_nothing_is_told_nothing_is_noted(library: Path) -> None:
-    cells = Cells()
+    cells = SharedMetrics()
     async with serving(library, cells=cells, metrics=False, access_log=False) as served:
         assert (await served.get(CORE_PATH)).status_code == 200
         assert (await served.get("/metrics")).status_code == 404

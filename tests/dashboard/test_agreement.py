@@ -4,8 +4,7 @@ import pytest
 
 from choirbook.cli.top.figures import figures
 from choirbook.cli.top.scraper import Scraper
-from choirbook.observe import states
-from choirbook.observe.cells import Cells
+from choirbook.observe import health
 from choirbook.observe.exposition import exposition, series_totals
 from choirbook.observe.figures import Quantiles, Sample, between, rows, sample_of
 from choirbook.observe.metrics import (
@@ -14,7 +13,7 @@ from choirbook.observe.metrics import (
     DESCRIPTORS_SHORT,
     DROPPED_LINES,
     EVICTIONS,
-    FAILED_SURVEYS,
+    FAILED_SCANS,
     FAILING_EXPORTERS,
     FEED_LOSSES,
     FEED_UP,
@@ -33,6 +32,7 @@ from choirbook.observe.metrics import (
 )
 from choirbook.observe.processes import worker_counts
 from choirbook.observe.recorder import Recorder
+from choirbook.observe.shared_metrics import SharedMetrics
 
 WELL: dict[str, float] = {CATALOG_SIZE: 30, READY: 1, RULES_UP: 1, WATCHING: 1, WATCH_WANTED: 1}
 
@@ -48,7 +48,7 @@ TABLE: dict[str, tuple[dict[str, float], list[str]]] = {
     "few descriptors": ({DESCRIPTORS_SHORT: 1}, ["descriptors-short"]),
     "traces": ({FAILING_EXPORTERS: 1}, ["traces-failing"]),
     "stale reads": ({STALE: 3}, ["stale-reads"]),
-    "failed surveys": ({FAILED_SURVEYS: 1}, ["failed-surveys"]),
+    "failed scans": ({FAILED_SCANS: 1}, ["failed-scans"]),
     "dropped lines": ({DROPPED_LINES: 9}, ["dropped-lines"]),
     "dropped spans": ({SPANS_DROPPED: 9}, ["dropped-spans"]),
     "dropped traces": ({TRACES_DROPPED: 9}, ["dropped-traces"]),
@@ -75,30 +75,30 @@ def write(recorder: Recorder, values: dict[str, float]) -> None:
             recorder.counter(metric, value, **labels)
 
 
-def by_dashboard(cells: Cells, at_s: float) -> Sample:
+def by_dashboard(cells: SharedMetrics, at_s: float) -> Sample:
     return sample_of(series_totals(cells) | worker_counts(cells), at_s)
 
 
-def by_top(cells: Cells, at_s: float) -> Sample:
+def by_top(cells: SharedMetrics, at_s: float) -> Sample:
     return sample_of(Scraper("http://127.0.0.1")._totals(exposition(cells).decode()), at_s)  # noqa: SLF001
 
 
 @pytest.mark.parametrize("name", TABLE)
 def test_a_state_is_the_same_on_both(name: str) -> None:
     changed, ids = TABLE[name]
-    cells = Cells()
+    cells = SharedMetrics()
     recorder = Recorder(cells.claim(), ("a",))
     write(recorder, WELL)
     begun = by_dashboard(cells, 0.0), by_top(cells, 0.0)
     write(recorder, changed)
-    dashboard = states.states(begun[0].moment, by_dashboard(cells, 60.0).moment)
+    dashboard = health.states(begun[0].moment, by_dashboard(cells, 60.0).moment)
     top = figures(begun[1], by_top(cells, 60.0)).states
     assert top == dashboard
     assert [state.id for state in dashboard] == ids
 
 
 def test_figures_are_the_same_on_both() -> None:
-    cells = Cells()
+    cells = SharedMetrics()
     recorder = Recorder(cells.claim(), ("a", "b"))
     write(recorder, WELL)
 
@@ -128,16 +128,16 @@ def test_figures_are_the_same_on_both() -> None:
 
 
 def test_missing_workers_show_on_both() -> None:
-    cells = Cells(2)
+    cells = SharedMetrics(2)
     write(Recorder(cells.claim(), ("a",)), WELL)
     sample, snapshot = by_dashboard(cells, 0.0), by_top(cells, 0.0)
-    dashboard = states.states(sample.moment, sample.moment)
+    dashboard = health.states(sample.moment, sample.moment)
     assert [state.id for state in dashboard] == ["workers-missing"]
     assert figures(snapshot, snapshot).states == dashboard
 
 
 def test_the_table_has_every_state() -> None:
     told = {id_ for _, ids in TABLE.values() for id_ in ids}
-    counted = {each.id for each in states.COUNTED}
+    counted = {each.id for each in health.COUNTED}
     assert counted <= told
-    assert told >= {state.id for state in states.NOW}
+    assert told >= {state.id for state in health.NOW}

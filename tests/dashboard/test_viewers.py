@@ -4,7 +4,7 @@ import pytest
 
 from choirbook.dashboard.viewers import MAX_VIEWERS, Viewer, Viewers
 from choirbook.errors import Overloaded
-from choirbook.http.exchange import Loss
+from choirbook.http.exchange import LossReason
 
 
 class Tap:
@@ -57,8 +57,8 @@ def test_a_page_that_does_not_keep_up_misses_messages_and_holds_nobody_up() -> N
     assert slow.taken == [b"0", b"3"]
 
 
-@pytest.mark.parametrize("loss", Loss)
-def test_a_page_that_is_closed_is_let_go(loss: Loss) -> None:
+@pytest.mark.parametrize("loss", LossReason)
+def test_a_page_that_is_closed_is_let_go(loss: LossReason) -> None:
     viewers, _ = made()
     viewer, tap = viewers.admit(), Tap()
     viewer.open(tap)

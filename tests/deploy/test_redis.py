@@ -72,7 +72,7 @@ async def test_hosts_share_through_redis_as_it_is_deployed(
             await written(one.library, 1)
             assert (await read(two.library)).served_from is ServedFrom.SHARED
             for served in (one, two):
-                assert not shared_of(served.library).link.denied
+                assert not shared_of(served.library).connection.denied
         plain = server.client(socket_timeout=5)
         with pytest.raises(redis.ConnectionError):
             plain.ping()

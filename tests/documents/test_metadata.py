@@ -84,7 +84,7 @@ YAML_TRAPS = [
 
 @pytest.mark.parametrize("block", YAML_TRAPS, ids=range(len(YAML_TRAPS)))
 def test_no_front_matter_keeps_a_document_out(block: str) -> None:
-    """One document whose front matter is odd must not end the survey of the library."""
+    """One document whose front matter is odd must not end the scan of the library."""
     found = headline_of("text/markdown", f"---\n{block}\n---\n# H\n\nText.".encode()[:HEAD_BYTES])
     assert found.description in {"Text.", ""}
 

@@ -13,8 +13,8 @@ import msgspec
 import redis
 
 from choirbook.model import Invalidation
-from choirbook.redis.messages import Dropped, Edit, FeedMessage, FeedState, Wire
-from choirbook.redis.signatures import SEAL_BYTES, Purpose, Sealing
+from choirbook.redis.messages import CacheInvalidated, DocumentsChanged, FeedMessage, FeedState, MessageCodec
+from choirbook.redis.signatures import SEAL_BYTES, Purpose, Signer
 from tests.support.redis import RedisServer
 
 SCRIPT = b"<html><script>alert(document.cookie)</script></html>"
@@ -30,18 +30,18 @@ class Poisoner:
 
     Args:
         server: Whose Redis.
-        sealing: What is sealed with: a secret that is not the hosts', or none.
+        signer: What is sealed with: a secret that is not the hosts', or none.
         speaks: Whether the feed is poisoned as well.
     """
 
-    def __init__(self, server: RedisServer, sealing: Sealing, *, speaks: bool) -> None:
+    def __init__(self, server: RedisServer, signer: Signer, *, speaks: bool) -> None:
         self._speaks = speaks
         self._sizes: dict[str, int] = {}
         self._client = server.client()
         self._channel = self._client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
         self._channel.subscribe(CHANNEL)
-        self._sealing = sealing
-        self._wire = Wire(sealing, FEED, CHANNEL)
+        self._sealing = signer
+        self._wire = MessageCodec(signer, FEED, CHANNEL)
         self._recorded: list[bytes] = []
         self._state = b""
         self._random = random.Random(1)  # noqa: S311 - repeats itself on purpose
@@ -99,11 +99,15 @@ class Poisoner:
         number, now_s = int(time.time() * 1000) + self.messages, int(time.time())
         sender = f"forger-{self.messages}"
         forged = (
-            FeedMessage(sender, number, 0, now_s, Dropped(Invalidation())),
+            FeedMessage(sender, number, 0, now_s, CacheInvalidated(Invalidation())),
             FeedMessage(
-                sender, 0, 1, now_s, Edit({f"mcp://resources/{number}/{each}": "1" for each in range(50)})
+                sender,
+                0,
+                1,
+                now_s,
+                DocumentsChanged({f"mcp://resources/{number}/{each}": "1" for each in range(50)}),
             ),
-            FeedMessage(sender, number + 1, 0, now_s, Dropped(Invalidation(type=f"type-{number}"))),
+            FeedMessage(sender, number + 1, 0, now_s, CacheInvalidated(Invalidation(type=f"type-{number}"))),
         )
         for message in (*map(self._wire.write, forged), bytes(FLOOD_BYTES), *self._recorded[:3]):
             self._client.publish(CHANNEL, message)
@@ -125,9 +129,9 @@ class Poisoner:
 
 
 @contextmanager
-def poisoning(server: RedisServer, sealing: Sealing, *, speaks: bool = True) -> Iterator[Poisoner]:
+def poisoning(server: RedisServer, signer: Signer, *, speaks: bool = True) -> Iterator[Poisoner]:
     """Poison a Redis for as long as the context lasts, on a thread."""
-    poisoner, stop = Poisoner(server, sealing, speaks=speaks), threading.Event()
+    poisoner, stop = Poisoner(server, signer, speaks=speaks), threading.Event()
     thread = threading.Thread(target=poisoner.run, args=(stop,), name="poisoner")
     thread.start()
     try:

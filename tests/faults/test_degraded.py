@@ -26,8 +26,8 @@ NO_WATCHES = 'echo 0 >/proc/sys/user/max_inotify_watches && exec "$@"'
 """Limits inotify in a user namespace: nothing in it gets file system notifications."""
 
 
-def has_failed_surveys(client: httpx.Client) -> bool:
-    return total(metrics(client), "choirbook_failed_surveys_total") > 0
+def has_failed_scans(client: httpx.Client) -> bool:
+    return total(metrics(client), "choirbook_failed_scans_total") > 0
 
 
 def shows(client: httpx.Client, version: int) -> bool:
@@ -71,7 +71,7 @@ def test_root_that_went_away_fails_no_read_of_what_is_known(
         )
         begun_s = time.monotonic()
         root.rename(away)
-        wait_for(partial(has_failed_surveys, client), "the metric shows it", SHOWN_S)
+        wait_for(partial(has_failed_scans, client), "the metric shows it", SHOWN_S)
         shown_s = time.monotonic() - begun_s
         alive = client.get("/healthz").status_code
         away.rename(root)

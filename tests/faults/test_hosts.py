@@ -157,7 +157,7 @@ def misses(host: Host) -> float:
 
 async def invalidate_all(root: Path, redis: RedisServer) -> None:
     async with serving_far(root, redis, redis_secret="0123456789abcdef" * 2) as third:
-        await third.app.caretaker.invalidate(Invalidation())
+        await third.app.cache_control.invalidate(Invalidation())
 
 
 # On hosts without a load `tests/faults/test_invalidation.py` has it.

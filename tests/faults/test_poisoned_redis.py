@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from choirbook.redis.signatures import Sealing
+from choirbook.redis.signatures import Signer
 from tests.faults.conftest import Serve
 from tests.faults.documents import path_of, plant_documents
 from tests.faults.figures import IS_WHOLE, Figures
@@ -54,7 +54,7 @@ def test_no_byte_of_somebody_without_the_secret_is_served(
 
         wait_for(lambda: counted("choirbook_shared_cache_lookups_total", result="hit") > 100, "Redis is used")
         before_bytes = memory_bytes(pid)
-        with poisoning(redis_server, Sealing(ATTACKERS[who])) as poisoner:
+        with poisoning(redis_server, Signer(ATTACKERS[who])) as poisoner:
             load.spend(SECONDS)
             wait_for(lambda: poisoner.values > 300 and poisoner.messages > 300, "much was forged")
             for kind in ("value", "message", "state"):
@@ -96,7 +96,7 @@ def test_without_a_secret_forged_bytes_are_documents_and_nothing_else(
         for name in DOCUMENTS:
             client.get(path_of(name), params={"format": "raw"})
         before_bytes = memory_bytes(pid)
-        with poisoning(redis_server, Sealing(), speaks=False) as poisoner:
+        with poisoning(redis_server, Signer(), speaks=False) as poisoner:
 
             def is_enough() -> bool:
                 nonlocal forged, wrong, failed, reads

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from choirbook.redis.breaker import LONGEST_PAUSE_S
-from choirbook.redis.link import DEADLINE_S
+from choirbook.redis.circuit_breaker import LONGEST_PAUSE_S
+from choirbook.redis.connection import DEADLINE_S
 from tests.faults.conftest import Serve
 from tests.faults.documents import plant_documents
 from tests.faults.figures import Figures

@@ -3,15 +3,15 @@ from pathlib import Path
 import pytest
 
 from choirbook.errors import HostMisdirected, InvalidRequest, InvalidSettings, OriginForbidden
-from choirbook.http.allowed_hosts import LOOPBACK_HOSTS, Edge, hosts_of
+from choirbook.http.allowed_hosts import LOOPBACK_HOSTS, AllowedHosts, hosts_of
 from choirbook.http.exchange import Request
 from choirbook.servers.asgi.server import AsgiConnection, AsgiHeaders
 from choirbook.settings import Settings
 from tests.support.apps import serving
 
-LOCAL = Edge(LOOPBACK_HOSTS, ())
-NAMED = Edge(("Standards.Example", "127.0.0.1"), ("https://agents.example/",))
-OPEN = Edge(None, ())
+LOCAL = AllowedHosts(LOOPBACK_HOSTS, ())
+NAMED = AllowedHosts(("Standards.Example", "127.0.0.1"), ("https://agents.example/",))
+OPEN = AllowedHosts(None, ())
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - nothing is bound
 
 
@@ -102,8 +102,8 @@ def test_pages_of_this_machine_may_call(origin: str) -> None:
     ],
 )
 def test_other_pages_may_not(origin: str) -> None:
-    for edge in (NAMED, OPEN):
-        assert isinstance(edge.check(sent(host="127.0.0.1", origin=origin)), OriginForbidden)
+    for hosts in (NAMED, OPEN):
+        assert isinstance(hosts.check(sent(host="127.0.0.1", origin=origin)), OriginForbidden)
 
 
 def test_named_origins_may_call() -> None:
@@ -123,9 +123,9 @@ async def test_no_route_answers_a_stranger(library: Path, path: str) -> None:
             assert "access-control-allow-origin" not in response.headers
 
 
-@pytest.mark.parametrize("edge", [NAMED, OPEN])
+@pytest.mark.parametrize("hosts", [NAMED, OPEN])
 @pytest.mark.parametrize("name", ["host", "origin"])
-def test_a_repeated_or_unreadable_name_is_malformed(edge: Edge, name: str) -> None:
+def test_a_repeated_or_unreadable_name_is_malformed(hosts: AllowedHosts, name: str) -> None:
     usual = [(b"host", b"127.0.0.1"), (b"origin", b"http://localhost")]
     value = dict(usual)[name.encode()]
     for spoiled in (
@@ -133,17 +133,17 @@ def test_a_repeated_or_unreadable_name_is_malformed(edge: Edge, name: str) -> No
         [(b"host", b"127.0.0.1"), (name.encode(), b"\xe9")],
     ):
         request = Request("GET", "/mcp", "", AsgiHeaders(spoiled))
-        assert not edge.knows(request)
-        assert isinstance(edge.check(request), InvalidRequest)
+        assert not hosts.is_usual(request)
+        assert isinstance(hosts.check(request), InvalidRequest)
 
 
 def test_a_known_host_hides_no_second_one() -> None:
-    edge = Edge(("localhost",), ())
-    assert edge.check(sent(host="localhost")) is None
-    assert edge.knows(sent(host="localhost"))
+    hosts = AllowedHosts(("localhost",), ())
+    assert hosts.check(sent(host="localhost")) is None
+    assert hosts.is_usual(sent(host="localhost"))
     twice = Request("GET", "/mcp", "", AsgiHeaders([(b"host", b"localhost"), (b"host", b"evil.example")]))
-    assert not edge.knows(twice)
-    assert isinstance(edge.check(twice), InvalidRequest)
+    assert not hosts.is_usual(twice)
+    assert isinstance(hosts.check(twice), InvalidRequest)
 
 
 @pytest.mark.parametrize(
@@ -162,12 +162,12 @@ def test_a_known_host_hides_no_second_one() -> None:
 def test_the_authority_of_the_request_line_is_that_of_host(
     authority: str, host: str | None, wanted: type[Exception] | None
 ) -> None:
-    edge = Edge(("localhost",), ())
-    assert edge.check(sent(host="localhost")) is None
+    hosts = AllowedHosts(("localhost",), ())
+    assert hosts.check(sent(host="localhost")) is None
     raw = [] if host is None else [(b"host", host.encode())]
     request = Request("GET", "/mcp", "", AsgiHeaders(raw), connection=AsgiConnection(None, authority))
-    assert not edge.knows(request)
-    found = edge.check(request)
+    assert not hosts.is_usual(request)
+    found = hosts.check(request)
     assert found is None if wanted is None else isinstance(found, wanted)
 
 
@@ -197,9 +197,9 @@ def test_probes_and_scrapes_come_by_any_name(path: str) -> None:
     ],
 )
 def test_pages_of_the_server_itself_may_call(host: str, origin: str, site: str | None) -> None:
-    edge = Edge(("std.example", "::1"), ())
+    hosts = AllowedHosts(("std.example", "::1"), ())
     more = {} if site is None else {"sec_fetch_site": site}
-    assert edge.check(sent(host=host, origin=origin, **more)) is None
+    assert hosts.check(sent(host=host, origin=origin, **more)) is None
 
 
 @pytest.mark.parametrize(
@@ -219,17 +219,17 @@ def test_pages_of_the_server_itself_may_call(host: str, origin: str, site: str |
     ],
 )
 def test_pages_of_its_name_alone_may_not(host: str, origin: str, site: str | None) -> None:
-    edge = Edge(("std.example", "127.0.0.1"), ())
+    hosts = AllowedHosts(("std.example", "127.0.0.1"), ())
     more = {} if site is None else {"sec_fetch_site": site}
-    assert isinstance(edge.check(sent(host=host, origin=origin, **more)), OriginForbidden)
+    assert isinstance(hosts.check(sent(host=host, origin=origin, **more)), OriginForbidden)
 
 
 def test_without_a_list_a_rebound_name_is_not_the_servers_own() -> None:
-    for edge in (OPEN, Edge(("*",), ())):
+    for hosts in (OPEN, AllowedHosts(("*",), ())):
         rebound = sent(host="evil.example", origin="http://evil.example")
-        assert isinstance(edge.check(rebound), OriginForbidden)
+        assert isinstance(hosts.check(rebound), OriginForbidden)
         own = sent(host="std.example", origin="https://std.example", sec_fetch_site="same-origin")
-        assert edge.check(own) is None
+        assert hosts.check(own) is None
 
 
 def test_beyond_loopback_names_are_listed() -> None:

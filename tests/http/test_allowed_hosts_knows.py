@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from choirbook.http.allowed_hosts import Edge
+from choirbook.http.allowed_hosts import AllowedHosts
 from choirbook.http.exchange import Request
 from choirbook.servers.asgi.server import AsgiHeaders
 
@@ -19,15 +19,15 @@ HOST = ("host", "localhost:8000")
 
 
 @pytest.fixture
-def edge() -> Edge:
-    edge = Edge(("localhost",), ())
-    assert edge.check(request(HOST)) is None
-    return edge
+def hosts() -> AllowedHosts:
+    hosts = AllowedHosts(("localhost",), ())
+    assert hosts.check(request(HOST)) is None
+    return hosts
 
 
-def test_host_that_was_accepted_once_is_known(edge: Edge) -> None:
-    assert edge.knows(request(HOST))
-    assert not Edge(("localhost",), ()).knows(request(HOST)), "nobody has looked at it yet"
+def test_host_that_was_accepted_once_is_known(hosts: AllowedHosts) -> None:
+    assert hosts.is_usual(request(HOST))
+    assert not AllowedHosts(("localhost",), ()).is_usual(request(HOST)), "nobody has looked at it yet"
 
 
 @pytest.mark.parametrize(
@@ -41,5 +41,5 @@ def test_host_that_was_accepted_once_is_known(edge: Edge) -> None:
         (("origin", "http://localhost"),),
     ],
 )
-def test_any_other_request_is_looked_at(edge: Edge, headers: tuple[tuple[str, str], ...]) -> None:
-    assert not edge.knows(request(*headers))
+def test_any_other_request_is_looked_at(hosts: AllowedHosts, headers: tuple[tuple[str, str], ...]) -> None:
+    assert not hosts.is_usual(request(*headers))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from choirbook.http.allowed_hosts import Edge
+from choirbook.http.allowed_hosts import AllowedHosts
 from choirbook.http.exchange import Request, Response
 from choirbook.http.router import Router, Subtree
 from choirbook.servers.asgi.server import AsgiHeaders
@@ -132,7 +132,7 @@ async def test_a_session_is_opened_from_a_page(served: Served) -> None:
 
 
 def test_a_request_without_an_origin_shares_the_headers_of_every_hit() -> None:
-    router = Router(Edge(("localhost",), ()), {}, Subtree("/tree/", lambda _: ECHOED))
+    router = Router(AllowedHosts(("localhost",), ()), {}, Subtree("/tree/", lambda _: ECHOED))
     plain = Request("GET", "/tree/a", "", AsgiHeaders([(b"host", b"localhost")]))
     of_page = Request(
         "GET", "/tree/a", "", AsgiHeaders([(b"host", b"localhost"), (b"origin", b"http://localhost")])

@@ -14,7 +14,7 @@ async def test_the_process_is_alive_and_ready(served: Served) -> None:
     assert (ready["status"], ready["resources"], ready["watching"]) == ("ready", 5, False)
 
 
-async def test_a_server_that_has_not_surveyed_its_library_is_alive_and_not_ready(library: Path) -> None:
+async def test_a_server_that_has_not_scanned_its_library_is_alive_and_not_ready(library: Path) -> None:
     source = FailingSource(library)
     source.fails_list = True
     app = await asyncio.to_thread(lambda: application(library, source=source, rescan_s=0.02))

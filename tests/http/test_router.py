@@ -1,6 +1,6 @@
 import pytest
 
-from choirbook.http.allowed_hosts import Edge
+from choirbook.http.allowed_hosts import AllowedHosts
 from choirbook.http.exchange import Answer, Request, Response
 from choirbook.http.router import Router, Subtree, get_only
 from choirbook.servers.asgi.server import AsgiHeaders
@@ -10,7 +10,7 @@ from tests.support.apps import Served
 def route(path: str, method: str = "GET", **headers: str) -> Response:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     router = Router(
-        Edge(("localhost",), ()),
+        AllowedHosts(("localhost",), ()),
         {"/whole": get_only(lambda _: Response(200, [("content-type", "text/plain")], b"whole"))},
         Subtree("/tree/", lambda request: Response(200, [], request.path.encode())),
     )

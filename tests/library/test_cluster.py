@@ -13,8 +13,8 @@ from choirbook.catalog.changeset import Document
 from choirbook.errors import InvalidParams, ResourceNotFound
 from choirbook.library.cluster import MAX_NAMED, MAX_REMEMBERED, MAX_WAITING, TRIES
 from choirbook.model import Form, Invalidation, ServedFrom, SourceEntry, Version
-from choirbook.redis.messages import Edit, FeedState, Wire
-from choirbook.redis.signatures import Sealing
+from choirbook.redis.messages import DocumentsChanged, FeedState, MessageCodec
+from choirbook.redis.signatures import Signer
 from tests.support.apps import Served, serving
 from tests.support.metering import value
 from tests.support.reading import read
@@ -24,7 +24,7 @@ from tests.support.sources import CountingSource
 from tests.support.trees import CORE, CORE_URI, replace
 from tests.support.waiting import eventually, never
 
-UNSIGNED = Sealing()
+UNSIGNED = Signer()
 INVALIDATED_WITHIN_S = 0.25
 STALE_AT_MOST_S = 5.0
 ALIAS = "mcp://resources/patterns/core"
@@ -37,7 +37,7 @@ async def hosts(library: Path, redis: RedisServer, **options: Any) -> AsyncItera
         serving_far(library, redis, **{"watch": True, **options}) as one,
         serving_far(library, redis, **options) as two,
     ):
-        await eventually(lambda: one.library.freshness.watching)
+        await eventually(lambda: one.library.follower.watching)
         yield one, two
 
 
@@ -88,9 +88,9 @@ async def test_an_edit_is_told_once_and_not_back(library: Path, redis_server: Re
 FEED, CHANNEL = "choirbook:library:feed", "choirbook:library:changes"
 
 
-def _state(redis: RedisServer, sealing: Sealing = UNSIGNED) -> FeedState:
+def _state(redis: RedisServer, signer: Signer = UNSIGNED) -> FeedState:
     with redis.client() as client:
-        return Wire(sealing, FEED, CHANNEL).read_state(client.get(FEED))
+        return MessageCodec(signer, FEED, CHANNEL).read_state(client.get(FEED))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ async def test_an_invalidation_reaches_the_other_host_in_time(
             await cached(served)
         await written(one.library, 1)
         before = ours.reads + theirs.reads
-        assert (await one.app.caretaker.invalidate(scope)).forgotten == 1
+        assert (await one.app.cache_control.invalidate(scope)).forgotten == 1
         start_s = time.monotonic()
         await eventually(lambda: _is_forgotten(two), deadline_s=INVALIDATED_WITHIN_S)
         assert time.monotonic() - start_s <= INVALIDATED_WITHIN_S
@@ -129,7 +129,7 @@ async def test_an_invalidation_leaves_the_rest_alone(library: Path, redis_server
         for served in (one, two):
             await cached(served)
             await cached(served, other)
-        await one.app.caretaker.invalidate(Invalidation(type="sdlc"))
+        await one.app.cache_control.invalidate(Invalidation(type="sdlc"))
         await eventually(lambda: _is_forgotten(two))
         for served in (one, two):
             assert (await read(served.library, other)).served_from is ServedFrom.HIT
@@ -144,7 +144,7 @@ async def test_an_invalidation_is_of_all_spellings_and_forms(
             await cached(served, uri)
             await read(served.library, uri, Form.JSON)
         await written(served.library, 4)
-        assert (await served.app.caretaker.invalidate(Invalidation(uri=ALIAS))).forgotten == 2
+        assert (await served.app.cache_control.invalidate(Invalidation(uri=ALIAS))).forgotten == 2
         await eventually(lambda: not redis_server.keys("*:resource:*"))
         for uri in (ALIAS, canonical):
             assert (await read(served.library, uri, Form.JSON)).served_from is ServedFrom.MISS
@@ -157,7 +157,7 @@ async def test_content_that_changed_behind_an_unchanged_version_is_not_revalidat
         await cached(served)
         info = served.library.find(CORE_URI)
         assert served.library.etag(info, Form.RAW) is not None
-        await served.app.caretaker.invalidate(Invalidation())
+        await served.app.cache_control.invalidate(Invalidation())
         assert served.library.etag(info, Form.RAW) is None
 
 
@@ -172,7 +172,7 @@ async def test_what_names_nothing_cannot_be_invalidated(
     served: Served, scope: Invalidation, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        await served.app.caretaker.invalidate(scope)
+        await served.app.cache_control.invalidate(scope)
 
 
 async def test_an_invalidation_while_redis_is_away_arrives_once_it_is_back(
@@ -182,7 +182,7 @@ async def test_an_invalidation_while_redis_is_away_arrives_once_it_is_back(
         redis_server.kill()
         await eventually(lambda: not (shared_of(one.library).feed.is_up or shared_of(two.library).feed.is_up))
         before = shared_of(two.library).feed.epoch("sdlc")
-        await one.app.caretaker.invalidate(Invalidation(type="sdlc"))
+        await one.app.cache_control.invalidate(Invalidation(type="sdlc"))
         redis_server.start()
         await eventually(lambda: shared_of(two.library).feed.epoch("sdlc") > before)
         assert _state(redis_server).epochs["sdlc"] == shared_of(one.library).feed.epoch("sdlc")
@@ -195,7 +195,7 @@ async def test_a_lost_message_is_noticed_and_made_good(library: Path, redis_serv
         state = _state(redis_server)
         further = FeedState(state.number + 1, state.announced_s, state.epochs)
         with redis_server.client() as client:
-            client.set(FEED, Wire(UNSIGNED, FEED, CHANNEL).write_state(further))
+            client.set(FEED, MessageCodec(UNSIGNED, FEED, CHANNEL).write_state(further))
         await eventually(lambda: served.library.find(CORE_URI).size == 9, deadline_s=STALE_AT_MOST_S)
         assert await body(served) == b"# Edited\n"
         assert value(await served.metrics(), "choirbook_feed_losses_total") == 1
@@ -263,7 +263,7 @@ async def test_a_hostile_message_is_counted_and_passed_over(
     async with hosts(library, redis_server) as (_, two):
         with redis_server.client() as client:
             client.publish(CHANNEL, message)
-        await eventually(lambda: shared_of(two.library).feed.suspicion.counts == {"message": 1})
+        await eventually(lambda: shared_of(two.library).feed.rejections.counts == {"message": 1})
         replace(library / "sdlc-core.md", "# Edited\n")
         await eventually(lambda: two.library.find(CORE_URI).size == 9)
         assert shared_of(two.library).feed.is_up
@@ -294,13 +294,13 @@ async def test_a_redis_that_was_emptied_gets_the_state_back_that_workers_know(
     async with hosts(library, redis_server) as (one, two):
         feed = shared_of(two.library).feed
         before = feed.epoch("sdlc")
-        await one.app.caretaker.invalidate(Invalidation())
+        await one.app.cache_control.invalidate(Invalidation())
         epoch = await eventually(lambda: feed.epoch("sdlc") > before and feed.epoch("sdlc"))
         with redis_server.client() as client:
             client.flushall()
             await eventually(lambda: client.exists(FEED))
         assert feed.epoch("sdlc") == epoch == _state(redis_server).number
-        await one.app.caretaker.invalidate(Invalidation())
+        await one.app.cache_control.invalidate(Invalidation())
         await eventually(lambda: feed.epoch("sdlc") == epoch + 1)
         assert (feed.losses, await body(two)) == (0, CORE.encode())
 
@@ -341,7 +341,7 @@ async def test_change_shows_though_nobody_can_be_told(library: Path, redis_serve
 async def test_what_a_host_knows_that_starts_shows_on_the_others_when_it_serves(
     library: Path, redis_server: RedisServer
 ) -> None:
-    # Nobody watches: without being told, the one that runs would find it by its next survey only.
+    # Nobody watches: without being told, the one that runs would find it by its next scan only.
     async with serving_far(library, redis_server, rescan_s=60) as running:
         await cached(running)
         replace(library / "sdlc-core.md", "# Edited\n")
@@ -362,11 +362,11 @@ async def test_change_whose_announcement_failed_three_times_still_reaches_the_ot
             serving_far(library, redis_server, redis_url=url, watch=True) as one,
             serving_far(library, redis_server) as two,
         ):
-            await eventually(lambda: one.library.freshness.watching)
+            await eventually(lambda: one.library.follower.watching)
             client.execute_command("ACL", "SETUSER", "mute", "-eval")
             replace(library / "sdlc-core.md", "# Edited\n")
             await eventually(lambda: one.library.find(CORE_URI).size == 9)
-            assert shared_of(one.library).link.denied["EVAL"] >= TRIES
+            assert shared_of(one.library).connection.denied["EVAL"] >= TRIES
             assert two.library.find(CORE_URI).size == len(CORE)
             client.execute_command("ACL", "SETUSER", "mute", "+eval")
             await eventually(lambda: two.library.find(CORE_URI).size == 9)
@@ -387,9 +387,9 @@ async def test_queue_that_overflows_keeps_that_everything_was_invalidated(
             await cached(two, other)
             before = shared_of(two.library).feed.epoch("pattern")
             client.execute_command("ACL", "SETUSER", "mute", "-eval")
-            await one.app.caretaker.invalidate(Invalidation(type="sdlc"))
+            await one.app.cache_control.invalidate(Invalidation(type="sdlc"))
             for _ in range(MAX_WAITING + 20):
-                await one.app.caretaker.invalidate(Invalidation(uri=CORE_URI))
+                await one.app.cache_control.invalidate(Invalidation(uri=CORE_URI))
             client.execute_command("ACL", "SETUSER", "mute", "+eval")
             # Of what does not fit it is forgotten what it was, but not that it was an invalidation.
             await eventually(lambda: shared_of(two.library).feed.epoch("pattern") > before)
@@ -406,7 +406,7 @@ async def test_epoch_never_goes_back_while_the_state_is_looked_at(
         with redis_server.client() as client:
             old = client.get(FEED)
             for _ in range(10):
-                await one.app.caretaker.invalidate(Invalidation(type="sdlc"))
+                await one.app.cache_control.invalidate(Invalidation(type="sdlc"))
 
                 def grows() -> bool:
                     # What a look at the state finds that was begun before the message came.
@@ -423,11 +423,13 @@ async def test_epoch_never_goes_back_while_the_state_is_looked_at(
 async def test_changes_that_are_remembered_are_bounded(library: Path, redis_server: RedisServer) -> None:
     async with serving(library, redis_url=redis_server.url, shared_reads="always") as served:
         await eventually(lambda: shared_of(served.library).feed.is_up)
-        sharing = served.app.sharing
-        assert sharing is not None
+        cluster = served.app.cluster
+        assert cluster is not None
         for batch in range(3 * MAX_REMEMBERED // 100):
-            await sharing.heard(Edit({f"mcp://resources/{batch}/{number}": "1" for number in range(100)}))
-        assert sharing.remembered == MAX_REMEMBERED
+            await cluster.on_news(
+                DocumentsChanged({f"mcp://resources/{batch}/{number}": "1" for number in range(100)})
+            )
+        assert cluster.remembered == MAX_REMEMBERED
 
 
 async def test_announced_changes_that_are_never_made_are_bounded(
@@ -435,15 +437,15 @@ async def test_announced_changes_that_are_never_made_are_bounded(
 ) -> None:
     async with serving_far(library, redis_server) as served:
         await eventually(lambda: shared_of(served.library).feed.is_up)
-        sharing = served.app.sharing
-        assert sharing is not None
+        cluster = served.app.cluster
+        assert cluster is not None
         for batch in range(3 * MAX_REMEMBERED // MAX_NAMED):
             # Nobody commits the draft: as when each file is gone again before its change is due.
-            draft = served.library.catalog.prepare(
+            changeset = served.library.catalog.prepare(
                 {name: _document(name) for name in (f"new-{batch}-{n}.md" for n in range(MAX_NAMED))}
             )
-            await sharing.agree(draft)
-        assert sharing.remembered == MAX_REMEMBERED
+            await cluster.agree(changeset)
+        assert cluster.remembered == MAX_REMEMBERED
 
 
 def _document(path: str) -> Document:

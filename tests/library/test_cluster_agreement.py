@@ -20,11 +20,11 @@ from choirbook.library.cluster import (
     MAX_JOINED_S,
     MAX_NAMED,
     MAX_REMEMBERED,
-    Sharing,
+    Cluster,
 )
 from choirbook.model import Invalidation, SourceEntry, Version
-from choirbook.redis.messages import Dropped, Edit, News, Wire
-from choirbook.redis.signatures import Sealing
+from choirbook.redis.messages import CacheInvalidated, DocumentsChanged, MessageCodec, News
+from choirbook.redis.signatures import Signer
 from tests.support.apps import Served
 from tests.support.redis import RedisServer
 from tests.support.sharing import serving_far, shared_of
@@ -44,12 +44,12 @@ class Host:
         self.served = served
         self.news: list[News] = []
         self._channel = channel
-        self._wire = Wire(Sealing(), FEED, CHANNEL)
+        self._wire = MessageCodec(Signer(), FEED, CHANNEL)
 
     @property
-    def sharing(self) -> Sharing:
-        assert self.served.app.sharing is not None
-        return self.served.app.sharing
+    def cluster(self) -> Cluster:
+        assert self.served.app.cluster is not None
+        return self.served.app.cluster
 
     def listen(self) -> list[News]:
         """Take in what was told since, and return all of it."""
@@ -61,9 +61,9 @@ class Host:
     async def until_told(self, uri: str) -> list[News]:
         """Return all that was told up to an invalidation that is told now."""
         scope = Invalidation(uri=uri)
-        await self.served.app.caretaker.invalidate(scope)
-        await eventually(lambda: Dropped(scope) in self.listen())
-        return self.news[: self.news.index(Dropped(scope))]
+        await self.served.app.cache_control.invalidate(scope)
+        await eventually(lambda: CacheInvalidated(scope) in self.listen())
+        return self.news[: self.news.index(CacheInvalidated(scope))]
 
 
 @asynccontextmanager
@@ -91,10 +91,10 @@ async def test_change_that_this_host_tells_is_made_a_little_later_and_told_once(
 
         async def agrees() -> bool:
             files, portable = changed(one.served)
-            draft, began_s = one.served.library.catalog.prepare(files), monotonic()
-            moments = await one.sharing.agree(draft)
-            told.append(Edit({CORE_URI: portable}))
-            again = await one.sharing.agree(draft)
+            changeset, began_s = one.served.library.catalog.prepare(files), monotonic()
+            moments = await one.cluster.agree(changeset)
+            told.append(DocumentsChanged({CORE_URI: portable}))
+            again = await one.cluster.agree(changeset)
             # On a machine that is busy the moment may have passed already.
             assert again in (moments, {})
             return set(moments) == {PATH} and began_s + HOLD_S <= moments[PATH] <= monotonic() + HOLD_S
@@ -111,8 +111,8 @@ async def test_change_that_another_host_told_is_made_at_its_moment_and_not_told_
         async def agrees() -> bool:
             files, portable = changed(one.served)
             began_s = monotonic()
-            await one.sharing.heard(Edit({CORE_URI: portable}))
-            moments = await one.sharing.agree(one.served.library.catalog.prepare(files))
+            await one.cluster.on_news(DocumentsChanged({CORE_URI: portable}))
+            moments = await one.cluster.agree(one.served.library.catalog.prepare(files))
             return set(moments) == {PATH} and began_s + HOLD_S <= moments[PATH] <= monotonic() + HOLD_S
 
         await eventually(agrees)
@@ -124,7 +124,7 @@ async def test_nothing_is_agreed_while_nobody_can_be_told(library: Path, redis_s
         redis_server.kill()
         await eventually(lambda: not shared_of(one.served.library).feed.is_up)
         files, _ = changed(one.served)
-        assert await one.sharing.agree(one.served.library.catalog.prepare(files)) == {}
+        assert await one.cluster.agree(one.served.library.catalog.prepare(files)) == {}
 
 
 async def test_change_that_was_made_without_agreement_is_told_under_its_canonical_uri_only(
@@ -135,7 +135,7 @@ async def test_change_that_was_made_without_agreement_is_told_under_its_canonica
         assert info.canonical_uri != ALIAS
         files, portable = changed(one.served, info.path)
         one.served.library.catalog.apply(files.items())
-        assert await one.until_told(CORE_URI) == [Edit({info.canonical_uri: portable})]
+        assert await one.until_told(CORE_URI) == [DocumentsChanged({info.canonical_uri: portable})]
 
 
 async def test_document_that_was_told_of_last_is_forgotten_last(
@@ -144,13 +144,13 @@ async def test_document_that_was_told_of_last_is_forgotten_last(
     async with host(library, redis_server) as one:
         files, portable = changed(one.served)
         others = [f"mcp://resources/none/{number}" for number in range(MAX_REMEMBERED)]
-        await one.sharing.heard(Edit({CORE_URI: "before"}))
-        await one.sharing.heard(Edit(dict.fromkeys(others[1:], "1")))
-        await one.sharing.heard(Edit({CORE_URI: portable}))
-        await one.sharing.heard(Edit({others[0]: "1"}))
+        await one.cluster.on_news(DocumentsChanged({CORE_URI: "before"}))
+        await one.cluster.on_news(DocumentsChanged(dict.fromkeys(others[1:], "1")))
+        await one.cluster.on_news(DocumentsChanged({CORE_URI: portable}))
+        await one.cluster.on_news(DocumentsChanged({others[0]: "1"}))
         one.served.library.catalog.apply(files.items())
         # Another host told it, so this one does not.
-        assert Edit({CORE_URI: portable}) not in await one.until_told(CORE_URI)
+        assert DocumentsChanged({CORE_URI: portable}) not in await one.until_told(CORE_URI)
 
 
 async def test_large_change_in_steps_is_told_as_one(library: Path, redis_server: RedisServer) -> None:
@@ -164,7 +164,7 @@ async def test_large_change_in_steps_is_told_as_one(library: Path, redis_server:
                 (entry.path, Document(entry, "text/markdown", "Many", "")) for entry in entries
             )
         told = await one.until_told(CORE_URI)
-        assert told.count(Edit(None)) == 1
+        assert told.count(DocumentsChanged(None)) == 1
 
 
 async def test_host_that_starts_waits_for_what_the_others_need_to_look_and_no_longer(
@@ -172,13 +172,13 @@ async def test_host_that_starts_waits_for_what_the_others_need_to_look_and_no_lo
 ) -> None:
     async with host(library, redis_server) as one:
         began_s = monotonic()
-        await one.sharing.joined(0.0)
+        await one.cluster.joined(0.0)
         assert JOINED_S <= monotonic() - began_s < MAX_JOINED_S
         began_s = monotonic()
         async with asyncio.timeout(30):
-            await one.sharing.joined(3600.0)
+            await one.cluster.joined(3600.0)
         assert monotonic() - began_s >= MAX_JOINED_S + JOINED_S
-        assert Edit(None) in one.listen()
+        assert DocumentsChanged(None) in one.listen()
 
 
 async def test_message_that_is_refused_for_long_is_tried_again_at_a_steady_pace(
@@ -189,6 +189,6 @@ async def test_message_that_is_refused_for_long_is_tried_again_at_a_steady_pace(
         url = f"redis://mute:mute@127.0.0.1:{redis_server.port}/0"
         async with host(library, redis_server, redis_url=url) as one:
             client.execute_command("ACL", "SETUSER", "mute", "-eval")
-            await one.served.app.caretaker.invalidate(Invalidation(uri=CORE_URI))
-            denied = shared_of(one.served.library).link.denied
+            await one.served.app.cache_control.invalidate(Invalidation(uri=CORE_URI))
+            denied = shared_of(one.served.library).connection.denied
             await eventually(lambda: denied["EVAL"] >= 12, deadline_s=40 * LONGEST_RETRY_S)

@@ -1,4 +1,4 @@
-"""Changes show within a second with the watcher, and by surveys without it.
+"""Changes show within a second with the watcher, and by scans without it.
 
 The waits below end as soon as the change shows; their deadline is only for a busy machine.
 """
@@ -22,7 +22,7 @@ PROBE_S = 0.3
 
 WAYS: dict[str, dict[str, Any]] = {
     "watched": {"watch": True, "rescan_s": 3600.0},
-    "surveyed": {"watch": False, "rescan_s": 0.05},
+    "scanned": {"watch": False, "rescan_s": 0.05},
 }
 
 
@@ -138,7 +138,7 @@ BROKEN = ["name = ", "collection = [1]", "a = " + "[" * 5000, "name = 'x'", ALL_
 @pytest.mark.parametrize("text", BROKEN, ids=range(len(BROKEN)))
 async def test_broken_rules_change_nothing_and_following_goes_on(followed: Served, text: str) -> None:
     (followed.root / "choirbook.toml").write_text(text)
-    # A file that is seen was seen by a survey that looked at the rules as well, at the latest the second.
+    # A file that is seen was seen by a scan that looked at the rules as well, at the latest the second.
     for name in ("one", "two"):
         plant(followed.root, {f"{name}.txt": "x"})
         await eventually(has(followed, f"mcp://resources/files/{name}.txt"))
@@ -285,24 +285,24 @@ async def test_a_file_that_comes_and_goes_is_forgotten(library: Path) -> None:
         await eventually(lambda: served.library.catalog.count("file") == 2)
 
 
-async def test_a_survey_can_be_asked_for(library: Path) -> None:
+async def test_a_scan_can_be_asked_for(library: Path) -> None:
     async with serving(library) as served:
         plant(library, {"new.txt": "x"})
-        served.library.freshness.survey_soon()
+        served.library.follower.scan_soon()
         await eventually(has(served, "mcp://resources/files/new.txt"))
 
 
 async def test_waiting_for_a_file_ends_when_it_is_whole(library: Path) -> None:
     async with serving(library) as served:
         replace(library / "sdlc-core.md", "# New\n")
-        assert await served.library.freshness.settled("sdlc-core.md", 10.0)
+        assert await served.library.follower.settled("sdlc-core.md", 10.0)
         assert served.library.find(CORE_URI).title == "New"
 
 
 async def test_waiting_for_a_file_has_a_deadline(library: Path) -> None:
     async with serving(library) as served:
         os.truncate(library / "sdlc-core.md", 0)
-        assert not await served.library.freshness.settled("sdlc-core.md", 0.1)
+        assert not await served.library.follower.settled("sdlc-core.md", 0.1)
 
 
 def test_the_rules_of_these_tests_are_good() -> None:

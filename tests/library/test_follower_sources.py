@@ -15,7 +15,7 @@ async def test_a_root_that_cannot_be_listed_keeps_what_is_known(library: Path) -
     source = FailingSource(library)
     async with serving(library, source=source, watch=False, rescan_s=0.02) as served:
         source.fails_list = True
-        await eventually(lambda: served.library.freshness.failed_surveys >= 3)
+        await eventually(lambda: served.library.follower.failed_scans >= 3)
         assert len(served.library.catalog) == len(sdlc_tree())
         source.fails_list = False
         plant(library, {"new.txt": "x"})
@@ -37,7 +37,7 @@ async def test_a_file_that_cannot_be_looked_at_does_not_keep_the_follower_busy(l
     source = SickFile(library)
     async with serving(library, source=source, watch=False, rescan_s=3600.0) as served:
         replace(library / "sick.md", "# New\n")
-        served.library.freshness.survey_soon()
+        served.library.follower.scan_soon()
         await eventually(lambda: source.stats > 0)
         await never(lambda: source.stats if source.stats > 20 else 0, for_s=0.5)
 
@@ -51,11 +51,11 @@ class BlindSource(CountingSource):
         yield set()
 
 
-async def test_surveys_stand_in_for_a_watcher_that_fails(library: Path) -> None:
+async def test_scans_stand_in_for_a_watcher_that_fails(library: Path) -> None:
     async with serving(library, source=BlindSource(library), watch=True, rescan_s=0.05) as served:
         plant(library, {"new.txt": "x"})
         await eventually(has(served, "mcp://resources/files/new.txt"))
-        assert not served.library.freshness.watching
+        assert not served.library.follower.watching
         assert "choirbook_watch_up 0.0" in await served.metrics()
 
 
@@ -74,7 +74,7 @@ class FaultySource(CountingSource):
 async def test_following_goes_on_after_a_fault(library: Path) -> None:
     source = FaultySource(library)
     async with serving(library, source=source, watch=False, rescan_s=0.05) as served:
-        await served.library.freshness.settled("sdlc-core.md", 10.0)
+        await served.library.follower.settled("sdlc-core.md", 10.0)
         await eventually(lambda: source.faults == 0)
         plant(library, {"new.txt": "x"})
         await eventually(has(served, "mcp://resources/files/new.txt"))
@@ -91,7 +91,7 @@ class SlowListing(CountingSource):
         return super().list()
 
 
-async def test_a_survey_of_an_unchanged_library_describes_nothing(library: Path) -> None:
+async def test_a_scan_of_an_unchanged_library_describes_nothing(library: Path) -> None:
     source = SlowListing(library)
     async with serving(library, source=source, watch=False, rescan_s=0.01) as served:
         described, listed = source.heads, source.lists

@@ -13,12 +13,12 @@ from tests.support.trees import ALL_MARKDOWN, CORE_URI, plant, replace, sdlc_tre
 from tests.support.waiting import eventually
 
 
-async def test_the_first_survey_is_tried_until_it_succeeds(library: Path) -> None:
+async def test_the_first_scan_is_tried_until_it_succeeds(library: Path) -> None:
     source = FailingSource(library)
     source.fails_list = True
     app = await asyncio.to_thread(lambda: application(library, source=source, watch=False, rescan_s=0.02))
     async with app.lifespan():
-        await eventually(lambda: app.library.freshness.failed_surveys >= 2)
+        await eventually(lambda: app.library.follower.failed_scans >= 2)
         assert not app.library.is_ready
         source.fails_list = False
         await eventually(lambda: app.library.is_ready)
@@ -37,12 +37,12 @@ class FaultyStart(CountingSource):
         return super().list()
 
 
-async def test_a_fault_in_the_first_survey_does_not_end_the_follower(library: Path) -> None:
+async def test_a_fault_in_the_first_scan_does_not_end_the_follower(library: Path) -> None:
     source = FaultyStart(library)
     app = await asyncio.to_thread(lambda: application(library, source=source, watch=False, rescan_s=0.02))
     async with app.lifespan():
-        await eventually(lambda: app.library.freshness.failed_surveys == 1)
-        assert "log" in app.library.freshness.trouble
+        await eventually(lambda: app.library.follower.failed_scans == 1)
+        assert "log" in app.library.follower.trouble
         await eventually(lambda: app.library.is_ready)
         plant(library, {"new.txt": "x"})
         await eventually(lambda: app.library.catalog.find("mcp://resources/files/new.txt") is not None)
@@ -70,12 +70,12 @@ async def test_a_catalog_that_was_just_filled_is_served_before_any_look(library:
     )
     assert app.library.is_ready
     async with app.lifespan():
-        await eventually(lambda: app.library.freshness.failed_surveys >= 2)
+        await eventually(lambda: app.library.follower.failed_scans >= 2)
         assert app.library.is_ready
         assert app.library.find(CORE_URI).title == "The core"
 
 
-async def test_what_changed_between_filling_and_starting_is_found_by_the_first_survey(library: Path) -> None:
+async def test_what_changed_between_filling_and_starting_is_found_by_the_first_scan(library: Path) -> None:
     source = CountingSource(library)
     catalog = await preloaded(source)
     replace(library / "sdlc-core.md", "# Edited\n")
@@ -110,7 +110,7 @@ async def test_a_catalog_filled_long_ago_is_compared_before_it_is_served(library
         lambda: application(library, source=source, catalog=catalog, watch=False, rescan_s=0.02)
     )
     async with app.lifespan():
-        await eventually(lambda: app.library.freshness.failed_surveys >= 1)
+        await eventually(lambda: app.library.follower.failed_scans >= 1)
         assert not app.library.is_ready
         source.fails_list = False
         await eventually(lambda: app.library.is_ready)

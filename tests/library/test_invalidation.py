@@ -38,7 +38,7 @@ async def test_what_is_forgotten_is_read_from_the_source_again(
     assert types[CORE_URI] != types[PYTHON]
     for uri in is_kept:
         await read(library, uri)
-    assert (await served.app.caretaker.invalidate(scope)).forgotten == list(is_kept.values()).count(False)
+    assert (await served.app.cache_control.invalidate(scope)).forgotten == list(is_kept.values()).count(False)
     assert {uri: library.etag(library.find(uri), Form.RAW) is not None for uri in is_kept} == is_kept
     assert {uri: await is_hit(library, uri) for uri in is_kept} == is_kept
 
@@ -49,7 +49,7 @@ async def test_the_sections_of_what_is_forgotten_are_forgotten(library: Path) ->
     async with serving(library, source=source) as served:
         await read(served.library, section)
         assert await is_hit(served.library, section)
-        await served.app.caretaker.invalidate(Invalidation(uri=PYTHON))
+        await served.app.cache_control.invalidate(Invalidation(uri=PYTHON))
         assert not await is_hit(served.library, section)
 
 
@@ -60,7 +60,7 @@ async def test_many_uris_are_forgotten_while_others_are_read(library: Path) -> N
             await read(served.library, info.uri)
         held = len(served.library.memory)
         assert held > 500
-        assert (await served.app.caretaker.invalidate(ALL)).forgotten == held
+        assert (await served.app.cache_control.invalidate(ALL)).forgotten == held
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ async def test_an_invalidation_of_nothing_is_refused(
     served: Served, scope: Invalidation, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        await served.app.caretaker.invalidate(scope)
+        await served.app.cache_control.invalidate(scope)
     assert await served.library.forget(Invalidation(uri="mcp://resources/nothing")) == 0
 
 
@@ -99,7 +99,7 @@ async def test_while_hits_are_compared_with_the_source_no_tag_answers_for_it(ser
     library.recheck(rechecks=True)
     assert library.etag(info, Form.RAW) is None
     library.recheck(rechecks=False)
-    await served.app.caretaker.invalidate(ALL)
+    await served.app.cache_control.invalidate(ALL)
     await read(library)
     assert library.etag(info, Form.RAW) is not None
 
@@ -107,7 +107,7 @@ async def test_while_hits_are_compared_with_the_source_no_tag_answers_for_it(ser
 async def test_what_is_forgotten_stays_as_the_last_good_content(library: Path) -> None:
     async with serving(library) as served:
         good = await read(served.library)
-        await served.app.caretaker.invalidate(ALL)
+        await served.app.cache_control.invalidate(ALL)
         kept = served.library.memory.last_good(CORE_URI)
         assert kept is not None
         assert kept.forms[Form.RAW] is good.representation

@@ -105,7 +105,7 @@ async def test_another_version_has_another_key(library: Path, redis_server: Redi
         before = redis_server.keys("*:resource:*")
         file = library / "sdlc-core.md"
         file.write_text("# Edited\n")
-        served.library.freshness.survey_soon()
+        served.library.follower.scan_soon()
         await eventually(lambda: served.library.find(CORE_URI).size == len("# Edited\n"))
         reading = await read(served.library)
         assert (reading.served_from, reading.representation.body) == (ServedFrom.MISS, b"# Edited\n")
@@ -123,7 +123,7 @@ async def test_a_redis_that_is_not_there_is_told_once_and_reads_go_on(
         library, redis_url=f"redis://127.0.0.1:{free_port()}", shared_reads="always", cache_ttl_s=0.001
     ) as served:
         shared = shared_of(served.library)
-        await eventually(lambda: shared.link.errors[Reason.CONNECTION] > 1)
+        await eventually(lambda: shared.connection.errors[Reason.CONNECTION] > 1)
         for path in (PATH, "/mcp/resources/files/images/pixel.png?format=raw"):
             response = await served.get(path, accept="*/*")
             assert response.status_code == 200

@@ -134,7 +134,7 @@ async def test_what_is_loaded_while_it_is_invalidated_is_kept_by_nobody(
     async with serving_far(library, redis_server, source=slow) as served:
         early = asyncio.create_task(read(served.library))
         await eventually(lambda: slow.reads == 1)
-        await served.app.caretaker.invalidate(Invalidation(uri=CORE_URI))
+        await served.app.cache_control.invalidate(Invalidation(uri=CORE_URI))
         late = asyncio.create_task(read(served.library))
         slow.gate.set()
         readings = await asyncio.gather(early, late)

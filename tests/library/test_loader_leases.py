@@ -58,7 +58,7 @@ async def test_lease_of_a_load_that_was_invalidated_is_given_back(
             early = asyncio.create_task(read(served.library))
             try:
                 await eventually(lambda: source.reads > reads)
-                await served.app.caretaker.invalidate(Invalidation(uri=CORE_URI))
+                await served.app.cache_control.invalidate(Invalidation(uri=CORE_URI))
             finally:
                 source.gate.set()
             await early

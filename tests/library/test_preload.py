@@ -10,11 +10,11 @@ import msgspec
 from choirbook.app import Application
 from choirbook.catalog.catalog import Catalog
 from choirbook.http.exchange import Request, Response
-from choirbook.library.preload import USUAL_FORMS, Preloading
+from choirbook.library.preload import USUAL_FORMS, Preloader
 from choirbook.library.scanner import open_library
 from choirbook.model import Reading, ServedFrom
-from choirbook.observe.cells import Cells
 from choirbook.observe.log_writer import LineWriter
+from choirbook.observe.shared_metrics import SharedMetrics
 from choirbook.settings import MIB, Settings
 
 DEADLINE_S = 20.0
@@ -36,7 +36,7 @@ async def serving(root: Path, **settings: Any) -> AsyncIterator[Application]:
     chosen = Settings(root=root, watch=False, rescan_s=60.0, **settings)
     source, rules = await asyncio.to_thread(open_library, root, chosen.max_document_bytes)
     descriptor = os.open(os.devnull, os.O_WRONLY)
-    app = Application(chosen, source, Catalog(rules), Cells(), LineWriter(descriptor))
+    app = Application(chosen, source, Catalog(rules), SharedMetrics(), LineWriter(descriptor))
     async with app.lifespan():
         await app.library.wait_ready()
         yield app
@@ -110,11 +110,11 @@ async def test_a_document_that_went_away_is_passed_over(tmp_path: Path) -> None:
     async with serving(root) as app:
         (root / "doc-0.md").unlink()
         told: list[int] = []
-        preloading = Preloading(app.library, lambda: told.append(preloading.preloaded))
-        preloading.start()
-        await asyncio.wait_for(preloading.wait(), DEADLINE_S)
-        assert preloading.preloaded == len(app.library.catalog.infos())
-        assert told == [preloading.preloaded]
+        preloader = Preloader(app.library, lambda: told.append(preloader.preloaded))
+        preloader.start()
+        await asyncio.wait_for(preloader.wait(), DEADLINE_S)
+        assert preloader.preloaded == len(app.library.catalog.infos())
+        assert told == [preloader.preloaded]
         assert not any("doc-0" in info.uri for info in app.library.catalog.infos())
 
 
@@ -129,13 +129,13 @@ async def test_a_reader_meanwhile_gets_its_document(tmp_path: Path) -> None:
 
 async def test_a_stop_ends_it(tmp_path: Path) -> None:
     async with serving(plant(tmp_path / "library", count=200)) as app:
-        preloading = Preloading(app.library, lambda: None)
-        await preloading.stop()
-        await preloading.wait()
-        preloading.start()
-        assert preloading.is_running
-        await preloading.stop()
-        assert not preloading.is_running
+        preloader = Preloader(app.library, lambda: None)
+        await preloader.stop()
+        await preloader.wait()
+        preloader.start()
+        assert preloader.is_running
+        await preloader.stop()
+        assert not preloader.is_running
 
 
 async def test_its_reads_are_no_misses_of_a_client(tmp_path: Path) -> None:

@@ -245,7 +245,7 @@ async def _read_while(library: Library, write: threading.Thread, done: threading
 
 
 @pytest.mark.parametrize(
-    "following", [FOLLOWED, {"watch": False, "rescan_s": 0.05}], ids=["watched", "surveyed"]
+    "following", [FOLLOWED, {"watch": False, "rescan_s": 0.05}], ids=["watched", "scanned"]
 )
 async def test_a_file_that_is_rewritten_in_place_is_never_read_torn(
     library: Path, following: dict[str, Any]
@@ -404,7 +404,7 @@ async def test_reads_that_were_given_up_are_no_longer_counted_as_waiting(library
 async def test_load_that_lands_late_does_not_replace_a_newer_version(library: Path) -> None:
     source = HeldSource(library)
     async with serving(library, source=source, **FOLLOWED) as served:
-        await eventually(lambda: served.library.freshness.watching)
+        await eventually(lambda: served.library.follower.watching)
         late = asyncio.create_task(read(served.library))
         await eventually(lambda: source.reads == 1)
         replace(library / "sdlc-core.md", "# Edited\n")

@@ -44,7 +44,7 @@ async def test_change_that_is_found_behind_a_reader_is_looked_at(library: Path) 
         expired = served.library.read(info, Form.RAW)
         assert isinstance(expired, Reading)
         assert (expired.served_from, expired.representation.body) == (ServedFrom.HIT, CORE.encode())
-        # No watcher and no survey: only that read can have noticed.
+        # No watcher and no scan: only that read can have noticed.
         await eventually(lambda: served.library.find(CORE_URI).size == 9)
 
 
@@ -66,7 +66,7 @@ async def test_version_that_was_loaded_late_is_the_last_good_one_while_nothing_n
 ) -> None:
     source = HeldSource(library)
     async with serving(library, source=source, watch=True) as served:
-        await eventually(lambda: served.library.freshness.watching)
+        await eventually(lambda: served.library.follower.watching)
         late = asyncio.create_task(read(served.library))
         try:
             await eventually(lambda: source.reads == 1)

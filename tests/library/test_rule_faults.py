@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from choirbook.library.rules_file import Rulebook
+from choirbook.library.rules_file import RulesFile
 from choirbook.sources.quiet_period import GONE_QUIET_S
 from tests.support.apps import BASE, application, has, serving
 from tests.support.trees import ALL_MARKDOWN, again_and_again, plant, replace
@@ -35,7 +35,7 @@ async def test_broken_rules_are_reported_and_the_old_ones_stay(library: Path, ca
         before = set(served.library.catalog.uris())
         assert (await served.get("/readyz")).json()["degraded"] == []
         replace(library / name, text)
-        await eventually(lambda: served.library.freshness.rule_faults)
+        await eventually(lambda: served.library.follower.rule_faults)
         ready = await served.get("/readyz")
         (told,) = ready.json()["degraded"]
         assert (ready.status_code, ready.json()["status"]) == (200, "ready")
@@ -47,7 +47,7 @@ async def test_broken_rules_are_reported_and_the_old_ones_stay(library: Path, ca
         plant(library, {"after.md": "# After"})
         await eventually(lambda: served.library.catalog.document("after.md") is not None)
         replace(library / name, good)
-        await eventually(lambda: not served.library.freshness.rule_faults)
+        await eventually(lambda: not served.library.follower.rule_faults)
         served.app._telemetry.observer.refresh_gauges()  # noqa: SLF001 - as above
         assert "choirbook_rules_up 1.0" in await served.metrics()
 
@@ -57,7 +57,7 @@ async def test_a_server_that_starts_with_a_broken_ignore_file_says_why_it_is_not
     app = await asyncio.to_thread(lambda: application(library, rescan_s=0.02))
     transport = httpx.ASGITransport(app)
     async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url=BASE) as client:
-        await eventually(lambda: app.library.freshness.trouble)
+        await eventually(lambda: app.library.follower.trouble)
         waiting = await client.get("/readyz")
         assert waiting.status_code == 503
         assert waiting.json()["reason"].startswith(".choirbookignore, line 1: ")
@@ -67,33 +67,33 @@ async def test_a_server_that_starts_with_a_broken_ignore_file_says_why_it_is_not
 
 def test_a_rules_file_that_is_gone_or_empty_for_a_moment_counts_all_the_while(library: Path) -> None:
     path = plant(library, {"choirbook.toml": ALL_MARKDOWN}) / "choirbook.toml"
-    rulebook = Rulebook(library, ALL_MARKDOWN)
+    rules_file = RulesFile(library, ALL_MARKDOWN)
     for act in (path.unlink, lambda: path.write_text(""), lambda: path.write_text("\n")):
         act()
-        assert rulebook.look() is None
+        assert rules_file.look() is None
         path.write_text(ALL_MARKDOWN)
-        assert rulebook.look() is None
-        assert (rulebook.fault, rulebook.due_s) == ("", math.inf)
+        assert rules_file.look() is None
+        assert (rules_file.fault, rules_file.due_s) == ("", math.inf)
 
 
 def test_rules_that_are_written_again_and_again_wait_until_they_are_quiet(library: Path) -> None:
-    rulebook = Rulebook(library, None)
+    rules_file = RulesFile(library, None)
     path = library / "choirbook.toml"
     with again_and_again(lambda number: replace(path, ALL_MARKDOWN + f"# {number}\n")):
         while not path.exists():
-            assert rulebook.look() is None
-        assert [rulebook.look() for _ in range(3)] == [None] * 3
-    assert rulebook.look() is not None
-    assert rulebook.fault == ""
+            assert rules_file.look() is None
+        assert [rules_file.look() for _ in range(3)] == [None] * 3
+    assert rules_file.look() is not None
+    assert rules_file.fault == ""
 
 
 def test_rules_that_stay_away_give_way_to_the_default_ones(library: Path) -> None:
-    rulebook = Rulebook(library, ALL_MARKDOWN)
-    assert rulebook.look() is None
-    assert rulebook.due_s < float("inf")
+    rules_file = RulesFile(library, ALL_MARKDOWN)
+    assert rules_file.look() is None
+    assert rules_file.due_s < float("inf")
     found = None
     while found is None:
-        found = rulebook.look()
+        found = rules_file.look()
     assert found.text is None
     assert GONE_QUIET_S >= 1.0
 

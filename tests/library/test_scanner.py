@@ -13,13 +13,13 @@ from choirbook.library.scanner import (
     describe_all,
     differences,
     first_differences,
-    first_survey,
+    first_scan,
     load_catalog,
     look,
     open_library,
     read_rules_text,
     rules_from,
-    survey,
+    scan,
 )
 from choirbook.model import SourceEntry, SourceProblem
 from choirbook.sources.filesystem import FilesystemSource
@@ -87,8 +87,8 @@ def test_the_root_of_the_machine_has_a_name_too() -> None:
     assert rules_from(None, Path("/")).name == "library"
 
 
-def test_a_survey_lists_the_source(tmp_path: Path) -> None:
-    found = survey(directory(plant(tmp_path, {"a.md": "x", "b/c.md": "y"})))
+def test_a_scan_lists_the_source(tmp_path: Path) -> None:
+    found = scan(directory(plant(tmp_path, {"a.md": "x", "b/c.md": "y"})))
     assert set(found.entries) == {"a.md", "b/c.md"}
     assert found.problems == ()
     assert found.cost_s >= 0
@@ -107,21 +107,21 @@ class BusySource(FilesystemSource):
         return super().list()
 
 
-def test_the_first_survey_leaves_out_what_is_being_written(tmp_path: Path) -> None:
-    first = first_survey(BusySource(plant(tmp_path, {"old.md": "x"})))
+def test_the_first_scan_leaves_out_what_is_being_written(tmp_path: Path) -> None:
+    first = first_scan(BusySource(plant(tmp_path, {"old.md": "x"})))
     assert set(first.entries) == {"old.md"}
     assert first.unsettled == {"busy.md"}
 
 
-def test_the_first_survey_has_what_was_just_written_and_is_quiet(tmp_path: Path) -> None:
+def test_the_first_scan_has_what_was_just_written_and_is_quiet(tmp_path: Path) -> None:
     (tmp_path / "new.md").write_text("x")
-    assert set(first_survey(directory(tmp_path)).entries) == {"new.md"}
+    assert set(first_scan(directory(tmp_path)).entries) == {"new.md"}
 
 
-def test_the_first_survey_has_files_of_the_future(tmp_path: Path) -> None:
+def test_the_first_scan_has_files_of_the_future(tmp_path: Path) -> None:
     plant(tmp_path, {"a.md": "x"})
     os.utime(tmp_path / "a.md", (4e9, 4e9))
-    assert set(first_survey(directory(tmp_path)).entries) == {"a.md"}
+    assert set(first_scan(directory(tmp_path)).entries) == {"a.md"}
 
 
 def known_of(source: FilesystemSource) -> Mapping[str, Document]:
@@ -139,7 +139,7 @@ def test_the_differences_are_what_is_new_other_and_gone(tmp_path: Path) -> None:
     assert first_differences(source, known).seen == expected
 
 
-def test_a_known_file_that_is_being_written_is_not_gone_for_the_first_survey(tmp_path: Path) -> None:
+def test_a_known_file_that_is_being_written_is_not_gone_for_the_first_scan(tmp_path: Path) -> None:
     source = directory(plant(tmp_path, {"busy.md": "x", "gone.md": "x"}))
     known = known_of(source)
     (tmp_path / "gone.md").unlink()

@@ -8,7 +8,7 @@ import pytest
 
 from choirbook.catalog.catalog import Catalog
 from choirbook.catalog.rules import default_rules
-from choirbook.mcp.open_streams import Streams
+from choirbook.mcp.open_streams import OpenStreams
 from tests.support.mcp import CALLS
 from tests.support.shelves import Shelf
 
@@ -27,7 +27,7 @@ def shelf() -> Shelf:
 
 
 @pytest.fixture
-async def streams(shelf: Shelf) -> AsyncIterator[Streams]:
-    streams = Streams(shelf.catalog, 3, 3600.0, lambda: None)
+async def streams(shelf: Shelf) -> AsyncIterator[OpenStreams]:
+    streams = OpenStreams(shelf.catalog, 3, 3600.0, lambda: None)
     yield streams
     streams.close()

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from choirbook.http.exchange import Response
-from choirbook.mcp.batches import SMALL_BYTES, Replies
+from choirbook.mcp.batches import SMALL_BYTES, BatchReplies
 from choirbook.mcp.messages import Batch, Malformed, decode
 from choirbook.mcp.operations import OTHER
 from choirbook.mcp.protocol import Fault, refuse
@@ -133,7 +133,7 @@ async def test_bodies_are_held_once(root: Path) -> None:
 
 
 def test_exactly_the_budget_fits() -> None:
-    replies = Replies(2 * SMALL_BYTES + 5)
+    replies = BatchReplies(2 * SMALL_BYTES + 5)
     replies.add(b"ab")
     long = b"x" * (2 * SMALL_BYTES + 2)
     assert replies.fits(long)
@@ -143,10 +143,10 @@ def test_exactly_the_budget_fits() -> None:
 
 
 def test_a_short_reply_always_fits() -> None:
-    replies = Replies(1)
+    replies = BatchReplies(1)
     replies.add(b"x" * 100)
     assert replies.fits(b"x" * SMALL_BYTES)
 
 
 def test_no_replies_are_no_body() -> None:
-    assert Replies(10).body() == b""
+    assert BatchReplies(10).body() == b""

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from choirbook.mcp.client_info import MAX_CHARACTERS, Introduction, introduced
+from choirbook.mcp.client_info import MAX_CHARACTERS, ClientInfo, client_info_of
 from choirbook.mcp.messages import CLIENT_INFO
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.text()
@@ -20,13 +20,13 @@ def sent(**params: Any) -> bytes:
 
 
 def test_a_client_of_each_era_is_known_by_what_it_says() -> None:
-    assert introduced(sent(clientInfo=INFO)) == Introduction("claude-code", "2.1")
-    assert introduced(sent(_meta={CLIENT_INFO: INFO}, uri="x")) == Introduction("claude-code", "2.1")
+    assert client_info_of(sent(clientInfo=INFO)) == ClientInfo("claude-code", "2.1")
+    assert client_info_of(sent(_meta={CLIENT_INFO: INFO}, uri="x")) == ClientInfo("claude-code", "2.1")
 
 
 def test_what_the_request_itself_says_comes_first() -> None:
     both = sent(clientInfo={"name": "first"}, _meta={CLIENT_INFO: {"name": "now"}})
-    assert introduced(both) == Introduction("now", "")
+    assert client_info_of(both) == ClientInfo("now", "")
 
 
 @pytest.mark.parametrize(
@@ -47,15 +47,15 @@ def test_what_the_request_itself_says_comes_first() -> None:
     ],
 )
 def test_what_cannot_be_understood_says_nothing(message: bytes) -> None:
-    assert introduced(message) is None
+    assert client_info_of(message) is None
 
 
 def test_a_long_name_is_cut() -> None:
-    found = introduced(sent(clientInfo={"name": "n" * 10_000, "version": "v" * 10_000}))
-    assert found == Introduction("n" * MAX_CHARACTERS, "v" * MAX_CHARACTERS)
+    found = client_info_of(sent(clientInfo={"name": "n" * 10_000, "version": "v" * 10_000}))
+    assert found == ClientInfo("n" * MAX_CHARACTERS, "v" * MAX_CHARACTERS)
 
 
 @given(VALUES)
 def test_no_value_is_too_strange(value: Any) -> None:
-    found = introduced(json.dumps({"params": {"_meta": {CLIENT_INFO: value}}}).encode())
+    found = client_info_of(json.dumps({"params": {"_meta": {CLIENT_INFO: value}}}).encode())
     assert found is None or found.name

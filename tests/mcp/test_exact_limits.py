@@ -12,7 +12,7 @@ import pytest
 from choirbook.http.exchange import Response
 from choirbook.http.query import MAX_QUERY_FIELDS
 from choirbook.http.rest import MAX_LIMIT
-from choirbook.mcp.client_stream import Ending
+from choirbook.mcp.client_stream import EndReason
 from choirbook.mcp.messages import MAX_BATCH, MAX_ID_CHARACTERS, Batch, Malformed, Message, decode
 from choirbook.mcp.subscriptions import MAX_URIS
 from choirbook.uri import MAX_URI_BYTES
@@ -33,7 +33,7 @@ async def test_a_listener_names_exactly_as_many_uris_as_are_allowed(served: Serv
         stream, client = await stream_of(served, "POST", message, **modern_headers(message))
     (acknowledged,) = client.got
     assert acknowledged["params"]["notifications"]["resourceSubscriptions"] == [CORE_URI]
-    stream.end(Ending.SESSION)
+    stream.end(EndReason.SESSION)
 
 
 async def test_a_listener_that_names_one_uri_more_is_refused(served: Served) -> None:
@@ -49,7 +49,7 @@ async def test_a_uri_that_is_named_again_is_counted_once(served: Served) -> None
     message = modern_message("subscriptions/listen", notifications={"resourceSubscriptions": uris})
     stream, _ = await stream_of(served, "POST", message, **modern_headers(message))
     assert served.app.streams.watched == 1
-    stream.end(Ending.SESSION)
+    stream.end(EndReason.SESSION)
     assert served.app.streams.watched == 0
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from choirbook.http.exchange import Loss, Response, Streaming
-from choirbook.mcp.client_stream import Ending
+from choirbook.http.exchange import LossReason, Response, Streaming
+from choirbook.mcp.client_stream import EndReason
 from tests.support.apps import BASE, Served, application, serving
 from tests.support.mcp import modern_headers, modern_message
 from tests.support.shelves import Client
@@ -44,7 +44,7 @@ async def test_only_what_was_asked_for_is_honoured(served: Served) -> None:
     ):
         stream, _, found = await listen(served, **wanted)
         assert found == honoured
-        stream.end(Ending.SESSION)
+        stream.end(EndReason.SESSION)
 
 
 async def test_changes_of_the_listing_are_told_to_those_who_asked_for_them(library: Path) -> None:
@@ -70,7 +70,7 @@ async def test_a_document_is_told_of_under_the_uri_that_the_client_used(library:
 async def test_a_stream_that_ends_leaves_no_trace(served: Served) -> None:
     stream, client, _ = await listen(served, resourceSubscriptions=[CORE_URI], resourcesListChanged=True)
     assert (len(served.app.streams), served.app.streams.watched) == (1, 1)
-    stream.lost(Loss.CLIENT)
+    stream.lost(LossReason.CLIENT)
     assert (len(served.app.streams), served.app.streams.watched) == (0, 0)
     assert served.app.streams.watching(CORE_URI) == 0
     assert len(client.got) == 1
@@ -78,12 +78,12 @@ async def test_a_stream_that_ends_leaves_no_trace(served: Served) -> None:
 
 async def test_the_end_of_a_subscription_answers_its_request(served: Served) -> None:
     stream, client, _ = await listen(served, resourceSubscriptions=[CORE_URI])
-    stream.end(Ending.SHUTDOWN)
+    stream.end(EndReason.SHUTDOWN)
     assert (client.got[-1]["id"], client.got[-1]["result"]["resultType"]) == ("sub", "complete")
     assert client.is_over
 
 
-async def test_one_who_listens_while_the_library_is_surveyed_waits(library: Path) -> None:
+async def test_one_who_listens_while_the_library_is_scanned_waits(library: Path) -> None:
     source = FailingSource(library)
     source.fails_list = True
     app = await asyncio.to_thread(lambda: application(library, source=source, rescan_s=0.05))
@@ -99,7 +99,7 @@ async def test_one_who_listens_while_the_library_is_surveyed_waits(library: Path
         assert end.got[0]["params"]["notifications"] == {"resourceSubscriptions": [CORE_URI]}
 
 
-async def test_reads_and_listings_wait_while_the_library_is_surveyed(library: Path) -> None:
+async def test_reads_and_listings_wait_while_the_library_is_scanned(library: Path) -> None:
     source = FailingSource(library)
     source.fails_list = True
     app = await asyncio.to_thread(lambda: application(library, source=source, rescan_s=0.05))
@@ -113,7 +113,7 @@ async def test_reads_and_listings_wait_while_the_library_is_surveyed(library: Pa
         asked = [
             asyncio.create_task(answered(served, "POST", call, **modern_headers(call))) for call in calls
         ]
-        await eventually(lambda: app.library.freshness.failed_surveys >= 2)
+        await eventually(lambda: app.library.follower.failed_scans >= 2)
         assert not any(each.done() for each in asked)
         source.fails_list = False
         listed, read, missing = [json.loads(_response(await each).body) for each in asked]

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from choirbook.catalog.catalog import Catalog
-from choirbook.errors import ShareTaken
-from choirbook.mcp.client_stream import Ending
-from choirbook.mcp.open_streams import Streams
-from choirbook.runtime.quotas import EVERYONE, Kind, Shares
+from choirbook.errors import QuotaExceeded
+from choirbook.mcp.client_stream import EndReason
+from choirbook.mcp.open_streams import OpenStreams
+from choirbook.runtime.quotas import EVERYONE, QuotaKind, Quotas
 from tests.support.shelves import Shelf, opened
 
 GREEDY, OTHER = "192.0.2.1", "192.0.2.2"
 
 
-def sharing(catalog: Catalog) -> Streams:
-    shares = Shares(0.25, {Kind.STREAMS: 8, Kind.SUBSCRIPTIONS: 4000})
-    return Streams(catalog, 8, 3600.0, lambda: None, shares=shares)
+def sharing(catalog: Catalog) -> OpenStreams:
+    quotas = Quotas(0.25, {QuotaKind.STREAMS: 8, QuotaKind.SUBSCRIPTIONS: 4000})
+    return OpenStreams(catalog, 8, 3600.0, lambda: None, quotas=quotas)
 
 
 async def test_peer_with_its_share_of_streams_gets_no_more_until_one_ends(shelf: Shelf) -> None:
@@ -24,11 +24,11 @@ async def test_peer_with_its_share_of_streams_gets_no_more_until_one_ends(shelf:
     first, _ = opened(streams, peer=GREEDY)
     streams.admit(peer=GREEDY)
     opened(streams, peer=GREEDY)
-    with pytest.raises(ShareTaken, match="2 streams open"):
+    with pytest.raises(QuotaExceeded, match="2 streams open"):
         streams.admit(peer=GREEDY)
     streams.admit(peer=OTHER)
     streams.admit(peer=EVERYONE)
-    first.end(Ending.SESSION)
+    first.end(EndReason.SESSION)
     streams.admit(peer=GREEDY)
     streams.close()
 
@@ -38,10 +38,10 @@ async def test_peer_with_its_share_of_watched_bytes_gets_no_more_until_one_ends(
     stream, _ = opened(streams, peer=GREEDY, uri_bytes=600)
     assert streams.watched_bytes == 600
     streams.admit(1, 400, GREEDY)
-    with pytest.raises(ShareTaken, match="limit of watched URIs"):
+    with pytest.raises(QuotaExceeded, match="limit of watched URIs"):
         streams.admit(1, 401, GREEDY)
     streams.admit(1, 401, OTHER)
-    stream.end(Ending.SESSION)
+    stream.end(EndReason.SESSION)
     assert streams.watched_bytes == 0
     streams.admit(1, 1000, GREEDY)
     streams.close()

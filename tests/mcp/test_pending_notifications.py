@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from choirbook.mcp.client_stream import BATCH, Ending
-from choirbook.mcp.open_streams import Streams
+from choirbook.mcp.client_stream import BATCH, EndReason
+from choirbook.mcp.open_streams import OpenStreams
 from tests.support.shelves import Shelf, opened, settled, uri
 from tests.support.waiting import eventually
 
 
-async def test_pending_notifications_are_dropped_on_unsubscribe(shelf: Shelf, streams: Streams) -> None:
+async def test_pending_notifications_are_dropped_on_unsubscribe(shelf: Shelf, streams: OpenStreams) -> None:
     stream, client = opened(streams, "a", "b")
     client.keeps_up = False
     for _ in range(2):  # the second change waits for the client
@@ -23,7 +23,9 @@ async def test_pending_notifications_are_dropped_on_unsubscribe(shelf: Shelf, st
     assert client.told == [uri("a"), uri("b"), uri("b")]
 
 
-async def test_one_spelling_is_dropped_and_the_other_one_still_told(shelf: Shelf, streams: Streams) -> None:
+async def test_one_spelling_is_dropped_and_the_other_one_still_told(
+    shelf: Shelf, streams: OpenStreams
+) -> None:
     stream, client = opened(streams)
     client.keeps_up = False
     for spelling in ("one", "other"):
@@ -37,27 +39,27 @@ async def test_one_spelling_is_dropped_and_the_other_one_still_told(shelf: Shelf
     assert streams.watched == 1
 
 
-async def test_what_is_watched_by_nobody_is_not_kept(shelf: Shelf, streams: Streams) -> None:
+async def test_what_is_watched_by_nobody_is_not_kept(shelf: Shelf, streams: OpenStreams) -> None:
     stream, _ = opened(streams, "a")
     other, _ = opened(streams, "a")
     assert streams.watched == 2
     stream.unwatch(uri("a"))
     stream.unwatch(uri("a"))
     assert streams.watched == 1
-    other.end(Ending.SESSION)
+    other.end(EndReason.SESSION)
     assert (streams.watched, streams.watching(uri("a"))) == (0, 0)
 
 
-async def test_a_watch_twice_is_one(streams: Streams) -> None:
+async def test_a_watch_twice_is_one(streams: OpenStreams) -> None:
     stream, _ = opened(streams, "a")
     stream.watch(uri("a"), uri("a"))
     stream.watch(uri("a"), "spelled otherwise")
     assert streams.watched == 1
-    stream.end(Ending.SESSION)
+    stream.end(EndReason.SESSION)
     assert streams.watched == 0
 
 
-async def test_a_client_that_reads_again_is_told_until_it_stops(shelf: Shelf, streams: Streams) -> None:
+async def test_a_client_that_reads_again_is_told_until_it_stops(shelf: Shelf, streams: OpenStreams) -> None:
     names = [f"n{number}" for number in range(2 * BATCH + 1)]
     shelf.put(*names)
     stream, client = opened(streams, *names)
@@ -72,17 +74,17 @@ async def test_a_client_that_reads_again_is_told_until_it_stops(shelf: Shelf, st
     assert streams.sent == 2 * BATCH + 1
 
 
-async def test_streams_are_counted_by_era_until_they_end(streams: Streams) -> None:
+async def test_streams_are_counted_by_era_until_they_end(streams: OpenStreams) -> None:
     stream, _ = opened(streams)
     assert streams.open_by_era[stream.era] == 1
-    stream.end(Ending.SESSION)
-    stream.end(Ending.SESSION)
-    assert (streams.open_by_era[stream.era], streams.ended, len(streams)) == (0, {Ending.SESSION: 1}, 0)
+    stream.end(EndReason.SESSION)
+    stream.end(EndReason.SESSION)
+    assert (streams.open_by_era[stream.era], streams.ended, len(streams)) == (0, {EndReason.SESSION: 1}, 0)
 
 
 async def test_a_change_is_kept_back_for_its_head_start(shelf: Shelf) -> None:
     """A client that is told of it may read at another worker, which has to have seen it by then."""
-    streams = Streams(shelf.catalog, 3, 3600.0, lambda: None, head_start_s=0.2)
+    streams = OpenStreams(shelf.catalog, 3, 3600.0, lambda: None, head_start_s=0.2)
     _, client = opened(streams, "a")
     clock = asyncio.get_running_loop().time
     begun_s = clock()
@@ -95,7 +97,7 @@ async def test_a_change_is_kept_back_for_its_head_start(shelf: Shelf) -> None:
     streams.close()
 
 
-async def test_a_change_that_nobody_listens_to_is_not_kept(shelf: Shelf, streams: Streams) -> None:
+async def test_a_change_that_nobody_listens_to_is_not_kept(shelf: Shelf, streams: OpenStreams) -> None:
     shelf.put("a")
     assert streams.is_idle
     _, client = opened(streams, "a")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from choirbook.http.exchange import Loss, Response, Streaming
-from choirbook.mcp.client_stream import Ending
+from choirbook.http.exchange import LossReason, Response, Streaming
+from choirbook.mcp.client_stream import EndReason
 from tests.support.apps import Served, serving
 from tests.support.mcp import handshake_message, post
 from tests.support.streaming import answered, stream_of
@@ -41,7 +41,7 @@ async def test_a_session_whose_stream_was_closed_expires(tmp_path: Path) -> None
     async with serving(plant(tmp_path, {"sdlc-core.md": CORE}), session_idle_s=0.3) as served:
         session = await begin(served)
         stream, _ = await stream_of(served, "GET", accept=EVENTS, mcp_session_id=session)
-        stream.lost(Loss.CLIENT)
+        stream.lost(LossReason.CLIENT)
         await eventually(lambda: served.app.sessions.count == 0)
         assert await status_within(served, session) == 404
 
@@ -51,7 +51,7 @@ async def test_a_stream_ends_with_its_session(tmp_path: Path) -> None:
         session = await begin(served)
         stream, client = await stream_of(served, "GET", accept=EVENTS, mcp_session_id=session)
         await served.client.delete("/mcp", headers={"mcp-session-id": session})
-        assert (stream.ended, client.is_over) == (Ending.SESSION, True)
+        assert (stream.ended, client.is_over) == (EndReason.SESSION, True)
         assert len(served.app.streams) == 0
 
 
@@ -62,7 +62,7 @@ async def test_a_client_that_lost_its_stream_opens_another_one(tmp_path: Path) -
         second = await answered(served, "GET", accept=EVENTS, mcp_session_id=session)
         assert isinstance(second, Response)
         assert second.status == 409
-        stream.lost(Loss.CLIENT)
+        stream.lost(LossReason.CLIENT)
         # The ledger is told in the background that nobody holds the stream any more.
         await eventually(lambda: _can_open(served, session))
         assert len(served.app.streams) == 0
@@ -71,5 +71,5 @@ async def test_a_client_that_lost_its_stream_opens_another_one(tmp_path: Path) -
 async def _can_open(served: Served, session: str) -> bool:
     answer = await answered(served, "GET", accept=EVENTS, mcp_session_id=session)
     if isinstance(answer, Streaming):
-        answer.stream.lost(Loss.CLIENT)
+        answer.stream.lost(LossReason.CLIENT)
     return isinstance(answer, Streaming)

@@ -12,12 +12,12 @@ from typing import NamedTuple
 import pytest
 
 from choirbook.errors import SessionNotFound
-from choirbook.http.exchange import Loss
-from choirbook.mcp.client_stream import Ending
-from choirbook.mcp.open_streams import Streams
-from choirbook.mcp.sessions.registry import Registry
+from choirbook.http.exchange import LossReason
+from choirbook.mcp.client_stream import EndReason
+from choirbook.mcp.open_streams import OpenStreams
+from choirbook.mcp.sessions.registry import SessionRegistry
 from choirbook.mcp.sessions.streams import HttpSession, SessionStreams
-from choirbook.workers.rpc import Neighbours
+from choirbook.workers.rpc import WorkerRpc
 from tests.support.apps import Served
 from tests.support.shelves import Client
 from tests.support.waiting import eventually
@@ -26,21 +26,21 @@ CORE = "mcp://resources/sdlc/core"
 
 
 class Worker(NamedTuple):
-    registry: Registry
+    registry: SessionRegistry
     held: SessionStreams
-    streams: Streams
+    streams: OpenStreams
 
 
 @pytest.fixture
 async def worker(served: Served) -> AsyncIterator[Worker]:
-    registry = Registry(None, Neighbours(None), 10, lambda: None)
-    streams = Streams(served.library.catalog, 10, 3600.0, lambda: None)
+    registry = SessionRegistry(None, WorkerRpc(None), 10, lambda: None)
+    streams = OpenStreams(served.library.catalog, 10, 3600.0, lambda: None)
 
     def end(id_: str) -> None:
         held.end(id_)
 
     held = SessionStreams(served.library, streams, registry, end)
-    await registry.run(lambda ledger: ledger.begin("a", monotonic()))
+    await registry.run(lambda store: store.begin("a", monotonic()))
     yield Worker(registry, held, streams)
     streams.close()
     held.stop()
@@ -90,8 +90,8 @@ async def test_a_client_that_hangs_up_while_its_stream_is_opened_leaves_it_to_th
 
 async def test_a_late_word_of_subscriptions_does_not_bring_a_stream_back(worker: Worker) -> None:
     stream = await worker.held.open("a")
-    stream.lost(Loss.CLIENT)
-    worker.held.hear_of_subscriptions("a")
+    stream.lost(LossReason.CLIENT)
+    worker.held.on_subscriptions_changed("a")
     await HttpSession(worker.held, "a").subscribe(CORE)
     assert (worker.held.ids, stream.watched, worker.streams.watched) == ([], {}, 0)
 
@@ -99,11 +99,11 @@ async def test_a_late_word_of_subscriptions_does_not_bring_a_stream_back(worker:
 async def test_what_is_subscribed_to_through_others_is_watched_by_the_open_stream(worker: Worker) -> None:
     stream, client = await worker.held.open("a"), Client()
     stream.open(client)
-    await worker.registry.run(lambda ledger: ledger.subscribe("a", CORE))
-    worker.held.hear_of_subscriptions("a")
+    await worker.registry.run(lambda store: store.subscribe("a", CORE))
+    worker.held.on_subscriptions_changed("a")
     await eventually(lambda: worker.streams.watched == 1)
-    await worker.registry.run(lambda ledger: ledger.unsubscribe("a", CORE))
-    worker.held.hear_of_subscriptions("a")
+    await worker.registry.run(lambda store: store.unsubscribe("a", CORE))
+    worker.held.on_subscriptions_changed("a")
     await eventually(lambda: worker.streams.watched == 0)
     assert (client.is_over, stream.watched) == (False, {})
 
@@ -111,7 +111,7 @@ async def test_what_is_subscribed_to_through_others_is_watched_by_the_open_strea
 async def test_a_session_that_is_gone_ends_its_stream_when_others_speak_of_it(worker: Worker) -> None:
     stream, client = await worker.held.open("a"), Client()
     stream.open(client)
-    await worker.registry.run(lambda ledger: ledger.end("a"))
-    worker.held.hear_of_subscriptions("a")
+    await worker.registry.run(lambda store: store.end("a"))
+    worker.held.on_subscriptions_changed("a")
     await eventually(lambda: client.is_over)
-    assert (stream.ended, len(worker.streams), worker.held.ids) == (Ending.SESSION, 0, [])
+    assert (stream.ended, len(worker.streams), worker.held.ids) == (EndReason.SESSION, 0, [])

@@ -13,11 +13,11 @@ from choirbook.model import Reading, Representation, ResourceInfo, ServedFrom, V
 from choirbook.observe.access_log import AccessLog
 from choirbook.observe.batch import Sent
 from choirbook.observe.log_writer import LineWriter
-from choirbook.observe.tracing.sampling import Note
+from choirbook.observe.tracing.sampling import TraceNote
 from tests.support.batches import batch_of
 
 TRACE = 0x4BF92F3577B34DA6A3CE929D0E0E4736
-MARK = Note(TRACE, None, 0.0, None)
+MARK = TraceNote(TRACE, None, 0.0, None)
 
 
 def info(uri: str) -> ResourceInfo:

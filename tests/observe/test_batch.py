@@ -1,11 +1,11 @@
 from choirbook.http.exchange import FailedRead, Mark, Operation, Read, Request, Response
-from choirbook.observe.batch import MAX_ASKED_BYTES, Notes, Sent
-from choirbook.observe.tracing.sampling import Note
+from choirbook.observe.batch import MAX_KEPT_BODY_BYTES, ResponseBuffer, Sent
+from choirbook.observe.tracing.sampling import TraceNote
 from tests.support.batches import batch_of
 
 READ = FailedRead("mcp://resources/none", "ResourceNotFound")
 PING = (Operation("ping"),)
-NOTE = Note(1, None, 0.0, None)
+NOTE = TraceNote(1, None, 0.0, None)
 
 
 def sent(
@@ -52,13 +52,13 @@ def test_a_response_is_returned_as_it_was_noted() -> None:
 
 def test_the_first_note_and_the_last_that_may_wait_are_told_of() -> None:
     told: list[str] = []
-    notes = Notes(lambda: told.append("first"), lambda: told.append("full"), 3)
+    notes = ResponseBuffer(lambda: told.append("first"), lambda: told.append("full"), 3)
     for _ in range(3):
-        notes.note(Response(200, []), 0.0)
+        notes.add(Response(200, []), 0.0)
     assert told == ["first", "full"]
     assert len(notes.take()) == 3
     assert len(notes.take()) == 0
-    notes.note(Response(200, []), 0.0)
+    notes.add(Response(200, []), 0.0)
     assert told == ["first", "full", "first"]
 
 
@@ -74,27 +74,30 @@ def asked_by(client: str, body: bytes = b"") -> Request:
 
 
 def test_of_one_response_that_answers_several_each_request_is_kept() -> None:
-    notes = Notes(lambda: None, lambda: None, 10, keeps_asked=True)
+    notes = ResponseBuffer(lambda: None, lambda: None, 10, keeps_requests=True)
     response, one, other = Response(200, [], reads=(READ,)), asked_by("one"), asked_by("other")
-    notes.note(response, 0.0, one)
-    notes.note(response, 0.0, b"a message")
-    notes.note(response, 0.0)
-    notes.note(Response(200, []), 0.0, other)
-    notes.note(response, 0.0, other)
-    assert notes.take().asked == {0: one, 1: b"a message", 4: other}
+    notes.add(response, 0.0, one)
+    notes.add(response, 0.0, b"a message")
+    notes.add(response, 0.0)
+    notes.add(Response(200, []), 0.0, other)
+    notes.add(response, 0.0, other)
+    assert notes.take().requests == {0: one, 1: b"a message", 4: other}
 
 
 def test_requests_are_kept_where_that_is_asked_for_only() -> None:
-    notes = Notes(lambda: None, lambda: None, 10)
-    notes.note(Response(200, [], reads=(READ,)), 0.0, asked_by("one"))
-    assert notes.take().asked == {}
+    notes = ResponseBuffer(lambda: None, lambda: None, 10)
+    notes.add(Response(200, [], reads=(READ,)), 0.0, asked_by("one"))
+    assert notes.take().requests == {}
 
 
 def test_of_a_long_request_the_body_is_not_kept() -> None:
-    notes = Notes(lambda: None, lambda: None, 10, keeps_asked=True)
-    long, longest = asked_by("one", b"x" * (MAX_ASKED_BYTES + 1)), asked_by("two", b"x" * MAX_ASKED_BYTES)
+    notes = ResponseBuffer(lambda: None, lambda: None, 10, keeps_requests=True)
+    long, longest = (
+        asked_by("one", b"x" * (MAX_KEPT_BODY_BYTES + 1)),
+        asked_by("two", b"x" * MAX_KEPT_BODY_BYTES),
+    )
     for request in (long, longest):
-        notes.note(Response(200, [], reads=(READ,)), 0.0, request)
-    kept = notes.take().asked
+        notes.add(Response(200, [], reads=(READ,)), 0.0, request)
+    kept = notes.take().requests
     assert kept == {0: asked_by("one"), 1: longest}
-    assert len(long.body) > MAX_ASKED_BYTES, "the request itself stays whole"
+    assert len(long.body) > MAX_KEPT_BODY_BYTES, "the request itself stays whole"

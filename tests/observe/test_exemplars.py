@@ -16,11 +16,11 @@ from prometheus_client.openmetrics import parser as openmetrics
 
 from choirbook.http.exchange import Operation
 from choirbook.http.negotiation import Exposition
-from choirbook.observe.cells import Cells
-from choirbook.observe.exemplars import RECORD_BYTES, RECORD_WORDS, Exemplar, Records
+from choirbook.observe.exemplars import RECORD_BYTES, RECORD_WORDS, Exemplar, ExemplarRecords
 from choirbook.observe.exposition import exposition
 from choirbook.observe.metrics import BUCKETS_S, LOADING, OPERATION_BUCKETS_S, OPERATIONS
 from choirbook.observe.recorder import Recorder
+from choirbook.observe.shared_metrics import SharedMetrics
 from tests.support.apps import Served, serving
 from tests.support.collector import SERVER, collecting_http
 from tests.support.mcp import modern
@@ -47,9 +47,9 @@ class Shown:
     """The bound of its bucket."""
 
 
-def records(count: int = 4) -> tuple[Records, memoryview]:
+def records(count: int = 4) -> tuple[ExemplarRecords, memoryview]:
     memory = memoryview(mmap.mmap(-1, count * RECORD_BYTES))
-    return Records(memory), memory
+    return ExemplarRecords(memory), memory
 
 
 def told(text: str, metric: str = LOADING) -> list[Shown]:
@@ -108,7 +108,7 @@ def related(number: int) -> Exemplar:
 
 
 @contextmanager
-def written_all_the_time(kept: Records) -> Iterator[None]:
+def written_all_the_time(kept: ExemplarRecords) -> Iterator[None]:
     context = multiprocessing.get_context("fork")
     is_over: Event = context.Event()
 
@@ -142,7 +142,7 @@ def test_no_reader_gets_half_of_one_and_half_of_another() -> None:
 
 
 def test_an_exemplar_is_in_the_bucket_that_its_value_fell_into() -> None:
-    cells = Cells()
+    cells = SharedMetrics()
     recorder = Recorder(cells.claim(), ["sdlc"], [Operation("resources/read")])
     values = (*BUCKETS_S, 0.00011, 7.0)
     for number, value in enumerate(values, start=1):
@@ -161,7 +161,7 @@ def test_an_exemplar_is_in_the_bucket_that_its_value_fell_into() -> None:
 
 
 def test_an_exemplar_has_ids_a_value_and_a_time_and_is_as_short_as_it_has_to_be() -> None:
-    cells = Cells()
+    cells = SharedMetrics()
     recorder = Recorder(cells.claim(), ["sdlc"])
     recorder.reads("sdlc", [ONE.value], is_hit=True)
     recorder.exemplify_read("sdlc", ONE, is_hit=True)
@@ -173,7 +173,7 @@ def test_an_exemplar_has_ids_a_value_and_a_time_and_is_as_short_as_it_has_to_be(
 
 
 def test_of_all_workers_the_latest_is_shown_be_its_worker_dead() -> None:
-    cells = Cells(workers=2)
+    cells = SharedMetrics(workers=2)
     recorder = Recorder(cells.claim(), ["sdlc"])
 
     def work() -> None:

@@ -9,10 +9,10 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from choirbook.http.negotiation import Exposition
-from choirbook.observe.cells import Cells
 from choirbook.observe.exposition import exposition
 from choirbook.observe.metrics import METRICS, MetricKind
 from choirbook.observe.recorder import Recorder
+from choirbook.observe.shared_metrics import SharedMetrics
 from tests.support.apps import Served
 
 OPENMETRICS = "application/openmetrics-text"
@@ -32,7 +32,7 @@ def parse_openmetrics(text: str) -> list[Metric]:
 
 
 def spelled(format_: Exposition) -> str:
-    cells = Cells()
+    cells = SharedMetrics()
     recorder = Recorder(cells.claim(), ["sdlc", "pattern"])
     recorder.reads("sdlc", [0.0003, 0.002], is_hit=True)
     recorder.lookups([0.00001], is_hit=True)

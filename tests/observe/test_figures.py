@@ -1,8 +1,8 @@
-from choirbook.observe.cells import Cells
 from choirbook.observe.exposition import series_totals
 from choirbook.observe.figures import ReadKind, Sample, between, rows, sample_of
 from choirbook.observe.metrics import BUCKETS_S, CATALOG_SIZE
 from choirbook.observe.recorder import Recorder
+from choirbook.observe.shared_metrics import SharedMetrics
 
 BUCKETS = len(BUCKETS_S) + 1
 
@@ -41,7 +41,7 @@ def test_a_kind_that_was_not_there_before_counts_as_a_whole() -> None:
 
 
 def test_a_sample_adds_up_what_workers_recorded() -> None:
-    cells = Cells()
+    cells = SharedMetrics()
     recorder = Recorder(cells.claim(), ("pattern",))
     recorder.reads("pattern", [0.0002, 0.0004], is_hit=True)
     recorder.reads("pattern", [0.02], is_hit=False, is_stale=True)

@@ -9,7 +9,6 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from choirbook.http.exchange import Request, Response
-from choirbook.observe.cells import Cells
 from choirbook.observe.exposition import exposition
 from choirbook.observe.metrics import (
     BUCKETS_S,
@@ -19,6 +18,7 @@ from choirbook.observe.metrics import (
     METRICS,
 )
 from choirbook.observe.recorder import Recorder
+from choirbook.observe.shared_metrics import SharedMetrics
 from choirbook.servers.asgi.server import AsgiHeaders
 from tests.support.apps import Served, serving
 from tests.support.mcp import handshake, modern
@@ -60,7 +60,7 @@ def series(text: str) -> set[str]:
     return {line.rpartition(" ")[0] for line in text.splitlines() if line and not line.startswith("#")}
 
 
-def shown(cells: Cells) -> str:
+def shown(cells: SharedMetrics) -> str:
     return exposition(cells).decode()
 
 
@@ -70,7 +70,7 @@ def hit(recorder: Recorder, type_: str, latency_s: float) -> None:
 
 
 def test_the_page_has_the_names_buckets_and_labels_of_the_interface() -> None:
-    cells = Cells()
+    cells = SharedMetrics()
     recorder = Recorder(cells.claim(), ["sdlc", "pattern"])
     hit(recorder, "sdlc", 0.0003)
     recorder.reads("pattern", [0.004], is_hit=False)
@@ -104,7 +104,7 @@ def test_the_page_has_the_names_buckets_and_labels_of_the_interface() -> None:
 def test_a_latency_falls_into_the_bucket_whose_bound_it_does_not_exceed(
     latency_s: float, bucket: str
 ) -> None:
-    cells = Cells()
+    cells = SharedMetrics()
     hit(Recorder(cells.claim(), ["x"]), "x", latency_s)
     text = shown(cells)
     labels = {"resource_type": "x", "cache_result": "hit"}
@@ -116,7 +116,7 @@ def test_a_latency_falls_into_the_bucket_whose_bound_it_does_not_exceed(
 
 @given(st.lists(st.floats(min_value=0, max_value=2, allow_nan=False), max_size=50))
 def test_many_latencies_at_once_fall_into_the_buckets_of_each(latencies_s: list[float]) -> None:
-    at_once, one_by_one = Cells(), Cells()
+    at_once, one_by_one = SharedMetrics(), SharedMetrics()
     Recorder(at_once.claim(), ["x"]).reads("x", list(latencies_s), is_hit=False)
     recorder = Recorder(one_by_one.claim(), ["x"])
     for latency_s in latencies_s:
@@ -143,7 +143,7 @@ def test_the_buckets_are_those_of_the_interface() -> None:
 
 
 def test_a_type_that_comes_with_new_rules_is_counted_too() -> None:
-    cells = Cells()
+    cells = SharedMetrics()
     recorder = Recorder(cells.claim(), [])
     hit(recorder, "late", 0.1)
     recorder.reads("later", [0.1], is_hit=False, is_stale=True)
@@ -159,7 +159,7 @@ pytest_fork = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:D
 
 @pytest_fork
 def test_workers_are_added_up_and_a_dead_one_leaves_its_counters_but_not_its_gauges() -> None:
-    cells = Cells(workers=2)
+    cells = SharedMetrics(workers=2)
     mine = Recorder(cells.claim(), ["x"])
 
     def work(number: int) -> None:
@@ -187,7 +187,7 @@ def test_workers_are_added_up_and_a_dead_one_leaves_its_counters_but_not_its_gau
 
 @pytest_fork
 def test_of_what_every_worker_has_whole_the_least_is_shown() -> None:
-    cells = Cells(workers=2)
+    cells = SharedMetrics(workers=2)
     mine = Recorder(cells.claim(), [])
     mine.gauge(CATALOG_SIZE, 9)
     mine.gauge(CACHE_SIZE, 3, level="memory")

@@ -5,8 +5,8 @@ import time
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from choirbook.observe.cells import Cells
 from choirbook.observe.processes import figures, look_at
+from choirbook.observe.shared_metrics import SharedMetrics
 
 
 def test_a_process_is_seen_as_the_client_library_sees_it() -> None:
@@ -30,11 +30,11 @@ def test_a_process_that_is_gone_is_none() -> None:
 
 
 def test_without_workers_there_is_nothing_of_them() -> None:
-    names = {metric for metric, _ in figures(Cells(3))}
+    names = {metric for metric, _ in figures(SharedMetrics(3))}
     assert names == {
         "choirbook_workers",
         "choirbook_workers_wanted",
         "choirbook_worker_respawns_total",
         "python_info",
     }
-    assert figures(Cells(3))["choirbook_workers_wanted", ()] == 3
+    assert figures(SharedMetrics(3))["choirbook_workers_wanted", ()] == 3

@@ -1,11 +1,11 @@
-from choirbook.observe.cells import Cells
 from choirbook.observe.metrics import HITS, MISSES
 from choirbook.observe.recorder import Recorder
+from choirbook.observe.shared_metrics import SharedMetrics
 from choirbook.observe.totals import totals
 
 
 def test_counters_of_all_workers_and_labels_are_added_up() -> None:
-    cells = Cells(2)
+    cells = SharedMetrics(2)
     for _ in range(2):
         # One process has all record locks, so it would claim the same slot twice: two recorders add to one.
         recorder = Recorder(cells.claim(), ["pattern", "sdlc"])
@@ -17,4 +17,4 @@ def test_counters_of_all_workers_and_labels_are_added_up() -> None:
 
 
 def test_nothing_recorded_is_nothing() -> None:
-    assert totals(Cells())[HITS] == 0
+    assert totals(SharedMetrics())[HITS] == 0

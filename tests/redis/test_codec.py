@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from choirbook.documents.rendering import Stamp, render
 from choirbook.model import Content, Form, Header, Representation, ResourceInfo, SourceEntry, Version
-from choirbook.redis.codec import Corrupt, Framing
-from choirbook.redis.signatures import Purpose, Sealing, Unverified
+from choirbook.redis.codec import Corrupt, RepresentationCodec
+from choirbook.redis.signatures import Purpose, Signer, Unverified
 
 KEY = "choirbook:team:resource:pattern:patterns/core:1.2:raw"
 STAMP = Stamp(1000, {"name": "choirbook", "version": "1"})
-SEALING = Sealing(["0123456789abcdef" * 2])
-FRAMING = Framing(SEALING, STAMP)
+SEALING = Signer(["0123456789abcdef" * 2])
+FRAMING = RepresentationCodec(SEALING, STAMP)
 
 
 def info(data: bytes, media_type: str = "text/markdown") -> ResourceInfo:

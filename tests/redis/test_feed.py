@@ -12,19 +12,26 @@ import redis.asyncio as other_redis
 
 from choirbook.model import Invalidation
 from choirbook.redis import feed as feeds
+from choirbook.redis.connection import RedisConnection
 from choirbook.redis.feed import Feed
-from choirbook.redis.keys import Keys
-from choirbook.redis.link import RedisLink
-from choirbook.redis.messages import Dropped, Edit, FeedMessage, FeedState, News, Wire
-from choirbook.redis.signatures import Sealing
+from choirbook.redis.keys import RedisKeys
+from choirbook.redis.messages import (
+    CacheInvalidated,
+    DocumentsChanged,
+    FeedMessage,
+    FeedState,
+    MessageCodec,
+    News,
+)
+from choirbook.redis.signatures import Signer
 from choirbook.redis.url import parse_redis_url
 from tests.support.redis import RedisServer
 from tests.support.waiting import eventually, never
 
 SECRET, OTHER = "0123456789abcdef" * 2, "fedcba9876543210" * 2
-KEYS = Keys("team", "stamp")
-EDIT = Edit({"mcp://resources/a": "1.2.3"})
-ALL = Dropped(Invalidation())
+KEYS = RedisKeys("team", "stamp")
+EDIT = DocumentsChanged({"mcp://resources/a": "1.2.3"})
+ALL = CacheInvalidated(Invalidation())
 
 
 class Listener:
@@ -34,10 +41,10 @@ class Listener:
         self.news: list[News] = []
         self.missed_s: list[float] = []
 
-    async def heard(self, news: News) -> None:
+    async def on_news(self, news: News) -> None:
         self.news.append(news)
 
-    async def missed(self) -> None:
+    async def on_loss(self) -> None:
         self.missed_s.append(time.monotonic())
 
     def edits(self) -> int:
@@ -46,9 +53,9 @@ class Listener:
 
 @asynccontextmanager
 async def feed(server: RedisServer, *secrets: str) -> AsyncIterator[tuple[Feed, Listener]]:
-    link = RedisLink(parse_redis_url(server.url))
-    made, listener = Feed(link, KEYS, Sealing(secrets or (SECRET,))), Listener()
-    made.attend(listener)
+    link = RedisConnection(parse_redis_url(server.url))
+    made, listener = Feed(link, KEYS, Signer(secrets or (SECRET,))), Listener()
+    made.set_listener(listener)
     link.start()
     made.start()
     try:
@@ -95,7 +102,7 @@ async def test_workers_that_tell_at_once_are_all_heard_in_order(redis_server: Re
         for worker, listener in workers:
             await eventually(lambda listener=listener: listener.news.count(ALL) == 20)  # type: ignore[misc]
             assert worker.losses == 0
-            assert not worker.suspicion.counts
+            assert not worker.rejections.counts
 
 
 async def test_recorded_message_moves_nothing_when_it_comes_again(redis_server: RedisServer) -> None:
@@ -106,12 +113,12 @@ async def test_recorded_message_moves_nothing_when_it_comes_again(redis_server: 
     ):
         await teller.publish(EDIT)
         await teller.publish(ALL)
-        await teller.mention(EDIT)
+        await teller.notify(EDIT)
         await eventually(lambda: len(listener.news) >= 4)
         news, epoch = list(listener.news), hearer.epoch("any")
         old = list(recorded)
         publish(redis_server, *old, *reversed(old))
-        await eventually(lambda: hearer.suspicion.counts["replay"] == 2 * len(old))
+        await eventually(lambda: hearer.rejections.counts["replay"] == 2 * len(old))
         await teller.publish(EDIT)
         await eventually(lambda: len(listener.news) > len(news))
         assert listener.news == [*news, EDIT]
@@ -129,7 +136,7 @@ async def test_worker_that_starts_hears_nothing_of_what_was_recorded_before(
             losses = hearer.losses
             counted = list(recorded[:3])
             publish(redis_server, *counted)
-            await eventually(lambda: hearer.suspicion.counts["replay"] >= 2)
+            await eventually(lambda: hearer.rejections.counts["replay"] >= 2)
             assert ALL not in listener.news
             assert hearer.losses == losses
 
@@ -137,14 +144,14 @@ async def test_worker_that_starts_hears_nothing_of_what_was_recorded_before(
 async def test_message_that_is_not_signed_is_passed_over_and_told_once(
     redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    forger = Wire(Sealing([OTHER]), KEYS.feed, KEYS.channel)
-    elsewhere = Wire(Sealing([SECRET]), KEYS.feed, "choirbook:other:changes")
+    forger = MessageCodec(Signer([OTHER]), KEYS.feed, KEYS.channel)
+    elsewhere = MessageCodec(Signer([SECRET]), KEYS.feed, "choirbook:other:changes")
     async with feed(redis_server) as (hearer, listener):
         known = hearer.epoch("any")
         for number in range(100):
             message = FeedMessage("forger", known + number, 0, int(time.time()), ALL)
             publish(redis_server, forger.write(message), elsewhere.write(message), b"hello")
-        await eventually(lambda: hearer.suspicion.counts["message"] == 300)
+        await eventually(lambda: hearer.rejections.counts["message"] == 300)
         assert (hearer.epoch("any"), hearer.losses) == (known, 0)
         assert ALL not in listener.news
     assert len([each for each in caplog.records if "ignored a message from Redis" in each.getMessage()]) == 1
@@ -156,7 +163,7 @@ async def test_hosts_with_different_secrets_say_so(
     async with feed(redis_server) as (ours, _), feed(redis_server, OTHER) as (theirs, listener):
         await ours.publish(ALL)
         for each in (ours, theirs):
-            await eventually(lambda each=each: each.suspicion.counts.total() > 0)  # type: ignore[misc]
+            await eventually(lambda each=each: each.rejections.counts.total() > 0)  # type: ignore[misc]
             assert each.is_up
         assert ALL not in listener.news
     assert "sealed with another secret" in caplog.text
@@ -193,17 +200,17 @@ async def test_state_put_back_again_and_again_calls_all_into_question_seldom(
         apart_s = [
             late - early for early, late in zip(listener.missed_s, listener.missed_s[1:], strict=False)
         ]
-        assert min(apart_s) >= feeds.MISS_PAUSE_S
+        assert min(apart_s) >= feeds.LOSS_PAUSE_S
         assert len(listener.missed_s) < hearer.losses
 
 
 async def test_forged_state_moves_no_epoch(redis_server: RedisServer) -> None:
-    forger = Wire(Sealing(), KEYS.feed, KEYS.channel)
+    forger = MessageCodec(Signer(), KEYS.feed, KEYS.channel)
     async with feed(redis_server) as (hearer, listener):
         known = hearer.epoch("any")
         with redis_server.client() as client:
             client.set(KEYS.feed, forger.write_state(FeedState(2**52, int(time.time()), {"": 2**52})))
-            await eventually(lambda: hearer.suspicion.counts["state"] > 0)
+            await eventually(lambda: hearer.rejections.counts["state"] > 0)
             await never(lambda: hearer.epoch("any") != known or listener.missed_s, for_s=0.5)
         async with feed(redis_server) as (late, _):
             assert late.epoch("any") < 2**52

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from choirbook.redis.connection import RedisConnection
 from choirbook.redis.feed import CHECK_S, LOOKS_PER_TIME, Feed
-from choirbook.redis.keys import Keys
-from choirbook.redis.link import RedisLink
-from choirbook.redis.signatures import Sealing
+from choirbook.redis.keys import RedisKeys
+from choirbook.redis.signatures import Signer
 from choirbook.redis.url import parse_redis_url
 from tests.support.redis import RedisServer
 from tests.support.waiting import eventually
 
 
 async def test_clock_of_redis_is_read_again_while_the_feed_is_up(redis_server: RedisServer) -> None:
-    link = RedisLink(parse_redis_url(redis_server.url))
-    feed = Feed(link, Keys("team", "stamp"), Sealing())
+    link = RedisConnection(parse_redis_url(redis_server.url))
+    feed = Feed(link, RedisKeys("team", "stamp"), Signer())
     link.start()
     feed.start()
     try:

@@ -1,10 +1,10 @@
 from msgspec.structs import replace
 
 from choirbook.model import Form
-from choirbook.redis.keys import Keys
+from choirbook.redis.keys import RedisKeys
 from tests.redis.test_store import INFO
 
-KEYS = Keys("team", (1000, "1.0"))
+KEYS = RedisKeys("team", (1000, "1.0"))
 
 
 def key(**changes: object) -> str:
@@ -12,7 +12,7 @@ def key(**changes: object) -> str:
 
 
 def test_hosts_spell_a_key_alike_though_their_versions_differ() -> None:
-    assert key() == Keys("team", (1000, "1.0")).resource(
+    assert key() == RedisKeys("team", (1000, "1.0")).resource(
         replace(INFO, version="7.4.1.1"), Form.RAW, "4.1.1", 0
     )
 
@@ -30,16 +30,16 @@ def test_all_that_goes_into_the_bytes_goes_into_the_key() -> None:
         KEYS.resource(INFO, Form.JSON, "4.1.1", 0),
         KEYS.resource(INFO, Form.RAW, "4.1.2", 0),
         KEYS.resource(INFO, Form.RAW, "4.1.1", 1),
-        Keys("team", (2000, "1.0")).resource(INFO, Form.RAW, "4.1.1", 0),
-        Keys("team", (1000, "1.1")).resource(INFO, Form.RAW, "4.1.1", 0),
-        Keys("other", (1000, "1.0")).resource(INFO, Form.RAW, "4.1.1", 0),
+        RedisKeys("team", (2000, "1.0")).resource(INFO, Form.RAW, "4.1.1", 0),
+        RedisKeys("team", (1000, "1.1")).resource(INFO, Form.RAW, "4.1.1", 0),
+        RedisKeys("other", (1000, "1.0")).resource(INFO, Form.RAW, "4.1.1", 0),
     }
     assert len(spelled) == 14
 
 
 def test_a_colon_in_a_name_makes_no_other_key() -> None:
     assert key(name="a:b", type="c").count(":") == key().count(":")
-    assert Keys("a:b", 0).feed != Keys("a", 0).feed.replace("choirbook:a", "choirbook:a:b")
+    assert RedisKeys("a:b", 0).feed != RedisKeys("a", 0).feed.replace("choirbook:a", "choirbook:a:b")
 
 
 def test_a_lease_has_a_key_of_its_own() -> None:

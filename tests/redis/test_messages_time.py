@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from choirbook.redis.feed_state import FeedProgress
-from choirbook.redis.messages import Wire, seconds_of
-from choirbook.redis.rejections import Suspicion
-from choirbook.redis.signatures import Sealing
+from choirbook.redis.messages import MessageCodec, seconds_of
+from choirbook.redis.rejections import Rejections
+from choirbook.redis.signatures import Signer
 
 
 def test_time_of_redis_has_its_microseconds() -> None:
@@ -14,5 +14,5 @@ def test_time_of_redis_has_its_microseconds() -> None:
 
 
 def test_feed_of_which_nothing_is_known_has_no_epoch() -> None:
-    progress = FeedProgress(Wire(Sealing(), "key", "channel"), Suspicion())
+    progress = FeedProgress(MessageCodec(Signer(), "key", "channel"), Rejections())
     assert (progress.epoch(""), progress.epoch("sdlc")) == (0, 0)

@@ -59,7 +59,7 @@ async def test_documented_user_may_do_all_that_is_done(library: Path, redis_serv
             client.rename("choirbook:library:other", "choirbook:library:feed")
             await eventually(lambda: client.type("choirbook:library:feed") == b"string")
             for served in (one, two):
-                assert not shared_of(served.library).link.denied
+                assert not shared_of(served.library).connection.denied
         assert client.execute_command("ACL", "LOG") == []
         # HELLO brings the password along, so AUTH is for a Redis that does not know HELLO.
         used = {name.upper() for name in redis_server.commands()}
@@ -71,8 +71,8 @@ async def _do_everything(library: Path, one: Served, two: Served) -> None:
     await written(one.library, 1)
     assert (await read(two.library)).served_from is ServedFrom.SHARED
     before = shared_of(two.library).feed.epoch("sdlc")
-    await one.app.caretaker.invalidate(Invalidation(uri=CORE_URI))
-    await one.app.caretaker.invalidate(Invalidation(type="sdlc"))
+    await one.app.cache_control.invalidate(Invalidation(uri=CORE_URI))
+    await one.app.cache_control.invalidate(Invalidation(type="sdlc"))
     await eventually(lambda: shared_of(two.library).feed.epoch("sdlc") > before)
     replace(library / "sdlc-core.md", "# Edited\n")
     await eventually(lambda: two.library.find(CORE_URI).size == 9)
@@ -92,11 +92,11 @@ async def test_missing_command_is_named_in_the_log_and_in_a_metric(
 
             async def is_told() -> bool:
                 assert (await read(served.library)).representation.body == CORE.encode()
-                await served.app.caretaker.invalidate(Invalidation(uri=CORE_URI))
+                await served.app.cache_control.invalidate(Invalidation(uri=CORE_URI))
                 return bool(re.search(rf"lacks permission to run [^.]*\b{command}\b", caplog.text))
 
             await eventually(is_told)
-            denied = shared_of(served.library).link.denied
+            denied = shared_of(served.library).connection.denied
             name = command if denied[command] else "EVAL"
             page = await served.metrics()
             assert value(page, "choirbook_redis_denied_commands_total", command=name) >= 1
@@ -110,7 +110,7 @@ async def test_feed_is_down_where_nothing_may_be_published(
 ) -> None:
     with user(redis_server, *documented(), "-publish") as url:
         async with serving(library, redis_url=url, shared_reads="always") as served:
-            link = shared_of(served.library).link
+            link = shared_of(served.library).connection
             await eventually(lambda: link.denied["PUBLISH"] > 2)
             page = await served.metrics()
             assert value(page, "choirbook_feed_up") == 0
@@ -129,6 +129,6 @@ async def test_keys_and_channels_of_others_are_named_too(
 ) -> None:
     with user(redis_server, *documented(), *rules) as url:
         async with serving(library, redis_url=url, shared_reads="always") as served:
-            await eventually(lambda: shared_of(served.library).link.denied.total() > 0)
+            await eventually(lambda: shared_of(served.library).connection.denied.total() > 0)
             assert not shared_of(served.library).feed.is_up
     assert "or to use the keys and channels 'choirbook:*'" in caplog.text

@@ -2,10 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from choirbook.redis.signatures import SEAL_BYTES, Corrupt, Purpose, Sealing, Unverified
+from choirbook.redis.signatures import SEAL_BYTES, Corrupt, Purpose, Signer, Unverified
 
 SECRET, OTHER = "0123456789abcdef" * 2, "fedcba9876543210" * 2
-OURS = Sealing([SECRET])
+OURS = Signer([SECRET])
 
 
 @given(payload=st.binary(), name=st.text(), purpose=st.sampled_from(Purpose))
@@ -50,13 +50,13 @@ def test_bytes_moved_between_name_and_payload_are_noticed() -> None:
 
 @pytest.mark.parametrize("others", [(OTHER,), ()], ids=["another", "none"])
 def test_what_another_secret_sealed_is_refused(others: tuple[str, ...]) -> None:
-    for one, two in ((OURS, Sealing(others)), (Sealing(others), OURS)):
+    for one, two in ((OURS, Signer(others)), (Signer(others), OURS)):
         with pytest.raises(Unverified, match="another secret"):
             two.open(Purpose.VALUE, "key", one.seal(Purpose.VALUE, "key", b"payload"))
 
 
 def test_previous_secret_opens_and_does_not_seal() -> None:
-    both = Sealing([OTHER, SECRET])
+    both = Signer([OTHER, SECRET])
     assert both.open(Purpose.VALUE, "key", OURS.seal(Purpose.VALUE, "key", b"payload")) == b"payload"
     with pytest.raises(Unverified):
         OURS.open(Purpose.VALUE, "key", both.seal(Purpose.VALUE, "key", b"payload"))
@@ -69,5 +69,5 @@ def test_secret_is_nowhere_in_what_is_sealed() -> None:
 
 
 def test_without_a_secret_anybody_can_seal() -> None:
-    assert not Sealing().is_signed
-    assert Sealing().open(Purpose.VALUE, "key", Sealing().seal(Purpose.VALUE, "key", b"x")) == b"x"
+    assert not Signer().is_signed
+    assert Signer().open(Purpose.VALUE, "key", Signer().seal(Purpose.VALUE, "key", b"x")) == b"x"

@@ -11,12 +11,12 @@ import pytest
 
 from choirbook.documents.rendering import Stamp, render
 from choirbook.model import Content, Form, Representation, ResourceInfo, SourceEntry, Version
-from choirbook.redis.codec import Framing
+from choirbook.redis.codec import RepresentationCodec
+from choirbook.redis.connection import RedisConnection
 from choirbook.redis.feed import Feed
-from choirbook.redis.keys import Keys
-from choirbook.redis.link import RedisLink
-from choirbook.redis.signatures import Sealing
-from choirbook.redis.store import MAX_BODY_BYTES, MAX_QUEUED_BYTES, SharedLevel, SharedSlot, Turn
+from choirbook.redis.keys import RedisKeys
+from choirbook.redis.signatures import Signer
+from choirbook.redis.store import MAX_BODY_BYTES, MAX_QUEUED_BYTES, LoadLease, SharedSlot, SharedStore
 from choirbook.redis.url import parse_redis_url
 from tests.support.redis import RedisServer
 from tests.support.waiting import eventually
@@ -40,11 +40,11 @@ BYTES = render(INFO, CONTENT, Form.RAW, STAMP)
 SECRET = "0123456789abcdef" * 2
 
 
-def slot(shared: SharedLevel, portable: str = "4.1.1", **changes: Any) -> SharedSlot:
+def slot(shared: SharedStore, portable: str = "4.1.1", **changes: Any) -> SharedSlot:
     return shared.slot(msgspec.structs.replace(INFO, **changes), Form.RAW, portable)
 
 
-def long(shared: SharedLevel, size: int, portable: str = "4.1.1") -> tuple[SharedSlot, Representation]:
+def long(shared: SharedStore, size: int, portable: str = "4.1.1") -> tuple[SharedSlot, Representation]:
     """Return a slot for a document of a size, and what belongs there."""
     info = msgspec.structs.replace(INFO, size=size)
     content = Content(b"x" * size, CONTENT.entry)
@@ -54,10 +54,10 @@ def long(shared: SharedLevel, size: int, portable: str = "4.1.1") -> tuple[Share
 @asynccontextmanager
 async def level(
     server: RedisServer, ttl_s: float = 300.0, secrets: Sequence[str] = (SECRET,), **options: Any
-) -> AsyncIterator[SharedLevel]:
-    link, keys = RedisLink(parse_redis_url(server.url), **options), Keys("team", "stamp")
-    sealing = Sealing(secrets)
-    shared = SharedLevel(Feed(link, keys, sealing), keys, Framing(sealing, STAMP), ttl_s)
+) -> AsyncIterator[SharedStore]:
+    link, keys = RedisConnection(parse_redis_url(server.url), **options), RedisKeys("team", "stamp")
+    signer = Signer(secrets)
+    shared = SharedStore(Feed(link, keys, signer), keys, RepresentationCodec(signer, STAMP), ttl_s)
     shared.start()
     try:
         await eventually(lambda: shared.is_usable)
@@ -66,9 +66,9 @@ async def level(
         await shared.stop()
 
 
-async def write(shared: SharedLevel, place: SharedSlot, representation: Representation = BYTES) -> None:
+async def write(shared: SharedStore, place: SharedSlot, representation: Representation = BYTES) -> None:
     written = shared.writes
-    shared.offer(Turn(place.key), representation)
+    shared.offer(LoadLease(place.key), representation)
     await eventually(lambda: shared.writes > written)
 
 
@@ -113,7 +113,7 @@ async def test_a_foreign_value_is_a_miss_that_is_counted(redis_server: RedisServ
             client.set(key.key, value)
         assert await shared.get(key) is None
         assert shared.lookups["corrupt"] == 1
-        assert shared.link.is_up
+        assert shared.connection.is_up
         await write(shared, key)
         assert await shared.get(key) is not None
 
@@ -125,7 +125,7 @@ async def test_a_value_of_another_kind_is_a_miss_that_is_counted(redis_server: R
             client.hset(key.key, "field", "value")
         assert await shared.get(key) is None
         assert shared.lookups == {"corrupt": 1}
-        assert shared.link.is_up
+        assert shared.connection.is_up
 
 
 async def test_the_value_of_another_key_is_a_miss_that_is_counted(redis_server: RedisServer) -> None:
@@ -151,7 +151,7 @@ async def test_no_more_of_a_huge_foreign_value_is_read_than_of_ours(redis_server
 async def test_a_body_that_is_too_long_is_not_offered(redis_server: RedisServer) -> None:
     async with level(redis_server) as shared:
         key, body = long(shared, MAX_BODY_BYTES + 1)
-        shared.offer(Turn(key.key), body)
+        shared.offer(LoadLease(key.key), body)
         other = slot(shared, "5.1.1")
         await write(shared, other)
     assert redis_server.keys("*:resource:*") == [other.key]
@@ -170,8 +170,8 @@ async def test_what_is_offered_while_redis_is_away_is_not_kept(redis_server: Red
     async with level(redis_server) as shared:
         redis_server.kill()
         assert await shared.get(slot(shared)) is None
-        assert not shared.link.is_up
-        shared.offer(Turn("any"), BYTES)
+        assert not shared.connection.is_up
+        shared.offer(LoadLease("any"), BYTES)
         redis_server.start()
         await eventually(lambda: shared.is_usable)
         later = slot(shared)
@@ -185,9 +185,9 @@ async def test_a_redis_that_cannot_be_written_to_is_still_read(redis_server: Red
         await write(shared, before)
         with redis_server.client() as client:
             client.config_set("maxmemory", 1)
-        shared.offer(Turn("after"), BYTES)
+        shared.offer(LoadLease("after"), BYTES)
         await eventually(lambda: shared.dropped == 1)
-        assert shared.link.errors == {"full": 1}
+        assert shared.connection.errors == {"full": 1}
         assert await shared.get(before) is not None
 
 
@@ -259,7 +259,7 @@ async def test_what_waits_to_be_written_is_bounded(redis_server: RedisServer) ->
         # Nothing is written between the offers, as nobody waits.
         for number in range(COUNT):
             place, body = long(shared, MAX_BODY_BYTES, f"4.1.{number}")
-            shared.offer(Turn(place.key), body)
+            shared.offer(LoadLease(place.key), body)
         assert shared.dropped == COUNT - fitting
         await eventually(lambda: shared.writes == fitting)
     assert len(redis_server.keys("*:resource:*")) == fitting
@@ -271,12 +271,12 @@ async def test_bytes_that_could_not_be_written_wait_no_longer(redis_server: Redi
             client.config_set("maxmemory", 1)
             for number in range(COUNT):
                 place, body = long(shared, MAX_BODY_BYTES, f"4.1.{number}")
-                shared.offer(Turn(place.key), body)
+                shared.offer(LoadLease(place.key), body)
             await eventually(lambda: shared.dropped == COUNT)
             client.config_set("maxmemory", 0)
         for number in range(MAX_QUEUED_BYTES // MAX_BODY_BYTES):
             place, body = long(shared, MAX_BODY_BYTES, f"5.1.{number}")
-            shared.offer(Turn(place.key), body)
+            shared.offer(LoadLease(place.key), body)
         assert shared.dropped == COUNT
         await eventually(lambda: shared.writes == MAX_QUEUED_BYTES // MAX_BODY_BYTES)
 
@@ -285,13 +285,13 @@ async def test_bytes_that_could_not_be_written_wait_no_longer(redis_server: Redi
 async def test_lease_is_given_back_before_it_expires(redis_server: RedisServer, *, is_offered: bool) -> None:
     async with level(redis_server) as shared:
         place = slot(shared)
-        turn = await shared.take_turn(place)
-        assert isinstance(turn, Turn)
-        assert turn.token
+        lease = await shared.acquire_lease(place)
+        assert isinstance(lease, LoadLease)
+        assert lease.token
         if is_offered:
-            shared.offer(turn, BYTES)
+            shared.offer(lease, BYTES)
         else:
-            shared.give_back(turn)
+            shared.release(lease)
         # It was removed, which an expiry is not: that is no call of a command.
         await eventually(lambda: redis_server.commands().get("unlink") == 1)
         assert redis_server.keys("*:lease:*") == []
@@ -301,14 +301,14 @@ async def test_lease_is_given_back_before_it_expires(redis_server: RedisServer, 
 
 async def test_lease_of_another_process_is_not_given_back(redis_server: RedisServer) -> None:
     async with level(redis_server) as shared:
-        turn = await shared.take_turn(slot(shared))
-        assert isinstance(turn, Turn)
-        (lease,) = redis_server.keys("*:lease:*")
+        lease = await shared.acquire_lease(slot(shared))
+        assert isinstance(lease, LoadLease)
+        (key,) = redis_server.keys("*:lease:*")
         with redis_server.client() as client:
-            client.set(lease, "of another")
-            shared.give_back(turn)
+            client.set(key, "of another")
+            shared.release(lease)
             await eventually(lambda: redis_server.commands().get("eval", 0) >= 2)
-            assert client.get(lease) == b"of another"
+            assert client.get(key) == b"of another"
 
 
 @pytest.mark.parametrize("others", [(), ("fedcba9876543210" * 2,)], ids=["unsigned", "another secret"])
@@ -320,7 +320,7 @@ async def test_value_that_is_not_signed_with_the_secret_is_a_miss(
         await write(theirs, place)
         for _ in range(5):
             assert await ours.get(place) is None
-        assert (ours.lookups, ours.feed.suspicion.counts["value"]) == ({"corrupt": 5}, 5)
+        assert (ours.lookups, ours.feed.rejections.counts["value"]) == ({"corrupt": 5}, 5)
         await write(ours, place)
         assert await ours.get(place) is not None
     lines = [record.getMessage() for record in caplog.records if "a value from Redis" in record.getMessage()]
@@ -339,4 +339,4 @@ async def test_secret_can_be_replaced_host_by_host(redis_server: RedisServer) ->
             await write(writer, slot(writer, portable))
             assert await reader.get(slot(reader, portable)) is not None
         for each in (ours, theirs):
-            assert not each.feed.suspicion.counts
+            assert not each.feed.rejections.counts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from choirbook.redis.errors import Reason
-from choirbook.redis.store import Turn
+from choirbook.redis.store import LoadLease
 from tests.redis.test_store import BYTES, level, slot
 from tests.support.redis import RedisServer, running_redis
 from tests.support.waiting import eventually
@@ -25,7 +25,7 @@ async def test_write_that_redis_does_not_confirm_is_not_counted_as_written(tmp_p
     renamed = ("--rename-command", "SET", "STORE", "--rename-command", "DEL", "SET")
     with running_redis(tmp_path / "redis", *renamed) as redis:
         async with level(redis) as shared:
-            shared.offer(Turn(slot(shared).key), BYTES)
+            shared.offer(LoadLease(slot(shared).key), BYTES)
             await eventually(lambda: shared.dropped + shared.writes)
             assert (shared.dropped, shared.writes) == (1, 0)
-            assert shared.link.errors[Reason.CORRUPT] == 1
+            assert shared.connection.errors[Reason.CORRUPT] == 1

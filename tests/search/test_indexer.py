@@ -7,7 +7,7 @@ from pathlib import Path
 from choirbook.errors import SearchUnavailable
 from choirbook.model import Content, Version
 from choirbook.search.indexer import MAX_WAITING
-from choirbook.search.service import Search
+from choirbook.search.service import SearchService
 from tests.support.apps import Served, application, serving
 from tests.support.searching import GUIDE_URI, hits, uris
 from tests.support.sources import EIO, CountingSource, FailingSource
@@ -128,5 +128,5 @@ async def test_after_a_stop_it_can_be_started_again(guide: Path) -> None:
 
 async def test_an_app_that_was_never_searched_stops(guide: Path) -> None:
     app = await asyncio.to_thread(lambda: application(guide))
-    assert isinstance(app.search, Search)
+    assert isinstance(app.search, SearchService)
     await app.search.stop()

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from choirbook.runtime.quotas import Kind, Shares, peer_key
-from choirbook.servers.connection_limits import Crowding, CrowdingCounts, connections, silence_ms
+from choirbook.runtime.quotas import QuotaKind, Quotas, peer_key
+from choirbook.servers.connection_limits import ConnectionCounts, ConnectionLimits, connections, silence_ms
 from tests.support.servers import wait_for
 
 GREEDY, OTHER, LOCAL = "127.0.0.2", "127.0.0.3", "127.0.0.1"
@@ -42,9 +42,9 @@ def pairs() -> Iterator[Pairs]:
         yield Pairs(stack)
 
 
-def crowding(pairs: Pairs, total: int, unread: int = 100) -> Crowding:
-    totals = {Kind.CONNECTIONS: total, Kind.UNREAD: unread}
-    return Crowding(pairs.port, total, Shares(0.25, totals), peer_key)
+def limits(pairs: Pairs, total: int, unread: int = 100) -> ConnectionLimits:
+    totals = {QuotaKind.CONNECTIONS: total, QuotaKind.UNREAD: unread}
+    return ConnectionLimits(pairs.port, total, Quotas(0.25, totals), peer_key)
 
 
 def is_open(client: socket.socket) -> bool:
@@ -80,8 +80,8 @@ def test_those_that_were_silent_longest_are_closed_for_those_over_the_share(pair
         return silence.pop(own) < min(silence.values())
 
     wait_for(was_heard_last, "it spoke later than the others")
-    assert crowding(pairs, 16).look() == CrowdingCounts(0, 1, 0, 0)
-    assert crowding(pairs, 12).look() == CrowdingCounts(1, 1, 0, 0)
+    assert limits(pairs, 16).look() == ConnectionCounts(0, 1, 0, 0)
+    assert limits(pairs, 12).look() == ConnectionCounts(1, 1, 0, 0)
     assert is_open(busy)
     assert sum(map(is_open, silent)) == 2
     assert all(map(is_open, others))
@@ -92,15 +92,15 @@ def test_connections_whose_client_reads_nothing_are_bounded_by_themselves(pairs:
     local = pairs.connect(LOCAL)
     for _, served in [*ends, local]:
         fill(served)
-    found = crowding(pairs, 1000, unread=8).look()
-    assert found == CrowdingCounts(0, 0, 2, 1)
+    found = limits(pairs, 1000, unread=8).look()
+    assert found == ConnectionCounts(0, 0, 2, 1)
     assert len(connections(pairs.port)) == 5
-    assert crowding(pairs, 1000, unread=400).look() == CrowdingCounts(0, 0, 0, 0)
+    assert limits(pairs, 1000, unread=400).look() == ConnectionCounts(0, 0, 0, 0)
 
 
 def test_the_last_places_are_kept_free_whoever_holds_the_others(pairs: Pairs) -> None:
     clients = [pairs.connect(LOCAL)[0] for _ in range(16)]
-    assert crowding(pairs, 16).look() == CrowdingCounts(1, 0, 0, 0)
+    assert limits(pairs, 16).look() == ConnectionCounts(1, 0, 0, 0)
     assert sum(map(is_open, clients)) == 15
 
 
@@ -113,5 +113,5 @@ def test_other_descriptors_of_the_process_are_left_alone(pairs: Pairs) -> None:
         stack.callback(right.close)
         pairs.connect(GREEDY)
         assert len(connections(pairs.port)) == 1
-        assert crowding(pairs, 4).look() == CrowdingCounts(0, 1, 0, 0)
+        assert limits(pairs, 4).look() == ConnectionCounts(0, 1, 0, 0)
         assert all(map(is_open, foreign))

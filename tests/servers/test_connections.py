@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from choirbook.servers.connections import Connections, Ends
+from choirbook.servers.connections import ConnectionEnds, Connections
 from choirbook.servers.descriptors import Descriptor, cut, read_acked
 
 WILDCARD = "0.0.0.0"  # noqa: S104 - as in a container
@@ -37,12 +37,12 @@ def listen(stack: ExitStack, host: str = "127.0.0.1") -> socket.socket:
     return stack.enter_context(socket.create_server((host, 0)))
 
 
-def connect(stack: ExitStack, listener: socket.socket, server_host: str = "127.0.0.1") -> Ends:
+def connect(stack: ExitStack, listener: socket.socket, server_host: str = "127.0.0.1") -> ConnectionEnds:
     """Connect a client, and return both ends of the connection."""
     port = listener.getsockname()[1]
     client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
     stack.enter_context(listener.accept()[0])
-    return Ends(client.getsockname()[:2], (server_host, port))
+    return ConnectionEnds(client.getsockname()[:2], (server_host, port))
 
 
 @contextmanager
@@ -97,10 +97,10 @@ def test_socket_that_listens_is_never_taken_for_a_clients_connection(
     here, port = "::1" if ":" in host else "127.0.0.1", listener.getsockname()[1]
     client = stack.enter_context(socket.create_connection((here, port)))
     accepted = stack.enter_context(listener.accept()[0])
-    ends = Ends(client.getsockname()[:2], (host, port))
+    ends = ConnectionEnds(client.getsockname()[:2], (host, port))
     for each in (connections.recognize(ends), connections.search([ends])[ends], connections.recognize(ends)):
         assert each is None or each.inode == os.fstat(accepted.fileno()).st_ino
-    assert connections.recognize(Ends((here, 1), (host, port))) is None
+    assert connections.recognize(ConnectionEnds((here, 1), (host, port))) is None
 
 
 def test_search_returns_only_the_connections_that_there_are(
@@ -108,7 +108,10 @@ def test_search_returns_only_the_connections_that_there_are(
 ) -> None:
     one, other = listen(stack), listen(stack)
     wanted = [connect(stack, one), connect(stack, other)]
-    strangers = [Ends(("192.0.2.1", 1), wanted[0].server), Ends(wanted[0].peer, wanted[1].server)]
+    strangers = [
+        ConnectionEnds(("192.0.2.1", 1), wanted[0].server),
+        ConnectionEnds(wanted[0].peer, wanted[1].server),
+    ]
     for each in (connections, Connections(ask_kernel=False)):
         found = each.search([*wanted, strangers[0]])
         assert set(found) == set(wanted)

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable
 
 from choirbook.bench.driver import DrivenHeaders, DrivenScope
-from choirbook.composition.quotas import make_admission
+from choirbook.composition.quotas import make_request_limits
 from choirbook.http.exchange import Request, Response
 from choirbook.http.peers import Peers
 from choirbook.http.proxies import Proxies
-from choirbook.runtime.quotas import Kind, Shares
+from choirbook.runtime.quotas import QuotaKind, Quotas
 
 GREEDY, OTHER = "192.0.2.1:1", "192.0.2.2:1"
 
@@ -23,11 +23,11 @@ async def until(event: asyncio.Event) -> Response:
     return Response(200, [])
 
 
-def make(shares: Shares) -> Callable[[Request, asyncio.Event], asyncio.Task[Response]]:
-    admission = make_admission(Peers(Proxies(())), shares)
+def make(quotas: Quotas) -> Callable[[Request, asyncio.Event], asyncio.Task[Response]]:
+    request_limits = make_request_limits(Peers(Proxies(())), quotas)
 
     async def admit(request: Request, event: asyncio.Event) -> Response:
-        response = await admission.admit(request, until(event))
+        response = await request_limits.admit(request, until(event))
         assert isinstance(response, Response)
         return response
 
@@ -35,8 +35,8 @@ def make(shares: Shares) -> Callable[[Request, asyncio.Event], asyncio.Task[Resp
 
 
 async def test_a_peer_that_waits_for_its_share_is_refused_and_others_are_not() -> None:
-    shares, event = Shares(0.25, {Kind.REQUESTS: 8}), asyncio.Event()
-    send = make(shares)
+    quotas, event = Quotas(0.25, {QuotaKind.REQUESTS: 8}), asyncio.Event()
+    send = make(quotas)
     waiting = [send(request(GREEDY), event) for _ in range(2)]
     await asyncio.sleep(0)
     refused = await send(request(GREEDY), event)
@@ -47,12 +47,12 @@ async def test_a_peer_that_waits_for_its_share_is_refused_and_others_are_not() -
     event.set()
     assert [each.status for each in await asyncio.gather(*waiting)] == [200] * 3
     assert (await send(request(GREEDY), event)).status == 200
-    assert (len(shares[Kind.REQUESTS]), shares[Kind.REQUESTS].refused) == (0, 1)
+    assert (len(quotas[QuotaKind.REQUESTS]), quotas[QuotaKind.REQUESTS].refused) == (0, 1)
 
 
 async def test_a_refusal_at_the_endpoint_of_mcp_is_json_rpc() -> None:
-    shares, event = Shares(0.25, {Kind.REQUESTS: 4}), asyncio.Event()
-    send = make(shares)
+    quotas, event = Quotas(0.25, {QuotaKind.REQUESTS: 4}), asyncio.Event()
+    send = make(quotas)
     first = send(request(GREEDY), event)
     await asyncio.sleep(0)
     body = b'{"jsonrpc":"2.0","id":7,"method":"resources/read","params":{"uri":"x"}}'
@@ -64,8 +64,8 @@ async def test_a_refusal_at_the_endpoint_of_mcp_is_json_rpc() -> None:
 
 
 async def test_what_tells_of_the_servers_state_has_no_share() -> None:
-    shares, event = Shares(0.25, {Kind.REQUESTS: 4}), asyncio.Event()
-    send = make(shares)
+    quotas, event = Quotas(0.25, {QuotaKind.REQUESTS: 4}), asyncio.Event()
+    send = make(quotas)
     first = send(request(GREEDY), event)
     await asyncio.sleep(0)
     metrics = send(request(GREEDY, "/metrics"), event)
@@ -76,10 +76,10 @@ async def test_what_tells_of_the_servers_state_has_no_share() -> None:
 
 
 async def test_a_request_that_is_cancelled_or_fails_gives_its_place_back() -> None:
-    shares, event = Shares(0.25, {Kind.REQUESTS: 4}), asyncio.Event()
-    send = make(shares)
+    quotas, event = Quotas(0.25, {QuotaKind.REQUESTS: 4}), asyncio.Event()
+    send = make(quotas)
     first = send(request(GREEDY), event)
     await asyncio.sleep(0)
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
-    assert len(shares[Kind.REQUESTS]) == 0
+    assert len(quotas[QuotaKind.REQUESTS]) == 0

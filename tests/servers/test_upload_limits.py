@@ -10,8 +10,8 @@ from choirbook.bench.driver import DrivenHeaders, DrivenScope
 from choirbook.errors import BodyTimeout, BodyTooLarge
 from choirbook.http.peers import Peers
 from choirbook.http.proxies import Proxies
-from choirbook.runtime.quotas import Share
-from choirbook.servers.uploads import SWEEP_S, Uploads, UploadShares, refuse_long_body
+from choirbook.runtime.quotas import Quota
+from choirbook.servers.uploads import SWEEP_S, UploadQuota, Uploads, refuse_long_body
 from tests.support.waiting import eventually
 
 
@@ -38,7 +38,7 @@ def test_a_longer_one_is_refused(length: str) -> None:
 
 
 def make(timeout_s: float) -> Uploads:
-    return Uploads(timeout_s, UploadShares(Peers(Proxies(())), Share(1000, 1)))
+    return Uploads(timeout_s, UploadQuota(Peers(Proxies(())), Quota(1000, 1)))
 
 
 def begin(uploads: Uploads, body: Awaited) -> None:
@@ -53,9 +53,9 @@ async def test_only_bodies_that_take_too_long_are_given_up_and_each_is_once() ->
     await eventually(lambda: late.cancelled)
     begin(uploads, next_one)
     assert (late.cancelled, next_one.cancelled, done.cancelled) == (1, 0, 0)
-    assert isinstance(uploads.why_given_up(late), BodyTimeout)
-    assert uploads.why_given_up(late) is None, "it is forgotten once somebody knows"
-    assert uploads.why_given_up(done) is None
+    assert isinstance(uploads.cancellation_reason(late), BodyTimeout)
+    assert uploads.cancellation_reason(late) is None, "it is forgotten once somebody knows"
+    assert uploads.cancellation_reason(done) is None
     uploads.end(late)
     await eventually(lambda: next_one.cancelled)
     assert late.cancelled == 1
@@ -76,4 +76,4 @@ async def test_a_sweep_that_finds_a_body_in_time_looks_again() -> None:
     uploads, waiting = make(SWEEP_S * 1.5), Awaited()
     begin(uploads, waiting)
     await eventually(lambda: waiting.cancelled)
-    assert isinstance(uploads.why_given_up(waiting), BodyTimeout)
+    assert isinstance(uploads.cancellation_reason(waiting), BodyTimeout)

@@ -3,17 +3,17 @@ import asyncio
 import pytest
 
 from choirbook.bench.driver import DrivenHeaders, DrivenScope
-from choirbook.errors import BodyTimeout, ShareTaken
+from choirbook.errors import BodyTimeout, QuotaExceeded
 from choirbook.http.peers import Peers
 from choirbook.http.proxies import Proxies
-from choirbook.runtime.quotas import Share
-from choirbook.servers.uploads import SWEEP_S, Uploads, UploadShares
+from choirbook.runtime.quotas import Quota
+from choirbook.servers.uploads import SWEEP_S, UploadQuota, Uploads
 
 LOCAL, GREEDY, OTHER = "127.0.0.1:1", "192.0.2.1:1", "192.0.2.2:1"
 
 
-def make(timeout_s: float, share: Share | None = None) -> Uploads:
-    return Uploads(timeout_s, UploadShares(Peers(Proxies(())), Share(1000, 1) if share is None else share))
+def make(timeout_s: float, share: Quota | None = None) -> Uploads:
+    return Uploads(timeout_s, UploadQuota(Peers(Proxies(())), Quota(1000, 1) if share is None else share))
 
 
 async def receive(uploads: Uploads, body: asyncio.Future[bytes], client: str = LOCAL) -> bytes:
@@ -22,7 +22,7 @@ async def receive(uploads: Uploads, body: asyncio.Future[bytes], client: str = L
     try:
         return await body
     except asyncio.CancelledError:
-        why = uploads.why_given_up(body)
+        why = uploads.cancellation_reason(body)
         if why is None:
             raise
         raise why from None
@@ -91,7 +91,7 @@ async def test_a_task_may_go_on_after_a_timeout() -> None:
 
 
 async def test_a_peer_with_too_many_bodies_under_way_loses_those_that_came_last() -> None:
-    share = Share(8, 0.25)
+    share = Quota(8, 0.25)
     uploads, begun = make(30, share), list[asyncio.Task[bytes]]()
     bodies = [future() for _ in range(8)]
     for number, body in enumerate(bodies):
@@ -100,7 +100,7 @@ async def test_a_peer_with_too_many_bodies_under_way_loses_those_that_came_last(
     await asyncio.sleep(0)
     async with asyncio.timeout(20 * SWEEP_S):
         refused = await asyncio.gather(*begun[2:6], return_exceptions=True)
-    assert [type(each) for each in refused] == [ShareTaken] * 4
+    assert [type(each) for each in refused] == [QuotaExceeded] * 4
     assert (share.full, len(share)) == (1, 3)
     for body in bodies:
         if not body.done():
@@ -110,7 +110,7 @@ async def test_a_peer_with_too_many_bodies_under_way_loses_those_that_came_last(
 
 
 async def test_nothing_is_held_of_a_body_that_timed_out() -> None:
-    share = Share(8, 0.25)
+    share = Quota(8, 0.25)
     with pytest.raises(BodyTimeout):
         await receive(make(0.01, share), future(), GREEDY)
     assert len(share) == 0

@@ -253,7 +253,7 @@ def test_a_link_out_never_shows_the_secret_where_links_are_followed(following: D
 
 
 def test_a_root_that_is_opened_and_closed_leaves_nothing_to_the_collector(root: Path) -> None:
-    """Surveys do so every few seconds, to look for rules."""
+    """Scans do so every few seconds, to look for rules."""
     with no_collector():
         for _ in range(10):
             Directory(str(root)).close()

@@ -7,7 +7,7 @@ import pytest
 
 from choirbook.library.debounce import QUIET_S
 from choirbook.model import Content, SourceChanged, SourceEntry
-from choirbook.sources.captures import MAX_CAPTURED, MAX_CAPTURED_BYTES, Capturing
+from choirbook.sources.captures import MAX_CAPTURED, MAX_CAPTURED_BYTES, Captures
 from choirbook.sources.filesystem import FilesystemSource
 from choirbook.sources.listings import entry_of
 from tests.support.descriptors import open_descriptors
@@ -25,14 +25,14 @@ def captured(source: FilesystemSource, root: Path) -> Content:
     return content
 
 
-def capturing(root: Path) -> Capturing:
+def captures(root: Path) -> Captures:
     """Return what finds each document replaced that it opened, however little time it gives it."""
 
     def entry(path: str, status: os.stat_result) -> SourceEntry:
         replace(root / path, (root / path).read_bytes())
         return entry_of(path, status)
 
-    return Capturing(
+    return Captures(
         lambda path: os.open(root / path, os.O_RDONLY),
         entry,
         lambda descriptor, size: os.read(descriptor, size + 1),
@@ -104,14 +104,14 @@ def test_what_is_not_there_or_empty_or_no_document_is_left_out(tmp_path: Path) -
 def test_what_is_captured_at_once_is_bounded(tmp_path: Path) -> None:
     names = [f"{number}.md" for number in range(MAX_CAPTURED + 10)]
     plant(tmp_path, dict.fromkeys(names, "x"))
-    found = capturing(tmp_path).capture(names, 0.0)
+    found = captures(tmp_path).capture(names, 0.0)
     assert [content.entry.path for content in found] == names[:MAX_CAPTURED]
 
 
 def test_what_is_kept_is_bounded_in_bytes(tmp_path: Path) -> None:
     third = MAX_CAPTURED_BYTES // 3
     plant(tmp_path, dict.fromkeys(("a.md", "b.md", "c.md", "d.md"), "x" * third))
-    kept = capturing(tmp_path)
+    kept = captures(tmp_path)
     assert [len(kept.capture([f"{name}.md"], 0.0)) for name in "abcda"] == [1, 1, 1, 0, 1]
     kept.release(["b.md"])
     assert len(kept.capture(["d.md"], 0.0)) == 1

@@ -16,8 +16,8 @@ from choirbook.catalog.catalog import Catalog
 from choirbook.library.library import Library
 from choirbook.library.scanner import open_library
 from choirbook.model import Source
-from choirbook.observe.cells import Cells
 from choirbook.observe.log_writer import LineWriter
+from choirbook.observe.shared_metrics import SharedMetrics
 from choirbook.settings import Settings
 
 BASE = "http://127.0.0.1:8000"
@@ -66,7 +66,7 @@ def application(
     *,
     source: Source | None = None,
     catalog: Catalog | None = None,
-    cells: Cells | None = None,
+    cells: SharedMetrics | None = None,
     writer: LineWriter | None = None,
     shared: Path | None = None,
     admin: socket.socket | None = None,
@@ -85,7 +85,7 @@ def application(
         chosen,
         source or own,
         catalog,
-        cells or Cells(),
+        cells or SharedMetrics(),
         writer,
         shared,
         admin=admin,

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from choirbook.library.library import Library
-from choirbook.redis.store import SharedLevel
+from choirbook.redis.store import SharedStore
 from tests.support.apps import Served, serving
 from tests.support.redis import RedisServer
 from tests.support.waiting import eventually
 
 
-def shared_of(library: Library) -> SharedLevel:
+def shared_of(library: Library) -> SharedStore:
     """Return the shared level of a library that has one."""
     assert library.shared is not None
     return library.shared

@@ -10,7 +10,7 @@ from choirbook.catalog.catalog import Catalog
 from choirbook.catalog.changeset import Document
 from choirbook.errors import Era
 from choirbook.mcp.client_stream import ClientStream
-from choirbook.mcp.open_streams import Streams
+from choirbook.mcp.open_streams import OpenStreams
 from choirbook.model import SourceEntry, Version
 from tests.support.waiting import eventually
 
@@ -65,7 +65,7 @@ def uri(name: str) -> str:
 
 
 def opened(
-    streams: Streams, *names: str, wants_list: bool = False, **more: Any
+    streams: OpenStreams, *names: str, wants_list: bool = False, **more: Any
 ) -> tuple[ClientStream, Client]:
     """Open a stream that watches documents."""
     stream, client = ClientStream(streams, Era.HANDSHAKE, None, wants_list=wants_list, **more), Client()
@@ -75,6 +75,6 @@ def opened(
     return stream, client
 
 
-async def settled(streams: Streams) -> None:
+async def settled(streams: OpenStreams) -> None:
     """Wait until all changes so far were told."""
     await eventually(lambda: streams.is_idle)

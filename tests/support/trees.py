@@ -10,7 +10,7 @@ from pathlib import Path
 from choirbook.library.debounce import QUIET_S
 
 AGE_S = 60
-"""Planted files look this old, so that the first survey believes them at once."""
+"""Planted files look this old, so that the first scan believes them at once."""
 
 CORE = "# The core\n\nWhat every project does.\n"
 PYTHON_CORE = "---\ntitle: Python core\ndescription: The daily bread.\n---\n\n# Other\n\nText.\n"

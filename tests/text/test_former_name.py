@@ -10,7 +10,7 @@ import pytest
 from choirbook.catalog.rules import FORMER_RULES_FILE, RULES_FILE
 from choirbook.environment import PREFIX
 from choirbook.errors import InvalidLibrary, InvalidSettings
-from choirbook.library.rules_file import Rulebook
+from choirbook.library.rules_file import RulesFile
 from choirbook.library.scanner import open_library, read_rules_text
 from choirbook.model import SourceGone, SourceMisruled
 from choirbook.settings import Settings, load
@@ -95,7 +95,7 @@ async def test_a_running_server_keeps_its_rules_and_reports_the_former_name(libr
     async with serving(library, watch=False, rescan_s=0.05) as served:
         before = set(served.library.catalog.uris())
         os.rename(library / RULES_FILE, library / FORMER_RULES_FILE)  # noqa: PTH104 - in one step
-        await eventually(lambda: served.library.freshness.rule_faults)
+        await eventually(lambda: served.library.follower.rule_faults)
         (told,) = (await served.get("/readyz")).json()["degraded"]
         assert told == (
             f"{FORMER_RULES_FILE} has the former name of this product, so it is not read. "
@@ -103,11 +103,11 @@ async def test_a_running_server_keeps_its_rules_and_reports_the_former_name(libr
         )
         assert set(served.library.catalog.uris()) == before
         os.rename(library / FORMER_RULES_FILE, library / RULES_FILE)  # noqa: PTH104 - as above
-        await eventually(lambda: not served.library.freshness.rule_faults)
+        await eventually(lambda: not served.library.follower.rule_faults)
 
 
 def test_rules_by_the_former_name_that_appear_later_change_nothing(library: Path) -> None:
-    rulebook = Rulebook(library, None)
+    rulebook = RulesFile(library, None)
     plant(library, {FORMER_RULES_FILE: ALL_MARKDOWN})
     assert rulebook.look() is None
     assert "former name" in rulebook.fault

@@ -9,7 +9,7 @@ import pytest
 
 from choirbook.usage.clients import MAX_CLIENTS, Client
 from choirbook.usage.pending import MAX_SEARCHES, PendingUsage
-from choirbook.usage.records import ClientUsage, EmptySearch, Loaded, ResourceUsage
+from choirbook.usage.records import ClientDocumentUsage, ClientUsage, EmptySearch, ResourceUsage
 from choirbook.usage.schema import IN_MEMORY
 from choirbook.usage.store import UsageStore
 
@@ -40,9 +40,9 @@ def test_what_was_written_is_told(store: UsageStore) -> None:
     ]
     assert store.clients() == [ClientUsage("curl", "8", 7, 11.0), ClientUsage("claude-code", "2.1", 1, 12.0)]
     assert store.loaded() == [
-        Loaded("claude-code", "2.1", A, 1, 12.0),
-        Loaded("curl", "8", A, 6, 10.0),
-        Loaded("curl", "8", B, 1, 11.0),
+        ClientDocumentUsage("claude-code", "2.1", A, 1, 12.0),
+        ClientDocumentUsage("curl", "8", A, 6, 10.0),
+        ClientDocumentUsage("curl", "8", B, 1, 11.0),
     ]
 
 
@@ -84,7 +84,7 @@ def test_pairs_beyond_the_bound_still_count_for_client_and_document() -> None:
     store = UsageStore(IN_MEMORY, max_pairs=2)
     store.write(noted((A, 1, 1.0, CURL)))
     store.write(noted((A, 1, 2.0, CURL), (B, 1, 2.0, CURL), (A, 1, 2.0, CLAUDE), (B, 1, 2.0, CLAUDE)))
-    assert store.loaded()[-1] == Loaded("curl", "8", B, 1, 2.0)
+    assert store.loaded()[-1] == ClientDocumentUsage("curl", "8", B, 1, 2.0)
     assert [(each.uri, each.reads) for each in store.loaded()] == [(A, 2), (B, 1)]
     assert sum(each.reads for each in store.clients()) == 5
     assert sum(each.reads for each in store.resources()) == 5

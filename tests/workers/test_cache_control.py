@@ -7,7 +7,7 @@ import pytest
 
 from choirbook.errors import InvalidParams, InvalidUri, ResourceNotFound
 from choirbook.model import Form, Invalidation, ServedFrom
-from choirbook.workers.status import LinkState
+from choirbook.workers.status import ConnectionState
 from tests.support.apps import Served, serving
 from tests.support.reading import read
 from tests.support.trees import CORE_URI
@@ -35,16 +35,20 @@ HITS, MISSES = [ServedFrom.HIT] * 3, [ServedFrom.MISS] * 3
 async def test_every_worker_has_forgotten_when_the_invalidation_returns(workers: list[Served]) -> None:
     await served_from(workers)
     assert await served_from(workers) == HITS
-    crew = await workers[1].app.caretaker.invalidate(Invalidation(uri=CORE_URI))
-    assert (crew.silent, crew.forgotten, [each.forgotten for each in crew.workers]) == (0, 3, [1, 1, 1])
+    server_status = await workers[1].app.cache_control.invalidate(Invalidation(uri=CORE_URI))
+    assert (
+        server_status.silent,
+        server_status.forgotten,
+        [each.forgotten for each in server_status.workers],
+    ) == (0, 3, [1, 1, 1])
     assert await served_from(workers) == MISSES
 
 
 async def test_only_what_is_in_the_scope_is_forgotten(workers: list[Served]) -> None:
     for uri in (CORE_URI, PATTERN):
         await served_from(workers, uri)
-    crew = await workers[0].app.caretaker.invalidate(Invalidation(type="pattern"))
-    assert crew.forgotten == 3
+    server_status = await workers[0].app.cache_control.invalidate(Invalidation(type="pattern"))
+    assert server_status.forgotten == 3
     assert await served_from(workers, CORE_URI) == HITS
     assert await served_from(workers, PATTERN) == MISSES
 
@@ -52,16 +56,20 @@ async def test_only_what_is_in_the_scope_is_forgotten(workers: list[Served]) -> 
 async def test_invalidations_at_once_are_each_answered_for_their_own_scope(workers: list[Served]) -> None:
     for uri in (CORE_URI, PATTERN):
         await served_from(workers, uri)
-    invalidate = workers[0].app.caretaker.invalidate
+    invalidate = workers[0].app.cache_control.invalidate
     scopes = (Invalidation(type="pattern"), Invalidation(), Invalidation(uri=CORE_URI))
     crews = await asyncio.gather(*map(invalidate, scopes))
     # Of all, all are counted again: what is forgotten stays until it is loaded again.
-    assert [[each.forgotten for each in crew.workers] for crew in crews] == [[1] * 3, [2] * 3, [1] * 3]
+    assert [[each.forgotten for each in server_status.workers] for server_status in crews] == [
+        [1] * 3,
+        [2] * 3,
+        [1] * 3,
+    ]
 
 
 async def test_invalidation_reaches_every_worker_though_its_asker_has_gone(workers: list[Served]) -> None:
     await served_from(workers)
-    asker = asyncio.create_task(workers[0].app.caretaker.invalidate(Invalidation()))
+    asker = asyncio.create_task(workers[0].app.cache_control.invalidate(Invalidation()))
     for _ in range(1000):
         if "choirbook-invalidation" in {task.get_name() for task in asyncio.all_tasks()}:
             break
@@ -88,36 +96,36 @@ async def test_a_scope_that_names_nothing_is_refused(
     workers: list[Served], scope: Invalidation, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        await workers[0].app.caretaker.invalidate(scope)
+        await workers[0].app.cache_control.invalidate(scope)
 
 
 async def test_warming_makes_every_read_a_hit_in_every_worker(workers: list[Served]) -> None:
     await read(workers[0].library, CORE_URI, Form.RAW)
-    crew = await workers[0].app.caretaker.warm(10.0)
-    assert not crew.is_warming
-    for worker in crew.workers:
+    server_status = await workers[0].app.cache_control.warm(10.0)
+    assert not server_status.is_warming
+    for worker in server_status.workers:
         done = worker.warming
         assert (done.held + done.loaded, done.failed, done.no_room) == (done.uris, 0, 0)
         assert done.uris > worker.resources, "aliases too"
     assert await served_from(workers) == HITS
-    again = await workers[2].app.caretaker.warm(10.0)
+    again = await workers[2].app.cache_control.warm(10.0)
     assert all(worker.warming.held == worker.warming.uris for worker in again.workers)
 
 
 async def test_what_was_forgotten_is_loaded_again(workers: list[Served]) -> None:
-    await workers[0].app.caretaker.warm(10.0)
-    await workers[0].app.caretaker.invalidate(Invalidation(uri=CORE_URI))
-    crew = await workers[0].app.caretaker.warm(10.0)
-    assert [worker.warming.loaded for worker in crew.workers] == [1, 1, 1]
+    await workers[0].app.cache_control.warm(10.0)
+    await workers[0].app.cache_control.invalidate(Invalidation(uri=CORE_URI))
+    server_status = await workers[0].app.cache_control.warm(10.0)
+    assert [worker.warming.loaded for worker in server_status.workers] == [1, 1, 1]
     assert await served_from(workers) == HITS
 
 
 async def test_warming_that_is_not_waited_for_goes_on(workers: list[Served]) -> None:
-    crew = await workers[0].app.caretaker.warm(0.0)
-    assert crew.is_warming
+    server_status = await workers[0].app.cache_control.warm(0.0)
+    assert server_status.is_warming
 
     async def all_warm() -> bool:
-        return not (await workers[0].app.caretaker.look()).is_warming
+        return not (await workers[0].app.cache_control.status()).is_warming
 
     await eventually(all_warm)
     assert await served_from(workers) == HITS
@@ -125,7 +133,7 @@ async def test_warming_that_is_not_waited_for_goes_on(workers: list[Served]) -> 
 
 async def test_every_worker_tells_what_it_holds(workers: list[Served]) -> None:
     await read(workers[1].library)
-    crew = await workers[0].app.caretaker.look()
-    assert sorted(worker.entries for worker in crew.workers) == [0, 0, 1]
-    for state in crew.workers:
-        assert (state.redis, state.feed, state.ready) == (LinkState.OFF, LinkState.OFF, True)
+    server_status = await workers[0].app.cache_control.status()
+    assert sorted(worker.entries for worker in server_status.workers) == [0, 0, 1]
+    for state in server_status.workers:
+        assert (state.redis, state.feed, state.ready) == (ConnectionState.OFF, ConnectionState.OFF, True)

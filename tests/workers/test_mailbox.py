@@ -4,58 +4,58 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from choirbook.workers.mailbox import Bell
+from choirbook.workers.mailbox import Mailbox
 from tests.support.waiting import eventually
 
 PROGRAM = """
 import sys, pathlib
-from choirbook.workers.mailbox import Bell
-bell = Bell(pathlib.Path(sys.argv[1]))
-print(bell.name, flush=True)
+from choirbook.workers.mailbox import Mailbox
+mailbox = Mailbox(pathlib.Path(sys.argv[1]))
+print(mailbox.name, flush=True)
 sys.stdin.read()
 """
 
 
 async def test_what_one_worker_is_told_it_hears(tmp_path: Path) -> None:
-    one, other = Bell(tmp_path), Bell(tmp_path)
+    one, other = Mailbox(tmp_path), Mailbox(tmp_path)
     heard: list[bytes] = []
     other.listen(heard.append)
     for message in (b"first", b"second"):
-        assert await asyncio.to_thread(one.ring, other.name, message)
+        assert await asyncio.to_thread(one.send, other.name, message)
     await eventually(lambda: heard == [b"first", b"second"])
-    other.deafen()
+    other.stop_listening()
     await hang_up(one, other)
 
 
 async def test_all_but_the_one_who_rings_hear_it(tmp_path: Path) -> None:
-    bells = [Bell(tmp_path) for _ in range(3)]
+    bells = [Mailbox(tmp_path) for _ in range(3)]
     heard: list[tuple[int, bytes]] = []
-    for number, bell in enumerate(bells):
-        bell.listen(partial(lambda number, message: heard.append((number, message)), number))
-    await asyncio.to_thread(bells[0].ring_others, b"news")
+    for number, mailbox in enumerate(bells):
+        mailbox.listen(partial(lambda number, message: heard.append((number, message)), number))
+    await asyncio.to_thread(bells[0].send_to_others, b"news")
     await eventually(lambda: sorted(heard) == [(1, b"news"), (2, b"news")])
-    for bell in bells:
-        bell.deafen()
+    for mailbox in bells:
+        mailbox.stop_listening()
     await hang_up(*bells)
 
 
 def test_a_worker_that_was_killed_is_known_to_be_gone(tmp_path: Path) -> None:
-    bell = Bell(tmp_path)
+    mailbox = Mailbox(tmp_path)
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
         name = process.stdout.readline().decode().strip()
-        assert bell.ring(name, b"?")
+        assert mailbox.send(name, b"?")
         process.kill()
         process.wait()
-    assert not bell.ring(name, b"?")
-    assert [path.stem for path in tmp_path.iterdir()] == [bell.name]
-    bell.close()
+    assert not mailbox.send(name, b"?")
+    assert [path.stem for path in tmp_path.iterdir()] == [mailbox.name]
+    mailbox.close()
 
 
 def test_whether_a_worker_is_alive_is_found_without_a_message(tmp_path: Path) -> None:
-    one, deaf = Bell(tmp_path), Bell(tmp_path)
+    one, deaf = Mailbox(tmp_path), Mailbox(tmp_path)
     queue = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text("utf-8"))
     assert all(one.is_alive(deaf.name) for _ in range(2 * queue)), "none of them waits in its queue"
     name = deaf.name
@@ -65,9 +65,9 @@ def test_whether_a_worker_is_alive_is_found_without_a_message(tmp_path: Path) ->
 
 
 def test_a_worker_that_does_not_listen_is_not_waited_for_without_end(tmp_path: Path) -> None:
-    one, deaf = Bell(tmp_path), Bell(tmp_path)
+    one, deaf = Mailbox(tmp_path), Mailbox(tmp_path)
     queue = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text("utf-8"))
-    assert all(one.ring(deaf.name, b"x") for _ in range(queue + 2))
+    assert all(one.send(deaf.name, b"x") for _ in range(queue + 2))
     one.close()
     deaf.close()
 
@@ -75,12 +75,12 @@ def test_a_worker_that_does_not_listen_is_not_waited_for_without_end(tmp_path: P
 def test_a_long_path_is_no_obstacle(tmp_path: Path) -> None:
     directory = tmp_path / ("long" * 30) / ("longer" * 20)
     directory.mkdir(parents=True)
-    bell = Bell(directory)
-    assert [path.name for path in directory.iterdir()] == [f"{bell.name}.bell"]
-    bell.close()
+    mailbox = Mailbox(directory)
+    assert [path.name for path in directory.iterdir()] == [f"{mailbox.name}.mailbox"]
+    mailbox.close()
     assert list(directory.iterdir()) == []
 
 
-async def hang_up(*bells: Bell) -> None:
-    for bell in bells:
-        await asyncio.to_thread(bell.close)
+async def hang_up(*bells: Mailbox) -> None:
+    for mailbox in bells:
+        await asyncio.to_thread(mailbox.close)

@@ -1,4 +1,4 @@
-"""The client of the admin surface, over a socket in the file system or a loopback port."""
+"""Client of the admin API, over a Unix socket or a loopback port."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIMEOUT_S = 15.0
 """Maximum wait for an answer, in seconds: a server reports a stuck worker after a few seconds."""
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
-"""Maximum size of an answer that may not come from an admin surface; the largest number of workers needs a
+"""Maximum size of an answer that may not come from an admin API; the largest number of workers needs a
 tenth of it."""
 
 _UNAUTHORISED = 401
@@ -30,10 +30,10 @@ class _Problem(msgspec.Struct, frozen=True):
 
 
 class AdminClient:
-    """Client of one server's admin surface.
+    """Client of one server's admin API.
 
     Args:
-        settings: Its address and token; see `token.with_token`.
+        settings: Address and token of the server; see `token.with_token`.
 
     Raises:
         InvalidSettings: They have no address.

@@ -1,8 +1,8 @@
-"""Exchange <-> HTTP/1.1 over a listening socket that all workers of a server share, for the admin surface.
+"""Exchange <-> HTTP/1.1 over a listening socket that all workers of a server share, for the admin API.
 
-The system gives each connection to a worker that waits for one; what waits in the socket when a worker dies
-is taken by the others. A connection is good for one request. h11 knows the protocol; this module moves the
-bytes, and bounds them in number and time. docs/adr/0020 says why it accepts connections itself.
+The system gives each connection to a worker that accepts one; connections pending when a worker dies are
+accepted by the others. A connection serves one request. h11 knows the protocol; this module moves the
+bytes, and bounds them in number and time. docs/adr/0020 explains why it accepts connections itself.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _MAX_REASON = 200
 _CREDENTIALS = struct.Struct("3i")
 
 
-class PlainCall(Protocol):
+class CallProtocol(Protocol):
     """One call, as the surface implements it."""
 
     def admit(self, request: Request) -> Response | None:
@@ -73,7 +73,7 @@ class PlainCall(Protocol):
         """Record the response."""
 
 
-class PlainServer:
+class AdminServer:
     """One worker's access to a listening socket.
 
     Args:
@@ -81,7 +81,7 @@ class PlainServer:
         begin: Begins a call from a given address.
     """
 
-    def __init__(self, listener: socket.socket, begin: Callable[[str], PlainCall]) -> None:
+    def __init__(self, listener: socket.socket, begin: Callable[[str], CallProtocol]) -> None:
         self._listener = listener
         self._begin = begin
         self._room = asyncio.Semaphore(MAX_CALLS)
@@ -135,30 +135,30 @@ class PlainServer:
     async def _serve(self, connection: socket.socket) -> None:
         with connection:
             call = self._begin(_peer_of(connection))
-            wire = _Wire(connection)
+            http = _HttpConnection(connection)
             try:
-                response = await self._answered(call, wire)
+                response = await self._answered(call, http)
                 if response is None:
                     return
                 call.end(response)
-                await wire.send(response)
+                await http.send(response)
             except (OSError, TimeoutError):
                 pass  # the client hung up, or does not read its answer
             except Exception:
                 log.exception("unexpected error while handling an admin call")
 
-    async def _answered(self, call: PlainCall, wire: _Wire) -> Response | None:
+    async def _answered(self, call: CallProtocol, http: _HttpConnection) -> Response | None:
         """Return the response to the request on a connection; None if there is none."""
         try:
             async with asyncio.timeout(REQUEST_S):
-                request = await wire.read_head()
+                request = await http.read_head()
                 if request is None:
                     return None
                 refused = call.admit(request)
                 if refused is not None:
                     return refused
                 self._arrived()
-                request.body = await wire.read_body()
+                request.body = await http.read_body()
         except TimeoutError:
             return call.refuse(BodyTimeout(f"The request did not arrive within {REQUEST_S:g} seconds."))
         except RequestError as error:
@@ -170,8 +170,8 @@ class PlainServer:
             return answer_unexpected(error, log, "unexpected error while handling an admin call")
 
 
-class _Wire:
-    """One connection."""
+class _HttpConnection:
+    """HTTP on one connection."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""The listening socket of the admin surface.
+"""The listening socket of the admin API.
 
 A socket in the file system is open to its owner alone, by its mode. It is created before the workers, which
 inherit it.

@@ -18,7 +18,7 @@ from choirbook.bench.driver import driven_app, hitting, new_loop
 FORMAT = 1
 
 
-class Counted(msgspec.Struct, frozen=True):
+class FunctionCount(msgspec.Struct, frozen=True):
     """One function."""
 
     function: str
@@ -32,12 +32,12 @@ class Counted(msgspec.Struct, frozen=True):
     """Time including all functions called, in microseconds per request."""
 
 
-class CountedDrive(msgspec.Struct, frozen=True):
+class RequestCounts(msgspec.Struct, frozen=True):
     """One kind of request."""
 
     request: str
     requests: int
-    functions: tuple[Counted, ...]
+    functions: tuple[FunctionCount, ...]
     """Functions, the most expensive first."""
 
 
@@ -46,7 +46,7 @@ class CallCounts(msgspec.Struct, frozen=True):
 
     format: int
     document_bytes: int
-    drives: tuple[CountedDrive, ...]
+    drives: tuple[RequestCounts, ...]
 
 
 def count_calls(requests: int, document_bytes: int) -> CallCounts:
@@ -65,17 +65,17 @@ async def _count(requests: int, document_bytes: int) -> CallCounts:
             for _ in range(requests):
                 call()
             profile.disable()
-            counted.append(CountedDrive(what.name, requests, _functions(profile, requests)))
+            counted.append(RequestCounts(what.name, requests, _functions(profile, requests)))
     return CallCounts(FORMAT, document_bytes, tuple(counted))
 
 
-def _functions(profile: cProfile.Profile, requests: int) -> tuple[Counted, ...]:
+def _functions(profile: cProfile.Profile, requests: int) -> tuple[FunctionCount, ...]:
     # The table of pstats is an attribute that its type stubs omit.
     table: dict[tuple[str, int, str], tuple[int, int, float, float, object]] = vars(pstats.Stats(profile))[
         "stats"
     ]
     found = [
-        Counted(
+        FunctionCount(
             _name(file, name), line, calls, calls / requests, own_s / requests * 1e6, total_s / requests * 1e6
         )
         for (file, line, name), (_, calls, own_s, total_s, _) in table.items()

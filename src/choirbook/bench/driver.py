@@ -25,8 +25,8 @@ from choirbook.mcp.messages import CLIENT_CAPABILITIES, PROTOCOL_VERSION
 from choirbook.mcp.revisions import MODERN, NEWEST_HANDSHAKE
 from choirbook.mcp.streamable_http import ENDPOINT
 from choirbook.model import Header, ResourceInfo
-from choirbook.observe.cells import Cells
 from choirbook.observe.log_writer import LineWriter
+from choirbook.observe.shared_metrics import SharedMetrics
 from choirbook.servers.rsgi.server import RsgiExchange, RsgiProtocol, RsgiScope
 from choirbook.settings import Settings
 from choirbook.uri import path_of
@@ -56,7 +56,7 @@ class DrivenScope:
 
 
 class ReadyBody:
-    """A body that is complete when it is awaited (`Body`)."""
+    """A body that is complete when it is awaited (`RequestBody`)."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -74,7 +74,7 @@ class ReadyBody:
         return self._body
 
     def cancel(self) -> bool:
-        """Do nothing: nobody waits."""
+        """Do nothing, as nothing waits for it."""
         return False
 
 
@@ -135,7 +135,7 @@ class DrivenExchange:
         raise error
 
 
-class Drive(NamedTuple):
+class DrivenRequest(NamedTuple):
     """One kind of request, to be repeated."""
 
     name: str
@@ -143,17 +143,17 @@ class Drive(NamedTuple):
     body: bytes
 
 
-class Driven(NamedTuple):
+class DrivenApp(NamedTuple):
     """A running app, and the requests for it."""
 
     app: Application
     settings: Settings
     info: ResourceInfo
-    drives: tuple[Drive, ...]
+    drives: tuple[DrivenRequest, ...]
 
 
 @asynccontextmanager
-async def driven_app(document_bytes: int) -> AsyncIterator[Driven]:
+async def driven_app(document_bytes: int) -> AsyncIterator[DrivenApp]:
     """Start an app with a library of one document, for as long as the context lasts.
 
     Args:
@@ -166,24 +166,24 @@ async def driven_app(document_bytes: int) -> AsyncIterator[Driven]:
         settings = Settings(root=root, watch=False, rescan_s=3600.0, allowed_hosts=LOOPBACK_HOSTS)
         source, rules = open_library(root, settings.max_document_bytes)
         catalog, _ = load_catalog(source, rules)
-        app = Application(settings, source, catalog, Cells(), writer)
+        app = Application(settings, source, catalog, SharedMetrics(), writer)
         async with app.lifespan():
             await app.library.wait_ready()
             info = catalog.infos()[0]
             drives = drives_of(info)
             for each in drives:
                 await check(app, each)
-            yield Driven(app, settings, info, drives)
+            yield DrivenApp(app, settings, info, drives)
 
 
-async def drive(app: Application, what: Drive) -> DrivenProtocol:
+async def drive(app: Application, what: DrivenRequest) -> DrivenProtocol:
     """Send one request through the app."""
     protocol = DrivenProtocol(what.body)
     await app.__rsgi__(what.scope, protocol)
     return protocol
 
 
-def hitting(app: Application, what: Drive) -> Callable[[], None]:
+def hitting(app: Application, what: DrivenRequest) -> Callable[[], None]:
     """Return a call that runs a request through the app in one go: a hit never waits."""
     begin, scope, body = app.begin, what.scope, what.body
 
@@ -197,7 +197,7 @@ def _must_not_wait(_: RsgiExchange, __: Coroutine[Any, Any, None]) -> None:
     raise AssertionError("a hit waited")
 
 
-async def check(app: Application, what: Drive) -> None:
+async def check(app: Application, what: DrivenRequest) -> None:
     """Send a request and check that it succeeds; this also fills the cache.
 
     Raises:
@@ -208,7 +208,7 @@ async def check(app: Application, what: Drive) -> None:
         raise ChoirbookError(f"{what.name} was answered with {protocol.status}: {protocol.sent[:200]!r}")
 
 
-def drives_of(info: ResourceInfo) -> tuple[Drive, ...]:
+def drives_of(info: ResourceInfo) -> tuple[DrivenRequest, ...]:
     """Return the four usual ways to read a resource."""
     return (
         _get("GET raw", info, {"accept": "text/*"}),
@@ -218,12 +218,12 @@ def drives_of(info: ResourceInfo) -> tuple[Drive, ...]:
     )
 
 
-def _get(name: str, info: ResourceInfo, headers: dict[str, str]) -> Drive:
+def _get(name: str, info: ResourceInfo, headers: dict[str, str]) -> DrivenRequest:
     sent = DrivenHeaders({"host": "127.0.0.1:8000", **headers})
-    return Drive(name, DrivenScope("http", "GET", path_of(info.uri), "", sent), b"")
+    return DrivenRequest(name, DrivenScope("http", "GET", path_of(info.uri), "", sent), b"")
 
 
-def _post(name: str, info: ResourceInfo, revision: str, *, is_modern: bool) -> Drive:
+def _post(name: str, info: ResourceInfo, revision: str, *, is_modern: bool) -> DrivenRequest:
     params: dict[str, Any] = {"uri": info.uri}
     headers = {
         "host": "127.0.0.1:8000",
@@ -237,7 +237,7 @@ def _post(name: str, info: ResourceInfo, revision: str, *, is_modern: bool) -> D
         params["_meta"] = {PROTOCOL_VERSION: revision, CLIENT_CAPABILITIES: {}, **client}
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": params}).encode()
     sent = DrivenHeaders({**headers, "content-length": str(len(body))})
-    return Drive(name, DrivenScope("http", "POST", ENDPOINT, "", sent), body)
+    return DrivenRequest(name, DrivenScope("http", "POST", ENDPOINT, "", sent), body)
 
 
 def _plant(path: Path, size: int) -> None:

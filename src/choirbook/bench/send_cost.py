@@ -2,7 +2,7 @@
 
 CPU time of the worker's thread, as wall-clock time depends on how busy the client makes the machine.
 
-Run as `python -m choirbook.cli.sending PORT BYTES`; `send_samples_us` does so, and queries it.
+Run as `python -m choirbook.bench.send_cost PORT BYTES`; `send_samples_us` does so, and queries it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`choirbook stages`: cost of each stage of a read, in microseconds, measured on the real objects.
 
 Each stage is called in batches, long enough for the clock; the result is the median of the batches, minus the
-cost of an empty call. A stage that contains another is measured as a whole, and the other's median
-subtracted.
+cost of an empty call. A stage that contains another is measured completely, and the other's median
+is subtracted.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import Any
 import msgspec
 
 from choirbook import __version__
-from choirbook.bench.driver import Driven, driven_app, hitting, new_loop
+from choirbook.bench.driver import DrivenApp, driven_app, hitting, new_loop
 from choirbook.bench.send_cost import send_samples_us
 from choirbook.documents.content_codings import Coding, compress
 from choirbook.documents.rendering import render
-from choirbook.http.allowed_hosts import Edge
+from choirbook.http.allowed_hosts import AllowedHosts
 from choirbook.http.exchange import Request, Response
 from choirbook.http.negotiation import negotiate
 from choirbook.http.rest import PREFIX
@@ -32,11 +32,11 @@ from choirbook.mcp.messages import Message, decode
 from choirbook.mcp.protocol import accept_posted, reply
 from choirbook.model import Form, Reading
 from choirbook.observe.access_log import AccessLog
-from choirbook.observe.batch import Notes, ResponseBatch
-from choirbook.observe.cells import Cells
+from choirbook.observe.batch import ResponseBatch, ResponseBuffer
 from choirbook.observe.log_writer import LineWriter
 from choirbook.observe.observer import Observer
 from choirbook.observe.recorder import Recorder
+from choirbook.observe.shared_metrics import SharedMetrics
 from choirbook.sources.beneath import Directory
 from choirbook.sources.filesystem import FilesystemSource
 
@@ -152,7 +152,7 @@ async def _measure(batches: int, document_bytes: int) -> list[MeasuredStage]:
     return stages
 
 
-def _protocol(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
+def _protocol(clock: _Clock, driven: DrivenApp) -> list[MeasuredStage]:
     """Measure the stages of MCP: decoding, checks, the reply."""
     modern = driven.drives[2]
     headers = modern.scope.headers
@@ -168,13 +168,13 @@ def _protocol(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
     ]
 
 
-def _reading(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
+def _reading(clock: _Clock, driven: DrivenApp) -> list[MeasuredStage]:
     """Measure the stages of a hit: route, negotiate, look-up."""
     raw = driven.drives[0]
     library, uri, media_type = driven.app.library, driven.info.uri, driven.info.media_type
     request = Request("GET", raw.scope.path, "", raw.scope.headers)
     ready = Response(200, [])
-    router = Router(Edge(driven.settings.allowed_hosts, ()), {}, Subtree(PREFIX, lambda _: ready))
+    router = Router(AllowedHosts(driven.settings.allowed_hosts, ()), {}, Subtree(PREFIX, lambda _: ready))
     return [
         clock.time("route", "hit", "Router.respond, Edge.check", lambda: router.respond(request)),
         clock.time("negotiate", "hit", "negotiate", lambda: negotiate("text/*", None, None, media_type)),
@@ -184,7 +184,7 @@ def _reading(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
     ]
 
 
-def _observing(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
+def _observing(clock: _Clock, driven: DrivenApp) -> list[MeasuredStage]:
     """Measure metrics and access log; the log including its writes, in batches, to the null device."""
     library = driven.app.library
     reading = library.read(driven.info, Form.RAW)
@@ -193,7 +193,7 @@ def _observing(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
     descriptor = os.open(os.devnull, os.O_WRONLY)
     writer = LineWriter(descriptor)
     observer = Observer(None, library, writer)
-    observer.start(Recorder(Cells().claim(), library.catalog.rules.types))
+    observer.start(Recorder(SharedMetrics().claim(), library.catalog.rules.types))
     log = AccessLog(writer)
     batch = _batch(response)
     stages = [
@@ -212,13 +212,13 @@ def _observing(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
 
 
 def _batch(response: Response) -> ResponseBatch:
-    notes = Notes(lambda: None, lambda: None, LOG_BATCH)
+    notes = ResponseBuffer(lambda: None, lambda: None, LOG_BATCH)
     for _ in range(LOG_BATCH):
-        notes.note(response, monotonic())
+        notes.add(response, monotonic())
     return notes.take()
 
 
-def _loading(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
+def _loading(clock: _Clock, driven: DrivenApp) -> list[MeasuredStage]:
     """Measure a miss: open, read, digest, render."""
     settings, info, stamp = driven.settings, driven.info, driven.app.library.stamp
     directory = Directory(str(settings.root))
@@ -244,7 +244,7 @@ def _loading(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
     return stages
 
 
-def _compressing(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
+def _compressing(clock: _Clock, driven: DrivenApp) -> list[MeasuredStage]:
     data = (driven.settings.root / driven.info.path).read_bytes()
     return [
         clock.time(f"compress {coding}", "miss", "encodings.compress", _bound(compress, data, coding))
@@ -252,7 +252,7 @@ def _compressing(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
     ]
 
 
-def _whole(clock: _Clock, driven: Driven) -> list[MeasuredStage]:
+def _whole(clock: _Clock, driven: DrivenApp) -> list[MeasuredStage]:
     """Measure each kind of request from end to end, without a server: every stage of a hit except sending."""
     return [
         clock.time(drive.name, "whole", "Application.begin, a hit", hitting(driven.app, drive))

@@ -1,9 +1,9 @@
 """The epoch of a process's caches: it changes with each invalidation.
 
-One object for those who invalidate (`library/invalidation`) and those who load (`library/loader`,
-`library/reads`). A load notes the epoch in which it begins; when it ends in another one, its bytes were
-called into question while it ran, and are not kept as current. For use on the event loop only, so it needs
-no lock. The feed's epochs are others: they number the invalidations of all hosts (`redis/feed`).
+Shared by the module that invalidates (`library/invalidation`) and those that load (`library/loader`,
+`library/reads`). A load remembers the epoch in which it begins. If it ends in another one, its bytes may have
+been invalidated while it ran, and are not kept as current. For use on the event loop only, so it needs
+no lock. The epochs of the feed are different: they number the invalidations of all hosts (`redis/feed`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Epoch = NewType("Epoch", int)
 
 
 class InvalidationEpoch:
-    """Tells loads that began before an invalidation from those that began after it."""
+    """Distinguishes loads that began before an invalidation from those that began after it."""
 
     __slots__ = ("_now",)
 

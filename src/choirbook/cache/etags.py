@@ -5,7 +5,7 @@ from __future__ import annotations
 from choirbook.model import Form, ResourceInfo
 
 
-class Validators:
+class ETags:
     """Entity tags by (info, form), for one info per URI; used on the event loop only."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Validators:
     def suspend(self, *, is_suspended: bool) -> None:
         """Drop all tags and accept no further ones, or accept them again.
 
-        A tag answers for content that nobody checks, so while nobody announces changes there are none.
+        A 304 by a cached tag checks no content, so while changes are not announced no tags are kept.
         """
         self._is_suspended = is_suspended
         if is_suspended:

@@ -42,7 +42,7 @@ class _Entry:
         self.loaded_s = loaded_s
 
 
-class Kept(NamedTuple):
+class CachedForms(NamedTuple):
     """Forms of a URI in memory, all of the same version."""
 
     info: ResourceInfo
@@ -168,7 +168,7 @@ class MemoryCache:
             loaded_s = max(entry.loaded_s for entry in self._slots[info.uri].values())
             self._put(info, form, representation, loaded_s)
 
-    def young(self, info: ResourceInfo) -> Kept | None:
+    def young(self, info: ResourceInfo) -> CachedForms | None:
         """Return the forms held of exactly this info, if some of them could be hits."""
         if not self._is_held(info):
             return None
@@ -176,7 +176,7 @@ class MemoryCache:
         forms = self._slots[info.uri]
         return _kept(forms) if any(entry.loaded_s >= oldest_s for entry in forms.values()) else None
 
-    def last_good(self, uri: str) -> Kept | None:
+    def last_good(self, uri: str) -> CachedForms | None:
         """Return the forms held of a URI, of any version, unless it has been failing for too long."""
         forms = self._slots.get(uri)
         if forms is None:
@@ -268,8 +268,8 @@ class MemoryCache:
         self._failing_since_s.pop(uri, None)
 
 
-def _kept(forms: dict[Form, _Entry]) -> Kept:
-    return Kept(_info(forms), {form: entry.hit.representation for form, entry in forms.items()})
+def _kept(forms: dict[Form, _Entry]) -> CachedForms:
+    return CachedForms(_info(forms), {form: entry.hit.representation for form, entry in forms.items()})
 
 
 def _info(forms: dict[Form, _Entry]) -> ResourceInfo:

@@ -16,7 +16,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from choirbook.catalog.changeset import Document, Draft, Step, Tables, draft, draft_afresh
+from choirbook.catalog.changeset import (
+    Changeset,
+    ChangesetStep,
+    Document,
+    Tables,
+    changeset_of,
+    changeset_of_all,
+)
 from choirbook.catalog.rules import Rules
 from choirbook.errors import ResourceNotFound
 from choirbook.model import Change, ResourceInfo, SourceProblem
@@ -24,7 +31,7 @@ from choirbook.text.suggestions import similar_uris
 from choirbook.uri import canonical_uri
 
 STEP_ROWS = 1000
-"""Rows to change before other tasks get their turn: a few milliseconds, including all listeners."""
+"""Rows to change before other tasks may run: a few milliseconds, including all listeners."""
 
 
 class Collision(msgspec.Struct, frozen=True):
@@ -47,7 +54,7 @@ class Catalog:
     """The index of a library.
 
     Args:
-        rules: Which files have which URIs.
+        rules: Rules that map files to URIs.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -104,7 +111,7 @@ class Catalog:
 
         Args:
             after: The URI after which to start; it need not exist any more. None starts at the front.
-            limit: Resources at most.
+            limit: Maximum number of resources.
             type_: Only resources of this type.
             prefix: Only resources whose URI begins so.
         """
@@ -144,7 +151,7 @@ class Catalog:
         """Register a function to call on the event loop after each change."""
         self._listeners.append(listener)
 
-    def prepare(self, files: Mapping[str, Document | None]) -> Draft:
+    def prepare(self, files: Mapping[str, Document | None]) -> Changeset:
         """Compute the change that results from the present state of some files; `commit` applies it.
 
         May run on a thread, as long as nothing else is committed meanwhile.
@@ -152,45 +159,45 @@ class Catalog:
         Args:
             files: By path, None if the file is gone.
         """
-        return draft(self._tables, self.rules, files)
+        return changeset_of(self._tables, self.rules, files)
 
-    def prepare_rules(self, rules: Rules) -> Draft:
+    def prepare_rules(self, rules: Rules) -> Changeset:
         """Compute the change that results from new rules for every known file; see `prepare`."""
-        return draft_afresh(self._tables, rules)
+        return changeset_of_all(self._tables, rules)
 
-    def commit(self, draft: Draft) -> Change | None:
-        """Apply a draft in one step; call it on the event loop.
+    def commit(self, changeset: Changeset) -> Change | None:
+        """Apply a changeset in one step; call it on the event loop.
 
         Returns:
             The change, or None if it affects nothing that is served.
         """
-        self._begin(draft)
-        for _ in draft.carry_out(self._tables, max(1, draft.rows)):
+        self._begin(changeset)
+        for _ in changeset.carry_out(self._tables, max(1, changeset.rows)):
             pass
-        if not (draft.added or draft.updated or draft.removed):
+        if not (changeset.added or changeset.updated or changeset.removed):
             return None
-        return self._tell(Step(draft.added, draft.updated, draft.removed))
+        return self._notify(ChangesetStep(changeset.added, changeset.updated, changeset.removed))
 
-    def commit_in_steps(self, draft: Draft) -> Iterator[None]:
-        """Apply a draft in steps of `STEP_ROWS`, if it is larger, between which other tasks may run.
+    def commit_in_steps(self, changeset: Changeset) -> Iterator[None]:
+        """Apply a changeset in steps of `STEP_ROWS`, if it is larger, between which other tasks may run.
 
         Each document changes in one step, and every listed URI can be found; listeners are called for each
         step.
         """
-        if draft.rows <= STEP_ROWS:
-            self.commit(draft)
+        if changeset.rows <= STEP_ROWS:
+            self.commit(changeset)
             return
-        self._begin(draft)
-        for step in draft.carry_out(self._tables, STEP_ROWS):
+        self._begin(changeset)
+        for step in changeset.carry_out(self._tables, STEP_ROWS):
             if any(step):
-                self._tell(step)
+                self._notify(step)
             yield
 
-    def _begin(self, draft: Draft) -> None:
-        self.rules = draft.rules
+    def _begin(self, changeset: Changeset) -> None:
+        self.rules = changeset.rules
         self.committed_s = monotonic()
 
-    def _tell(self, step: Step) -> Change:
+    def _notify(self, step: ChangesetStep) -> Change:
         self.generation += 1
         change = Change(self.generation, step.added, step.updated, step.removed)
         for listener in self._listeners:

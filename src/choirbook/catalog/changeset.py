@@ -1,4 +1,4 @@
-"""Draft of a change to the catalog: which file owns which URI after some files have changed.
+"""Changesets of the catalog: which file owns which URI after some files have changed.
 
 It reads the catalog's tables and writes none, so it may run on a worker thread while the event loop serves
 from them; the caller ensures that nothing else changes them meanwhile.
@@ -78,15 +78,15 @@ class TableEdit(msgspec.Struct, Generic[Row]):
             yield keys
 
 
-class Step(NamedTuple):
-    """Part of a draft as readers see it, in URIs."""
+class ChangesetStep(NamedTuple):
+    """Part of a changeset as readers see it, in URIs."""
 
     added: tuple[str, ...] = ()
     updated: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
 
 
-class Draft(msgspec.Struct, frozen=True):
+class Changeset(msgspec.Struct, frozen=True):
     """Changes to the tables, and their effect for readers."""
 
     rules: Rules
@@ -106,7 +106,7 @@ class Draft(msgspec.Struct, frozen=True):
         tables = (self.documents, self.by_uri, self.rivals, self.names)
         return sum(len(edit.written) + len(edit.gone) for edit in tables)
 
-    def carry_out(self, tables: Tables, at_once: int) -> Iterator[Step]:
+    def carry_out(self, tables: Tables, at_once: int) -> Iterator[ChangesetStep]:
         """Apply the changes in steps of at most `at_once` rows, and yield the effect of each for readers.
 
         New rows are written before old ones are removed, and lists change in between: every listed URI can be
@@ -116,18 +116,18 @@ class Draft(msgspec.Struct, frozen=True):
             self.documents.write(tables.documents, at_once),
             self.by_uri.write(tables.by_uri, at_once),
         ):
-            yield Step()
+            yield ChangesetStep()
         self.rivals.carry_out(tables.rivals)
         self.names.carry_out(tables.names)
         tables.ordered.update(self.ordered)
         for added in _slices(self.added, at_once):
-            yield Step(added=added)
+            yield ChangesetStep(added=added)
         for updated in _slices(self.updated, at_once):
-            yield Step(updated=updated)
+            yield ChangesetStep(updated=updated)
         for _ in self.documents.clear(tables.documents, at_once):
-            yield Step()
+            yield ChangesetStep()
         for removed in self.by_uri.clear(tables.by_uri, at_once):
-            yield Step(removed=removed)
+            yield ChangesetStep(removed=removed)
 
 
 def _slices(items: Iterable[Item], at_once: int) -> Iterator[tuple[Item, ...]]:
@@ -136,7 +136,7 @@ def _slices(items: Iterable[Item], at_once: int) -> Iterator[tuple[Item, ...]]:
         yield part
 
 
-def draft(tables: Tables, rules: Rules, files: Mapping[str, Document | None]) -> Draft:
+def changeset_of(tables: Tables, rules: Rules, files: Mapping[str, Document | None]) -> Changeset:
     """Compute the changes to the tables when files change.
 
     Args:
@@ -147,10 +147,10 @@ def draft(tables: Tables, rules: Rules, files: Mapping[str, Document | None]) ->
     documents = {path: document for path, document in files.items() if document is not None}
     edit = TableEdit(documents, files.keys() - documents.keys())
     unnamed = {path for path in files if path in tables.names}
-    return _draft(tables, rules, files, edit, {}, unnamed)
+    return _make_changeset(tables, rules, files, edit, {}, unnamed)
 
 
-def draft_afresh(tables: Tables, rules: Rules) -> Draft:
+def changeset_of_all(tables: Tables, rules: Rules) -> Changeset:
     """Compute the changes to the tables when the rules change.
 
     Args:
@@ -158,7 +158,7 @@ def draft_afresh(tables: Tables, rules: Rules) -> Draft:
         rules: New rules.
     """
     claims: _Claims = dict.fromkeys(tables.by_uri, ())
-    return _draft(tables, rules, tables.documents, TableEdit({}, set()), claims, set(tables.names))
+    return _make_changeset(tables, rules, tables.documents, TableEdit({}, set()), claims, set(tables.names))
 
 
 _Claims = dict[str, tuple[ResourceInfo, ...]]
@@ -166,14 +166,14 @@ _Claims = dict[str, tuple[ResourceInfo, ...]]
 tens of milliseconds on one list per URI of a large library, while the event loop stands still."""
 
 
-def _draft(
+def _make_changeset(
     tables: Tables,
     rules: Rules,
     files: Mapping[str, Document | None],
     documents: TableEdit[Document],
     claims: _Claims,
     unnamed: set[str],
-) -> Draft:
+) -> Changeset:
     names: dict[str, str] = {}
     for path, document in files.items():
         try:
@@ -186,7 +186,7 @@ def _draft(
             _stake(claim, path, document, tables, claims)
     by_uri, rivals = _settle(tables, claims)
     new = [uri for uri in by_uri.written if uri not in tables.by_uri]
-    return Draft(
+    return Changeset(
         rules,
         documents,
         by_uri,

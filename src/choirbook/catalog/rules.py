@@ -51,7 +51,7 @@ class Collection:
         uri: A URI template, see `UriTemplate`.
         files: A path with `{variable}`s, `*` within a segment, and `**/` for any directories.
         defaults: Values under which a resource also has an alias without that variable's segment.
-        description: What the collection holds, for the listing of templates.
+        description: Description of the collection, for the listing of templates.
 
     Raises:
         ValueError: The parts do not fit together; the message says which.

@@ -1,6 +1,6 @@
 """Values of a template's variables over a set of URIs, sorted, for completion by prefix.
 
-Pure. Built anew for each generation of a catalog, on a worker thread: it looks at every URI.
+Pure. Built again for each generation of a catalog, on a worker thread: it looks at every URI.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from choirbook.uri import UriTemplate
 _LAST = "\U0010ffff"
 
 
-class Matches(msgspec.Struct, frozen=True):
+class CompletionMatches(msgspec.Struct, frozen=True):
     """Values that match the typed text, the best first."""
 
     values: tuple[str, ...]
@@ -26,7 +26,7 @@ class Matches(msgspec.Struct, frozen=True):
     """Number of matches; None if they were not counted."""
 
 
-class Values:
+class VariableValues:
     """Distinct values of one variable, sorted without regard to case.
 
     Args:
@@ -38,14 +38,14 @@ class Values:
         self._folded = [folded for folded, _ in pairs]
         self._values = [value for _, value in pairs]
 
-    def starting_with(self, typed: str, limit: int) -> Matches:
+    def starting_with(self, typed: str, limit: int) -> CompletionMatches:
         """Return the values with a prefix, found by two bisections."""
         folded = typed.casefold()
         start = bisect_left(self._folded, folded)
         end = bisect_left(self._folded, folded + _LAST) if folded else len(self._folded)
-        return Matches(tuple(self._values[start : min(end, start + limit)]), end - start)
+        return CompletionMatches(tuple(self._values[start : min(end, start + limit)]), end - start)
 
-    def like(self, typed: str, limit: int) -> Matches:
+    def like(self, typed: str, limit: int) -> CompletionMatches:
         """Return the values that contain a text, or else those with a similar spelling.
 
         Looks at every value, so it must run on a thread.
@@ -54,17 +54,17 @@ class Values:
         containing = (value for value, each in zip(self._values, self._folded, strict=True) if folded in each)
         found = tuple(islice(containing, limit + 1))
         if found:
-            return Matches(found[:limit], None if len(found) > limit else len(found))
+            return CompletionMatches(found[:limit], None if len(found) > limit else len(found))
         return self._nearest(folded, limit)
 
-    def _nearest(self, folded: str, limit: int) -> Matches:
+    def _nearest(self, folded: str, limit: int) -> CompletionMatches:
         start = max(0, bisect_left(self._folded, folded) - MAX_COMPARED // 2)
         near = closest(folded, self._folded[start : start + MAX_COMPARED], limit)
         values = tuple(self._values[start + index] for index in near)
-        return Matches(values, len(values))
+        return CompletionMatches(values, len(values))
 
 
-class Candidates:
+class CompletionCandidates:
     """Values that the URIs of a catalog have for the variables of one template.
 
     Args:
@@ -81,7 +81,7 @@ class Candidates:
             for postings, value in zip(self._with, row, strict=True):
                 postings[value].append(number)
 
-    def values(self, variable: str, others: Mapping[str, str]) -> Values:
+    def values(self, variable: str, others: Mapping[str, str]) -> VariableValues:
         """Return the values of a variable for given values of other variables.
 
         Args:
@@ -90,9 +90,9 @@ class Candidates:
         """
         column = self.variables.index(variable)
         if not others:
-            return Values(self._with[column])
+            return VariableValues(self._with[column])
         wanted = [(self.variables.index(name), value) for name, value in others.items()]
         # The rarest value leaves the fewest rows to look at.
         rows: Sequence[int] = min((self._with[at].get(value, ()) for at, value in wanted), key=len)
         fitting = (self._rows[row] for row in rows)
-        return Values(row[column] for row in fitting if all(row[at] == value for at, value in wanted))
+        return VariableValues(row[column] for row in fitting if all(row[at] == value for at, value in wanted))

@@ -7,20 +7,20 @@ from collections.abc import Iterable, Sequence
 
 from rich.table import Table
 
-from choirbook.admin.answers import INVALIDATE, STATS, WARM, Counts, CrewAnswer, InvalidateAnswer
 from choirbook.admin.client import AdminClient
+from choirbook.admin.responses import INVALIDATE, STATS, WARM, InvalidateResponse, ReadCounts, StatusResponse
 from choirbook.admin.token import with_token
 from choirbook.cli.output import console, say, say_json
-from choirbook.errors import CrewIncomplete
+from choirbook.errors import ServerIncomplete
 from choirbook.settings import Settings
-from choirbook.workers.status import LinkState, WorkerState
+from choirbook.workers.status import ConnectionState, WorkerState
 
 _LOOK_S = 0.25
 """Poll interval in seconds while workers are preloading."""
 
 _HOSTS = {
-    LinkState.UP: "Other hosts are notified through Redis.",
-    LinkState.DOWN: "Redis is unavailable: other hosts are notified when it is back.",
+    ConnectionState.UP: "Other hosts are notified through Redis.",
+    ConnectionState.DOWN: "Redis is unavailable: other hosts are notified when it is back.",
 }
 
 
@@ -29,15 +29,15 @@ def invalidate(settings: Settings, uri: str | None, type_: str | None, *, as_jso
 
     Raises:
         ChoirbookError: The server cannot be reached, or refuses.
-        CrewIncomplete: A worker is stuck; it forgets the content once it continues.
+        ServerIncomplete: A worker is stuck; it invalidates the content once it continues.
     """
     body = {"uri": _text(uri), "type": _text(type_), "all": uri is None and type_ is None}
-    answer = _client(settings).call(INVALIDATE, body, InvalidateAnswer)
+    answer = _client(settings).call(INVALIDATE, body, InvalidateResponse)
     if as_json:
         say_json(answer)
     else:
         say(f"Invalidated: {_count(answer.forgotten, 'URI')} on {_count(answer.workers, 'worker')}.")
-        if answer.feed is not LinkState.OFF:
+        if answer.feed is not ConnectionState.OFF:
             say(_HOSTS[answer.feed])
     _refuse_silence(answer.silent)
 
@@ -47,27 +47,27 @@ def warm(settings: Settings, wait_s: float, *, as_json: bool) -> None:
 
     Raises:
         ChoirbookError: The server cannot be reached, or refuses.
-        CrewIncomplete: A worker is stuck, could not load everything, or has not finished yet.
+        ServerIncomplete: A worker is stuck, could not load everything, or has not finished yet.
     """
     client = _client(settings)
     end_s = time.monotonic() + wait_s
-    answer = client.call(WARM, {"waitSeconds": 0}, CrewAnswer)
+    answer = client.call(WARM, {"waitSeconds": 0}, StatusResponse)
     with console(stderr=True).status("", spinner="line") as status:
         while _is_warming(answer) and time.monotonic() < end_s:
             status.update(_progress(answer.workers))
             time.sleep(_LOOK_S)
-            answer = client.call(STATS, {}, CrewAnswer)
+            answer = client.call(STATS, {}, StatusResponse)
     if as_json:
         say_json(answer)
     else:
         _print_warming(answer.workers)
     _refuse_silence(answer.silent)
     if _is_warming(answer):
-        raise CrewIncomplete(
+        raise ServerIncomplete(
             "The workers are still loading. Run 'choirbook cache warm' again to continue waiting."
         )
     if failed := sum(worker.warming.failed for worker in answer.workers):
-        raise CrewIncomplete(
+        raise ServerIncomplete(
             f"{_count(failed, 'URI')} could not be loaded. See the server's log for the reasons."
         )
 
@@ -77,9 +77,9 @@ def stats(settings: Settings, *, as_json: bool) -> None:
 
     Raises:
         ChoirbookError: The server cannot be reached, or refuses.
-        CrewIncomplete: A worker is stuck.
+        ServerIncomplete: A worker is stuck.
     """
-    answer = _client(settings).call(STATS, {}, CrewAnswer)
+    answer = _client(settings).call(STATS, {}, StatusResponse)
     if as_json:
         say_json(answer)
     else:
@@ -91,7 +91,7 @@ def _client(settings: Settings) -> AdminClient:
     return AdminClient(with_token(settings))
 
 
-def _is_warming(answer: CrewAnswer) -> bool:
+def _is_warming(answer: StatusResponse) -> bool:
     return any(worker.warming.running for worker in answer.workers)
 
 
@@ -115,7 +115,7 @@ def _print_warming(workers: Sequence[WorkerState]) -> None:
         )
 
 
-def _print_stats(answer: CrewAnswer) -> None:
+def _print_stats(answer: StatusResponse) -> None:
     table = _table(
         "Worker", "Entries", "Bytes", "Evictions", "Resources", "Generation", "Redis", "Feed", "Lost"
     )
@@ -129,7 +129,7 @@ def _print_stats(answer: CrewAnswer) -> None:
     say(f"{answer.entries:,} entries, {answer.bytes:,} bytes, {answer.evictions:,} evictions")
 
 
-def _spell_reads(reads: Counts | None) -> str:
+def _spell_reads(reads: ReadCounts | None) -> str:
     if reads is None:
         return "Reads are not counted: the server runs with --metrics off."
     total = reads.hits + reads.misses
@@ -139,7 +139,7 @@ def _spell_reads(reads: Counts | None) -> str:
 
 def _refuse_silence(silent: int) -> None:
     if silent:
-        raise CrewIncomplete(
+        raise ServerIncomplete(
             f"{_count(silent, 'worker')} did not answer in time. The request stays queued; see the "
             "server's log for the cause."
         )

@@ -24,8 +24,8 @@ from choirbook.errors import InvalidLibrary, InvalidSettings
 from choirbook.http.allowed_hosts import hosts_of
 from choirbook.library.scanner import load_catalog, open_library
 from choirbook.observe import operator_log
-from choirbook.observe.cells import Cells
 from choirbook.observe.log_writer import LineWriter
+from choirbook.observe.shared_metrics import SharedMetrics
 from choirbook.redis.client import require_client_library
 from choirbook.servers.connection_limits import BESIDE_STREAMS
 from choirbook.servers.granian import server as granian_server
@@ -65,7 +65,7 @@ def serve(settings: Settings) -> None:
     settings = msgspec.structs.replace(settings, allowed_hosts=hosts_of(settings))
     settings = msgspec.structs.replace(settings, dashboard=settings.serves_dashboard)
     if settings.redis_url:
-        # Checked here, as the workers create the link, and each would fail separately.
+        # Checked here, as the workers create the connection, and each would fail separately.
         require_client_library()
         settings = with_redis_secrets(settings)
     require_place(settings.usage)
@@ -117,7 +117,7 @@ def _run(
 ) -> None:
     # Workers inherit the catalog and the metric cells by fork: no document is described twice, and all
     # workers count in the same memory.
-    cells = Cells(settings.workers)
+    cells = SharedMetrics(settings.workers)
     # Streams are connections that stay open; others must find room beside them.
     server = granian_server.make_server("choirbook", sockets, settings.max_streams + BESIDE_STREAMS)
     sys.stdout.flush()
@@ -151,13 +151,13 @@ def _take_leave(server: InheritingServer, *, for_people: bool) -> None:
     Raises:
         SystemExit: Requests in flight were aborted.
     """
-    said = "Stopped."
+    message = "Stopped."
     if server.is_forced:
-        said = "Stopped immediately after the second signal: requests in flight were not answered."
+        message = "Stopped immediately after the second signal: requests in flight were not answered."
     if for_people:
-        complain(said)
+        complain(message)
     else:
-        log.info(said)
+        log.info(message)
     if server.is_forced:
         sys.exit(FORCED_EXIT_CODE)
 

@@ -15,8 +15,8 @@ from choirbook.app import Application
 from choirbook.library.scanner import load_catalog, open_library
 from choirbook.mcp.stdio.server import StdioServer
 from choirbook.observe import operator_log
-from choirbook.observe.cells import Cells
 from choirbook.observe.log_writer import LineWriter
+from choirbook.observe.shared_metrics import SharedMetrics
 from choirbook.settings import Settings
 from choirbook.usage.schema import require_place
 
@@ -25,13 +25,13 @@ CLOSE_S = 5.0
 
 
 def serve_stdio(settings: Settings) -> None:
-    """Serve until stdin ends, or nobody reads stdout any more.
+    """Serve until stdin ends, or stdout is closed by its reader.
 
     Raises:
         StartupError: Settings or library cannot be used.
     """
     require_place(settings.usage)
-    # Nobody can request them here, and an agent's idle servers must not wake up for them.
+    # They cannot be requested here, and an agent's idle servers must not wake up for them.
     settings = msgspec.structs.replace(settings, metrics=False)
     # Whatever prints in this process, now or later, must not mix with the protocol: the protocol keeps the
     # real stdout, and stdout of everything else becomes stderr.
@@ -42,7 +42,7 @@ def serve_stdio(settings: Settings) -> None:
     operator_log.install(writer, operator_log.LEVELS[settings.log_level], for_people=for_people)
     source, rules = open_library(settings.root, settings.max_document_bytes, is_near=settings.source_is_near)
     catalog, _ = load_catalog(source, rules)
-    app = Application(settings, source, catalog, Cells(), writer)
+    app = Application(settings, source, catalog, SharedMetrics(), writer)
     with open(0, "rb", buffering=0, closefd=False) as protocol_in:
         asyncio.run(_serve(app, settings, protocol_in, protocol_out))
 

@@ -15,7 +15,7 @@ import msgspec
 
 from choirbook.cli.output import console, say_csv, say_json
 from choirbook.errors import InvalidSettings
-from choirbook.usage.records import ClientUsage, EmptySearch, Loaded, ResourceUsage
+from choirbook.usage.records import ClientDocumentUsage, ClientUsage, EmptySearch, ResourceUsage
 from choirbook.usage.reports import UsageReader, open_to_read
 from choirbook.usage.schema import FILE_NAME
 
@@ -30,7 +30,7 @@ class Usage(msgspec.Struct, frozen=True, rename="camel"):
 
     resources: list[ResourceUsage]
     clients: list[ClientUsage]
-    loaded: list[Loaded]
+    loaded: list[ClientDocumentUsage]
     empty_searches: list[EmptySearch]
 
 

@@ -4,53 +4,53 @@ from __future__ import annotations
 
 from time import time
 
-from choirbook.dashboard.board import Board
 from choirbook.dashboard.live import Live
 from choirbook.dashboard.readership import Readership
 from choirbook.dashboard.routes import About, Dashboard
 from choirbook.dashboard.slowest import Slowest
-from choirbook.dashboard.worker import Worker
+from choirbook.dashboard.worker_queries import WorkerQueries
+from choirbook.dashboard.worker_report import WorkerReport
 from choirbook.http.search import SearchRoute
 from choirbook.library.library import Library
-from choirbook.mcp.open_streams import Streams
-from choirbook.observe.cells import Cells
+from choirbook.mcp.open_streams import OpenStreams
 from choirbook.observe.exposition import series_totals
 from choirbook.observe.figures import Sample, sample_of
 from choirbook.observe.metrics import BUCKETS_S, DASHBOARD_RESPONSES
 from choirbook.observe.observer import Observer
 from choirbook.observe.processes import worker_counts
+from choirbook.observe.shared_metrics import SharedMetrics
 from choirbook.runtime.threads import Threads
-from choirbook.search.service import Search
+from choirbook.search.service import SearchService
 from choirbook.settings import Settings
 from choirbook.usage.ledger import UsageLedger
-from choirbook.workers.rpc import Neighbours
+from choirbook.workers.rpc import WorkerRpc
 
 
 def make_dashboard(
     settings: Settings,
     version: str,
     library: Library,
-    streams: Streams,
-    search: Search,
+    streams: OpenStreams,
+    search: SearchService,
     usage: UsageLedger,
     threads: Threads,
-    cells: Cells,
+    shared_metrics: SharedMetrics,
     observer: Observer,
-    neighbours: Neighbours,
+    rpc: WorkerRpc,
 ) -> Dashboard | None:
-    """Make the page for people; None where none is wanted.
+    """Create the dashboard; None if it is disabled.
 
     Args:
         settings: See `Settings`.
-        version: Of the server.
-        library: Which it shows.
-        streams: Who listens.
-        search: What its search asks.
-        usage: Who read what.
-        threads: Where blocking calls run.
-        cells: The figures of all workers.
-        observer: Of this one, whose slowest reads are shown.
-        neighbours: The way to the other workers.
+        version: Version of the server.
+        library: Library to show.
+        streams: Open streams of this worker.
+        search: Search of the library.
+        usage: Records of reads and clients.
+        threads: Run blocking calls.
+        shared_metrics: Metrics of all workers.
+        observer: Observer of this worker, whose slowest reads are shown.
+        rpc: Calls the other workers.
     """
     if not settings.dashboard:
         return None
@@ -58,11 +58,11 @@ def make_dashboard(
     observer.also_batches(slowest.take)
 
     def sample() -> Sample:
-        return sample_of(series_totals(cells) | worker_counts(cells), time())
+        return sample_of(series_totals(shared_metrics) | worker_counts(shared_metrics), time())
 
     workers = settings.workers
-    board = Board(Worker(library, streams, slowest), neighbours)
-    live = Live(sample, slowest, lambda: library.is_ready, board, threads)
+    queries = WorkerQueries(WorkerReport(library, streams, slowest), rpc)
+    live = Live(sample, slowest, lambda: library.is_ready, queries, threads)
     about = About(
         library.catalog.rules.name,
         version,
@@ -73,6 +73,6 @@ def make_dashboard(
     )
     readership = Readership(usage, threads)
     searching = SearchRoute(search, is_usage=False)
-    dashboard = Dashboard(library, live, board, threads, readership, searching, about)
+    dashboard = Dashboard(library, live, queries, threads, readership, searching, about)
     observer.also(lambda recorder: recorder.counter(DASHBOARD_RESPONSES, dashboard.answered))
     return dashboard

@@ -10,7 +10,7 @@ from choirbook.http.peers import Peers
 from choirbook.library.library import Library
 from choirbook.mcp.completion import Completion
 from choirbook.mcp.lifecycle import Lifecycle
-from choirbook.mcp.open_streams import Streams
+from choirbook.mcp.open_streams import OpenStreams
 from choirbook.mcp.prompts import Prompts
 from choirbook.mcp.resources import Resources
 from choirbook.mcp.results import Feature
@@ -22,7 +22,7 @@ from choirbook.mcp.tools.read import read_tool
 from choirbook.mcp.tools.search import search_tool
 from choirbook.mcp.tools.tool import Tool
 from choirbook.runtime.threads import Threads
-from choirbook.search.service import Search
+from choirbook.search.service import SearchService
 from choirbook.settings import Settings
 
 INSTRUCTIONS = (
@@ -41,7 +41,7 @@ FeatureMaker = Callable[[Library], Feature]
 """Creates a feature for the served library. Its methods replace those of the same name."""
 
 
-class Spoken(NamedTuple):
+class OfferedFeatures(NamedTuple):
     """Features, and their operations as reported when they succeed."""
 
     features: list[Feature]
@@ -52,13 +52,13 @@ class Spoken(NamedTuple):
 def make_features(
     settings: Settings,
     library: Library,
-    search: Search,
-    streams: Streams,
+    search: SearchService,
+    streams: OpenStreams,
     threads: Threads,
     more_tools: Sequence[ToolMaker],
     more_features: Sequence[FeatureMaker],
     peers: Peers,
-) -> Spoken:
+) -> OfferedFeatures:
     """Create the features.
 
     Args:
@@ -69,7 +69,7 @@ def make_features(
         threads: Run blocking calls.
         more_tools: Tools in addition to Choirbook's own, offered even if those are disabled.
         more_features: Further parts of the protocol.
-        peers: Tells whose share a stream is part of.
+        peers: Map requests to peers.
 
     Raises:
         ValueError: A tool's name is taken, or clients could not use its definition.
@@ -91,9 +91,9 @@ def make_features(
     pushing: list[Feature] = [Subscriptions(library, streams, peers)]
     instructions = INSTRUCTIONS + TOOLS_INSTRUCTIONS if own else INSTRUCTIONS
     lifecycle = Lifecycle(features, pushing, library.stamp, instructions)
-    return Spoken([*features, *pushing, lifecycle], operations)
+    return OfferedFeatures([*features, *pushing, lifecycle], operations)
 
 
-def _own_tools(library: Library, search: Search) -> list[Tool]:
+def _own_tools(library: Library, search: SearchService) -> list[Tool]:
     searching = search_tool(search, library.stamp)
     return [list_tool(library), searching, read_tool(library), outline_tool(library)]

@@ -6,15 +6,15 @@ from choirbook.cache.memory import MemoryCache
 from choirbook.catalog.catalog import Catalog
 from choirbook.composition.secrets import redis_secrets
 from choirbook.documents.rendering import Stamp
-from choirbook.library.follower import Freshness
+from choirbook.library.follower import Follower
 from choirbook.library.library import Library
 from choirbook.model import Source
-from choirbook.redis.codec import Framing
+from choirbook.redis.codec import RepresentationCodec
+from choirbook.redis.connection import RedisConnection
 from choirbook.redis.feed import Feed
-from choirbook.redis.keys import Keys
-from choirbook.redis.link import RedisLink
-from choirbook.redis.signatures import Sealing
-from choirbook.redis.store import SharedLevel
+from choirbook.redis.keys import RedisKeys
+from choirbook.redis.signatures import Signer
+from choirbook.redis.store import SharedStore
 from choirbook.redis.url import parse_redis_url
 from choirbook.runtime.threads import Threads
 from choirbook.settings import Settings
@@ -26,7 +26,7 @@ def make_library(
     catalog: Catalog,
     threads: Threads,
     stamp: Stamp,
-    level: SharedLevel | None,
+    level: SharedStore | None,
 ) -> Library:
     """Create the library and the objects below it.
 
@@ -36,7 +36,7 @@ def make_library(
         catalog: Catalog of the documents.
         threads: Run blocking calls.
         stamp: Added to every result.
-        level: Shared level; None without Redis.
+        level: Shared cache level; None without Redis.
     """
     memory = MemoryCache(
         settings.cache_max_resources,
@@ -45,15 +45,15 @@ def make_library(
         settings.last_good_s,
         settings.cache_grace_s,
     )
-    freshness = Freshness(
+    follower = Follower(
         source, catalog, settings.root, threads, rescan_s=settings.rescan_s, watch=settings.watch
     )
     return Library(
-        source, catalog, freshness, memory, threads, stamp, level, max_waiting=settings.max_waiting_reads
+        source, catalog, follower, memory, threads, stamp, level, max_waiting=settings.max_waiting_reads
     )
 
 
-def make_shared_level(settings: Settings, library: str, stamp: Stamp) -> SharedLevel | None:
+def make_shared_level(settings: Settings, library: str, stamp: Stamp) -> SharedStore | None:
     """Create the cache level in Redis; None without Redis.
 
     Args:
@@ -67,6 +67,6 @@ def make_shared_level(settings: Settings, library: str, stamp: Stamp) -> SharedL
     """
     if not settings.redis_url:
         return None
-    keys, sealing = Keys(library, stamp), Sealing(redis_secrets(settings))
-    feed = Feed(RedisLink(parse_redis_url(settings.redis_url)), keys, sealing)
-    return SharedLevel(feed, keys, Framing(sealing, stamp), settings.cache_ttl_s)
+    keys, signer = RedisKeys(library, stamp), Signer(redis_secrets(settings))
+    feed = Feed(RedisConnection(parse_redis_url(settings.redis_url)), keys, signer)
+    return SharedStore(feed, keys, RepresentationCodec(signer, stamp), settings.cache_ttl_s)

@@ -1,4 +1,4 @@
-"""Limits on the share of each peer."""
+"""Quotas of each peer, and the limits that enforce them."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from choirbook.mcp.messages import Message, decode
 from choirbook.mcp.open_streams import MAX_WATCHED_BYTES
 from choirbook.mcp.protocol import Fault, is_modern_header, version_headers
 from choirbook.mcp.streamable_http import ENDPOINT
-from choirbook.runtime.quotas import Kind, Shares
-from choirbook.servers.connection_limits import BESIDE_STREAMS, IN_FLIGHT_BYTES, Crowding
-from choirbook.servers.request_limits import Admission
+from choirbook.runtime.quotas import QuotaKind, Quotas
+from choirbook.servers.connection_limits import BESIDE_STREAMS, IN_FLIGHT_BYTES, ConnectionLimits
+from choirbook.servers.request_limits import RequestLimits
 from choirbook.settings import Settings
 
 UNLIMITED_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 """They report the server's state, which is requested most when it is saturated."""
 
 
-def make_shares(settings: Settings) -> Shares:
-    """Create the shares of one worker; those of sessions are in their ledger."""
-    return Shares(
+def make_quotas(settings: Settings) -> Quotas:
+    """Create the quotas of one worker; those of sessions are in their store."""
+    return Quotas(
         settings.peer_share,
         {
-            Kind.STREAMS: settings.max_streams,
-            Kind.SUBSCRIPTIONS: MAX_WATCHED_BYTES,
-            Kind.REQUESTS: settings.max_waiting_reads,
-            Kind.UPLOADS: settings.max_waiting_reads,
-            Kind.CONNECTIONS: settings.max_streams + BESIDE_STREAMS,
-            Kind.UNREAD: max(1, IN_FLIGHT_BYTES // settings.max_document_bytes),
+            QuotaKind.STREAMS: settings.max_streams,
+            QuotaKind.SUBSCRIPTIONS: MAX_WATCHED_BYTES,
+            QuotaKind.REQUESTS: settings.max_waiting_reads,
+            QuotaKind.UPLOADS: settings.max_waiting_reads,
+            QuotaKind.CONNECTIONS: settings.max_streams + BESIDE_STREAMS,
+            QuotaKind.UNREAD: max(1, IN_FLIGHT_BYTES // settings.max_document_bytes),
         },
     )
 
 
-def make_admission(peers: Peers, shares: Shares) -> Admission:
+def make_request_limits(peers: Peers, quotas: Quotas) -> RequestLimits:
     """Create the limit on waiting requests."""
-    return Admission(peers, shares, _refuse, UNLIMITED_PATHS)
+    return RequestLimits(peers, quotas, _refuse, UNLIMITED_PATHS)
 
 
-def make_crowding(settings: Settings, peers: Peers, shares: Shares) -> Crowding:
+def make_connection_limits(settings: Settings, peers: Peers, quotas: Quotas) -> ConnectionLimits:
     """Create the limit on connections."""
-    return Crowding(settings.port, settings.max_streams + BESIDE_STREAMS, shares, peers.key)
+    return ConnectionLimits(settings.port, settings.max_streams + BESIDE_STREAMS, quotas, peers.key)
 
 
 def _refuse(request: Request, error: RequestError) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from choirbook.dashboard.routes import BELOW, DASHBOARD, Dashboard
-from choirbook.http.allowed_hosts import Edge
+from choirbook.http.allowed_hosts import AllowedHosts
 from choirbook.http.exchange import Handler
 from choirbook.http.introspection import Introspection
 from choirbook.http.proxies import Proxies
@@ -13,14 +13,14 @@ from choirbook.http.search import SEARCH, SearchRoute
 from choirbook.http.welcome import Welcome
 from choirbook.library.library import Library
 from choirbook.mcp.streamable_http import ENDPOINT, StreamableHttp
-from choirbook.search.service import Search
+from choirbook.search.service import SearchService
 from choirbook.settings import Settings
 
 
 def make_router(
     settings: Settings,
     library: Library,
-    search: Search,
+    search: SearchService,
     streamable: StreamableHttp,
     introspection: Introspection,
     dashboard: Dashboard | None,
@@ -29,13 +29,13 @@ def make_router(
     """Create the router.
 
     Args:
-        settings: Decide who may talk to the server, and whether it serves metrics.
+        settings: See `Settings`: allowed hosts and origins, and whether metrics are served.
         library: Library to read from.
         search: Search of the library.
         streamable: Endpoint of MCP.
         introspection: Health, readiness, metrics and OpenAPI.
         dashboard: The dashboard; None if it is disabled.
-        proxies: Know under which path and scheme clients find the server.
+        proxies: Return the path and scheme under which clients reach the server.
     """
     rest = Rest(library, proxies.prefix_of)
     routes: dict[str, Handler] = {
@@ -55,10 +55,10 @@ def make_router(
     version = library.stamp.server_info["version"]
     welcome = Welcome(library.catalog.rules.name, version, proxies, _links(routes))
     routes["/"] = get_only(welcome.respond)
-    edge = Edge(settings.allowed_hosts, settings.allowed_origins)
+    allowed_hosts = AllowedHosts(settings.allowed_hosts, settings.allowed_origins)
     # Clients and proxies add the slash.
     aliases = {f"{ENDPOINT}/": ENDPOINT}
-    return Router(edge, routes, Subtree(PREFIX, rest.read), further, aliases)
+    return Router(allowed_hosts, routes, Subtree(PREFIX, rest.read), further, aliases)
 
 
 _TITLES = {

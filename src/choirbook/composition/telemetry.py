@@ -11,17 +11,15 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from choirbook.http.exchange import Asked, Handler, Operation, Response
+from choirbook.http.exchange import Handler, Operation, RequestSource, Response
 from choirbook.http.negotiation import Exposition
 from choirbook.http.router import Router
 from choirbook.http.server_timing import timed
 from choirbook.library.library import Library
-from choirbook.mcp.dispatch import Calls, Dispatcher
-from choirbook.mcp.open_streams import Streams
-from choirbook.mcp.sessions.http import Sessions
+from choirbook.mcp.dispatch import CallHandler, Dispatcher
+from choirbook.mcp.open_streams import OpenStreams
+from choirbook.mcp.sessions.http import HttpSessions
 from choirbook.observe.access_log import AccessLog
-from choirbook.observe.attribution import Attribution
-from choirbook.observe.cells import Cells
 from choirbook.observe.exposition import exposition
 from choirbook.observe.log_writer import LineWriter
 from choirbook.observe.metrics import HITS, MISSES, STALE
@@ -29,18 +27,20 @@ from choirbook.observe.notification_counts import record_pushing
 from choirbook.observe.observer import Observer
 from choirbook.observe.operator_log import is_for_people
 from choirbook.observe.recorder import Recorder
-from choirbook.observe.refusals import record_shares
+from choirbook.observe.refusals import record_quotas
+from choirbook.observe.runtime_metrics import RuntimeMetrics
+from choirbook.observe.shared_metrics import SharedMetrics
 from choirbook.observe.totals import totals
 from choirbook.observe.tracing.configuration import plan_of
-from choirbook.observe.tracing.tracer import Tracing
-from choirbook.observe.vitals import Vitals
-from choirbook.runtime.quotas import Shares
+from choirbook.observe.tracing.tracer import Tracer
+from choirbook.observe.usage_attribution import UsageAttribution
+from choirbook.runtime.quotas import Quotas
 from choirbook.runtime.threads import Threads
 from choirbook.settings import Settings
 from choirbook.usage.ledger import UsageLedger
 
 if TYPE_CHECKING:
-    from choirbook.admin.answers import Counts
+    from choirbook.admin.responses import ReadCounts
 
 
 class Telemetry:
@@ -52,7 +52,7 @@ class Telemetry:
         library: Library that is read.
         usage: Records of reads and clients.
         threads: Run blocking calls.
-        cells: Metrics cells, shared with the other workers.
+        shared_metrics: Metrics cells, shared with the other workers.
         writer: Writes log lines.
     """
 
@@ -63,7 +63,7 @@ class Telemetry:
         library: Library,
         usage: UsageLedger,
         threads: Threads,
-        cells: Cells,
+        shared_metrics: SharedMetrics,
         writer: LineWriter,
     ) -> None:
         self._settings = settings
@@ -73,28 +73,28 @@ class Telemetry:
         self._threads = threads
         # A separate thread: while all threads of the library wait for a hanging source, metrics matter most.
         self._exposing = Threads(1)
-        self._cells = cells
+        self._cells = shared_metrics
         self._plan = plan_of(os.environ)
-        self.tracing: Tracing | None = None
-        keeps_asked = settings.counts_clients or settings.log_request_ids
+        self.tracing: Tracer | None = None
+        keeps_requests = settings.counts_clients or settings.log_request_ids
         log = _access_log(settings, writer)
-        self.observer = Observer(log, library, writer, keeps_asked=keeps_asked)
-        self._vitals = Vitals(self.observer.refresh_gauges)
+        self.observer = Observer(log, library, writer, keeps_requests=keeps_requests)
+        self._runtime_metrics = RuntimeMetrics(self.observer.refresh_gauges)
         self._has_figures = settings.metrics or bool(settings.dashboard)
         is_counted = self._has_figures or settings.usage is not None or settings.counts_clients
-        is_told = is_counted or settings.access_log or self._plan is not None
+        is_reported = is_counted or settings.access_log or self._plan is not None
         # If nothing is reported, nothing is recorded: no read has to check.
-        self.record = self.observer.record if is_told else _pass_over
+        self.record = self.observer.record if is_reported else _pass_over
 
-    def watch_clients(self, streams: Streams, sessions: Sessions, shares: Shares) -> None:
+    def watch_clients(self, streams: OpenStreams, sessions: HttpSessions, quotas: Quotas) -> None:
         """Record clients and notifications, as far as enabled."""
-        attribution = Attribution(self._usage, sessions)
+        attribution = UsageAttribution(self._usage, sessions)
         take = attribution.take if self._settings.counts_clients else attribution.take_reads
         self.observer.also_batches(take)
         self.observer.also(partial(record_pushing, streams, sessions))
-        self.observer.also(partial(record_shares, shares, sessions))
+        self.observer.also(partial(record_quotas, quotas, sessions))
 
-    def watch_answers(self, router: Router, dispatcher: Dispatcher) -> tuple[Handler, Calls]:
+    def watch_answers(self, router: Router, dispatcher: Dispatcher) -> tuple[Handler, CallHandler]:
         """Return the observed handler of HTTP requests, and that of calls through a pipe."""
         respond: Handler = router.respond
         if self._settings.server_timing:
@@ -102,7 +102,7 @@ class Telemetry:
         if self._plan is None:
             return respond, dispatcher
         slow_s, route_of = self._settings.trace_slow_s, router.route_of
-        tracing = Tracing(self._plan, slow_s, self._library, self._threads, route_of, self._version)
+        tracing = Tracer(self._plan, slow_s, self._library, self._threads, route_of, self._version)
         self.observer.also_batches(tracing.take)
         self.observer.also(tracing.record)
         self.tracing = tracing
@@ -118,13 +118,13 @@ class Telemetry:
         if self._has_figures:
             recorder = Recorder(self._cells.claim(), self._library.catalog.rules.types, tuple(operations))
             self.observer.start(recorder)
-            self._vitals.start(recorder)
+            self._runtime_metrics.start(recorder)
         if self.tracing is not None:
             await self.tracing.start(recorder)
 
     async def stop(self) -> None:
         """Process pending records, and stop observing."""
-        self._vitals.stop()
+        self._runtime_metrics.stop()
         self.observer.stop()
         self._exposing.close()
         if self.tracing is not None:
@@ -132,24 +132,24 @@ class Telemetry:
 
     async def expose(self, format_: Exposition) -> bytes:
         """Return the metrics of all workers."""
-        self._vitals.write()
+        self._runtime_metrics.write()
         self.observer.flush()
         # It reads /proc.
         return await self._exposing.run(exposition, self._cells, format_)
 
-    async def count(self) -> Counts | None:
+    async def count(self) -> ReadCounts | None:
         """Return the number of reads of all workers by origin; None without metrics."""
-        # Imported late, like the admin surface, its only user.
-        from choirbook.admin.answers import Counts
+        # Imported late, like the admin API, its only user.
+        from choirbook.admin.responses import ReadCounts
 
         if not self._settings.metrics:
             return None
         # Not on the threads of the library, all of which may wait for a hanging source.
         found = await asyncio.to_thread(totals, self._cells)
-        return Counts(found[HITS], found[MISSES], found[STALE])
+        return ReadCounts(found[HITS], found[MISSES], found[STALE])
 
 
-def _pass_over(_: Response, __: float, ___: Asked = None) -> None:
+def _pass_over(_: Response, __: float, ___: RequestSource = None) -> None:
     """Ignore a response."""
 
 

@@ -9,7 +9,7 @@ from collections import deque
 
 import msgspec
 
-from choirbook.observe.figures import Between, Sample, between
+from choirbook.observe.figures import PeriodFigures, Sample, between
 
 STEP_S = 5.0
 """Time between two stored samples, in seconds: three pixels of a plot."""
@@ -55,11 +55,11 @@ class History:
         """First sample of the window; there must be one."""
         return self._kept[0] if self._kept else self._recent[0]
 
-    def now(self) -> Between:
+    def now(self) -> PeriodFigures:
         """Return the figures of the last `NOW_S`."""
         return between(self._recent[0], self._recent[-1])
 
-    def window(self) -> Between:
+    def window(self) -> PeriodFigures:
         """Return the figures of the last `WINDOW_S`, or since the first sample."""
         return between(self.oldest, self.newest)
 
@@ -91,7 +91,7 @@ class History:
 
 
 def _point(old: Sample, new: Sample) -> Point | None:
-    """Return the point of a step; None after a pause without viewers, whose average would say little."""
+    """Return the point of a step; None after a pause without viewers, whose average would mean little."""
     if new.at_s - old.at_s > LONGEST_STEP_S:
         return None
     figures = between(old, new)

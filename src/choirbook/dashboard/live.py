@@ -2,8 +2,8 @@
 
 One task per worker. While a page is open it takes a sample each second; for a quarter of an hour after that,
 and while pages are open in other workers only, one every five seconds: the next viewer gets complete plots.
-Until the first look it only checks whether somebody is looking. A worker with open pages asks the others
-every five seconds (`board`), by which they learn of it.
+Until a page was opened it only checks whether one is open. A worker with open pages asks the others
+every five seconds (`worker_queries`), by which they learn of it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from time import monotonic, time
 
 import msgspec
 
-from choirbook.dashboard.board import Board
 from choirbook.dashboard.history import STEP_S, WINDOW_S, History, Point
 from choirbook.dashboard.slowest import MAX_AGE_S, Slowest, SlowRead
 from choirbook.dashboard.viewers import Viewer, Viewers
-from choirbook.observe.figures import Between, Row, Sample, rows
+from choirbook.dashboard.worker_queries import WorkerQueries
+from choirbook.observe.figures import KindFigures, PeriodFigures, Sample, rows
+from choirbook.observe.health import HealthState, states
 from choirbook.observe.metrics import CACHE_BYTES, CACHE_SIZE, CATALOG_SIZE, EVICTIONS, OPEN_STREAMS, SESSIONS
-from choirbook.observe.states import State, states
 from choirbook.runtime.threads import Threads
 
 log = logging.getLogger("choirbook.dashboard")
@@ -31,7 +31,7 @@ TICK_S = 1.0
 SHOWN_SLOWEST = 12
 
 
-class Numbers(msgspec.Struct, frozen=True):
+class GaugeValues(msgspec.Struct, frozen=True):
     """Gauges that the page shows."""
 
     documents: float
@@ -46,30 +46,30 @@ class Snapshot(msgspec.Struct, frozen=True, tag="tick", tag_field="kind"):
     """State of the server as shown on the page."""
 
     at_s: float
-    now: Between
-    window: Between
-    rows: list[Row]
+    now: PeriodFigures
+    window: PeriodFigures
+    rows: list[KindFigures]
     point: Point | None
     slowest: list[SlowRead]
-    states: list[State]
-    numbers: Numbers
+    states: list[HealthState]
+    numbers: GaugeValues
 
 
-class Beginning(msgspec.Struct, frozen=True, tag="hello", tag_field="kind"):
+class InitialPlots(msgspec.Struct, frozen=True, tag="hello", tag_field="kind"):
     """First message to a page: the plots so far."""
 
     points: list[Point]
 
 
 class Live:
-    """Makes snapshots.
+    """Creates snapshots, and sends them to the open pages.
 
     Args:
         sample: Takes a sample of all workers.
         slowest: This worker's slowest reads.
-        is_ready: Tells whether this worker's first survey is done.
-        board: What the other workers know.
-        threads: Where blocking calls run.
+        is_ready: Returns whether this worker's first scan is complete.
+        queries: Queries the other workers.
+        threads: Run blocking calls.
     """
 
     def __init__(
@@ -77,14 +77,14 @@ class Live:
         sample: Callable[[], Sample],
         slowest: Slowest,
         is_ready: Callable[[], bool],
-        board: Board,
+        queries: WorkerQueries,
         threads: Threads,
     ) -> None:
         self.viewers = Viewers(self._welcome)
         self._sample = sample
         self._slowest = slowest
         self._is_ready = is_ready
-        self._board = board
+        self._queries = queries
         self._threads = threads
         self._history = History()
         self._others: list[SlowRead] = []
@@ -112,7 +112,7 @@ class Live:
                 await task
 
     def _welcome(self, viewer: Viewer) -> None:
-        viewer.send(self._encode(Beginning(list(self._history.points))))
+        viewer.send(self._encode(InitialPlots(list(self._history.points))))
         if self._last and len(self.viewers) > 1:
             viewer.send(self._last)
         self._arrived.set()
@@ -123,13 +123,13 @@ class Live:
         self._history.add(await self._threads.run(self._sample))
         while True:
             try:
-                await self._turn()
+                await self._update()
             except Exception:
                 # The page stops updating for a moment; the server is not affected.
                 log.exception("cannot update the dashboard")
             await self._pause()
 
-    async def _turn(self) -> None:
+    async def _update(self) -> None:
         now_s = monotonic()
         if self.viewers:
             self._looked_s = now_s
@@ -138,21 +138,21 @@ class Live:
                 await self._ask_others()
         else:
             self._others = []
-        looks_s = [each for each in (self._looked_s, self._board.looked_s) if each is not None]
+        looks_s = [each for each in (self._looked_s, self._queries.looked_s) if each is not None]
         if looks_s and now_s - max(looks_s) < WINDOW_S:
-            self._take_in(await self._threads.run(self._sample))
+            self._add_sample(await self._threads.run(self._sample))
 
     async def _ask_others(self) -> None:
-        heard = await self._board.slowest_elsewhere()
-        found = heard.reads
-        if not heard.is_complete:
-            # One that is too busy to answer is likely the one with slow reads: what it told before stands.
+        answers = await self._queries.slowest_elsewhere()
+        found = answers.reads
+        if not answers.is_complete:
+            # A worker that is too busy to answer is likely the one with slow reads: its last report is kept.
             oldest_s = time() - MAX_AGE_S
             found += [read for read in self._others if read.at_s >= oldest_s and read not in found]
         found.sort(key=lambda read: -read.taken_ms)
         self._others = found[:SHOWN_SLOWEST]
 
-    def _take_in(self, sample: Sample) -> None:
+    def _add_sample(self, sample: Sample) -> None:
         if not self._was_ready and self._is_ready():
             # Answers given before the library was ready must not be reported as errors for long.
             self._was_ready = True
@@ -174,7 +174,7 @@ class Live:
             point,
             slowest[:SHOWN_SLOWEST],
             states(oldest.moment, sample.moment),
-            Numbers(
+            GaugeValues(
                 sample.value(CATALOG_SIZE),
                 sample.value(CACHE_SIZE),
                 sample.value(CACHE_BYTES),

@@ -59,12 +59,12 @@ def preview(title: str, media_type: str, data: bytes, style: str) -> bytes:
     else:
         body = ""
         notes.append(f"This document is {media_type}, not text: there is no preview.")
-    told = "".join(f'<p class="note">{escape(note)}</p>' for note in notes)
+    notes_html = "".join(f'<p class="note">{escape(note)}</p>' for note in notes)
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
         f'<title>{escape(title)}</title><link rel="stylesheet" href="{escape(style)}"></head>'
-        f"<body><main>{told}{body}</main></body></html>"
+        f"<body><main>{notes_html}{body}</main></body></html>"
     )
     return page.encode("utf-8", "replace")
 
@@ -145,7 +145,7 @@ def _disarm(tokens: Iterable[Token]) -> None:
 
 @cache
 def _parser() -> MarkdownIt:
-    # Slow to import, and a server whose dashboard nobody opens never needs it.
+    # Slow to import, and not needed unless somebody opens the dashboard.
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])

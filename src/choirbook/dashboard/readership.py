@@ -12,7 +12,7 @@ import msgspec
 
 from choirbook.runtime.threads import Threads
 from choirbook.usage.ledger import UsageLedger
-from choirbook.usage.records import ClientUsage, EmptySearch, Loaded, ResourceUsage
+from choirbook.usage.records import ClientDocumentUsage, ClientUsage, EmptySearch, ResourceUsage
 
 SHOWN = 100
 """Maximum entries of a list; the total number is shown too."""
@@ -113,14 +113,14 @@ def summary_of(
     return Summary(*lists, counts_clients, clients, searches)
 
 
-def _clients(clients: list[ClientUsage], loaded: list[Loaded]) -> list[ClientReads]:
-    by_client: defaultdict[tuple[str, str], list[Loaded]] = defaultdict(list)
+def _clients(clients: list[ClientUsage], loaded: list[ClientDocumentUsage]) -> list[ClientReads]:
+    by_client: defaultdict[tuple[str, str], list[ClientDocumentUsage]] = defaultdict(list)
     for each in loaded:
         by_client[each.name, each.version].append(each)
     made = []
     for client in clients[:SHOWN]:
         of_client = sorted(by_client[client.name, client.version], key=lambda each: (-each.reads, each.uri))
         most = [(each.uri, each.reads) for each in of_client[:SHOWN_OF_CLIENT]]
-        told = (client.name, client.version, client.reads, client.last_read_s)
-        made.append(ClientReads(*told, len(of_client), most))
+        values = (client.name, client.version, client.reads, client.last_read_s)
+        made.append(ClientReads(*values, len(of_client), most))
     return made

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from choirbook.dashboard.assets import PAGE, Asset, load_assets
-from choirbook.dashboard.board import Board
 from choirbook.dashboard.live import Live
 from choirbook.dashboard.preview import POLICY, preview
 from choirbook.dashboard.readership import Readership
 from choirbook.dashboard.tree import Folder, children
+from choirbook.dashboard.worker_queries import WorkerQueries
 from choirbook.errors import InvalidParams, MethodNotAllowed, MethodNotFound, RequestError
 from choirbook.http import sse
 from choirbook.http.conditional import matches
@@ -66,20 +66,20 @@ class Dashboard:
     """The page of one library.
 
     Args:
-        library: What is browsed.
-        live: What the page is told each second.
-        board: What all workers know.
-        threads: Where blocking calls run.
-        readership: What was read.
-        search: Finds sections, and does not count it as a search of those who are served.
-        about: See there.
+        library: Library to browse.
+        live: Updates of the page, once a second.
+        queries: Queries the other workers.
+        threads: Run blocking calls.
+        readership: Reads by document and client.
+        search: Search of the library, not counted as a client's.
+        about: Facts to show, see `About`.
     """
 
     def __init__(
         self,
         library: Library,
         live: Live,
-        board: Board,
+        queries: WorkerQueries,
         threads: Threads,
         readership: Readership,
         search: SearchRoute,
@@ -88,7 +88,7 @@ class Dashboard:
         self._library = library
         self._readership = readership
         self.live = live
-        self._board = board
+        self._queries = queries
         self._threads = threads
         self._about = msgspec.json.encode(about)
         self.answered = 0
@@ -165,7 +165,7 @@ class Dashboard:
 
     async def _document(self, request: Request) -> Response:
         info = await self._named(request)
-        workers = await self._board.use(info.uri)
+        workers = await self._queries.use(info.uri)
         document = info.document if isinstance(info, SectionInfo) else info
         usage = await self._readership.of(document.canonical_uri)
         return _json(
@@ -191,7 +191,7 @@ class Dashboard:
         answer = self._library.read(info, Form.RAW)
         reading = answer if isinstance(answer, Reading) else await answer
         body = reading.representation.body
-        # On a thread, as parsing markdown takes time; not counted as a read, which only clients make.
+        # On a thread, as parsing markdown takes time; not counted as a read of a client.
         page = await self._threads.run(preview, info.title, info.media_type, body, f"{_ASSETS}preview.css")
         headers = [
             ("content-type", "text/html; charset=utf-8"),
@@ -205,7 +205,7 @@ class Dashboard:
         return _json(await self._readership.summary())
 
     async def _cache(self, _: Request) -> Response:
-        found = await self._board.held()
+        found = await self._queries.held()
         largest = sorted(found, key=lambda held: (-held.size_bytes, held.uri))[:MAX_LISTED]
         return _json([{"uri": held.uri, "forms": held.forms, "bytes": held.size_bytes} for held in largest])
 

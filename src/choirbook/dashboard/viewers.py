@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from choirbook.errors import Overloaded
-from choirbook.http.exchange import Loss, Outlet
+from choirbook.http.exchange import LossReason, Outlet
 
 MAX_VIEWERS = 32
 """Maximum number of open pages of one worker: viewers are few, and a page left open costs something each
@@ -34,7 +34,7 @@ class Viewer:
         """See `choirbook.http.exchange.Stream`. The next message makes up for those that it missed."""
         self._is_blocked = False
 
-    def lost(self, _: Loss) -> None:
+    def lost(self, _: LossReason) -> None:
         """See `choirbook.http.exchange.Stream`."""
         self._outlet = None
         self._viewers.discard(self)

@@ -25,8 +25,8 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _REMEMBERED_HOSTS = 64
 
 
-class Edge:
-    """Lists of allowed hosts and origins.
+class AllowedHosts:
+    """Hosts and origins that may use the server.
 
     Args:
         allowed_hosts: Names accepted in `Host`, without port, in any case; None or `*` accepts all.
@@ -39,7 +39,7 @@ class Edge:
         self._origins = frozenset(origin.rstrip("/").lower() for origin in allowed_origins)
         self._accepted: set[str] = set()
 
-    def knows(self, request: Request) -> bool:
+    def is_usual(self, request: Request) -> bool:
         """Return whether a request needs no further check: one known `Host`, no `Origin`, no other authority.
 
         This is true of nearly all requests. Every request pays for this method, so it allocates only one

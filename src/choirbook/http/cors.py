@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from choirbook.http.answers import then
+from choirbook.http.deferred import then
 from choirbook.http.exchange import Answer, Request, Response, Streaming
 from choirbook.model import Header
 
@@ -73,26 +73,26 @@ def preflight(request: Request, origin: str) -> Response:
     return Response(204, headers)
 
 
-def shared(answer: Answer, origin: str) -> Answer:
+def with_cors(answer: Answer, origin: str) -> Answer:
     """Add CORS headers to an answer, errors and streams included.
 
     Args:
         answer: Answer to the request.
         origin: Origin that may read it.
     """
-    # A cached read is shared at once, without the cost of `then`.
+    # A cached read gets its headers at once, without the cost of `then`.
     if isinstance(answer, Response):
-        return shared_response(answer, origin)
-    return then(answer, partial(shared_response, origin=origin))
+        return response_with_cors(answer, origin)
+    return then(answer, partial(response_with_cors, origin=origin))
 
 
-def shared_response(response: _Sent, origin: str) -> _Sent:
+def response_with_cors(response: _Sent, origin: str) -> _Sent:
     """Return a copy of a response that pages of an origin may read."""
     # The list of headers may be shared by every hit.
-    return msgspec.structs.replace(response, headers=_with_cors(response.headers, origin))
+    return msgspec.structs.replace(response, headers=_headers_with_cors(response.headers, origin))
 
 
-def _with_cors(headers: list[Header], origin: str) -> list[Header]:
+def _headers_with_cors(headers: list[Header], origin: str) -> list[Header]:
     made: list[Header] = [*headers, ("access-control-allow-origin", origin), _EXPOSED]
     if not any(name == "vary" and "origin" in value for name, value in headers):
         made.append(("vary", "origin"))

@@ -124,15 +124,15 @@ class Response(msgspec.Struct, frozen=True, gc=False):
     """Set if the request is to be traced."""
 
 
-Asked = Request | bytes | None
+RequestSource = Request | bytes | None
 """Request of a response, which names the client; over a pipe, its message. None if none arrived whole."""
 
-Record = Callable[[Response, float, Asked], None]
+Record = Callable[[Response, float, RequestSource], None]
 """Records a response that was just sent, with the monotonic time at which its request was complete, and its
 request."""
 
 
-class Loss(StrEnum):
+class LossReason(StrEnum):
     """Reason why a client is no longer reachable."""
 
     CLIENT = "client"
@@ -170,7 +170,7 @@ class Stream(Protocol):
     def resume(self) -> None:
         """Continue: the client has read what it was sent."""
 
-    def lost(self, loss: Loss) -> None:
+    def lost(self, loss: LossReason) -> None:
         """Stop sending: the client is no longer reachable. Repeated calls have no effect."""
 
 
@@ -198,10 +198,10 @@ def mount_of(request: Request) -> str:
     return request.mount
 
 
-Share = Callable[[Headers, Response], Response]
-"""Lets the page that sent a request with these headers read a response."""
+AddCors = Callable[[Headers, Response], Response]
+"""Adds CORS headers to a response, if the request with these headers came from an allowed page."""
 
 
-def keep(_: Headers, response: Response) -> Response:
-    """Return a response unchanged: the `Share` of a server without pages of other origins."""
+def without_cors(_: Headers, response: Response) -> Response:
+    """Return a response unchanged: the `AddCors` of a server without pages of other origins."""
     return response

@@ -12,7 +12,7 @@ from choirbook.http.negotiation import Exposition, choose_exposition
 from choirbook.http.openapi import openapi_document
 from choirbook.http.problems import NO_SNIFF, NO_STORE, RETRY_AFTER_S
 from choirbook.library.library import Library
-from choirbook.library.preload import Preloading
+from choirbook.library.preload import Preloader
 from choirbook.model import Header
 
 _JSON: list[Header] = [("content-type", "application/json"), NO_STORE, NO_SNIFF]
@@ -25,7 +25,7 @@ class Introspection:
         library: Library whose readiness is reported.
         expose: Returns the metrics of all workers, in the requested format.
         version: Version of the server.
-        preloading: Preloads the library; None if disabled.
+        preloader: Preloads the library; None if disabled.
         prefix_of: Returns the path prefix under which a client finds this server.
     """
 
@@ -34,12 +34,12 @@ class Introspection:
         library: Library,
         expose: Callable[[Exposition], Awaitable[bytes]],
         version: str,
-        preloading: Preloading | None = None,
+        preloader: Preloader | None = None,
         prefix_of: PrefixOf = mount_of,
     ) -> None:
         self._library = library
         self._expose = expose
-        self._preloading = preloading
+        self._preloader = preloader
         self._openapi = msgspec.json.encode(openapi_document(version))
         self._version = version
         self._prefix_of = prefix_of
@@ -49,24 +49,24 @@ class Introspection:
         return Response(200, _JSON, b'{"status":"ok"}')
 
     def readyz(self, _: Request) -> Response:
-        """Report whether the first survey is complete, and which present rules cannot be used."""
+        """Report whether the first scan is complete, and which present rules cannot be used."""
         if not self._library.is_ready:
             headers = [*_JSON, ("retry-after", str(RETRY_AFTER_S))]
             starting = {"status": "starting"}
-            if self._library.freshness.trouble:
-                starting["reason"] = self._library.freshness.trouble
+            if self._library.follower.trouble:
+                starting["reason"] = self._library.follower.trouble
             return Response(503, headers, msgspec.json.encode(starting))
         state: dict[str, Any] = {
             "status": "ready",
             "resources": len(self._library.catalog),
             "generation": self._library.catalog.generation,
-            "watching": self._library.freshness.watching,
-            "degraded": list(self._library.freshness.rule_faults),
+            "watching": self._library.follower.watching,
+            "degraded": list(self._library.follower.rule_faults),
             "version": self._version,
         }
-        if self._preloading is not None:
-            state["preloaded"] = self._preloading.preloaded
-            state["preloading"] = self._preloading.is_running
+        if self._preloader is not None:
+            state["preloaded"] = self._preloader.preloaded
+            state["preloading"] = self._preloader.is_running
         return Response(200, _JSON, msgspec.json.encode(state))
 
     async def metrics(self, request: Request) -> Response:

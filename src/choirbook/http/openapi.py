@@ -1,4 +1,4 @@
-"""Describe the HTTP interface by OpenAPI 3.1, as openapi.yaml has it. Pure, once imported.
+"""Description of the HTTP interface by OpenAPI 3.1, from openapi.yaml. Pure, once imported.
 
 The file that is read is openapi.json, made from the other by `task docs:openapi`: importing PyYAML and
 loading the description with it takes 25 ms of CPU time, which would be part of every start. The file is read

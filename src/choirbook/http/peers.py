@@ -11,7 +11,7 @@ class Peers:
     """Maps addresses to peers.
 
     Args:
-        proxies: A trusted proxy that does not name its client may be asking for anyone.
+        proxies: Trusted proxies; requests of one that does not name its client belong to `EVERYONE`.
     """
 
     def __init__(self, proxies: Proxies) -> None:

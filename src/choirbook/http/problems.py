@@ -13,10 +13,10 @@ from choirbook.errors import (
     MethodNotAllowed,
     NotReady,
     Overloaded,
+    QuotaExceeded,
     RangeNotSatisfiable,
     RequestError,
     SearchUnavailable,
-    ShareTaken,
     Unauthenticated,
 )
 from choirbook.http.exchange import Read, Response
@@ -43,11 +43,11 @@ def problem(error: RequestError, reads: tuple[Read, ...] = ()) -> Response:
 def headers_for(error: RequestError) -> list[Header]:
     """Return the headers that an error requires (RFC 9110, section 15; RFC 9112, section 9.6)."""
     headers = _headers_by_data(error, error.data or {})
-    if isinstance(error, NotReady | SearchUnavailable | Overloaded | ShareTaken):
+    if isinstance(error, NotReady | SearchUnavailable | Overloaded | QuotaExceeded):
         headers.append(("retry-after", str(RETRY_AFTER_S)))
-    if isinstance(error, BodyTooLarge | BodyTimeout | ShareTaken):
+    if isinstance(error, BodyTooLarge | BodyTimeout | QuotaExceeded):
         # The rest of the body is not read, so this connection cannot be reused. Servers close it, but do not
-        # always say so; a client that was not told would lose its next request. And a peer over its share
+        # always say so; a client that does not know would lose its next request. And a peer over its quota
         # gives a connection back.
         headers.append(("connection", "close"))
     return headers

@@ -66,7 +66,7 @@ class Proxies:
         return f"{claimed}{request.mount}" if _is_prefix(claimed) else request.mount
 
     def scheme_of(self, request: Request) -> str:
-        """Return the scheme by which a client reaches this server: `https` if a trusted proxy says so."""
+        """Return the scheme by which a client reaches this server: `https` if a trusted proxy reports it."""
         if not self._trusts_any or not self._trusts(_connected(request)):
             return "http"
         return "https" if _forwarded(request, "x-forwarded-proto").strip().lower() == "https" else "http"

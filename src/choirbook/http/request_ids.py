@@ -8,8 +8,8 @@ from itertools import count
 
 from choirbook.http.exchange import Headers
 
-# The formats that proxies use: UUIDs, hashes, Base64, numbers. Anything else might be aimed at readers of the
-# log.
+# The formats that proxies use: UUIDs, hashes, Base64, numbers. Anything else might be meant to deceive
+# readers of the log.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._~+/=:@-]{1,128}")
 _TRACEPARENT = re.compile(
     r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)"

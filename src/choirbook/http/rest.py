@@ -23,7 +23,6 @@ from choirbook.errors import (
     RequestError,
     ResourceNotFound,
 )
-from choirbook.http.answers import then
 from choirbook.http.base_path import placed_below
 from choirbook.http.conditional import (
     NO_CONDITIONS,
@@ -33,6 +32,7 @@ from choirbook.http.conditional import (
     range_applies,
     requested_range,
 )
+from choirbook.http.deferred import then
 from choirbook.http.exchange import (
     Answer,
     PrefixOf,
@@ -119,7 +119,7 @@ class Rest:
         known_tag, known_date, wanted_range = get("if-none-match"), get("if-modified-since"), get("range")
         if known_tag is None and known_date is None and wanted_range is None and request.method == "GET":
             reading = self._library.read(info, form)
-            # Here a cached read goes: whatever is called in between, it pays for.
+            # A cached read takes this branch, and pays for every call in it.
             if isinstance(reading, Reading):
                 representation = reading.representation
                 return Response(200, representation.hit_headers, representation.body, (reading,))
@@ -156,7 +156,7 @@ class Rest:
         return self._respond_later(request, info, reading, form, conditions)
 
     def _read_when_ready(self, request: Request) -> Answer:
-        # Apart from `read`: what a closure there captures would cost every read a cell.
+        # Not in `read`: variables captured by a closure there would cost every read a cell.
         ready = self._library.wait_ready()
         return then(ready, lambda _: self._read(request), partial(self._failed, request))
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from choirbook.errors import HostMisdirected, MethodNotAllowed, MethodNotFound
 from choirbook.http import cors
-from choirbook.http.allowed_hosts import Edge
-from choirbook.http.answers import then
+from choirbook.http.allowed_hosts import AllowedHosts
+from choirbook.http.deferred import then
 from choirbook.http.exchange import Answer, Handler, Headers, Request, Response, Streaming
 from choirbook.http.problems import problem
 
@@ -27,7 +27,7 @@ class Router:
     """Checks the sender, then passes the request on.
 
     Args:
-        edge: Decides who may talk to the server.
+        allowed_hosts: Checks the host and origin of a request.
         routes: Handlers by complete path.
         subtree: Handler of one prefix, tried first because it gets nearly all reads.
         further: Other prefixes, tried last.
@@ -36,14 +36,14 @@ class Router:
 
     def __init__(
         self,
-        edge: Edge,
+        allowed_hosts: AllowedHosts,
         routes: Mapping[str, Handler],
         subtree: Subtree,
         further: Sequence[Subtree] = (),
         aliases: Mapping[str, str] | None = None,
     ) -> None:
-        self._edge = edge
-        self._knows = edge.knows
+        self._allowed_hosts = allowed_hosts
+        self._is_usual = allowed_hosts.is_usual
         self._names = tuple(routes)
         self._aliases = dict(aliases or {})
         self._routes = {**routes, **{alias: routes[path] for alias, path in self._aliases.items()}}
@@ -58,29 +58,29 @@ class Router:
 
     def respond(self, request: Request) -> Answer:
         """Answer a request; never raises."""
-        if not self._knows(request):
+        if not self._is_usual(request):
             return self._respond_to_stranger(request)
         return self._route(request)
 
-    def share(self, headers: Headers, response: Response) -> Response:
-        """Let the page that sent a request read a response that was created outside the router."""
-        origin = self._edge.origin_of(headers)
-        return response if origin is None else cors.shared_response(response, origin)
+    def add_cors(self, headers: Headers, response: Response) -> Response:
+        """Add CORS headers to a response that was made outside the router, if a page sent the request."""
+        origin = self._allowed_hosts.origin_of(headers)
+        return response if origin is None else cors.response_with_cors(response, origin)
 
     def _respond_to_stranger(self, request: Request) -> Answer:
         """Answer a request whose sender must be checked: the first one, or one from a page."""
-        refused = self._edge.check(request)
-        origin = self._edge.origin_of(request.headers)
+        refused = self._allowed_hosts.check(request)
+        origin = self._allowed_hosts.origin_of(request.headers)
         if refused is not None:
             response = problem(refused)
             # An allowed page may read why it was refused; with another Host it is not known to be allowed.
             is_readable = origin is not None and not isinstance(refused, HostMisdirected)
-            return cors.shared_response(response, origin or "") if is_readable else response
+            return cors.response_with_cors(response, origin or "") if is_readable else response
         if origin is None:
             return self._route(request)
         if cors.is_preflight(request):
             return cors.preflight(request, origin)
-        return cors.shared(self._route(request), origin)
+        return cors.with_cors(self._route(request), origin)
 
     def _route(self, request: Request) -> Answer:
         path = request.path

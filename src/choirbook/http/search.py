@@ -13,7 +13,7 @@ from choirbook.http.query import fields_of, limit_of
 from choirbook.model import Header
 from choirbook.search.query import MAX_CHARACTERS
 from choirbook.search.results import Hit
-from choirbook.search.service import DEFAULT_LIMIT, MAX_LIMIT, Search
+from choirbook.search.service import DEFAULT_LIMIT, MAX_LIMIT, SearchService
 from choirbook.uri import path_of
 
 SEARCH = "/mcp/search"
@@ -30,10 +30,12 @@ class SearchRoute:
     Args:
         search: Search of the library.
         prefix_of: Returns the path prefix under which a client finds this server.
-        is_usage: See `Search.search`.
+        is_usage: See `SearchService.search`.
     """
 
-    def __init__(self, search: Search, prefix_of: PrefixOf = mount_of, *, is_usage: bool = True) -> None:
+    def __init__(
+        self, search: SearchService, prefix_of: PrefixOf = mount_of, *, is_usage: bool = True
+    ) -> None:
         self._search = search
         self._prefix_of = prefix_of
         self._is_usage = is_usage

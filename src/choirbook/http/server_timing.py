@@ -10,7 +10,7 @@ from time import monotonic
 
 import msgspec
 
-from choirbook.http.answers import then
+from choirbook.http.deferred import then
 from choirbook.http.exchange import Answer, FailedRead, Handler, Read, Request, Response, Streaming
 from choirbook.model import Header, Reading, ServedFrom, StageName
 
@@ -32,22 +32,22 @@ def timed(respond: Handler) -> Handler:
         respond: Answers requests.
     """
 
-    def respond_and_tell(request: Request) -> Answer:
+    def respond_timed(request: Request) -> Answer:
         start_s = monotonic()
         answer = respond(request)
         # A cached read is answered at once, without the cost of `then`.
         if isinstance(answer, Response):
-            return _told(answer, start_s)
-        return then(answer, partial(_told_unless_streaming, start_s))
+            return _with_header(answer, start_s)
+        return then(answer, partial(_with_header_unless_streaming, start_s))
 
-    return respond_and_tell
-
-
-def _told_unless_streaming(start_s: float, response: Response | Streaming) -> Response | Streaming:
-    return response if isinstance(response, Streaming) else _told(response, start_s)
+    return respond_timed
 
 
-def _told(response: Response, start_s: float) -> Response:
+def _with_header_unless_streaming(start_s: float, response: Response | Streaming) -> Response | Streaming:
+    return response if isinstance(response, Streaming) else _with_header(response, start_s)
+
+
+def _with_header(response: Response, start_s: float) -> Response:
     header = server_timing(response.reads, start_s, monotonic())
     # The list of headers may be shared by every hit.
     return msgspec.structs.replace(response, headers=[*response.headers, header])

@@ -17,7 +17,7 @@ MEDIA_TYPE = "text/event-stream"
 HEADERS: list[Header] = [
     ("content-type", MEDIA_TYPE),
     NO_STORE,
-    # nginx and similar proxies buffer a response until it is complete, unless told not to.
+    # nginx and similar proxies buffer a response until it is complete, unless this header forbids it.
     ("x-accel-buffering", "no"),
     NO_SNIFF,
 ]
@@ -32,7 +32,7 @@ def events(messages: Iterable[bytes]) -> bytes:
     """Frame messages, one event each.
 
     Args:
-        messages: UTF-8 text; line ends within one become line feeds, as the format has it.
+        messages: UTF-8 text; line ends within one become line feeds, as the format requires.
     """
     return b"".join([_event(message) for message in messages])
 

@@ -42,7 +42,7 @@ class Welcome:
     Args:
         library: Name of the library.
         version: Version of the server.
-        proxies: Know under which path and scheme a client finds the server.
+        proxies: Return the path and scheme under which a client reaches the server.
         links: Path -> description, beside the MCP endpoint.
     """
 

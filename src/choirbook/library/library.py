@@ -14,19 +14,19 @@ from time import monotonic
 from typing import Any
 
 from choirbook.cache.epoch import InvalidationEpoch
-from choirbook.cache.etags import Validators
-from choirbook.cache.lookups import Lookups
+from choirbook.cache.etags import ETags
+from choirbook.cache.lookup_durations import LookupDurations
 from choirbook.cache.memory import MemoryCache
 from choirbook.catalog.catalog import Catalog
 from choirbook.documents.rendering import Stamp
 from choirbook.documents.sections.outline import Outline
 from choirbook.documents.sections.section_uris import section_info, split_section
 from choirbook.errors import InvalidParams, InvalidUri, NotReady, RequestError, SectionNotFound
-from choirbook.library.follower import Freshness
-from choirbook.library.invalidation import Forgetting
-from choirbook.library.loader import Loading
-from choirbook.library.outlines import Outlining
-from choirbook.library.reads import SETTLE_DEADLINE_S, Waiting, unreadable
+from choirbook.library.follower import Follower
+from choirbook.library.invalidation import Invalidator
+from choirbook.library.loader import Loader
+from choirbook.library.outline_loader import OutlineLoader
+from choirbook.library.reads import SETTLE_DEADLINE_S, PendingReads, unreadable
 from choirbook.model import (
     Form,
     Invalidation,
@@ -40,14 +40,14 @@ from choirbook.model import (
     StageName,
     stage_since,
 )
-from choirbook.redis.store import SharedLevel
+from choirbook.redis.store import SharedStore
 from choirbook.runtime.threads import Threads
 from choirbook.uri import canonical_uri
 
 log = logging.getLogger("choirbook.library")
 
 READY_DEADLINE_S = 10.0
-"""Maximum wait of a request for the first survey, in seconds, before the client is asked to retry."""
+"""Maximum wait of a request for the first scan, in seconds, before the client is asked to retry."""
 
 
 class Library:
@@ -56,7 +56,7 @@ class Library:
     Args:
         source: Source of the documents.
         catalog: Catalog of the documents.
-        freshness: Keeps the catalog up to date.
+        follower: Keeps the catalog up to date.
         memory: In-process cache.
         threads: Run blocking calls.
         stamp: Added to replies beside the documents.
@@ -68,28 +68,28 @@ class Library:
         self,
         source: Source,
         catalog: Catalog,
-        freshness: Freshness,
+        follower: Follower,
         memory: MemoryCache,
         threads: Threads,
         stamp: Stamp,
-        shared: SharedLevel | None = None,
+        shared: SharedStore | None = None,
         *,
         max_waiting: int,
     ) -> None:
         self.catalog = catalog
         self.shared = shared
         self.memory = memory
-        self.freshness = freshness
+        self.follower = follower
         self.stamp = stamp
-        self.lookups = Lookups()
+        self.lookups = LookupDurations()
         """Durations of look-ups in memory."""
         epoch = InvalidationEpoch()
-        loading = Loading(source, threads, stamp, shared, epoch)
-        self._outlining = outlining = Outlining(source, threads)
-        self._validators = validators = Validators()
-        caches = (memory, outlining, validators, epoch)
-        self._forgetting = Forgetting(catalog, freshness, loading, *caches)
-        self._waiting = Waiting(catalog, freshness, loading, *caches, max_waiting=max_waiting)
+        loader = Loader(source, threads, stamp, shared, epoch)
+        self._outline_loader = outline_loader = OutlineLoader(source, threads)
+        self._etags = etags = ETags()
+        caches = (memory, outline_loader, etags, epoch)
+        self._invalidator = Invalidator(catalog, follower, loader, *caches)
+        self._pending_reads = PendingReads(catalog, follower, loader, *caches, max_waiting=max_waiting)
         self._get = memory.get
         self._find = catalog.find
         self._note_hit = self.lookups.note_hit
@@ -97,32 +97,32 @@ class Library:
 
     @property
     def is_ready(self) -> bool:
-        """Whether the first survey is complete."""
-        return self.freshness.ready.is_set()
+        """Whether the first scan is complete."""
+        return self.follower.ready.is_set()
 
     def start(self) -> None:
         """Start to follow the source, on the running event loop."""
         if self.shared is not None:
             self.shared.start()
-        self.freshness.start()
+        self.follower.start()
 
     async def stop(self) -> None:
         """End all tasks."""
-        await self.freshness.stop()
-        await self._waiting.close()
-        await self._outlining.close()
+        await self.follower.stop()
+        await self._pending_reads.close()
+        await self._outline_loader.close()
         if self.shared is not None:
             await self.shared.stop()
 
     async def wait_ready(self) -> None:
-        """Wait for the first survey.
+        """Wait for the first scan.
 
         Raises:
             NotReady: It takes longer than `READY_DEADLINE_S`.
         """
         try:
             async with asyncio.timeout(READY_DEADLINE_S):
-                await self.freshness.ready.wait()
+                await self.follower.ready.wait()
         except TimeoutError:
             raise NotReady("The library is still being scanned. Try again in a few seconds.") from None
 
@@ -156,7 +156,7 @@ class Library:
         Raises:
             SectionNotFound: See `find`.
         """
-        return section_info(document, wanted, self._outlining.known(document))
+        return section_info(document, wanted, self._outline_loader.known(document))
 
     async def outline(self, info: ResourceInfo) -> Outline:
         """Return the sections of a document: at once if they are cached, otherwise after parsing it.
@@ -168,9 +168,9 @@ class Library:
         deadline_s = monotonic() + SETTLE_DEADLINE_S
         while True:
             try:
-                return await self._outlining.parsed(info)
+                return await self._outline_loader.parsed(info)
             except (SourceChanged, SourceGone) as error:
-                now = await self._waiting.settled(info, error, deadline_s)
+                now = await self._pending_reads.settled(info, error, deadline_s)
                 if now is None:
                     raise self._unreadable(info, error) from error
                 info = now
@@ -218,26 +218,26 @@ class Library:
         return scope if scope.uri is None else Invalidation(uri=self.catalog.locate(scope.uri).canonical_uri)
 
     async def forget(self, scope: Invalidation) -> int:
-        """Read content from the source again, in this process only; `Caretaker.invalidate` has all do it.
+        """Invalidate content in this process only; `CacheControl.invalidate` does it in all workers.
 
-        What is forgotten stays as the last good content until the source has answered. A scope that names
-        nothing is nothing to do.
+        It is read from the source again, and stays available as last good content until then. A scope
+        without content has no effect.
 
         Args:
             scope: See `checked`; its URI is canonical.
 
         Returns:
-            How many URIs were in memory.
+            The number of URIs that were in memory.
         """
-        return await self._forgetting.forget(scope)
+        return await self._invalidator.forget(scope)
 
     def recheck(self, *, rechecks: bool) -> None:
         """Start or stop comparing hits with the source periodically; adds no cost to a hit."""
-        self._forgetting.recheck(rechecks=rechecks)
+        self._invalidator.recheck(rechecks=rechecks)
 
     def etag(self, info: ResourceInfo, form: Form) -> str | None:
         """Return the validator of a form, if one was ever made for this version; touches no cache."""
-        return self._validators.get(info, form)
+        return self._etags.get(info, form)
 
     def read(self, info: ResourceInfo, form: Form) -> Reading | Coroutine[Any, Any, Reading]:
         """Read one form of a resource: at once from memory, otherwise by a coroutine to await.
@@ -253,6 +253,6 @@ class Library:
         if reading is None:
             looked = stage_since(StageName.CACHE_MEMORY, start_s)
             self._note_miss(looked.duration_s)
-            return self._waiting.read(info, form, looked)
+            return self._pending_reads.read(info, form, looked)
         self._note_hit(monotonic() - start_s)
         return reading

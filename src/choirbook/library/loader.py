@@ -11,7 +11,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from choirbook.cache.epoch import InvalidationEpoch
-from choirbook.cache.memory import Kept
+from choirbook.cache.memory import CachedForms
 from choirbook.documents.decoding import RECOVERABLE, recover
 from choirbook.documents.rendering import Stamp, render
 from choirbook.documents.sections.parser import outline_of
@@ -27,11 +27,11 @@ from choirbook.model import (
     StageName,
     stage_since,
 )
-from choirbook.redis.store import MAX_BODY_BYTES, SharedLevel, Turn
+from choirbook.redis.store import MAX_BODY_BYTES, LoadLease, SharedStore
 from choirbook.runtime.threads import Threads
 
 
-class Landed(NamedTuple):
+class LoadResult(NamedTuple):
     """Result of a load."""
 
     representation: Representation
@@ -42,15 +42,15 @@ class Landed(NamedTuple):
     """The complete document, if the representation holds only a part of it."""
 
 
-class Loading:
-    """The way past memory.
+class Loader:
+    """Loads content that memory lacks.
 
     Args:
-        source: Where documents come from.
-        threads: Where blocking calls run.
-        stamp: What goes into replies beside the documents.
-        shared: The level that all workers and hosts share; None for none.
-        epoch: What began to load in a former epoch is not offered to others.
+        source: Source of the documents.
+        threads: Run blocking calls.
+        stamp: Added to replies beside the documents.
+        shared: Cache level shared by all workers and hosts; None for no such level.
+        epoch: Epoch of the caches; a load that began in an earlier one is not offered to others.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Loading:
         source: Source,
         threads: Threads,
         stamp: Stamp,
-        shared: SharedLevel | None,
+        shared: SharedStore | None,
         epoch: InvalidationEpoch,
     ) -> None:
         self._source = source
@@ -67,7 +67,7 @@ class Loading:
         self._shared = shared
         self._epoch = epoch
 
-    async def load(self, info: ResourceInfo, form: Form) -> Landed:
+    async def load(self, info: ResourceInfo, form: Form) -> LoadResult:
         """Load one form.
 
         Raises:
@@ -78,12 +78,12 @@ class Loading:
             return await self._from_source(info, form)
         slot = shared.slot(info, form, self._source.portable(info.version))
         asked_s = monotonic()
-        found = await shared.get(slot) or await shared.take_turn(slot)
+        found = await shared.get(slot) or await shared.acquire_lease(slot)
         asked = stage_since(StageName.CACHE_SHARED, asked_s)
         if isinstance(found, Representation):
-            return Landed(found, ServedFrom.SHARED, (asked,))
-        landed = await self._in_turn(shared, found, info, form)
-        return landed._replace(stages=(asked, *landed.stages))
+            return LoadResult(found, ServedFrom.SHARED, (asked,))
+        loaded = await self._load_leased(shared, found, info, form)
+        return loaded._replace(stages=(asked, *loaded.stages))
 
     def forget(self, infos: Iterable[ResourceInfo]) -> None:
         """Remove the shared values of some URIs, in all forms."""
@@ -93,32 +93,34 @@ class Loading:
                 portable = self._source.portable(info.version)
                 shared.forget([shared.slot(info, form, portable).key for form in Form])
 
-    def _shared_for(self, info: ResourceInfo) -> SharedLevel | None:
+    def _shared_for(self, info: ResourceInfo) -> SharedStore | None:
         shared = self._shared
         if shared is None or self._source.is_near or not shared.is_usable or info.size > MAX_BODY_BYTES:
             return None
         # The place of a section is known from its document, which was read from the source just now.
         return None if isinstance(info, SectionInfo) else shared
 
-    async def _in_turn(self, shared: SharedLevel, turn: Turn, info: ResourceInfo, form: Form) -> Landed:
+    async def _load_leased(
+        self, shared: SharedStore, lease: LoadLease, info: ResourceInfo, form: Form
+    ) -> LoadResult:
         began = self._epoch.now
-        landed = None
+        loaded = None
         try:
-            landed = await self._from_source(info, form)
+            loaded = await self._from_source(info, form)
         finally:
-            if landed is None or self._epoch.is_over(began):
-                shared.give_back(turn)
+            if loaded is None or self._epoch.is_over(began):
+                shared.release(lease)
             else:
-                shared.offer(turn, landed.representation)
-        return landed
+                shared.offer(lease, loaded.representation)
+        return loaded
 
-    async def derive(self, info: ResourceInfo, form: Form, kept: Kept) -> Representation | None:
+    async def derive(self, info: ResourceInfo, form: Form, cached: CachedForms) -> Representation | None:
         """Make a form from cached forms, asking neither the shared level nor the source.
 
         Args:
             info: Resource to make the form of, in whatever version is cached.
             form: Form to make.
-            kept: Cached forms of the same URI, or of the document that contains the section.
+            cached: Cached forms of the same URI, or of the document that contains the section.
 
         Returns:
             The form, or None if no cached form holds the complete document.
@@ -126,32 +128,34 @@ class Loading:
         Raises:
             SectionNotFound: The document has no such section in this version.
         """
-        return await self._threads.run(self._recover_and_render, info, form, kept)
+        return await self._threads.run(self._recover_and_render, info, form, cached)
 
-    async def _from_source(self, info: ResourceInfo, form: Form) -> Landed:
+    async def _from_source(self, info: ResourceInfo, form: Form) -> LoadResult:
         return await self._threads.run(self._read_and_render, info, form, monotonic())
 
-    def _read_and_render(self, info: ResourceInfo, form: Form, asked_s: float) -> Landed:
+    def _read_and_render(self, info: ResourceInfo, form: Form, asked_s: float) -> LoadResult:
         queued = stage_since(StageName.QUEUE, asked_s)
         read_s = monotonic()
         content = self._source.read(info.path, info.version)
         read = stage_since(StageName.SOURCE_READ, read_s)
         render_s = monotonic()
         if isinstance(info, SectionInfo):
-            assert info.section is not None, "a section is read once it is known where it is"
+            assert info.section is not None, "a section is read only after it was found in its document"
             content = cut(content, info.section)
         raw = None if form in RECOVERABLE else render(info, content, Form.RAW, self._stamp)
         representation = render(info, content, form, self._stamp)
         rendered = stage_since(StageName.RENDER, render_s)
-        return Landed(representation, ServedFrom.MISS, (queued, read, rendered), raw)
+        return LoadResult(representation, ServedFrom.MISS, (queued, read, rendered), raw)
 
-    def _recover_and_render(self, info: ResourceInfo, form: Form, kept: Kept) -> Representation | None:
-        content = recover(kept.info, kept.forms)
+    def _recover_and_render(
+        self, info: ResourceInfo, form: Form, cached: CachedForms
+    ) -> Representation | None:
+        content = recover(cached.info, cached.forms)
         if content is None:
             return None
-        found = kept.info
+        found = cached.info
         if isinstance(info, SectionInfo) and not isinstance(found, SectionInfo):
             found = section_info(found, info.wanted, outline_of(found.media_type, content.data))
-            assert found.section is not None, "the outline says where it is"
+            assert found.section is not None, "an outline contains the place of the section"
             content = cut(content, found.section)
         return render(found, content, form, self._stamp)

@@ -31,12 +31,12 @@ _PASSED_AT_ONCE = 200
 """URIs to skip before other tasks get their turn."""
 
 
-class Preloading:
+class Preloader:
     """Preloads a library, one pass at a time.
 
     Args:
         library: Library to read.
-        finished: Called after a pass; the cache is fuller then than any reader has made it.
+        finished: Called after each pass, as no read updates the metrics of the cache.
     """
 
     def __init__(self, library: Library, finished: Callable[[], None]) -> None:
@@ -80,7 +80,7 @@ class Preloading:
         self._held = self._loaded = self._failed = self._no_room = 0
 
     async def _run(self) -> None:
-        await self._library.freshness.ready.wait()
+        await self._library.follower.ready.wait()
         infos = self._library.catalog.infos()
         self._begin(len(infos))
         for number, info in enumerate(infos, start=1):

@@ -12,16 +12,16 @@ from time import monotonic
 from typing import Any
 
 from choirbook.cache.epoch import Epoch, InvalidationEpoch
-from choirbook.cache.etags import Validators
-from choirbook.cache.memory import Kept, MemoryCache
-from choirbook.cache.single_flight import Flights
+from choirbook.cache.etags import ETags
+from choirbook.cache.memory import CachedForms, MemoryCache
+from choirbook.cache.single_flight import SingleFlight
 from choirbook.catalog.catalog import Catalog
 from choirbook.documents.decoding import RECOVERABLE
 from choirbook.documents.sections.section_uris import section_info
 from choirbook.errors import Overloaded, RequestError, ResourceUnreadable, exhausted
-from choirbook.library.follower import Freshness
-from choirbook.library.loader import Landed, Loading
-from choirbook.library.outlines import Outlining
+from choirbook.library.follower import Follower
+from choirbook.library.loader import Loader, LoadResult
+from choirbook.library.outline_loader import OutlineLoader
 from choirbook.model import (
     Form,
     Reading,
@@ -47,43 +47,45 @@ _Key = tuple[ResourceInfo, Form, Epoch]
 """Key of a flight. A reader who comes after an invalidation does not join a load that began before it."""
 
 
-class Waiting:
-    """The reads of one library that wait.
+class PendingReads:
+    """Reads of one library that memory could not answer.
 
     Args:
-        catalog: What there is.
-        freshness: What keeps the catalog true.
-        loading: The way past memory.
-        memory: The in-process cache.
-        outlining: Where sections are.
-        validators: Where entity tags are kept.
-        epoch: Of the caches; what began to load in a former one is not kept as current.
-        max_waiting: Reads that may wait at once; further ones are turned away.
+        catalog: Catalog of the documents.
+        follower: Keeps the catalog up to date.
+        loader: Loads content that memory lacks.
+        memory: In-process cache.
+        outline_loader: Finds the sections of a document.
+        etags: Cached entity tags.
+        epoch: Epoch of the caches; a load that began in an earlier one is not kept as current.
+        max_waiting: Maximum number of concurrent pending reads; further ones are rejected.
     """
 
     def __init__(
         self,
         catalog: Catalog,
-        freshness: Freshness,
-        loading: Loading,
+        follower: Follower,
+        loader: Loader,
         memory: MemoryCache,
-        outlining: Outlining,
-        validators: Validators,
+        outline_loader: OutlineLoader,
+        etags: ETags,
         epoch: InvalidationEpoch,
         *,
         max_waiting: int,
     ) -> None:
         self._catalog = catalog
-        self._freshness = freshness
-        self._loading = loading
+        self._follower = follower
+        self._loader = loader
         self._memory = memory
-        self._outlining = outlining
-        self._validators = validators
+        self._outline_loader = outline_loader
+        self._etags = etags
         self._epoch = epoch
         self._max_waiting = max_waiting
         self._waiting = 0
-        self._flights: Flights[_Key, Landed] = Flights()
-        self._derivations: Flights[tuple[ResourceInfo, ResourceInfo, Form], Representation | None] = Flights()
+        self._flights: SingleFlight[_Key, LoadResult] = SingleFlight()
+        self._derivations: SingleFlight[tuple[ResourceInfo, ResourceInfo, Form], Representation | None] = (
+            SingleFlight()
+        )
 
     async def close(self) -> None:
         """End tasks under way."""
@@ -117,7 +119,7 @@ class Waiting:
             deadline_s: Monotonic time at which to stop waiting.
 
         Returns:
-            The info to read now, or None if waiting was in vain.
+            The info to read now, or None if the wait did not help.
 
         Raises:
             ResourceNotFound: The document is gone.
@@ -126,7 +128,7 @@ class Waiting:
         # If a document changed, the catalog may know more by now; if it is gone, it has to be looked for.
         if isinstance(error, SourceGone) or (now is not None and now.version == info.version):
             remaining_s = deadline_s - monotonic()
-            if remaining_s > 0 and await self._freshness.settled(info.path, remaining_s):
+            if remaining_s > 0 and await self._follower.settled(info.path, remaining_s):
                 now = self._present(info)
         if now is None:
             raise self._catalog.not_found(info.uri) from error
@@ -147,11 +149,11 @@ class Waiting:
             try:
                 began_s = monotonic()
                 if isinstance(info, SectionInfo) and info.section is None:
-                    info = await self._outlining.resolved(info)
+                    info = await self._outline_loader.resolved(info)
                     stages.append(stage_since(StageName.OUTLINE, began_s))
                     began_s = monotonic()
-                landed = await self._flights.join(self._key(info, form), lambda: self._lead(info, form))  # noqa: B023
-                return Reading(info, landed.representation, landed.served_from, (*stages, *landed.stages))
+                loaded = await self._flights.join(self._key(info, form), lambda: self._lead(info, form))  # noqa: B023
+                return Reading(info, loaded.representation, loaded.served_from, (*stages, *loaded.stages))
             except (SourceChanged, SourceGone) as error:
                 stages.append(stage_since(StageName.SOURCE_READ, began_s))
                 began_s = monotonic()
@@ -167,51 +169,51 @@ class Waiting:
     def _key(self, info: ResourceInfo, form: Form) -> _Key:
         return info, form, self._epoch.now
 
-    async def _lead(self, info: ResourceInfo, form: Form) -> Landed:
+    async def _lead(self, info: ResourceInfo, form: Form) -> LoadResult:
         # Another flight may have ended between this waiter's look-up and its flight.
         held = self._memory.get(info, form, monotonic())
         if held is not None:
-            return Landed(held.representation, ServedFrom.MISS)
+            return LoadResult(held.representation, ServedFrom.MISS)
         began = self._epoch.now
         try:
-            landed = await self._loading.load(info, form)
+            loaded = await self._loader.load(info, form)
         except SourceChanged:
             # Until the change has settled, hits of the other forms give this version.
             young = self._memory.young(_document(info))
             derived = None if young is None else await self._derive(info, form, young)
             if derived is None:
                 raise
-            self._freshness.look_soon({info.path})
-            return Landed(derived, ServedFrom.MISS)
+            self._follower.look_soon({info.path})
+            return LoadResult(derived, ServedFrom.MISS)
         if self._supersedes(info):
-            self._keep(info, form, landed, is_questioned=self._epoch.is_over(began))
-        return landed
+            self._keep(info, form, loaded, is_questioned=self._epoch.is_over(began))
+        return loaded
 
-    async def _refresh(self, info: ResourceInfo, form: Form) -> Landed:
+    async def _refresh(self, info: ResourceInfo, form: Form) -> LoadResult:
         try:
             return await self._lead(info, form)
         except (SourceChanged, SourceGone):
-            self._freshness.look_soon({info.path})
+            self._follower.look_soon({info.path})
             raise
         except SourceError as error:
             log.warning("cannot read %s: %s", info.uri, error)
             self._memory.fail(info.uri)
             raise
 
-    def _keep(self, info: ResourceInfo, form: Form, landed: Landed, *, is_questioned: bool) -> None:
+    def _keep(self, info: ResourceInfo, form: Form, loaded: LoadResult, *, is_questioned: bool) -> None:
         if is_questioned:
             # These waiters asked before their content was invalidated; later readers do not get it, unless
             # nothing else is available.
-            self._memory.put_questioned(info, form, landed.representation)
+            self._memory.put_questioned(info, form, loaded.representation)
             return
-        self._memory.put(info, form, landed.representation)
-        if landed.raw is not None:
+        self._memory.put(info, form, loaded.representation)
+        if loaded.raw is not None:
             held = self._memory.young(info)
             if held is not None and not held.forms.keys() & RECOVERABLE:
-                self._memory.put(info, Form.RAW, landed.raw)
+                self._memory.put(info, Form.RAW, loaded.raw)
         if not isinstance(info, SectionInfo):
-            # Sections come and go with every edit, without notice: their validators would be kept for ever.
-            self._validators.remember(info, form, landed.representation.etag)
+            # Sections come and go with every edit, without notice: their ETags would be kept for ever.
+            self._etags.remember(info, form, loaded.representation.etag)
 
     def _supersedes(self, info: ResourceInfo) -> bool:
         """Return whether loaded content may replace what is held: a flight may end late."""
@@ -236,27 +238,27 @@ class Waiting:
         """
         log.warning("cannot read %s: %s", info.uri, error)
         for uri in dict.fromkeys((info.uri, _document(info).uri)):
-            kept = self._memory.last_good(uri)
-            last_good = None if kept is None else await self._derive(info, form, kept)
+            cached = self._memory.last_good(uri)
+            last_good = None if cached is None else await self._derive(info, form, cached)
             if last_good is not None:
                 return Reading(info, last_good, ServedFrom.STALE, tuple(stages))
         raise unreadable(info, error) from error
 
-    async def _derive(self, info: ResourceInfo, form: Form, kept: Kept) -> Representation | None:
+    async def _derive(self, info: ResourceInfo, form: Form, cached: CachedForms) -> Representation | None:
         """Return a form made from memory; make and keep it if it is not there.
 
         Args:
             info: Resource requested.
             form: Form requested.
-            kept: Cached forms of the same URI, or of the document that contains the section.
+            cached: Cached forms of the same URI, or of the document that contains the section.
         """
-        if kept.info.uri == info.uri and form in kept.forms:
-            return kept.forms[form]
+        if cached.info.uri == info.uri and form in cached.forms:
+            return cached.forms[form]
         derived = await self._derivations.join(
-            (info, kept.info, form), lambda: self._loading.derive(info, form, kept)
+            (info, cached.info, form), lambda: self._loader.derive(info, form, cached)
         )
-        if derived is not None and kept.info.uri == info.uri:
-            self._memory.put_derived(kept.info, form, derived)
+        if derived is not None and cached.info.uri == info.uri:
+            self._memory.put_derived(cached.info, form, derived)
         return derived
 
 

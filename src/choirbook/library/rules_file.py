@@ -16,7 +16,7 @@ from choirbook.library import scanner
 from choirbook.sources.quiet_period import GONE_QUIET_S, QUIET_S
 
 
-class Rulebook:
+class RulesFile:
     """The rules file of one library.
 
     Args:

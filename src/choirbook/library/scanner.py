@@ -1,6 +1,6 @@
 """Blocking looks at a source: rules, listings, headlines. Runs on a worker thread.
 
-Shared by the server, which surveys periodically, and by the command line, which does so once.
+Shared by the server, which scans periodically, and by the command line, which does so once.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = logging.getLogger("choirbook.scanner")
 MAX_RULES_BYTES = 1024 * 1024
 
 
-class Survey(NamedTuple):
+class Scan(NamedTuple):
     """A listing of the source."""
 
     entries: dict[str, SourceEntry]
@@ -42,7 +42,7 @@ class Survey(NamedTuple):
     """Files that exist and are being written."""
 
 
-class Differences(NamedTuple):
+class ScanDifferences(NamedTuple):
     """Differences between a listing and the known state."""
 
     seen: dict[str, SourceEntry | None]
@@ -143,7 +143,7 @@ def without_root(message: str, root: Path) -> str:
     return message.removeprefix(f"{root}: ").replace(f"{root}{os.sep}", "")
 
 
-def survey(source: Source) -> Survey:
+def scan(source: Source) -> Scan:
     """List the source.
 
     Raises:
@@ -151,24 +151,24 @@ def survey(source: Source) -> Survey:
     """
     start_s = time.monotonic()
     entries, problems = source.list()
-    return Survey({entry.path: entry for entry in entries}, tuple(problems), time.monotonic() - start_s)
+    return Scan({entry.path: entry for entry in entries}, tuple(problems), time.monotonic() - start_s)
 
 
-def first_survey(source: Source) -> Survey:
+def first_scan(source: Source) -> Scan:
     """List the source for the first time; the files that are being written are `unsettled`.
 
-    Nothing older can be served in their place, and a later survey picks them up.
+    Nothing older can be served in their place, and a later scan picks them up.
 
     Raises:
         SourceError: The root cannot be listed.
     """
-    first = survey(source)
+    first = scan(source)
     now_ns = time.time_ns()
     # A time in the future comes from a clock that was set, not from a writer.
     if not any(0 <= now_ns - entry.modified_ns < QUIET_S * 1e9 for entry in first.entries.values()):
         return first
     time.sleep(QUIET_S)
-    second = survey(source)
+    second = scan(source)
     settled = {
         path: entry
         for path, entry in second.entries.items()
@@ -177,25 +177,25 @@ def first_survey(source: Source) -> Survey:
     return second._replace(entries=settled, unsettled=frozenset(second.entries.keys() - settled.keys()))
 
 
-def differences(source: Source, known: Mapping[str, Document]) -> Differences:
+def differences(source: Source, known: Mapping[str, Document]) -> ScanDifferences:
     """List the source and compare it with the known state.
 
     Raises:
         SourceError: The root cannot be listed.
     """
-    return _compare(survey(source), known)
+    return _compare(scan(source), known)
 
 
-def first_differences(source: Source, known: Mapping[str, Document]) -> Differences:
-    """List the source for the first time, see `first_survey`, and compare it with the known state.
+def first_differences(source: Source, known: Mapping[str, Document]) -> ScanDifferences:
+    """List the source for the first time, see `first_scan`, and compare it with the known state.
 
     Raises:
         SourceError: The root cannot be listed.
     """
-    return _compare(first_survey(source), known)
+    return _compare(first_scan(source), known)
 
 
-def _compare(found: Survey, known: Mapping[str, Document]) -> Differences:
+def _compare(found: Scan, known: Mapping[str, Document]) -> ScanDifferences:
     """Compare a listing with the known state; consumes the listing."""
     start_s = time.monotonic()
     entries = found.entries
@@ -208,7 +208,7 @@ def _compare(found: Survey, known: Mapping[str, Document]) -> Differences:
         document = known.get(path)
         if document is None or document.entry.version != entry.version:
             seen[path] = entry
-    return Differences(seen, found.cost_s + time.monotonic() - start_s)
+    return ScanDifferences(seen, found.cost_s + time.monotonic() - start_s)
 
 
 def describe(source: Source, entry: SourceEntry, known: Document | None = None) -> Document:
@@ -216,7 +216,7 @@ def describe(source: Source, entry: SourceEntry, known: Document | None = None) 
     try:
         head = source.read_head(entry.path, HEAD_BYTES)
     except SourceError:
-        # Listed all the same: reads report the error, and may work again before the next survey.
+        # Listed all the same: reads report the error, and may work again before the next scan.
         return replace(known, entry=entry) if known else Document(entry, media_type_of(entry.path), "", "")
     return _described(entry, head)
 
@@ -263,14 +263,14 @@ def look(source: Source, paths: Iterable[str]) -> dict[str, SourceEntry | None]:
 
 
 def load_catalog(source: Source, rules: Rules) -> tuple[Catalog, tuple[SourceProblem, ...]]:
-    """Survey once and return the catalog, for one-shot commands and stdio's first answer.
+    """Scan once and return the catalog, for one-shot commands and stdio's first answer.
 
     Raises:
         InvalidLibrary: The root cannot be listed.
     """
     catalog = Catalog(rules)
     try:
-        found = first_survey(source)
+        found = first_scan(source)
     except SourceError as error:
         raise InvalidLibrary(str(error)) from error
     catalog.apply(describe_all(source, found.entries, {}).items())

@@ -8,7 +8,7 @@ SMALL_BYTES = 1024
 """Length below which a reply is never omitted once its request was carried out and may have had effects."""
 
 
-class Replies:
+class BatchReplies:
     """Replies to one batch.
 
     Written to a buffer instead of joined from a list at the end: joining would hold every reply twice.

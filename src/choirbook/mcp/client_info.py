@@ -12,7 +12,7 @@ MAX_CHARACTERS = 256
 """Maximum characters kept of a name, and of a version: clients decide how long they are."""
 
 
-class Introduction(NamedTuple):
+class ClientInfo(NamedTuple):
     """A client's name and version as it wrote them, truncated."""
 
     name: str
@@ -24,23 +24,23 @@ class _Info(msgspec.Struct, frozen=True, gc=False):
     version: str = ""
 
 
-class _IntroducingMeta(msgspec.Struct, frozen=True, gc=False):
+class _ClientInfoMeta(msgspec.Struct, frozen=True, gc=False):
     info: _Info | None = msgspec.field(default=None, name=CLIENT_INFO)
 
 
-class _IntroducingParams(msgspec.Struct, frozen=True, gc=False):
+class _ClientInfoParams(msgspec.Struct, frozen=True, gc=False):
     info: _Info | None = msgspec.field(default=None, name="clientInfo")
-    meta: _IntroducingMeta = msgspec.field(default=_IntroducingMeta(), name="_meta")
+    meta: _ClientInfoMeta = msgspec.field(default=_ClientInfoMeta(), name="_meta")
 
 
-class _IntroducingMessage(msgspec.Struct, frozen=True, gc=False):
-    params: _IntroducingParams = _IntroducingParams()
+class _ClientInfoMessage(msgspec.Struct, frozen=True, gc=False):
+    params: _ClientInfoParams = _ClientInfoParams()
 
 
-_decoder = msgspec.json.Decoder(_IntroducingMessage)
+_decoder = msgspec.json.Decoder(_ClientInfoMessage)
 
 
-def introduced(message: bytes) -> Introduction | None:
+def client_info_of(message: bytes) -> ClientInfo | None:
     """Return the name and version of the client that sent a message.
 
     Source: `_meta` of any request in revision 2026-07-28, the parameters of `initialize` before it.
@@ -58,4 +58,4 @@ def introduced(message: bytes) -> Introduction | None:
     info = params.meta.info or params.info
     if info is None or not info.name:
         return None
-    return Introduction(info.name[:MAX_CHARACTERS], info.version[:MAX_CHARACTERS])
+    return ClientInfo(info.name[:MAX_CHARACTERS], info.version[:MAX_CHARACTERS])

@@ -13,18 +13,18 @@ from itertools import islice
 from typing import Protocol
 
 from choirbook.errors import Era
-from choirbook.http.exchange import Loss, Outlet
-from choirbook.mcp.notifications import list_changed, updated
+from choirbook.http.exchange import LossReason, Outlet
+from choirbook.mcp.notification_messages import list_changed, updated
 from choirbook.runtime.quotas import EVERYONE
 
 BATCH = 64
-"""Number of notifications sent at once to one client; after each batch it is checked whether it keeps up."""
+"""Number of notifications sent at once to one client; after each batch, the client must keep up."""
 
 LISTING = ""
 """Key of the listing among the changed URIs; no URI is empty."""
 
 
-class Ending(StrEnum):
+class EndReason(StrEnum):
     """Reason why a stream ended: a closed set, as it labels a metric."""
 
     CLIENT = "client"
@@ -37,8 +37,8 @@ class Ending(StrEnum):
     """The server is shutting down."""
 
 
-class Keeper(Protocol):
-    """Registry of open streams; see `choirbook.mcp.streams.Streams`."""
+class StreamRegistry(Protocol):
+    """Registry of open streams; see `choirbook.mcp.open_streams.OpenStreams`."""
 
     def add(self, stream: ClientStream) -> None:
         """Add a stream that was opened."""
@@ -60,23 +60,23 @@ class ClientStream:
     """One client's stream.
 
     Args:
-        keeper: Registry that holds it while it is open.
+        registry: Holds the stream while it is open.
         era: See `Era`.
         id_: The subscription's id as raw JSON; None in the handshake era.
         wants_list: Whether it is notified when resources are added or removed.
         opening: Messages sent first.
         closing: Messages sent last, if the server ends the stream.
-        peer: Peer whose share it is part of, see `choirbook.runtime.quotas`.
-        uri_bytes: Bytes of the URIs that it is opened with, as far as they count towards that share.
+        peer: Peer whose quota it counts towards, see `choirbook.runtime.quotas`.
+        uri_bytes: Bytes of the URIs that it is opened with, as far as they count towards that quota.
     """
 
     __slots__ = (
         "_changed",
         "_closing",
         "_is_blocked",
-        "_keeper",
         "_opening",
         "_outlet",
+        "_registry",
         "ended",
         "era",
         "id",
@@ -90,7 +90,7 @@ class ClientStream:
 
     def __init__(
         self,
-        keeper: Keeper,
+        registry: StreamRegistry,
         era: Era,
         id_: bytes | None,
         *,
@@ -100,7 +100,7 @@ class ClientStream:
         peer: str = EVERYONE,
         uri_bytes: int = 0,
     ) -> None:
-        self._keeper = keeper
+        self._registry = registry
         self._outlet: Outlet | None = None
         self._opening = opening
         self._closing = closing
@@ -115,7 +115,7 @@ class ClientStream:
         """Catalog's URI -> the client's spellings of it."""
         self.sent_s = 0.0
         """Time of the last message, by the loop's clock."""
-        self.ended: Ending | None = None
+        self.ended: EndReason | None = None
         self.on_end: Callable[[], None] | None = None
         """Called once, when the stream has ended, whether it was ever open or not."""
 
@@ -130,7 +130,7 @@ class ClientStream:
         if spelling not in spellings:
             self.watched[key] = (*spellings, spelling)
             if self._outlet is not None:
-                self._keeper.index(self, key)
+                self._registry.index(self, key)
 
     def unwatch(self, spelling: str) -> None:
         """Undo a `watch`."""
@@ -141,7 +141,7 @@ class ClientStream:
                     self.watched[key] = rest
                 else:
                     del self.watched[key]
-                    self._keeper.unindex(self, key)
+                    self._registry.unindex(self, key)
         if self._changed is not None:
             self._changed.pop(spelling, None)
 
@@ -151,7 +151,7 @@ class ClientStream:
             outlet.end()
             return
         self._outlet = outlet
-        self._keeper.add(self)
+        self._registry.add(self)
         opening, self._opening = self._opening, ()
         if opening:
             self._is_blocked = not outlet.send(opening)
@@ -164,11 +164,11 @@ class ClientStream:
         self._is_blocked = False
         self.flush()
 
-    def lost(self, loss: Loss) -> None:
+    def lost(self, loss: LossReason) -> None:
         """See `choirbook.http.exchange.Stream`."""
-        self._finish(Ending.SLOW if loss is Loss.SLOW else Ending.CLIENT)
+        self._finish(EndReason.SLOW if loss is LossReason.SLOW else EndReason.CLIENT)
 
-    def end(self, why: Ending) -> None:
+    def end(self, why: EndReason) -> None:
         """End the stream on the server's initiative."""
         outlet = self._outlet
         self._finish(why)
@@ -192,7 +192,7 @@ class ClientStream:
             for uri in uris:
                 del self._changed[uri]
             messages = [updated(uri, self.id) if uri else list_changed(self.id) for uri in uris]
-            self._keeper.note_sent(self, len(messages))
+            self._registry.note_sent(self, len(messages))
             self._is_blocked = not outlet.send(messages)
         if not self._changed:
             self._changed = None
@@ -202,13 +202,13 @@ class ClientStream:
         if self._outlet is not None and not self._is_blocked:
             self._outlet.keep_alive()
 
-    def _finish(self, why: Ending) -> None:
+    def _finish(self, why: EndReason) -> None:
         if self.ended is not None:
             return
         self.ended = why
         was_open, self._outlet = self._outlet is not None, None
         self._changed = None
         if was_open:
-            self._keeper.discard(self)
+            self._registry.discard(self)
         if self.on_end is not None:
             self.on_end()

@@ -20,9 +20,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from choirbook.catalog.rules import Collection, Rules
-from choirbook.catalog.template_values import Candidates, Matches, Values
+from choirbook.catalog.template_values import CompletionCandidates, CompletionMatches, VariableValues
 from choirbook.errors import Era, InvalidParams
-from choirbook.http.answers import then
+from choirbook.http.deferred import then
 from choirbook.library.library import Library
 from choirbook.mcp.messages import parameters
 from choirbook.mcp.prompts import Prompts
@@ -96,8 +96,8 @@ class Completion:
         self._prompts = prompts
         self._generation = -1
         self._prepared_s = 0.0
-        self._candidates: dict[str, Candidates] = {}
-        self._narrowed: OrderedDict[_Narrowing, Values] = OrderedDict()
+        self._candidates: dict[str, CompletionCandidates] = {}
+        self._narrowed: OrderedDict[_Narrowing, VariableValues] = OrderedDict()
         self._preparing = asyncio.Lock()
 
     def methods(self, _: Era) -> Mapping[str, Method]:
@@ -130,7 +130,7 @@ class Completion:
                 f"The prompt {prompt} has no argument {argument.name[:64]!r}. "
                 + (f"Its arguments are: {', '.join(names)}." if names else "It takes none.")
             )
-        return self._respond(era, Matches((), 0))
+        return self._respond(era, CompletionMatches((), 0))
 
     def _complete_variable(
         self, era: Era, reference: str, argument: Argument, settled: Mapping[str, str]
@@ -138,7 +138,7 @@ class Completion:
         rules = self._library.catalog.rules
         if reference == LISTING_REFERENCE:
             _check_variable(argument.name, ("type",), reference)
-            types = Values(rules.types)
+            types = VariableValues(rules.types)
             found = types.starting_with(argument.value, MAX_VALUES)
             return self._respond(era, found if found.total else types.like(argument.value, MAX_VALUES))
         collections = references(rules).get(reference)
@@ -160,7 +160,7 @@ class Completion:
         found = values.starting_with(argument.value, MAX_VALUES)
         return self._respond(era, found) if found.total else self._look_closer(era, values, argument.value)
 
-    def _find_prepared(self, key: _Narrowing) -> Values | None:
+    def _find_prepared(self, key: _Narrowing) -> VariableValues | None:
         return None if self._is_outdated() else self._narrowed.get(key)
 
     def _is_outdated(self) -> bool:
@@ -177,7 +177,7 @@ class Completion:
         found = values.starting_with(typed, MAX_VALUES)
         return self._respond(era, found) if found.total else await self._look_closer(era, values, typed)
 
-    async def _prepare(self, key: _Narrowing, collections: tuple[Collection, ...]) -> Values:
+    async def _prepare(self, key: _Narrowing, collections: tuple[Collection, ...]) -> VariableValues:
         reference, variable, others = key
         catalog = self._library.catalog
         if self._is_outdated():
@@ -187,7 +187,7 @@ class Completion:
         candidates = self._candidates.get(reference)
         if candidates is None:
             uris = [uri for type_ in {each.type for each in collections} for uri in catalog.uris(type_)]
-            candidates = await self._threads.run(Candidates, collections[0].template, uris)
+            candidates = await self._threads.run(CompletionCandidates, collections[0].template, uris)
             self._candidates[reference] = candidates
         values = await self._threads.run(candidates.values, variable, dict(others))
         self._narrowed[key] = values
@@ -195,13 +195,13 @@ class Completion:
             self._narrowed.popitem(last=False)
         return values
 
-    def _look_closer(self, era: Era, values: Values, typed: str) -> Coroutine[Any, Any, Result]:
+    def _look_closer(self, era: Era, values: VariableValues, typed: str) -> Coroutine[Any, Any, Result]:
         async def look() -> Result:
             return self._respond(era, await self._threads.run(values.like, typed, MAX_VALUES))
 
         return look()
 
-    def _respond(self, era: Era, found: Matches) -> Result:
+    def _respond(self, era: Era, found: CompletionMatches) -> Result:
         completion: dict[str, Any] = {"values": found.values}
         if found.total is not None:
             completion["total"] = found.total

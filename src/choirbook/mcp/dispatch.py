@@ -17,10 +17,10 @@ from choirbook.errors import (
     mcp_outcome,
 )
 from choirbook.http import sse
-from choirbook.http.answers import then
+from choirbook.http.deferred import then
 from choirbook.http.exchange import Answer, Operation, Read, Response, Streaming, failed_read
 from choirbook.http.problems import NO_SNIFF, headers_for
-from choirbook.mcp.batches import Replies
+from choirbook.mcp.batches import BatchReplies
 from choirbook.mcp.messages import Batch, BatchItem, Malformed, Message, PostedResponse
 from choirbook.mcp.operations import NOTIFICATIONS, OTHER, Operations, failed_with, succeeded
 from choirbook.mcp.protocol import Call, Fault, Session, error_reply, reply
@@ -47,7 +47,7 @@ class _KnownMethod(NamedTuple):
     """Operations of a successful call: built in advance, so that a read pays nothing for them."""
 
 
-class Calls(Protocol):
+class CallHandler(Protocol):
     """Carries out calls: a dispatcher, or a wrapper that observes one."""
 
     def carry_out(self, call: Call) -> Answer:
@@ -70,13 +70,13 @@ class Dispatcher:
     def __init__(self, features: Iterable[Feature], max_batch_bytes: int = MAX_BATCH_BYTES) -> None:
         self._max_batch_bytes = max_batch_bytes
         self._tables: dict[Era, dict[str, _KnownMethod]] = {era: {} for era in Era}
-        told: dict[str, Operations] = {}
+        operations: dict[str, Operations] = {}
         for feature in features:
             for era, table in self._tables.items():
                 for name, method in feature.methods(era).items():
-                    table[name] = _KnownMethod(method, told.setdefault(name, succeeded(name)))
+                    table[name] = _KnownMethod(method, operations.setdefault(name, succeeded(name)))
         self.operations = (
-            *(operations for (operations,) in told.values()),
+            *(operation for (operation,) in operations.values()),
             *(Operation(name) for name in NOTIFICATIONS),
         )
         """Known messages, as reported when they succeed."""
@@ -92,7 +92,7 @@ class Dispatcher:
             outcome = known.carry_out(call)
         except RequestError as error:
             return _failed_call(call, error)
-        # Here a cached read goes: whatever is called in between, it pays for.
+        # A cached read takes this branch, and pays for every call in it.
         if isinstance(outcome, Result):
             return _succeeded(call.id, outcome, known.succeeded)
         return self._answer_later(call, call.id, outcome, known.succeeded)
@@ -107,7 +107,7 @@ class Dispatcher:
             refuse: Creates the fault of a malformed message.
             session: Session of the client, if it has one.
         """
-        replies = Replies(self._max_batch_bytes)
+        replies = BatchReplies(self._max_batch_bytes)
         reads: list[Read] = []
         operations: list[Operation] = []
         # A batch of wrong URIs must not cost as many searches for similar ones.
@@ -118,7 +118,7 @@ class Dispatcher:
                 operations += response.operations
                 if response.body:
                     replies.add(response.body)
-                # A batch of cached reads never waits: other clients get their turn in between.
+                # A batch of cached reads never waits: let other tasks run in between.
                 await asyncio.sleep(0)
         body = replies.body()
         if not body:
@@ -126,7 +126,11 @@ class Dispatcher:
         return Response(200, _HEADERS, body, tuple(reads), tuple(operations))
 
     async def _answer_within(
-        self, item: BatchItem, refuse: Callable[[Malformed], Fault], session: Session | None, replies: Replies
+        self,
+        item: BatchItem,
+        refuse: Callable[[Malformed], Fault],
+        session: Session | None,
+        replies: BatchReplies,
     ) -> Response:
         """Answer a message of a batch, with an error if there is no room for the reply."""
         if not replies.is_full or not _is_request(item):
@@ -151,10 +155,10 @@ class Dispatcher:
         return MethodNotFound(f"There is no method {call.method[:64]!r} here. The methods are: {known}.")
 
     def _answer_later(
-        self, call: Call, id_: bytes, outcome: Coroutine[Any, Any, Result], told: Operations
+        self, call: Call, id_: bytes, outcome: Coroutine[Any, Any, Result], operations: Operations
     ) -> Answer:
-        # Apart from `carry_out`: what a closure there captures would cost every call a cell.
-        return then(outcome, lambda result: _answered(id_, result, told), partial(_failed_call, call))
+        # Not in `carry_out`: variables captured by a closure there would cost every call a cell.
+        return then(outcome, lambda result: _answered(id_, result, operations), partial(_failed_call, call))
 
     def _answer_item(
         self,
@@ -186,22 +190,22 @@ def failed(fault: Fault, reads: tuple[Read, ...] = (), method: str = OTHER) -> R
         method: Method that was called, if it exists.
     """
     status, body = error_reply(fault)
-    told = failed_with(method, mcp_outcome(fault.error, fault.era)[1])
-    return Response(status, [*_HEADERS, *headers_for(fault.error)], body, reads, told)
+    operations = failed_with(method, mcp_outcome(fault.error, fault.era)[1])
+    return Response(status, [*_HEADERS, *headers_for(fault.error)], body, reads, operations)
 
 
-def _answered(id_: bytes, result: Result, told: Operations) -> Response | Streaming:
+def _answered(id_: bytes, result: Result, operations: Operations) -> Response | Streaming:
     if result.stream is not None:
-        return Streaming(200, sse.HEADERS, result.stream, told)
-    return _succeeded(id_, result, told)
+        return Streaming(200, sse.HEADERS, result.stream, operations)
+    return _succeeded(id_, result, operations)
 
 
-def _succeeded(id_: bytes, result: Result, told: Operations) -> Response:
+def _succeeded(id_: bytes, result: Result, operations: Operations) -> Response:
     if result.reading is None:
         reads = () if result.failure is None else (result.failure,)
-        return Response(200, _HEADERS, reply(id_, result.body), reads, result.operations or told)
+        return Response(200, _HEADERS, reply(id_, result.body), reads, result.operations or operations)
     headers = _READ_HEADERS[result.reading.served_from]
-    return Response(200, headers, reply(id_, result.body), (result.reading,), result.operations or told)
+    return Response(200, headers, reply(id_, result.body), (result.reading,), result.operations or operations)
 
 
 def _failed_call(call: Call, error: RequestError, method: str = "") -> Response:

@@ -11,8 +11,8 @@ MAX_READY_PAGES = 64
 """Maximum number of cached pages of one listing: its first page in both eras, and scans of a large one."""
 
 
-class ReadyPages:
-    """Most recently requested pages of one listing.
+class ListingPages:
+    """Cached pages of one listing, the most recently requested.
 
     A key contains the catalog's generation, so a page of an older one is never found, and is evicted in time.
     """

@@ -10,10 +10,10 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable
 
 from choirbook.catalog.catalog import Catalog
-from choirbook.errors import Era, Overloaded, ShareTaken
-from choirbook.mcp.client_stream import BATCH, LISTING, ClientStream, Ending
+from choirbook.errors import Era, Overloaded, QuotaExceeded
+from choirbook.mcp.client_stream import BATCH, LISTING, ClientStream, EndReason
 from choirbook.model import Change
-from choirbook.runtime.quotas import EVERYONE, Kind, Shares
+from choirbook.runtime.quotas import EVERYONE, QuotaKind, Quotas
 
 SLICE = 64
 """Number of streams to notify before other tasks run: about a millisecond of work."""
@@ -29,7 +29,7 @@ MAX_WATCHED_BYTES = 128 * 1024 * 1024
 """Maximum length of those URIs: a section may be named in 2 KiB, whether its document has it or not."""
 
 
-class Streams:
+class OpenStreams:
     """All open streams of a worker.
 
     Args:
@@ -39,7 +39,7 @@ class Streams:
         on_count: Called when a stream was opened or has ended.
         head_start_s: Delay of notifications, in seconds: a notified client reads at once, and may reach
             another worker, which must have seen the change by then.
-        shares: Limits per peer; without them every peer may hold everything.
+        quotas: Limits per peer; without them every peer may hold everything.
     """
 
     def __init__(
@@ -49,10 +49,11 @@ class Streams:
         keep_alive_s: float,
         on_count: Callable[[], None],
         head_start_s: float = 0.0,
-        shares: Shares | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
-        shares = Shares() if shares is None else shares
-        self._shared_streams, self._shared_uris = shares[Kind.STREAMS], shares[Kind.SUBSCRIPTIONS]
+        quotas = Quotas() if quotas is None else quotas
+        self._stream_quota = quotas[QuotaKind.STREAMS]
+        self._subscription_quota = quotas[QuotaKind.SUBSCRIPTIONS]
         self._max_streams = max_streams
         self._keep_alive_s = keep_alive_s
         self._on_count = on_count
@@ -64,15 +65,15 @@ class Streams:
         self.watched_bytes = 0
         """Total length of the URIs that streams were opened with, in bytes."""
         self._changes: deque[tuple[float, Change]] = deque()
-        self._telling: asyncio.Task[None] | None = None
-        self._tending: asyncio.Task[None] | None = None
+        self._notifying: asyncio.Task[None] | None = None
+        self._keep_alive_task: asyncio.Task[None] | None = None
         self._is_closed = False
         self.open_by_era: Counter[Era] = Counter()
         self.sent = 0
         """Number of notifications sent since the start."""
-        self.ended: Counter[Ending] = Counter()
+        self.ended: Counter[EndReason] = Counter()
         """Number of streams that ended since the start, by reason."""
-        catalog.listen(self._hear)
+        catalog.listen(self._on_change)
 
     def __len__(self) -> int:
         """Return the number of open streams."""
@@ -81,7 +82,7 @@ class Streams:
     @property
     def is_idle(self) -> bool:
         """Whether every change so far was delivered, or is kept for a slow client."""
-        return self._telling is None
+        return self._notifying is None
 
     def admit(self, watched: int = 0, watched_bytes: int = 0, peer: str = EVERYONE) -> None:
         """Check that one more stream may be opened; check again after each wait, as others come meanwhile.
@@ -93,7 +94,7 @@ class Streams:
 
         Raises:
             Overloaded: The worker has reached its limit.
-            ShareTaken: The peer has reached its share.
+            QuotaExceeded: The peer has reached its quota.
         """
         if self._is_closed:
             raise Overloaded("The server is stopping. Try again in a few seconds.")
@@ -103,12 +104,12 @@ class Streams:
             or self.watched_bytes + watched_bytes > MAX_WATCHED_BYTES
         ):
             raise Overloaded("The server has reached its limit of open streams. Try again later.")
-        if not self._shared_streams.has_room(peer):
-            raise ShareTaken(
-                f"Your address has {self._shared_streams.most} streams open, which is its limit. Close one."
+        if not self._stream_quota.has_room(peer):
+            raise QuotaExceeded(
+                f"Your address has {self._stream_quota.most} streams open, which is its limit. Close one."
             )
-        if not self._shared_uris.has_room(peer, watched_bytes):
-            raise ShareTaken(
+        if not self._subscription_quota.has_room(peer, watched_bytes):
+            raise QuotaExceeded(
                 "The streams of your address have reached its limit of watched URIs. Close one, or listen "
                 "to resourcesListChanged."
             )
@@ -118,13 +119,13 @@ class Streams:
         stream.sent_s = asyncio.get_running_loop().time()
         self._open[stream] = None
         self.open_by_era[stream.era] += 1
-        self._shared_streams.occupy(stream.peer)
-        self._shared_uris.occupy(stream.peer, stream.uri_bytes)
+        self._stream_quota.occupy(stream.peer)
+        self._subscription_quota.occupy(stream.peer, stream.uri_bytes)
         self.watched_bytes += stream.uri_bytes
         for key in stream.watched:
             self.index(stream, key)
-        if self._tending is None:
-            self._tending = asyncio.create_task(self._tend(), name="choirbook-keep-alive")
+        if self._keep_alive_task is None:
+            self._keep_alive_task = asyncio.create_task(self._send_keep_alives(), name="choirbook-keep-alive")
         self._on_count()
 
     def discard(self, stream: ClientStream) -> None:
@@ -132,8 +133,8 @@ class Streams:
         assert stream.ended is not None, "only a stream that has ended is let go"
         del self._open[stream]
         self.open_by_era[stream.era] -= 1
-        self._shared_streams.give_back(stream.peer)
-        self._shared_uris.give_back(stream.peer, stream.uri_bytes)
+        self._stream_quota.release(stream.peer)
+        self._subscription_quota.release(stream.peer, stream.uri_bytes)
         self.watched_bytes -= stream.uri_bytes
         self.ended[stream.ended] += 1
         for key in stream.watched:
@@ -173,8 +174,8 @@ class Streams:
         """End all streams normally, and open no further ones."""
         self._is_closed = True
         for stream in list(self._open):
-            stream.end(Ending.SHUTDOWN)
-        for task in (self._telling, self._tending):
+            stream.end(EndReason.SHUTDOWN)
+        for task in (self._notifying, self._keep_alive_task):
             if task is not None:
                 task.cancel()
 
@@ -182,23 +183,23 @@ class Streams:
         stream.sent_s = asyncio.get_running_loop().time()
         self._open.move_to_end(stream)
 
-    def _hear(self, change: Change) -> None:
+    def _on_change(self, change: Change) -> None:
         if not self._open:
             return
         self._changes.append((asyncio.get_running_loop().time() + self._head_start_s, change))
-        if self._telling is None:
-            self._telling = asyncio.create_task(self._tell(), name="choirbook-notify")
+        if self._notifying is None:
+            self._notifying = asyncio.create_task(self._notify_all(), name="choirbook-notify")
 
-    async def _tell(self) -> None:
+    async def _notify_all(self) -> None:
         try:
             while self._changes:
                 due_s, change = self._changes.popleft()
                 await asyncio.sleep(max(0.0, due_s - asyncio.get_running_loop().time()))
-                await self._tell_one(change)
+                await self._notify(change)
         finally:
-            self._telling = None
+            self._notifying = None
 
-    async def _tell_one(self, change: Change) -> None:
+    async def _notify(self, change: Change) -> None:
         concerned: dict[ClientStream, None] = {}
         pairs = 0
         for key in _keys(change):
@@ -219,7 +220,7 @@ class Streams:
             return [stream for stream in self._open if stream.wants_list]
         return list(self._by_uri.get(key, ()))
 
-    async def _tend(self) -> None:
+    async def _send_keep_alives(self) -> None:
         loop = asyncio.get_running_loop()
         count = 0
         try:
@@ -235,7 +236,7 @@ class Streams:
                 if count % SLICE == 0:
                     await asyncio.sleep(PAUSE_S)
         finally:
-            self._tending = None
+            self._keep_alive_task = None
 
 
 def _keys(change: Change) -> list[str]:

@@ -1,8 +1,8 @@
 """Prompts: each artifact template of the library, to be filled in. The same in both eras.
 
 The documents of the rules' type `template` are the prompts, their placeholders the arguments. No argument is
-required, whatever the template says: an agent asks for the template first, fills in what it knows, and is
-told which arguments remain. `listChanged` is not offered.
+required, whatever the template declares: an agent gets the template first, fills in the arguments that it
+knows, and is shown which remain. `listChanged` is not offered.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from choirbook.documents.media_types import is_textual
 from choirbook.documents.placeholders import Placeholder, fill, find_placeholders
 from choirbook.errors import Era, InvalidParams, InvalidUri, RequestError
 from choirbook.library.library import Library
-from choirbook.mcp.listings import ReadyPages
+from choirbook.mcp.listings import ListingPages
 from choirbook.mcp.messages import parameters
 from choirbook.mcp.protocol import Call
 from choirbook.mcp.results import Method, Outcome, Result, finish
@@ -59,7 +59,7 @@ class Prompts:
         self._library = library
         self._threads = threads
         self._page_size = page_size
-        self._pages = ReadyPages()
+        self._pages = ListingPages()
         self._known: dict[str, tuple[Version, tuple[Placeholder, ...] | None]] = {}
         self._preparing = asyncio.Lock()
         library.catalog.listen(self._on_change)
@@ -202,7 +202,7 @@ class PromptNames:
 
         Args:
             info: Info of the template.
-            is_prompt: Tells whether a canonical URI belongs to a prompt.
+            is_prompt: Returns whether a canonical URI belongs to a prompt.
         """
         for beginning in self._beginnings:
             name = unquote(info.uri.removeprefix(beginning))

@@ -11,9 +11,9 @@ from msgspec import UNSET
 from choirbook.catalog.cursors import decode_cursor, encode_cursor
 from choirbook.documents.rendering import META_PREFIX, iso8601
 from choirbook.errors import Era, InvalidParams, ResourceNotFound
-from choirbook.http.answers import then
+from choirbook.http.deferred import then
 from choirbook.library.library import Library
-from choirbook.mcp.listings import ReadyPages
+from choirbook.mcp.listings import ListingPages
 from choirbook.mcp.protocol import Call
 from choirbook.mcp.results import Method, Outcome, Result, finish, result_of
 from choirbook.model import Form, Reading, ResourceInfo
@@ -33,7 +33,7 @@ class Resources:
         self._library = library
         self._find = library.catalog.find
         self._page_size = page_size
-        self._pages = ReadyPages()
+        self._pages = ListingPages()
 
     def methods(self, _: Era) -> Mapping[str, Method]:
         """Return the methods that the feature has in an era, by name."""
@@ -59,13 +59,13 @@ class Resources:
                 raise
             return self._when_ready(call, self._read)
         reading = self._library.read(info, _FORMS[call.era])
-        # Here a cached read goes: `then` and `result_of` would cost it two calls.
+        # A cached read takes this branch: `then` and `result_of` would cost it two calls.
         if isinstance(reading, Reading):
             return Result(reading.representation.body, reading)
         return then(reading, result_of)
 
     def _when_ready(self, call: Call, method: Method) -> Outcome:
-        # Apart from `_read`: what a closure there captures would cost every read a cell.
+        # Not in `_read`: variables captured by a closure there would cost every read a cell.
         return then(self._library.wait_ready(), lambda _: method(call))
 
     def _list(self, call: Call) -> Outcome:

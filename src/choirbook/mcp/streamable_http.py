@@ -24,7 +24,7 @@ from choirbook.mcp.protocol import (
     version_headers,
 )
 from choirbook.mcp.revisions import BATCHING
-from choirbook.mcp.sessions.http import Sessions
+from choirbook.mcp.sessions.http import HttpSessions
 
 ENDPOINT = "/mcp"
 
@@ -39,7 +39,7 @@ class StreamableHttp:
         sessions: Sessions of the handshake era.
     """
 
-    def __init__(self, dispatcher: Dispatcher, sessions: Sessions) -> None:
+    def __init__(self, dispatcher: Dispatcher, sessions: HttpSessions) -> None:
         self._dispatcher = dispatcher
         self._sessions = sessions
 

@@ -18,8 +18,8 @@ from choirbook.http.peers import Peers
 from choirbook.library.library import Library
 from choirbook.mcp.client_stream import ClientStream
 from choirbook.mcp.messages import parameters
-from choirbook.mcp.notifications import acknowledged, completed
-from choirbook.mcp.open_streams import Streams
+from choirbook.mcp.notification_messages import acknowledged, completed
+from choirbook.mcp.open_streams import OpenStreams
 from choirbook.mcp.protocol import Call, Session
 from choirbook.mcp.results import Method, Outcome, Result
 
@@ -50,10 +50,10 @@ class Subscriptions:
     Args:
         library: Library to subscribe to.
         streams: Open streams of this worker.
-        peers: Tells whose share a stream is part of.
+        peers: Map requests to peers.
     """
 
-    def __init__(self, library: Library, streams: Streams, peers: Peers) -> None:
+    def __init__(self, library: Library, streams: OpenStreams, peers: Peers) -> None:
         self._peers = peers
         self._library = library
         self._streams = streams

@@ -13,7 +13,7 @@ from random import random
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from choirbook.http.exchange import Asked, FailedRead, Read, Request
+from choirbook.http.exchange import FailedRead, Read, Request, RequestSource
 from choirbook.http.request_ids import RequestIds, request_id_of, trace_id_of
 from choirbook.model import ServedFrom
 from choirbook.observe.batch import ResponseBatch, ResponseKind, served_from
@@ -132,8 +132,8 @@ class AccessLog:
         """Yield lines with further fields, or a sample of the lines."""
         columns = zip(batch.kind_of_each, batch.ends_s, batch.latencies_s, strict=True)
         for place, (kind, end_s, latency_s) in enumerate(columns):
-            mark, asked = batch.marks.get(place), batch.asked.get(place)
-            ids = self._correlate(asked) if self._with_ids and kind.reads else (UNSET, UNSET)
+            mark, request = batch.marks.get(place), batch.requests.get(place)
+            ids = self._correlate(request) if self._with_ids and kind.reads else (UNSET, UNSET)
             for read in kind.reads:
                 line = _line(read, kind.status, unix_s + end_s, whole_us(latency_s) / 1000)
                 if line.cache_result == ServedFrom.HIT and self._leaves_out():
@@ -144,15 +144,15 @@ class AccessLog:
                 yield line
 
     def _leaves_out(self) -> bool:
-        return self._hits < 1 and random() >= self._hits  # noqa: S311 # nobody gains by knowing
+        return self._hits < 1 and random() >= self._hits  # noqa: S311 - no secret
 
-    def _correlate(self, asked: Asked) -> tuple[str | UnsetType, str | UnsetType]:
+    def _correlate(self, request: RequestSource) -> tuple[str | UnsetType, str | UnsetType]:
         """Return the ids of a request and of its trace, as far as they are known."""
-        if asked is None:
+        if request is None:
             return UNSET, UNSET
-        if not isinstance(asked, Request):
+        if not isinstance(request, Request):
             return self._ids.make(), UNSET
-        headers = asked.headers
+        headers = request.headers
         return request_id_of(headers) or self._ids.make(), trace_id_of(headers) or UNSET
 
 

@@ -15,11 +15,11 @@ from time import monotonic
 
 import msgspec
 
-from choirbook.http.exchange import Asked, Mark, Operation, Read, Request, Response, Revalidation
+from choirbook.http.exchange import Mark, Operation, Read, Request, RequestSource, Response, Revalidation
 from choirbook.model import Reading, ServedFrom
 
-MAX_ASKED_BYTES = 16 * 1024
-"""A longer body is not kept with its request; who sent it goes by its headers."""
+MAX_KEPT_BODY_BYTES = 16 * 1024
+"""A longer body is not kept with its request; its client is identified by the headers."""
 
 FROM_A_CACHE = frozenset({ServedFrom.HIT, ServedFrom.SHARED})
 """A read answered from one of these counts as a hit."""
@@ -58,7 +58,7 @@ class ResponseKind:
 class ResponseBatch:
     """Responses in the order in which they were sent, as one column per value."""
 
-    __slots__ = ("asked", "ends_s", "kind_of_each", "kinds", "latencies_s", "marks", "sizes")
+    __slots__ = ("ends_s", "kind_of_each", "kinds", "latencies_s", "marks", "requests", "sizes")
 
     def __init__(self) -> None:
         self.kinds: list[ResponseKind] = []
@@ -72,7 +72,7 @@ class ResponseBatch:
         """Sizes of the bodies, in bytes."""
         self.marks: dict[int, Mark] = {}
         """Marks of responses to be traced, by position in the batch."""
-        self.asked: dict[int, Request | bytes] = {}
+        self.requests: dict[int, Request | bytes] = {}
         """Requests of responses that read something, if kept; by position in the batch."""
 
     def __len__(self) -> int:
@@ -85,15 +85,15 @@ class ResponseBatch:
         return Sent(kind.status, self.sizes[place], kind.reads, kind.operations, mark, start_s, end_s)
 
 
-class Notes:
-    """Where responses are noted, until somebody takes them.
+class ResponseBuffer:
+    """Collects responses until a batch is taken.
 
     Args:
-        on_first: Called when there is something to be taken.
-        on_full: Called when there is so much that it is to be taken now.
-        size: How many responses that is.
-        clock: Tells what time it is; it is the one that starts of requests are told by.
-        keeps_asked: Whether requests that read something are kept with their responses.
+        on_first: Called after the first response of a batch.
+        on_full: Called when the batch is full, and must be taken now.
+        size: Number of responses of a full batch.
+        clock: Returns the time, by the same clock as the start of requests.
+        keeps_requests: Whether requests of reads are kept with their responses.
     """
 
     def __init__(
@@ -103,23 +103,23 @@ class Notes:
         size: int,
         clock: Callable[[], float] = monotonic,
         *,
-        keeps_asked: bool = False,
+        keeps_requests: bool = False,
     ) -> None:
         self._on_first = on_first
         self._on_full = on_full
         self._size = size
         self._clock = clock
-        self._keeps_asked = keeps_asked
+        self._keeps_requests = keeps_requests
         self._batch = ResponseBatch()
         self._known: dict[object, ResponseKind] = {}
 
-    def note(self, response: Response, start_s: float, asked: Asked = None) -> None:
-        """Take note of a response that was just sent. This is what every read pays for, so it is one call.
+    def add(self, response: Response, start_s: float, request: RequestSource = None) -> None:
+        """Add a response that was just sent. Every read pays for this, so it is one call.
 
         Args:
-            response: What was sent.
-            start_s: What the clock said when the request was there as a whole.
-            asked: What it answers.
+            response: Response that was sent.
+            start_s: Time by the clock at which the request was complete.
+            request: Request or message that it answers.
         """
         end_s = self._clock()
         latency_s = end_s - start_s
@@ -142,8 +142,8 @@ class Notes:
         count = len(batch.sizes)
         if response.mark is not None:
             batch.marks[count - 1] = response.mark
-        if self._keeps_asked and reads and asked is not None:
-            batch.asked[count - 1] = _short(asked)
+        if self._keeps_requests and reads and request is not None:
+            batch.requests[count - 1] = _short(request)
         if count == 1:
             self._on_first()
         elif count >= self._size:
@@ -160,10 +160,10 @@ class Notes:
         return kind
 
 
-def _short(asked: Request | bytes) -> Request | bytes:
-    if isinstance(asked, bytes) or len(asked.body) <= MAX_ASKED_BYTES:
-        return asked
-    return msgspec.structs.replace(asked, body=b"")
+def _short(request: Request | bytes) -> Request | bytes:
+    if isinstance(request, bytes) or len(request.body) <= MAX_KEPT_BODY_BYTES:
+        return request
+    return msgspec.structs.replace(request, body=b"")
 
 
 def served_from(read: Reading | Revalidation) -> ServedFrom:

@@ -36,7 +36,7 @@ class Exemplar(NamedTuple):
     """Unix time of the answer."""
 
 
-class Records:
+class ExemplarRecords:
     """Records of one worker.
 
     Args:

@@ -14,10 +14,10 @@ from itertools import zip_longest
 from math import inf
 
 from choirbook.http.negotiation import Exposition
-from choirbook.observe.cells import Cells
 from choirbook.observe.exemplars import Exemplar
-from choirbook.observe.metrics import METRICS, Metric, MetricKind, Whole
+from choirbook.observe.metrics import METRICS, Aggregation, Metric, MetricKind
 from choirbook.observe.processes import figures
+from choirbook.observe.shared_metrics import SharedMetrics
 
 TOTAL = "_total"
 
@@ -28,7 +28,7 @@ _Exemplars = Sequence[Exemplar | None]
 _EXEMPLIFIED = frozenset(name for name, about in METRICS.items() if about.has_exemplars)
 
 
-def exposition(cells: Cells, format_: Exposition = Exposition.TEXT) -> bytes:
+def exposition(cells: SharedMetrics, format_: Exposition = Exposition.TEXT) -> bytes:
     """Format the metrics of all workers. Blocking: it looks at their processes.
 
     Args:
@@ -82,8 +82,8 @@ def _samples(
     buckets = zip((*about.bounds, inf), values, strict=False)
     for (bound, count), exemplar in zip_longest(buckets, exemplars):
         cumulative += count
-        told = "" if exemplar is None else _spell_exemplar(exemplar)
-        yield f"{metric}_bucket{_spell((*labels, ('le', _number(bound))))} {_number(cumulative)}{told}"
+        suffix = "" if exemplar is None else _spell_exemplar(exemplar)
+        yield f"{metric}_bucket{_spell((*labels, ('le', _number(bound))))} {_number(cumulative)}{suffix}"
     yield f"{metric}_count{_spell(labels)} {_number(cumulative)}"
     yield f"{metric}_sum{_spell(labels)} {_number(values[-1])}"
 
@@ -103,7 +103,7 @@ def _number(value: float) -> str:
     return "+Inf" if value == inf else repr(float(value))
 
 
-def series_totals(cells: Cells) -> dict[tuple[str, _Labels], list[float]]:
+def series_totals(cells: SharedMetrics) -> dict[tuple[str, _Labels], list[float]]:
     """Sum the slots; gauges of dead workers are excluded."""
     added: dict[tuple[str, _Labels], list[float]] = {}
     for is_alive, found in cells.slots():
@@ -115,16 +115,16 @@ def series_totals(cells: Cells) -> dict[tuple[str, _Labels], list[float]]:
             total = added.get((metric, labels))
             if total is None:
                 added[metric, labels] = list(series.values)
-            elif about.whole is Whole.LEAST:
+            elif about.whole is Aggregation.LEAST:
                 total[0] = min(total[0], series.values[0])
-            elif about.whole is Whole.GREATEST:
+            elif about.whole is Aggregation.GREATEST:
                 total[0] = max(total[0], series.values[0])
             else:
                 total[:] = [sum(pair) for pair in zip(total, series.values, strict=True)]
     return added
 
 
-def _exemplars(cells: Cells) -> dict[tuple[str, _Labels], list[Exemplar | None]]:
+def _exemplars(cells: SharedMetrics) -> dict[tuple[str, _Labels], list[Exemplar | None]]:
     """Return the latest exemplar of each bucket over all slots; traces outlive their worker."""
     latest: dict[tuple[str, _Labels], list[Exemplar | None]] = {}
     for name, found in cells.exemplars(_EXEMPLIFIED):

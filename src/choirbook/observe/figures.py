@@ -1,4 +1,4 @@
-"""Compute figures from two samples of what all workers counted. Pure.
+"""Figures from two samples of the counters of all workers. Pure.
 
 A sample is a sum over workers since their start, so two of them make the figures of the time between,
 quantiles included: the cells of a histogram are counts by bucket. The dashboard samples the cells of the
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from choirbook.observe import states
+from choirbook.observe import health
 from choirbook.observe.metrics import (
     BUCKETS_S,
     CACHE_BYTES,
@@ -33,7 +33,7 @@ Labels = tuple[tuple[str, str], ...]
 Totals = Mapping[tuple[str, Labels], Sequence[float]]
 """Metric and labels -> cells, summed over workers."""
 
-_PLAIN = states.METRICS | {
+_PLAIN = health.METRICS | {
     CACHE_BYTES,
     CACHE_SIZE,
     DASHBOARD_RESPONSES,
@@ -67,9 +67,9 @@ class Sample(NamedTuple):
     server_errors: float
 
     @property
-    def moment(self) -> states.Moment:
+    def moment(self) -> health.HealthSample:
         """Values from which states are derived."""
-        return states.Moment(self.plain, self.server_errors)
+        return health.HealthSample(self.plain, self.server_errors)
 
     def value(self, metric: str, default: float = 0.0) -> float:
         """Return a metric that is one number."""
@@ -84,7 +84,7 @@ class Quantiles(msgspec.Struct, frozen=True):
     p99_ms: float | None = None
 
 
-class Between(msgspec.Struct, frozen=True):
+class PeriodFigures(msgspec.Struct, frozen=True):
     """Figures of the time between two samples."""
 
     seconds: float
@@ -99,7 +99,7 @@ class Between(msgspec.Struct, frozen=True):
     quantiles: Quantiles
 
 
-class Row(msgspec.Struct, frozen=True):
+class KindFigures(msgspec.Struct, frozen=True):
     """Reads of one kind in the time between two samples."""
 
     type: str
@@ -112,7 +112,7 @@ def sample_of(totals: Totals, at_s: float) -> Sample:
     """Make a sample.
 
     Args:
-        totals: Of all workers.
+        totals: Totals of all workers.
         at_s: Now, see `Sample`.
     """
     reads: dict[ReadKind, tuple[float, ...]] = {}
@@ -130,7 +130,7 @@ def sample_of(totals: Totals, at_s: float) -> Sample:
     return Sample(at_s, reads, plain, server_errors)
 
 
-def between(old: Sample, new: Sample) -> Between:
+def between(old: Sample, new: Sample) -> PeriodFigures:
     """Return the figures of the time from one sample to a later one."""
     seconds = max(new.at_s - old.at_s, 0.001)
     counts = {kind: _grown(old, new, kind) for kind in new.reads}
@@ -138,7 +138,7 @@ def between(old: Sample, new: Sample) -> Between:
     hits = sum(sum(found) for kind, found in counts.items() if kind.result == "hit")
     # An open page requests data every few seconds; this is not counted as load.
     requests = max(0.0, increase(old, new, RESPONSES) - increase(old, new, DASHBOARD_RESPONSES))
-    return Between(
+    return PeriodFigures(
         round(seconds, 3),
         requests,
         requests / seconds,
@@ -151,21 +151,21 @@ def between(old: Sample, new: Sample) -> Between:
     )
 
 
-def rows(old: Sample, new: Sample) -> list[Row]:
+def rows(old: Sample, new: Sample) -> list[KindFigures]:
     """Return the figures by kind, without those that were not read; the most read first."""
     found = [(kind, _grown(old, new, kind)) for kind in new.reads]
-    made = [Row(kind.type, kind.result, sum(counts), _quantiles(counts)) for kind, counts in found]
+    made = [KindFigures(kind.type, kind.result, sum(counts), _quantiles(counts)) for kind, counts in found]
     return sorted((row for row in made if row.reads), key=lambda row: (-row.reads, row.type, row.result))
 
 
 def increase(old: Sample, new: Sample, metric: str) -> float:
     """Return the growth of a metric that is one number."""
-    return states.increase(old.value(metric), new.value(metric))
+    return health.increase(old.value(metric), new.value(metric))
 
 
 def _quantiles(counts: Sequence[float]) -> Quantiles:
     cumulative = list(zip(_BOUNDS_S, accumulate(counts), strict=False))
-    return Quantiles(*(_milliseconds(quantile_s(cumulative, share)) for share in (0.50, 0.95, 0.99)))
+    return Quantiles(*(_milliseconds(quantile_s(cumulative, quota)) for quota in (0.50, 0.95, 0.99)))
 
 
 def _milliseconds(value_s: float | None) -> float | None:
@@ -176,7 +176,7 @@ def _grown(old: Sample, new: Sample, kind: ReadKind) -> list[float]:
     before = old.reads.get(kind)
     now = new.reads[kind]
     if before is None or sum(now) < sum(before):
-        # Counts that went back are of a server that was started meanwhile, see `states.increase`.
+        # Counts that went back are of a server that was started meanwhile, see `health.increase`.
         return list(now)
     return [max(0.0, b - a) for a, b in zip(before, now, strict=True)]
 

@@ -1,6 +1,6 @@
 """Non-blocking output of lines to stderr.
 
-A pipe that nobody reads would block the event loop at a write. So a thread writes, from a bounded buffer;
+A pipe whose reader stalls would block the event loop at a write. So a thread writes, from a bounded buffer;
 lines that do not fit are dropped and counted.
 """
 

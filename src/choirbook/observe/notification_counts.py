@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from choirbook.errors import Era
-from choirbook.mcp.client_stream import Ending
-from choirbook.mcp.open_streams import Streams
-from choirbook.mcp.sessions.http import Sessions
+from choirbook.mcp.client_stream import EndReason
+from choirbook.mcp.open_streams import OpenStreams
+from choirbook.mcp.sessions.http import HttpSessions
 from choirbook.observe.metrics import ENDED_STREAMS, NOTIFICATIONS, OPEN_STREAMS, SESSIONS
 from choirbook.observe.recorder import Recorder
 
 
-def record_pushing(streams: Streams, sessions: Sessions, recorder: Recorder) -> None:
+def record_pushing(streams: OpenStreams, sessions: HttpSessions, recorder: Recorder) -> None:
     """Record the state of a worker's streams and sessions."""
     for era in Era:
         recorder.gauge(OPEN_STREAMS, streams.open_by_era[era], era=era.value)
-    for why in Ending:
+    for why in EndReason:
         recorder.counter(ENDED_STREAMS, streams.ended[why], reason=why.value)
     recorder.counter(NOTIFICATIONS, streams.sent)
     recorder.gauge(SESSIONS, sessions.count)

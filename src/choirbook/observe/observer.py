@@ -16,7 +16,7 @@ from choirbook.http.exchange import FailedRead, Operation
 from choirbook.library.library import Library
 from choirbook.model import Form, ServedFrom
 from choirbook.observe.access_log import AccessLog
-from choirbook.observe.batch import FROM_A_CACHE, Notes, ResponseBatch, served_from
+from choirbook.observe.batch import FROM_A_CACHE, ResponseBatch, ResponseBuffer, served_from
 from choirbook.observe.log_writer import LineWriter
 from choirbook.observe.metrics import (
     BREAKER_OPENINGS,
@@ -25,7 +25,7 @@ from choirbook.observe.metrics import (
     CATALOG_SIZE,
     DROPPED_LINES,
     EVICTIONS,
-    FAILED_SURVEYS,
+    FAILED_SCANS,
     FEED_LOSSES,
     FEED_UP,
     FORM_BYTES,
@@ -45,7 +45,7 @@ from choirbook.observe.metrics import (
 from choirbook.observe.recorder import Recorder
 from choirbook.redis.errors import COMMANDS, Reason
 from choirbook.redis.rejections import KINDS
-from choirbook.redis.store import LOOKUPS, SharedLevel
+from choirbook.redis.store import LOOKUPS, SharedStore
 
 FLUSH_S = 0.05
 """Maximum delay before a read is processed, in seconds; a killed worker loses that much."""
@@ -58,30 +58,37 @@ class Observer:
     """Watches one worker.
 
     Args:
-        access_log: Where lines go; None for no lines.
-        library: Whose state the gauges show.
-        writer: Whose dropped lines are counted.
-        keeps_asked: See `Notes`.
+        access_log: Gets the reads; None for no log lines.
+        library: Library whose state the gauges show.
+        writer: Writer whose dropped lines are counted.
+        keeps_requests: See `ResponseBuffer`.
     """
 
     def __init__(
-        self, access_log: AccessLog | None, library: Library, writer: LineWriter, *, keeps_asked: bool = False
+        self,
+        access_log: AccessLog | None,
+        library: Library,
+        writer: LineWriter,
+        *,
+        keeps_requests: bool = False,
     ) -> None:
         self._recorder: Recorder | None = None
         self._access_log = access_log
         self._library = library
         self._writer = writer
-        self._notes = Notes(self._flush_soon, self._work_up, MAX_PENDING, keeps_asked=keeps_asked)
-        self.record = self._notes.note
-        """Record a response that was just sent, see `Notes.note`; call it on the event loop."""
+        self._responses = ResponseBuffer(
+            self._flush_soon, self._work_up, MAX_PENDING, keeps_requests=keeps_requests
+        )
+        self.record = self._responses.add
+        """Record a response that was just sent, see `ResponseBuffer.add`; call it on the event loop."""
         self._further: list[Callable[[Recorder], None]] = []
         self._takers: list[Callable[[ResponseBatch], None]] = []
         self._flushing: asyncio.TimerHandle | None = None
         self._refreshing: asyncio.TimerHandle | None = None
         library.catalog.listen(lambda _: self.refresh_gauges())
         if library.shared is not None:
-            library.shared.link.listen(self.refresh_gauges)
-            library.shared.feed.on_turn(self.refresh_gauges)
+            library.shared.connection.listen(self.refresh_gauges)
+            library.shared.feed.on_state_change(self.refresh_gauges)
 
     def start(self, recorder: Recorder) -> None:
         """Start to observe, in the serving process.
@@ -119,7 +126,7 @@ class Observer:
         self.flush()
 
     def _work_up(self) -> None:
-        batch = self._notes.take()
+        batch = self._responses.take()
         if not batch:
             return
         if self._recorder is not None:
@@ -158,14 +165,14 @@ class Observer:
             gauge(FORM_BYTES, memory.form_bytes[form], form=form.value)
         gauge(CATALOG_SIZE, len(self._library.catalog))
         gauge(GENERATION, self._library.catalog.generation)
-        freshness = self._library.freshness
-        gauge(WATCHING, float(freshness.watching))
-        gauge(WATCH_WANTED, float(freshness.is_watch_wanted))
+        follower = self._library.follower
+        gauge(WATCHING, float(follower.watching))
+        gauge(WATCH_WANTED, float(follower.is_watch_wanted))
         gauge(READY, float(self._library.is_ready))
-        gauge(RULES_UP, float(not freshness.rule_faults))
+        gauge(RULES_UP, float(not follower.rule_faults))
         for bound in Bound:
             counter(EVICTIONS, memory.evictions[bound], level="memory", reason=bound.value)
-        counter(FAILED_SURVEYS, freshness.failed_surveys)
+        counter(FAILED_SCANS, follower.failed_scans)
         counter(DROPPED_LINES, self._writer.dropped_lines)
         for write in self._further:
             write(self._recorder)
@@ -178,10 +185,10 @@ class Observer:
         recorder.lookups(misses_s, is_hit=False)
 
 
-def _refresh_shared(shared: SharedLevel, recorder: Recorder) -> None:
-    recorder.gauge(SHARED_UP, float(shared.link.is_up))
-    recorder.gauge(OPEN_BREAKERS, float(not shared.link.is_up))
-    recorder.counter(BREAKER_OPENINGS, shared.link.openings)
+def _refresh_shared(shared: SharedStore, recorder: Recorder) -> None:
+    recorder.gauge(SHARED_UP, float(shared.connection.is_up))
+    recorder.gauge(OPEN_BREAKERS, float(not shared.connection.is_up))
+    recorder.counter(BREAKER_OPENINGS, shared.connection.openings)
     recorder.gauge(FEED_UP, float(shared.feed.is_up))
     recorder.counter(FEED_LOSSES, shared.feed.losses)
     for result in LOOKUPS:
@@ -189,11 +196,11 @@ def _refresh_shared(shared: SharedLevel, recorder: Recorder) -> None:
     recorder.counter(SHARED_WRITES, shared.writes, result="written")
     recorder.counter(SHARED_WRITES, shared.dropped, result="dropped")
     for reason in Reason:
-        recorder.counter(REDIS_ERRORS, shared.link.errors[reason], reason=reason.value)
+        recorder.counter(REDIS_ERRORS, shared.connection.errors[reason], reason=reason.value)
     for command in COMMANDS:
-        recorder.counter(REDIS_DENIED, shared.link.denied[command], command=command)
+        recorder.counter(REDIS_DENIED, shared.connection.denied[command], command=command)
     for kind in KINDS:
-        recorder.counter(REDIS_UNVERIFIED, shared.feed.suspicion.counts[kind], kind=kind)
+        recorder.counter(REDIS_UNVERIFIED, shared.feed.rejections.counts[kind], kind=kind)
 
 
 def _count(batch: ResponseBatch, recorder: Recorder) -> None:

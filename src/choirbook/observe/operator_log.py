@@ -1,7 +1,7 @@
 """Operator log: one line per event on stderr, JSON or text, never bodies or secrets.
 
-Lines are made on the thread that writes them: an event costs the event loop its message. docs/adr/0020 says
-why structlog does not make them.
+Lines are made on the thread that writes them: an event costs the event loop its message. docs/adr/0020
+explains why structlog does not make them.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _for_people(record: logging.LogRecord) -> str:
     head = f"{at:%H:%M:%S} [{record.levelname.lower():<9}] {escaped(record.msg):<30} [{record.name}]"
     members = "".join(f" {name}={_value(value)}" for name, value in sorted(_fields(record).items()))
     traceback = _traceback(record)
-    # Of all that is logged, only a traceback has lines of its own.
+    # Only a traceback has several lines.
     below = "".join(f"\n{escaped(line)}" for line in traceback.split("\n")) if traceback else ""
     return head + members + below
 

@@ -8,7 +8,6 @@ import resource
 from pathlib import Path
 from typing import NamedTuple
 
-from choirbook.observe.cells import Cells
 from choirbook.observe.metrics import (
     MAX_FDS,
     OPEN_FDS,
@@ -20,6 +19,7 @@ from choirbook.observe.metrics import (
     WANTED_WORKERS,
     WORKERS,
 )
+from choirbook.observe.shared_metrics import SharedMetrics
 from choirbook.runtime.exhaustion import is_exhaustion
 
 _PROC = Path("/proc")
@@ -59,21 +59,23 @@ def look_at(pid: int) -> Process | None:
     )
 
 
-def worker_counts(cells: Cells) -> dict[tuple[str, tuple[tuple[str, str], ...]], list[float]]:
+def worker_counts(
+    shared_metrics: SharedMetrics,
+) -> dict[tuple[str, tuple[tuple[str, str], ...]], list[float]]:
     """Return the number of running and of configured workers, in the format of `series_totals`."""
-    return {(WORKERS, ()): [len(cells.pids())], (WANTED_WORKERS, ()): [cells.workers]}
+    return {(WORKERS, ()): [len(shared_metrics.pids())], (WANTED_WORKERS, ()): [shared_metrics.workers]}
 
 
-def figures(cells: Cells) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+def figures(shared_metrics: SharedMetrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     """Return the metrics of the workers' processes, by metric and labels.
 
     Args:
-        cells: Know the process ids of the workers.
+        shared_metrics: Metrics of the workers, with their process ids.
     """
-    pids = cells.pids()
+    pids = shared_metrics.pids()
     found: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {
-        **{key: value for key, (value,) in worker_counts(cells).items()},
-        (RESPAWNS, ()): cells.respawns(),
+        **{key: value for key, (value,) in worker_counts(shared_metrics).items()},
+        (RESPAWNS, ()): shared_metrics.respawns(),
         (PYTHON, _interpreter()): 1,
     }
     if not _can_look():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import isinf
 
 
-def quantile_s(cumulative: Sequence[tuple[float, float]], share: float) -> float | None:
+def quantile_s(cumulative: Sequence[tuple[float, float]], quota: float) -> float | None:
     """Estimate a quantile, in seconds, like `histogram_quantile` of Prometheus.
 
     See https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile.
@@ -14,7 +14,7 @@ def quantile_s(cumulative: Sequence[tuple[float, float]], share: float) -> float
     Args:
         cumulative: Increasing bounds in seconds, each with the number of values up to it; the last bound is
             infinite, and its number is the total.
-        share: From 0 to 1.
+        quota: From 0 to 1.
 
     Returns:
         None if nothing was counted; the greatest finite bound if the quantile lies beyond it.
@@ -22,7 +22,7 @@ def quantile_s(cumulative: Sequence[tuple[float, float]], share: float) -> float
     total = cumulative[-1][1] if cumulative else 0.0
     if not total:
         return None
-    rank = share * total
+    rank = quota * total
     lower_s = below = 0.0
     for bound_s, up_to in cumulative:
         if isinf(bound_s):

@@ -1,4 +1,4 @@
-"""Recording of the interface's metrics in cells.
+"""Recording of metrics in the cells of one worker.
 
 Labels take values from the library's rules and from closed sets only, never from client text, so the number
 of series is known at the start. All possible series exist from the start: the first event of its kind is then
@@ -14,7 +14,6 @@ from typing import NamedTuple
 from choirbook.errors import TABLE
 from choirbook.http.exchange import Operation
 from choirbook.mcp.operations import OTHER, TOOL_ERROR
-from choirbook.observe.cells import Slot
 from choirbook.observe.exemplars import Exemplar
 from choirbook.observe.metrics import (
     FAILED,
@@ -31,6 +30,7 @@ from choirbook.observe.metrics import (
     STALE,
     STATUS_CLASSES,
 )
+from choirbook.observe.shared_metrics import Slot
 
 
 class _Histogram(NamedTuple):

@@ -87,12 +87,12 @@ def _context(url: RedisUrl) -> SSLContext:
 def _prepared(kind: type[Any], context: SSLContext) -> type[Any]:
     """Return a connection class with this context: redis-py creates one per connection, on the event loop."""
 
-    class Prepared(kind):  # type: ignore[misc]
+    class PreparedConnection(kind):  # type: ignore[misc]
         def __init__(self, **options: Any) -> None:
             super().__init__(**options)
             self.ssl_context.context = context
 
-    return Prepared
+    return PreparedConnection
 
 
 def reason_of(error: Exception) -> Reason:

@@ -15,9 +15,9 @@ import msgspec
 from choirbook.documents.content_codings import Coding
 from choirbook.documents.rendering import CODED_FORMS, Stamp, headers_of, longest_body
 from choirbook.model import X_CACHE, Form, Representation, ResourceInfo, ServedFrom
-from choirbook.redis.signatures import Corrupt, Purpose, Sealing
+from choirbook.redis.signatures import Corrupt, Purpose, Signer
 
-__all__ = ["Corrupt", "Framing"]
+__all__ = ["Corrupt", "RepresentationCodec"]
 
 _ETAG = re.compile(r'"[0-9a-z+]{1,80}"')
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -35,16 +35,16 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Payload)
 
 
-class Framing:
+class RepresentationCodec:
     """Serializes and parses the values of one library.
 
     Args:
-        sealing: Signs and verifies them.
+        signer: Signs and verifies them.
         stamp: Added to responses beside the documents.
     """
 
-    def __init__(self, sealing: Sealing, stamp: Stamp) -> None:
-        self._sealing = sealing
+    def __init__(self, signer: Signer, stamp: Stamp) -> None:
+        self._signer = signer
         self._stamp = stamp
 
     def pack(self, key: str, representation: Representation) -> bytes:
@@ -57,7 +57,7 @@ class Framing:
             "content-encoding" in headers,
             representation.body,
         )
-        return self._sealing.seal(Purpose.VALUE, key, _encoder.encode(payload))
+        return self._signer.seal(Purpose.VALUE, key, _encoder.encode(payload))
 
     def unpack(self, key: str, info: ResourceInfo, form: Form, value: bytes) -> Representation:
         """Parse the value of a key.
@@ -72,7 +72,7 @@ class Framing:
             Unverified: It is not signed, or not for this key.
             Corrupt: It is not this form of this resource; the text shows nothing of the value.
         """
-        payload = self._sealing.open(Purpose.VALUE, key, value)
+        payload = self._signer.open(Purpose.VALUE, key, value)
         try:
             found = _decoder.decode(payload)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -1,7 +1,7 @@
 """Failures of calls to Redis, distinguished only by their consequences. Pure.
 
-Callers handle `LinkError`, and metrics count by `Reason`; neither needs to know the client library, nor the
-link that maps its errors.
+Callers handle `RedisCallError`, and metrics count by `Reason`; neither needs to know the client library, nor
+the connection that maps its errors.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ COMMANDS: Final = (
 """All commands that Choirbook sends, scripts included; docs/deploying.md has the list for operators."""
 
 
-class LinkError(Exception):
+class RedisCallError(Exception):
     """A failed call; its text may be logged."""
 
     def __init__(self, reason: Reason) -> None:

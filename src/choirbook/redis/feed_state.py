@@ -7,8 +7,8 @@ and is replaced by the worker's.
 from __future__ import annotations
 
 from choirbook.model import Invalidation
-from choirbook.redis.messages import Dropped, FeedState, News, Wire, joined
-from choirbook.redis.rejections import Suspicion
+from choirbook.redis.messages import CacheInvalidated, FeedState, MessageCodec, News, joined
+from choirbook.redis.rejections import Rejections
 from choirbook.redis.signatures import Corrupt, Purpose
 
 
@@ -16,13 +16,13 @@ class FeedProgress:
     """Latest state that one worker knows.
 
     Args:
-        wire: Serializes and parses the state.
-        suspicion: Counts rejected states.
+        codec: Serializes and parses the state.
+        rejections: Counts rejected states.
     """
 
-    def __init__(self, wire: Wire, suspicion: Suspicion) -> None:
-        self._wire = wire
-        self._suspicion = suspicion
+    def __init__(self, codec: MessageCodec, rejections: Rejections) -> None:
+        self._codec = codec
+        self._rejections = rejections
         self.state: FeedState | None = None
         """Latest state; None until anything is known."""
         self.raw = b""
@@ -43,14 +43,14 @@ class FeedProgress:
         if not raw:
             return None
         try:
-            found = self._wire.read_state(raw)
+            found = self._codec.read_state(raw)
         except Corrupt as error:
-            self._suspicion.note(Purpose.STATE.value, str(error))
+            self._rejections.note(Purpose.STATE.value, str(error))
             return None
         self._advance(found)
         return found
 
-    def hear(self, number: int, news: News, now_s: float) -> None:
+    def record(self, number: int, news: News, now_s: float) -> None:
         """Record a verified, counted message."""
         self._advance(FeedState(number, int(now_s), _epochs_of(news, number)))
 
@@ -92,6 +92,6 @@ class FeedProgress:
 
 def _epochs_of(news: News, number: int) -> dict[str, int]:
     match news:
-        case Dropped(Invalidation(uri=None, type=type_)):
+        case CacheInvalidated(Invalidation(uri=None, type=type_)):
             return {type_ or "": number}
     return {}

@@ -19,7 +19,7 @@ _FINGERPRINT_DIGITS = 24
 """Hexadecimal digits of a fingerprint: 96 bits, enough to avoid collisions within a library."""
 
 
-class Keys:
+class RedisKeys:
     """Redis keys of one library.
 
     Args:
@@ -52,7 +52,7 @@ class Keys:
         return f"{self._root}:lease:{hashlib.sha256(key.encode()).hexdigest()[:_FINGERPRINT_DIGITS]}"
 
     def _fingerprint(self, info: ResourceInfo) -> str:
-        said = (
+        values = (
             info.uri,
             info.canonical_uri,
             info.title,
@@ -61,7 +61,7 @@ class Keys:
             info.size,
             info.modified_ns,
         )
-        seed = self._stamp + msgspec.msgpack.encode(said)
+        seed = self._stamp + msgspec.msgpack.encode(values)
         return hashlib.sha256(seed).hexdigest()[:_FINGERPRINT_DIGITS]
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from choirbook.model import Invalidation
-from choirbook.redis.signatures import SEAL_BYTES, Corrupt, Purpose, Sealing
+from choirbook.redis.signatures import SEAL_BYTES, Corrupt, Purpose, Signer
 
 MAX_MESSAGE_BYTES = 64 * 1024
 MAX_STATE_BYTES = 64 * 1024
@@ -31,14 +31,14 @@ FRESH_S = 60
 is that of Redis, of which each worker's copy is a few seconds old."""
 
 
-class Edit(msgspec.Struct, frozen=True, tag="edit"):
+class DocumentsChanged(msgspec.Struct, frozen=True, tag="edit"):
     """Documents that have changed."""
 
     documents: dict[str, str] | None
     """Portable version by canonical URI, "" if it is gone; None if there are too many to name."""
 
 
-class Dropped(msgspec.Struct, frozen=True, tag="invalidation"):
+class CacheInvalidated(msgspec.Struct, frozen=True, tag="invalidation"):
     """Invalidation of cached content."""
 
     scope: Invalidation
@@ -48,7 +48,7 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
     """No change: lets a worker find out whether it may publish, and others whether they can verify it."""
 
 
-News = Edit | Dropped | Hello
+News = DocumentsChanged | CacheInvalidated | Hello
 
 
 class FeedMessage(msgspec.Struct, frozen=True):
@@ -88,8 +88,10 @@ def joined(epochs: dict[str, int], others: dict[str, int]) -> dict[str, int]:
 def fitting(news: News) -> News:
     """Limit news to the length of a message: an edit with too long URIs becomes "anything was edited"."""
     match news:
-        case Edit(documents=dict()) if len(msgspec.json.encode(news)) > MAX_MESSAGE_BYTES - _REST_BYTES:
-            return Edit(None)
+        case DocumentsChanged(documents=dict()) if (
+            len(msgspec.json.encode(news)) > MAX_MESSAGE_BYTES - _REST_BYTES
+        ):
+            return DocumentsChanged(None)
     return news
 
 
@@ -97,23 +99,23 @@ _REST_BYTES = 1024
 """Bytes of a message beside its news."""
 
 
-class Wire:
+class MessageCodec:
     """Serializes and parses messages and the state.
 
     Args:
-        sealing: Signs and verifies them.
+        signer: Signs and verifies them.
         key: Key of the state.
         channel: Channel of the messages.
     """
 
-    def __init__(self, sealing: Sealing, key: str, channel: str) -> None:
-        self._sealing = sealing
+    def __init__(self, signer: Signer, key: str, channel: str) -> None:
+        self._signer = signer
         self._key = key
         self._channel = channel
 
     def write(self, message: FeedMessage) -> bytes:
         """Serialize a message."""
-        return self._sealing.seal(Purpose.MESSAGE, self._channel, msgspec.json.encode(message))
+        return self._signer.seal(Purpose.MESSAGE, self._channel, msgspec.json.encode(message))
 
     def read(self, raw: bytes) -> FeedMessage:
         """Parse a message.
@@ -123,17 +125,17 @@ class Wire:
         """
         if len(raw) > MAX_MESSAGE_BYTES + SEAL_BYTES:
             raise Corrupt("it is longer than any message")
-        found = _decoded(self._sealing.open(Purpose.MESSAGE, self._channel, raw), _message)
+        found = _decoded(self._signer.open(Purpose.MESSAGE, self._channel, raw), _message)
         if not 0 <= found.number < _MAX_NUMBER or not 0 <= found.sequence < _MAX_NUMBER:
             raise Corrupt("it is not a message")
         match found.news:
-            case Dropped(Invalidation(type=str() as type_)) if len(type_) > MAX_TYPE_CHARACTERS:
+            case CacheInvalidated(Invalidation(type=str() as type_)) if len(type_) > MAX_TYPE_CHARACTERS:
                 raise Corrupt("it names no type")
         return found
 
     def write_state(self, state: FeedState) -> bytes:
         """Serialize the state."""
-        return self._sealing.seal(Purpose.STATE, self._key, msgspec.json.encode(state))
+        return self._signer.seal(Purpose.STATE, self._key, msgspec.json.encode(state))
 
     def read_state(self, raw: bytes) -> FeedState:
         """Parse the state.
@@ -141,13 +143,13 @@ class Wire:
         Raises:
             Corrupt: It is malformed, or not sealed by a worker.
         """
-        found = _decoded(self._sealing.open(Purpose.STATE, self._key, raw), _state)
+        found = _decoded(self._signer.open(Purpose.STATE, self._key, raw), _state)
         if not 0 < found.number < _MAX_NUMBER or len(found.epochs) > MAX_EPOCHS:
             raise Corrupt("it is not the state of the feed")
         return found
 
 
-class Heard:
+class SeenMessages:
     """Uncounted messages that were received, so that none counts twice."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ PAUSE_S = 60.0
 a thousand."""
 
 
-class Suspicion:
+class Rejections:
     """Data that one process rejected."""
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 A seal is a keyed BLAKE2b over its purpose, the name under which the payload is kept or sent, and the payload
 (docs/adr/0017). A payload moved to another name, or from the feed to a value, does not verify.
 
-    8 bytes   "choirbook" and the version of the format
+    11 bytes  "choirbook" and the version of the format
     8 bytes   id of the secret, which reveals nothing of it
     32 bytes  BLAKE2b of the name's length, the name and the payload
     payload
@@ -44,7 +44,7 @@ class Purpose(StrEnum):
     STATE = "state"
 
 
-class Sealing:
+class Signer:
     """Seals with the first secret, and opens values sealed with any.
 
     Args:

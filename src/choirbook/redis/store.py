@@ -14,10 +14,10 @@ from time import monotonic
 from typing import NamedTuple
 
 from choirbook.model import Form, Representation, ResourceInfo
-from choirbook.redis.codec import Corrupt, Framing
-from choirbook.redis.errors import LinkError, Reason
+from choirbook.redis.codec import Corrupt, RepresentationCodec
+from choirbook.redis.errors import Reason, RedisCallError
 from choirbook.redis.feed import Feed
-from choirbook.redis.keys import Keys
+from choirbook.redis.keys import RedisKeys
 from choirbook.redis.signatures import Purpose
 from choirbook.runtime.tasks import end_tasks
 
@@ -49,7 +49,7 @@ _FIRST_POLL_S = 0.005
 _LONGEST_POLL_S = 0.05
 
 # Only the holder of a lease releases it: it may have passed to another meanwhile.
-_GIVE_BACK = """
+_RELEASE = """
 if redis.call('GETRANGE', KEYS[1], 0, 64) == ARGV[1] then return redis.call('UNLINK', KEYS[1]) end
 return 0
 """
@@ -64,7 +64,7 @@ class SharedSlot(NamedTuple):
     form: Form
 
 
-class Turn(NamedTuple):
+class LoadLease(NamedTuple):
     """Turn of this process to load a key."""
 
     key: str
@@ -75,7 +75,7 @@ class Turn(NamedTuple):
 class _RedisTask(NamedTuple):
     """Background operation in Redis."""
 
-    turn: Turn
+    lease: LoadLease
     representation: Representation | None = None
     """Written under the key before the lease is released."""
     removed: tuple[str, ...] = ()
@@ -85,22 +85,22 @@ class _RedisTask(NamedTuple):
         return 0 if self.representation is None else len(self.representation.body)
 
 
-class SharedLevel:
-    """Shared cache of representations by key.
+class SharedStore:
+    """Representations shared by all workers, by key.
 
     Args:
         feed: Announces changes among the workers. While it is down nothing is shared, as invalidations of
             others are unknown.
         keys: Names of the library's keys in Redis.
-        framing: Serializes and parses values.
+        codec: Serializes and parses values.
         ttl_s: Time to live of a value in Redis, in seconds.
     """
 
-    def __init__(self, feed: Feed, keys: Keys, framing: Framing, ttl_s: float) -> None:
+    def __init__(self, feed: Feed, keys: RedisKeys, codec: RepresentationCodec, ttl_s: float) -> None:
         self.feed = feed
-        self.link = feed.link
+        self.connection = feed.connection
         self._keys = keys
-        self._framing = framing
+        self._codec = codec
         self._ttl_ms = max(1, int(ttl_s * 1000))
         self._token = secrets.token_hex(8)
         self._tasks: deque[_RedisTask] = deque()
@@ -116,7 +116,7 @@ class SharedLevel:
 
     def start(self) -> None:
         """Start to connect, and to write offered values, on the running event loop."""
-        self.link.start()
+        self.connection.start()
         self.feed.start()
         self._task = asyncio.create_task(self._work(), name="choirbook-shared-writes")
 
@@ -124,16 +124,16 @@ class SharedLevel:
         """End the tasks; values not written yet are lost."""
         await end_tasks(self._task)
         await self.feed.stop()
-        await self.link.stop()
+        await self.connection.stop()
 
     def slot(self, info: ResourceInfo, form: Form, portable: str) -> SharedSlot:
-        """Return the slot of one form; see `Keys.resource`."""
+        """Return the slot of one form; see `RedisKeys.resource`."""
         return SharedSlot(self._keys.resource(info, form, portable, self.feed.epoch(info.type)), info, form)
 
     @property
     def is_usable(self) -> bool:
         """Whether Redis can be asked."""
-        return self.link.is_up and self.feed.is_up
+        return self.connection.is_up and self.feed.is_up
 
     async def get(self, slot: SharedSlot) -> Representation | None:
         """Return the value of a slot, or None if there is none, or not in time, or it cannot be verified."""
@@ -142,7 +142,7 @@ class SharedLevel:
             return None
         try:
             found = await self._fetch(slot)
-        except LinkError as error:
+        except RedisCallError as error:
             # An error as reply: the key holds a value of another type.
             foreign = error.reason in {Reason.CORRUPT, Reason.REPLY}
             self.lookups["corrupt" if foreign else "error"] += 1
@@ -150,10 +150,10 @@ class SharedLevel:
         self.lookups["miss" if found is None else "hit"] += 1
         return found
 
-    async def take_turn(self, slot: SharedSlot) -> Representation | Turn:
+    async def acquire_lease(self, slot: SharedSlot) -> Representation | LoadLease:
         """Wait until another process has loaded a form, or until it is this one's turn to load it.
 
-        The caller that gets the turn must call `offer` or `give_back`. If Redis fails, everyone gets a turn.
+        The caller that gets the turn must call `offer` or `release`. If Redis fails, everyone gets a turn.
         """
         end_s = monotonic() + WAIT_S
         key, pause_s = slot.key, _FIRST_POLL_S
@@ -161,39 +161,39 @@ class SharedLevel:
         try:
             while monotonic() < end_s:
                 lease = self._keys.lease(key)
-                taken = await self.link.call(
+                taken = await self.connection.call(
                     "SET", lease, self._token, "NX", "PX", lease_ms, parse=lambda reply: reply is not None
                 )
                 if taken:
-                    return Turn(key, self._token)
+                    return LoadLease(key, self._token)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_POLL_S)
                 found = await self._fetch(slot)
                 if found is not None:
                     self.lookups["hit"] += 1
                     return found
-        except LinkError:
+        except RedisCallError:
             pass
-        return Turn(key)
+        return LoadLease(key)
 
-    def offer(self, turn: Turn, representation: Representation) -> None:
+    def offer(self, lease: LoadLease, representation: Representation) -> None:
         """Queue a value to be written, unless it is too long, the queue is full, or Redis is unavailable."""
         size_bytes = len(representation.body)
         fits = self._queued_bytes + size_bytes <= MAX_QUEUED_BYTES
         self.dropped += not fits
         if not fits or size_bytes > MAX_BODY_BYTES:
-            self.give_back(turn)
+            self.release(lease)
             return
-        self._do_soon(_RedisTask(turn, representation))
+        self._do_soon(_RedisTask(lease, representation))
 
-    def give_back(self, turn: Turn) -> None:
+    def release(self, lease: LoadLease) -> None:
         """Give up the turn to load a key."""
-        if turn.token:
-            self._do_soon(_RedisTask(turn))
+        if lease.token:
+            self._do_soon(_RedisTask(lease))
 
     def forget(self, keys: Sequence[str]) -> None:
         """Remove values, after everything offered before has been written."""
-        self._do_soon(_RedisTask(Turn(""), removed=tuple(keys)))
+        self._do_soon(_RedisTask(LoadLease(""), removed=tuple(keys)))
 
     def _do_soon(self, task: _RedisTask) -> None:
         if self.is_usable:
@@ -203,7 +203,7 @@ class SharedLevel:
 
     async def _fetch(self, slot: SharedSlot) -> Representation | None:
         # A range, so that a foreign value of any length costs no more than one of ours.
-        return await self.link.call(
+        return await self.connection.call(
             "GETRANGE", slot.key, 0, MAX_VALUE_BYTES, parse=lambda reply: self._value_of(slot, reply)
         )
 
@@ -213,9 +213,9 @@ class SharedLevel:
         if not isinstance(reply, bytes):
             raise Corrupt("it is not a string")
         try:
-            return self._framing.unpack(*slot, reply)
+            return self._codec.unpack(*slot, reply)
         except Corrupt as error:
-            self.feed.suspicion.note(Purpose.VALUE.value, str(error))
+            self.feed.rejections.note(Purpose.VALUE.value, str(error))
             raise
 
     async def _work(self) -> None:
@@ -227,21 +227,23 @@ class SharedLevel:
                 self._queued_bytes -= task.size_bytes
                 try:
                     await self._do(task)
-                except LinkError:
+                except RedisCallError:
                     self._give_up(task)
                     await asyncio.sleep(WRITE_PAUSE_S)
 
     async def _do(self, task: _RedisTask) -> None:
         if task.removed:
-            await self.link.call("UNLINK", *task.removed, parse=_ignore, is_patient=True)
-        key, token = task.turn
+            await self.connection.call("UNLINK", *task.removed, parse=_ignore, is_patient=True)
+        key, token = task.lease
         if task.representation is not None:
-            value = self._framing.pack(key, task.representation)
-            await self.link.call("SET", key, value, "PX", self._ttl_ms, parse=_expect_ok, is_patient=True)
+            value = self._codec.pack(key, task.representation)
+            await self.connection.call(
+                "SET", key, value, "PX", self._ttl_ms, parse=_expect_ok, is_patient=True
+            )
             self.writes += 1
         if token:
-            await self.link.call(
-                "EVAL", _GIVE_BACK, 1, self._keys.lease(key), token, parse=_ignore, is_patient=True
+            await self.connection.call(
+                "EVAL", _RELEASE, 1, self._keys.lease(key), token, parse=_ignore, is_patient=True
             )
 
     def _give_up(self, task: _RedisTask) -> None:

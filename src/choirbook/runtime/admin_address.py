@@ -1,4 +1,4 @@
-"""Address of the admin surface, as settings and commands write it: `unix:PATH` or `127.0.0.1:PORT`. Pure."""
+"""Address of the admin API, as settings and commands write it: `unix:PATH` or `127.0.0.1:PORT`. Pure."""
 
 from __future__ import annotations
 

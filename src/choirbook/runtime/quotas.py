@@ -1,4 +1,4 @@
-"""Limits on the share of a common resource that one peer may hold. Pure.
+"""Quotas: limits on the share of a common resource that one peer may hold. Pure.
 
 A total protects the server; a share of it protects the other clients. A peer is an IPv4 address or the /64
 network of an IPv6 address, as one machine has all of that. `EVERYONE` stands for clients that cannot be
@@ -20,8 +20,8 @@ _ON_THIS_MACHINE = frozenset({"127.0.0.1", "::1"})
 _IPV6_PREFIX = 64
 
 
-class Kind(StrEnum):
-    """Resources that are shared among peers: a closed set, as it labels metrics."""
+class QuotaKind(StrEnum):
+    """Resources with a quota for each peer: a closed set, as it labels metrics."""
 
     STREAMS = "streams"
     SUBSCRIPTIONS = "subscriptions"
@@ -36,8 +36,8 @@ class Kind(StrEnum):
     """Connections whose client does not read what it was sent."""
 
 
-class Share:
-    """Amounts that each peer holds of one total.
+class Quota:
+    """Limit of one resource, and the amounts that each peer holds of it.
 
     Peers that hold nothing are forgotten, so the memory used is proportional to what is held.
 
@@ -83,7 +83,7 @@ class Share:
         if amount:
             self._set(peer, self._held.get(peer, 0) + amount)
 
-    def give_back(self, peer: str, amount: int = 1) -> None:
+    def release(self, peer: str, amount: int = 1) -> None:
         """Undo an `occupy` or a `take`."""
         if amount:
             self._set(peer, self._held[peer] - amount)
@@ -101,22 +101,24 @@ class Share:
             self._held.pop(peer, None)
 
 
-class Shares:
-    """Shares of one worker, by kind.
+class Quotas:
+    """Quotas of one worker, by kind.
 
     Args:
-        fraction: See `Share`.
+        fraction: See `Quota`.
         totals: Maximum for all peers together, by kind; a kind without one is not limited.
     """
 
-    def __init__(self, fraction: float = 1.0, totals: Mapping[Kind, int] | None = None) -> None:
+    def __init__(self, fraction: float = 1.0, totals: Mapping[QuotaKind, int] | None = None) -> None:
         totals = totals or {}
         self.fraction = fraction
-        self._shares = {kind: Share(totals.get(kind, 0), fraction if kind in totals else 1) for kind in Kind}
+        self._quotas = {
+            kind: Quota(totals.get(kind, 0), fraction if kind in totals else 1) for kind in QuotaKind
+        }
 
-    def __getitem__(self, kind: Kind) -> Share:
-        """Return the share of a kind."""
-        return self._shares[kind]
+    def __getitem__(self, kind: QuotaKind) -> Quota:
+        """Return the quota of a kind."""
+        return self._quotas[kind]
 
 
 def peer_key(address: str) -> str:

@@ -46,7 +46,7 @@ MAY_WAIT = 8
 """Number of searches that may be queued in any case: a few concurrent ones are no overload, however slow each
 is."""
 
-_MEMORY = 0.1
+_LATEST_WEIGHT = 0.1
 """Weight of the latest search in the average duration: some ten of them decide, not one slow query."""
 
 _BATCH = 64
@@ -61,7 +61,7 @@ _END_DEADLINE_S = 5.0
 _NO_ENGINE = "Search is unavailable. See the server's log for the reason; list or read resources instead."
 
 
-class Answer(NamedTuple):
+class IndexAnswer(NamedTuple):
     """Result of a search."""
 
     found: list[MatchedSection]
@@ -69,20 +69,20 @@ class Answer(NamedTuple):
     """Whether all documents were indexed."""
 
 
-class _Asked(NamedTuple):
+class _QueuedSearch(NamedTuple):
     """A queued search."""
 
     query: Query
     type_: str | None
     limit: int
-    answer: asyncio.Future[Answer]
+    answer: asyncio.Future[IndexAnswer]
 
-    def resolve(self, answer: Answer) -> None:
+    def resolve(self, answer: IndexAnswer) -> None:
         """Deliver the answer, unless the client has hung up."""
         if not self.answer.done():
             self.answer.set_result(answer)
 
-    def refuse(self) -> None:
+    def reject(self) -> None:
         """Report that there is no answer."""
         if not self.answer.done():
             self.answer.set_exception(SearchUnavailable(_NO_ENGINE))
@@ -95,13 +95,13 @@ class _Task(NamedTuple):
     info: ResourceInfo | None
 
 
-class Indexing:
-    """Follows one catalog.
+class Indexer:
+    """Indexes one catalog, and answers searches.
 
     Args:
         catalog: Catalog to index.
         source: Source of the documents.
-        is_ready: Tells whether the catalog holds a survey.
+        is_ready: Returns whether the first scan is complete.
     """
 
     def __init__(self, catalog: Catalog, source: Source, is_ready: Callable[[], bool]) -> None:
@@ -110,7 +110,7 @@ class Indexing:
         self._is_ready = is_ready
         self._changed = threading.Condition()
         self._pending: dict[str, ResourceInfo | None] = {}
-        self._asked: deque[_Asked] = deque()
+        self._queued: deque[_QueuedSearch] = deque()
         self._ending = False
         self._has_failed = False
         self._was_exhausted = False
@@ -128,7 +128,7 @@ class Indexing:
     @property
     def waiting(self) -> int:
         """Number of queued searches."""
-        return len(self._asked)
+        return len(self._queued)
 
     def begin(self) -> None:
         """Start on the running event loop; repeated calls have no effect."""
@@ -158,7 +158,7 @@ class Indexing:
         await asyncio.to_thread(thread.join, _END_DEADLINE_S)
         self._thread = None
 
-    async def ask(self, query: Query, type_: str | None, limit: int) -> Answer:
+    async def ask(self, query: Query, type_: str | None, limit: int) -> IndexAnswer:
         """Run a search.
 
         Args:
@@ -169,18 +169,18 @@ class Indexing:
         Raises:
             SearchUnavailable: Too many searches are queued, or there is no engine.
         """
-        asked = _Asked(query, type_, limit, asyncio.get_running_loop().create_future())
+        search = _QueuedSearch(query, type_, limit, asyncio.get_running_loop().create_future())
         with self._changed:
             if self._has_failed:
                 raise SearchUnavailable(_NO_ENGINE)
-            waiting = len(self._asked)
+            waiting = len(self._queued)
             if waiting >= MAX_WAITING or (waiting >= MAY_WAIT and waiting * self._typical_s > MAX_WAIT_S):
                 raise SearchUnavailable(
                     f"{waiting} searches are already waiting. Try again in a few seconds."
                 )
-            self._asked.append(asked)
+            self._queued.append(search)
             self._changed.notify()
-        return await asked.answer
+        return await search.answer
 
     def _on_change(self, change: Change) -> None:
         if self._thread is None or self._has_failed:
@@ -196,13 +196,13 @@ class Indexing:
     def _run(self) -> None:
         """Run the thread: answer, index, and wait for more."""
         try:
-            # The engine takes a while to load, and a server that nobody searches never needs it.
+            # The engine takes a while to load, and is not needed unless somebody searches.
             from choirbook.search.index import Index
 
             index = self._index = Index()
             try:
                 while (work := self._next(index)) is not None:
-                    if isinstance(work, _Asked):
+                    if isinstance(work, _QueuedSearch):
                         self._answer(index, work)
                     else:
                         self._take_in(index, work)
@@ -211,42 +211,42 @@ class Indexing:
                 index.close()
         except Exception as error:
             # Whatever the error, waiting clients must get a reply; the server continues without search.
-            self._was_exhausted = _is_for_want_of_a_descriptor(error)
+            self._was_exhausted = _is_descriptor_shortage(error)
             if self._was_exhausted:
                 log.warning("search is off until a file descriptor is free: %s", error)
             elif not self._ending:
                 log.exception("search failed, it is off until the next start")
-        self._refuse_all()
+        self._reject_all()
 
-    def _next(self, index: Index) -> _Asked | _Task | None:
+    def _next(self, index: Index) -> _QueuedSearch | _Task | None:
         """Return the next task: searches first; None at the end. Waits while there is nothing."""
         while True:
             with self._changed:
                 if self._ending:
                     return None
-                if self._asked:
-                    return self._asked.popleft()
+                if self._queued:
+                    return self._queued.popleft()
                 if self._pending:
                     return _Task(*self._pending.popitem())
             # The loop takes the lock too, and must not wait for a write.
             index.commit()
-            self._tell(self._note_complete)
+            self._call_on_loop(self._note_complete)
             with self._changed:
-                self._changed.wait_for(lambda: self._ending or self._asked or self._pending)
+                self._changed.wait_for(lambda: self._ending or self._queued or self._pending)
 
     def _note_complete(self) -> None:
         # Changes that occurred after the thread reported completion are reported separately.
         if not self._pending:
             self.complete.set()
 
-    def _answer(self, index: Index, asked: _Asked) -> None:
+    def _answer(self, index: Index, search: _QueuedSearch) -> None:
         # Only queued documents are missing: this thread is indexing none of them now.
         complete = not self._pending and self._is_ready()
         start_s = monotonic()
-        found = index.find(asked.query, asked.type_, asked.limit)
+        found = index.find(search.query, search.type_, search.limit)
         # Wall-clock time: what the event loop does meanwhile is part of how long the next search waits.
-        self._typical_s += _MEMORY * (monotonic() - start_s - self._typical_s)
-        self._tell(asked.resolve, Answer(found, complete))
+        self._typical_s += _LATEST_WEIGHT * (monotonic() - start_s - self._typical_s)
+        self._call_on_loop(search.resolve, IndexAnswer(found, complete))
 
     def _take_in(self, index: Index, task: _Task) -> None:
         index.begin()
@@ -276,18 +276,18 @@ class Indexing:
             log.exception("only the title of %s can be searched", info.uri)
         return [SearchPart(None, (), "", info.size)]
 
-    def _refuse_all(self) -> None:
+    def _reject_all(self) -> None:
         with self._changed:
             self._has_failed = not self._ending
             self._failed_s = monotonic()
             self._pending.clear()
-            refused = list(self._asked)
-            self._asked.clear()
-        for asked in refused:
-            self._tell(asked.refuse)
-        self._tell(self.complete.set)
+            refused = list(self._queued)
+            self._queued.clear()
+        for search in refused:
+            self._call_on_loop(search.reject)
+        self._call_on_loop(self.complete.set)
 
-    def _tell(self, call: Callable[..., None], *args: object) -> None:
+    def _call_on_loop(self, call: Callable[..., None], *args: object) -> None:
         """Call a function on the event loop, from the thread."""
         assert self._loop is not None
         try:
@@ -296,7 +296,7 @@ class Indexing:
             log.debug("the event loop is closed, so no search waits for an answer")
 
 
-def _is_for_want_of_a_descriptor(error: Exception) -> bool:
+def _is_descriptor_shortage(error: Exception) -> bool:
     # SQLite reports no errno; a file that it cannot open at such a moment is worth another attempt, too.
     is_engine = type(error).__module__ == "sqlite3" and is_short()
     return isinstance(error, SourceExhausted) or is_exhaustion(error) or is_engine

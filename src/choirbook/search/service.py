@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from choirbook.errors import InvalidParams
 from choirbook.library.library import Library
 from choirbook.model import Source
-from choirbook.search.indexer import Indexing
+from choirbook.search.indexer import Indexer
 from choirbook.search.query import parse_query
 from choirbook.search.results import Hit, Results
 
@@ -24,7 +24,7 @@ PATIENCE_S = 1.0
 """Maximum wait of a search until the index is complete, in seconds; enough for some hundred documents."""
 
 
-class Search:
+class SearchService:
     """Searches one library.
 
     Args:
@@ -43,26 +43,26 @@ class Search:
     ) -> None:
         self._library = library
         self._catalog = library.catalog
-        self._indexing = Indexing(library.catalog, source, lambda: library.is_ready)
+        self._indexer = Indexer(library.catalog, source, lambda: library.is_ready)
         self._observe = observe
         self._observe_empty = observe_empty
 
     @property
     def is_complete(self) -> bool:
         """Whether the index is built and contains all documents."""
-        return self._indexing.complete.is_set() and self._library.is_ready
+        return self._indexer.complete.is_set() and self._library.is_ready
 
     @property
     def waiting(self) -> int:
         """Number of queued searches."""
-        return self._indexing.waiting
+        return self._indexer.waiting
 
     def prepare(self) -> None:
         """Start to build the index, unless that was done; repeated calls have no effect.
 
         Call it on the running event loop.
         """
-        self._indexing.begin()
+        self._indexer.begin()
 
     async def search(
         self,
@@ -82,7 +82,7 @@ class Search:
 
         Raises:
             InvalidParams: An argument cannot be used.
-            NotReady: The library is still being surveyed.
+            NotReady: The library is still being scanned.
             SearchUnavailable: Too many searches are queued, or there is no engine.
         """
         start_s = monotonic()
@@ -92,7 +92,7 @@ class Search:
             await self._library.wait_ready()
         self.prepare()
         await self._wait_complete()
-        answer = await self._indexing.ask(words, type_, limit + 1)
+        answer = await self._indexer.ask(words, type_, limit + 1)
         hits = [hit for found in answer.found if (hit := self._hit(found)) is not None]
         self._observe(monotonic() - start_s)
         if is_usage and not hits and answer.complete:
@@ -101,7 +101,7 @@ class Search:
 
     async def stop(self) -> None:
         """End the thread and drop the index."""
-        await self._indexing.stop()
+        await self._indexer.stop()
 
     def _check(self, type_: str | None, limit: int) -> None:
         types = self._catalog.rules.types
@@ -113,11 +113,11 @@ class Search:
             raise InvalidParams(f"The limit is {limit}. It can be a number from 1 to {MAX_LIMIT}.")
 
     async def _wait_complete(self) -> None:
-        if self._indexing.complete.is_set():
+        if self._indexer.complete.is_set():
             return
         try:
             async with asyncio.timeout(PATIENCE_S):
-                await self._indexing.complete.wait()
+                await self._indexer.complete.wait()
         except TimeoutError:
             pass
 

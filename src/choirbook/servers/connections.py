@@ -18,7 +18,7 @@ MAX_KNOWN_HOSTS = 8
 """Maximum number of local addresses tried at once for a server that listens on a wildcard."""
 
 
-class Ends(NamedTuple):
+class ConnectionEnds(NamedTuple):
     """Addresses of both ends of a connection, as the server knows them."""
 
     peer: Address
@@ -49,7 +49,7 @@ class Connections:
         self._diag: SocketDiag | None = None
         self._known_hosts: list[str] = []
 
-    def recognize(self, ends: Ends) -> TcpConnection | None:
+    def recognize(self, ends: ConnectionEnds) -> TcpConnection | None:
         """Return a connection that can be found without a search; on the event loop."""
         diag = self._open()
         if diag is None:
@@ -57,10 +57,10 @@ class Connections:
         for host in dict.fromkeys((ends.server[0], *self._known_hosts)):
             found = diag.find(ends.peer, host, ends.server[1])
             if found is not None:
-                return _AskedConnection(self, found)
+                return _KernelConnection(self, found)
         return None
 
-    def search(self, wanted: Collection[Ends]) -> dict[Ends, TcpConnection]:
+    def search(self, wanted: Collection[ConnectionEnds]) -> dict[ConnectionEnds, TcpConnection]:
         """Return the connections that one search for all of them finds; on a thread."""
         if self._asks_kernel:
             try:
@@ -68,7 +68,7 @@ class Connections:
             except OSError as error:
                 self._note(error)
         by_peer = descriptors.connections_by_peer()
-        return {ends: _Held(by_peer[ends.peer]) for ends in wanted if ends.peer in by_peer}
+        return {ends: _DescriptorConnection(by_peer[ends.peer]) for ends in wanted if ends.peer in by_peer}
 
     def close(self) -> None:
         """Close the descriptor held for queries while there are none."""
@@ -95,16 +95,16 @@ class Connections:
         if not is_exhaustion(error):
             self._asks_kernel = False
 
-    def _search_kernel(self, wanted: Collection[Ends]) -> dict[Ends, TcpConnection]:
+    def _search_kernel(self, wanted: Collection[ConnectionEnds]) -> dict[ConnectionEnds, TcpConnection]:
         # A socket of its own: the event loop may close the other one meanwhile.
         diag = SocketDiag()
-        found: dict[Ends, TcpConnection] = {}
+        found: dict[ConnectionEnds, TcpConnection] = {}
         try:
             for server in {ends.server for ends in wanted}:
                 listed = diag.list_connections(server)
                 for ends in wanted:
                     if ends.server == server and ends.peer in listed:
-                        found[ends] = _AskedConnection(self, listed[ends.peer])
+                        found[ends] = _KernelConnection(self, listed[ends.peer])
                         self._learn(local_host(listed[ends.peer]))
         finally:
             diag.close()
@@ -115,7 +115,7 @@ class Connections:
         self._known_hosts = [host, *others][:MAX_KNOWN_HOSTS]
 
 
-class _AskedConnection:
+class _KernelConnection:
     """A connection that the kernel reported."""
 
     __slots__ = ("_connections", "_found")
@@ -132,7 +132,7 @@ class _AskedConnection:
         return self._connections.ask(self._found)
 
 
-class _Held:
+class _DescriptorConnection:
     """A connection that was found among the descriptors."""
 
     __slots__ = ("_descriptor",)

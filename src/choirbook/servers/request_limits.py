@@ -1,25 +1,25 @@
-"""Limit on the waiting requests of one peer. A request that is answered at once never gets here."""
+"""Limit on the waiting requests of one peer; a request that is answered at once is not counted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from choirbook.errors import RequestError, ShareTaken
+from choirbook.errors import QuotaExceeded, RequestError
 from choirbook.http.exchange import Request, Response, Streaming
 from choirbook.http.peers import Peers
-from choirbook.runtime.quotas import Kind, Shares
-from choirbook.servers.uploads import UploadShares
+from choirbook.runtime.quotas import QuotaKind, Quotas
+from choirbook.servers.uploads import UploadQuota
 
-Waiting = Coroutine[Any, Any, Response | Streaming]
+PendingAnswer = Coroutine[Any, Any, Response | Streaming]
 
 
-class Admission:
-    """Lets requests wait, within their peer's share.
+class RequestLimits:
+    """Limits the waiting requests of each peer.
 
     Args:
-        peers: Tells whose share a request is part of.
-        shares: Limits per peer.
+        peers: Map requests to peers.
+        quotas: Limits per peer.
         refuse: Creates the response to a rejected request.
         free: Paths of requests that may always wait: those that report the server's state.
     """
@@ -27,31 +27,31 @@ class Admission:
     def __init__(
         self,
         peers: Peers,
-        shares: Shares,
+        quotas: Quotas,
         refuse: Callable[[Request, RequestError], Response],
         free: frozenset[str],
     ) -> None:
         self._peers = peers
-        self._share = shares[Kind.REQUESTS]
+        self._quota = quotas[QuotaKind.REQUESTS]
         self._refuse = refuse
         self._free = free
-        self.uploads = UploadShares(peers, shares[Kind.UPLOADS])
+        self.uploads = UploadQuota(peers, quotas[QuotaKind.UPLOADS])
 
-    async def admit(self, request: Request, waiting: Waiting) -> Response | Streaming:
+    async def admit(self, request: Request, waiting: PendingAnswer) -> Response | Streaming:
         """Await the answer to a request, or reject it."""
         if request.path in self._free:
             return await waiting
         peer = self._peers.key_of(request)
-        if not self._share.take(peer):
+        if not self._quota.take(peer):
             waiting.close()
             return self._refuse(
                 request,
-                ShareTaken(
-                    f"{self._share.most} requests from your address are already waiting, which is its "
+                QuotaExceeded(
+                    f"{self._quota.most} requests from your address are already waiting, which is its "
                     "limit. Wait for answers before you send more."
                 ),
             )
         try:
             return await waiting
         finally:
-            self._share.give_back(peer)
+            self._quota.release(peer)

@@ -1,4 +1,4 @@
-"""Notice of a coming stop, before the server under Choirbook waits for its connections.
+"""Signals that announce a shutdown, before the server under Choirbook waits for its connections.
 
 A server that stops gracefully waits for the responses under way, and stops the app after that. A stream is
 under way until somebody ends it, so it must be ended first.
@@ -14,13 +14,13 @@ from types import FrameType
 from typing import Any
 
 LEAVE = signal.SIGURG
-"""Tells a worker that it will be stopped in a moment. By default the system ignores it."""
+"""Signal to a worker that will be stopped in a moment. By default the system ignores it."""
 
 END: int = getattr(signal, "SIGRTMIN", signal.SIGUSR2)
-"""Tells a worker to stop, if its server orders that. By default it ends a process at once."""
+"""Signal by which a server stops its worker. By default it ends a process at once."""
 
 
-class StopWatch:
+class ShutdownSignals:
     """Calls functions when the process gets a signal, and passes the signal on to its other handlers.
 
     Args:
@@ -49,16 +49,16 @@ class StopWatch:
             # Without a handler, the signal ends the process, and must continue to do so.
             if callable(handler):
                 self._before[number] = handler
-                signal.signal(number, self._hear)
+                signal.signal(number, self._handle)
 
     def stop(self) -> None:
         """Restore the previous handlers, unless others have been set since."""
         for number, handler in self._before.items():
-            if signal.getsignal(number) == self._hear:
+            if signal.getsignal(number) == self._handle:
                 signal.signal(number, handler)
         self._loop = None
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._calls[number])
         self._before[number](number, frame)

@@ -18,7 +18,7 @@ def answer_unexpected(
     """Log an error and create the response; called where it was caught.
 
     Args:
-        error: The error. Clients are told only if it means that no descriptor is left.
+        error: The error. The response describes it only if it means that no descriptor is left.
         log: Logger of the server.
         what: Message of the log line.
         fields: Further fields of the line.

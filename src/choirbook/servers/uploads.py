@@ -12,10 +12,10 @@ import asyncio
 from time import monotonic
 from typing import NamedTuple, Protocol
 
-from choirbook.errors import BodyTimeout, BodyTooLarge, RequestError, ShareTaken
+from choirbook.errors import BodyTimeout, BodyTooLarge, QuotaExceeded, RequestError
 from choirbook.http.exchange import Connection, Headers, Request
 from choirbook.http.peers import Peers
-from choirbook.runtime.quotas import Share
+from choirbook.runtime.quotas import Quota
 
 SWEEP_S = 1.0
 
@@ -36,7 +36,7 @@ def too_long(max_body_bytes: int) -> BodyTooLarge:
     return BodyTooLarge(f"The body is longer than {max_body_bytes} bytes.")
 
 
-class Waiter(Protocol):
+class BodyWaiter(Protocol):
     """Awaitable of a request's body: a future, a task, or Granian's own awaitable."""
 
     def cancel(self) -> bool:
@@ -51,31 +51,31 @@ class Upload(Connection, Protocol):
         """Headers of the request."""
 
 
-class UploadShares:
+class UploadQuota:
     """Limits the bodies of one peer that are under way.
 
     Args:
-        peers: Tells whose share a body is part of.
-        share: Limit per peer.
+        peers: Map requests to peers.
+        quota: Limit per peer.
     """
 
-    def __init__(self, peers: Peers, share: Share) -> None:
+    def __init__(self, peers: Peers, quota: Quota) -> None:
         self._peers = peers
-        self._share = share
+        self._quota = quota
 
     def take(self, upload: Upload) -> str | None:
         """Return the peer of a body, now counted; None if it has too many under way."""
         peer = self._peers.key_of(Request("POST", "", "", upload.headers, b"", upload))
-        return peer if self._share.take(peer) else None
+        return peer if self._quota.take(peer) else None
 
-    def give_back(self, peer: str) -> None:
+    def release(self, peer: str) -> None:
         """Undo a `take`."""
-        self._share.give_back(peer)
+        self._quota.release(peer)
 
-    def refusal(self) -> ShareTaken:
+    def refusal(self) -> QuotaExceeded:
         """Create the error for a body over its peer's share."""
-        return ShareTaken(
-            f"{self._share.most} requests from your address have not sent their bodies yet, which is its "
+        return QuotaExceeded(
+            f"{self._quota.most} requests from your address have not sent their bodies yet, which is its "
             "limit. Send bodies without pauses."
         )
 
@@ -93,18 +93,18 @@ class Uploads:
 
     Args:
         timeout_s: Maximum time for a body, in seconds, from the first sweep that sees it.
-        shares: Limits per peer.
+        quotas: Limits per peer.
     """
 
-    def __init__(self, timeout_s: float, shares: UploadShares) -> None:
+    def __init__(self, timeout_s: float, quotas: UploadQuota) -> None:
         self._timeout_s = timeout_s
-        self._shares = shares
-        self._young: dict[Waiter, Upload] = {}
-        self._slow: dict[Waiter, _Slow] = {}
-        self._given_up: dict[Waiter, RequestError] = {}
+        self._quotas = quotas
+        self._young: dict[BodyWaiter, Upload] = {}
+        self._slow: dict[BodyWaiter, _Slow] = {}
+        self._cancelled: dict[BodyWaiter, RequestError] = {}
         self._sweeping: asyncio.TimerHandle | None = None
 
-    def begin(self, waiter: Waiter, upload: Upload) -> None:
+    def begin(self, waiter: BodyWaiter, upload: Upload) -> None:
         """Record that a body is awaited.
 
         Args:
@@ -115,16 +115,16 @@ class Uploads:
         if self._sweeping is None:
             self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
 
-    def end(self, waiter: Waiter) -> None:
+    def end(self, waiter: BodyWaiter) -> None:
         """Record that the body has arrived, or was cancelled."""
         if self._young.pop(waiter, None) is None:
             slow = self._slow.pop(waiter, None)
             if slow is not None:
-                self._shares.give_back(slow.peer)
+                self._quotas.release(slow.peer)
 
-    def why_given_up(self, waiter: Waiter) -> RequestError | None:
+    def cancellation_reason(self, waiter: BodyWaiter) -> RequestError | None:
         """Return why a sweep cancelled the waiter, if it did, and forget it."""
-        return self._given_up.pop(waiter, None)
+        return self._cancelled.pop(waiter, None)
 
     def _sweep(self) -> None:
         self._sweeping = None
@@ -132,17 +132,17 @@ class Uploads:
         for waiter, slow in list(self._slow.items()):
             if slow.since_s < now_s - self._timeout_s:
                 self.end(waiter)
-                self._give_up(waiter, BodyTimeout("The body did not arrive in time. Send it without pauses."))
+                self._cancel(waiter, BodyTimeout("The body did not arrive in time. Send it without pauses."))
         young, self._young = self._young, {}
         for waiter, upload in young.items():
-            peer = self._shares.take(upload)
+            peer = self._quotas.take(upload)
             if peer is None:
-                self._give_up(waiter, self._shares.refusal())
+                self._cancel(waiter, self._quotas.refusal())
             else:
                 self._slow[waiter] = _Slow(now_s, peer)
         if self._slow:
             self._sweeping = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
 
-    def _give_up(self, waiter: Waiter, why: RequestError) -> None:
-        self._given_up[waiter] = why
+    def _cancel(self, waiter: BodyWaiter, why: RequestError) -> None:
+        self._cancelled[waiter] = why
         waiter.cancel()

@@ -124,7 +124,7 @@ class Directory:
             self._descriptor = _CLOSED
 
     def __del__(self) -> None:
-        """Close the root with the last reference: a source that nobody closed must not leak a descriptor."""
+        """Close the root with the last reference: an unclosed source must not leak a descriptor."""
         self.close()
 
     def _has_openat2(self) -> bool:

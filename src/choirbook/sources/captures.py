@@ -1,4 +1,4 @@
-"""Capture of complete documents that are replaced again and again, and never settle.
+"""Captures of complete documents that are replaced again and again, and never settle.
 
 Replacing a file does not change the old file: held open, it keeps its content. So the open file must be
 quiet, not the path, and the content read from it is kept until the catalog has another version: by then its
@@ -21,7 +21,7 @@ MAX_CAPTURED_BYTES = 16 * 1024 * 1024
 others."""
 
 
-class Capturing:
+class Captures:
     """Captured documents, by path.
 
     Args:

@@ -1,6 +1,6 @@
 """Directory as a source: list, stat, read and watch, never a byte from outside the root.
 
-Blocking but for `watch`. Every access goes through `Directory.open`. Knows nothing of URIs.
+Blocking, except for `watch`. Every access goes through `Directory.open`. Independent of URIs.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from choirbook.model import (
 )
 from choirbook.runtime.exhaustion import is_exhaustion
 from choirbook.sources.beneath import Directory, is_regular
-from choirbook.sources.captures import Capturing
+from choirbook.sources.captures import Captures
 from choirbook.sources.ignore_files import IgnoreFiles
 from choirbook.sources.ignore_rules import is_hidden
-from choirbook.sources.listings import Ignored, Listing, entry_of, target_of
+from choirbook.sources.listings import DocumentIgnored, Listing, entry_of, target_of
 
 ROOT_CHECK_MS = 2000
 """Quiet time in ms after which the watcher checks whether the root is still the directory that it watches."""
@@ -73,7 +73,7 @@ class FilesystemSource:
             max_document_bytes=max_document_bytes,
         )
         self._was_listed = False
-        self._capturing = Capturing(self._open, self._entry, _read_all)
+        self._captures = Captures(self._open, self._entry, _read_all)
 
     def portable(self, version: Version) -> str:
         """See `Source.portable`: all but the inode, which differs by host on some network file systems."""
@@ -118,7 +118,7 @@ class FilesystemSource:
         try:
             before = self._entry(path, os.fstat(descriptor))
             if before.version != version:
-                captured = self._capturing.get(path, version)
+                captured = self._captures.get(path, version)
                 if captured is not None:
                     return captured
                 raise SourceChanged(f"{path}: is of version {before.version}, not {version}")
@@ -146,11 +146,11 @@ class FilesystemSource:
 
     def capture(self, paths: Iterable[str], quiet_s: float) -> _Contents:
         """See `Source.capture`."""
-        return self._capturing.capture(paths, quiet_s)
+        return self._captures.capture(paths, quiet_s)
 
     def release(self, paths: Iterable[str]) -> None:
         """See `Source.release`."""
-        self._capturing.release(paths)
+        self._captures.release(paths)
 
     def close(self) -> None:
         """See `Source.close`."""
@@ -181,7 +181,7 @@ class FilesystemSource:
         # Events name any file of the tree, so files that a listing omits are rejected here as well.
         try:
             if "\0" in path or is_hidden(path) or self._ignoring.leaves_out(path):
-                raise Ignored(f"{path!r}: hidden or ignored")
+                raise DocumentIgnored(f"{path!r}: hidden or ignored")
             descriptor = self._directory.open(path)
         except FileNotFoundError as error:
             raise SourceGone(f"{path}: no such document") from error
@@ -199,7 +199,7 @@ class FilesystemSource:
         try:
             target = target_of(self._directory, descriptor, path)
             if target is not None and self._ignoring.leaves_out(target):
-                raise Ignored(f"{path}: a link to an ignored document")
+                raise DocumentIgnored(f"{path}: a link to an ignored document")
         except OSError as error:
             raise _failure(error)(f"{path}: {error.strerror}") from error
 

@@ -60,7 +60,7 @@ class _State(NamedTuple):
 class IgnoreFiles:
     """Patterns of all files of a tree.
 
-    Reads on other threads use it while a listing is made: states are values, and replaced as a whole.
+    Reads on other threads use it while a listing is made: states are immutable, and are replaced completely.
 
     Args:
         root: Path of the root, for links.
@@ -110,7 +110,7 @@ class IgnoreFiles:
         """
         known = self._states.get(directory)
         if known is None or is_present or known.data is not None or known.fault:
-            state = self._judge(directory, known, is_present=is_present)
+            state = self._decide(directory, known, is_present=is_present)
         else:
             state = known
         self._take(directory, state)
@@ -156,7 +156,7 @@ class IgnoreFiles:
                 return True
 
     def _first(self, directory: str) -> _State:
-        self._take(directory, self._judge(directory, None, is_present=True))
+        self._take(directory, self._decide(directory, None, is_present=True))
         return self._states[directory]
 
     def _take(self, directory: str, state: _State) -> None:
@@ -165,10 +165,10 @@ class IgnoreFiles:
             self._says_nothing = False
         self._states[directory] = state
 
-    def _judge(self, directory: str, known: _State | None, *, is_present: bool) -> _State:
+    def _decide(self, directory: str, known: _State | None, *, is_present: bool) -> _State:
         look = self._look(directory) if is_present else _Look(None)
         if known is None:
-            return self._judge_first(directory, look)
+            return self._decide_first(directory, look)
         now_s = time.monotonic()
         if look.data == known.data and not look.fault and not known.is_closed:
             return known._replace(fault="", gone_s=inf, due_s=inf)
@@ -187,7 +187,7 @@ class IgnoreFiles:
         # Its previous patterns stay; only the fault changes.
         return known._replace(fault=state.fault, gone_s=inf, due_s=inf) if state.fault else state
 
-    def _judge_first(self, directory: str, look: _Look) -> _State:
+    def _decide_first(self, directory: str, look: _Look) -> _State:
         until_s = time.monotonic() + _WRITTEN_FOR_S
         while not look.is_quiet and time.monotonic() < until_s:
             time.sleep(QUIET_S)
@@ -227,7 +227,7 @@ class IgnoreFiles:
             return _Look(None, fault=f"cannot be read: {error.strerror}")
 
     def _has_former(self, directory: str) -> bool:
-        """Tell whether a directory has a file of the former name."""
+        """Return whether a directory has a file of the former name."""
         try:
             descriptor = self._open(_name(directory, FORMER_IGNORE_FILE))
         except FileNotFoundError:

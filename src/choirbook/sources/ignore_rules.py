@@ -22,7 +22,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class InvalidIgnoreFile(ValueError):
-    """A line of a `.choirbookignore` that cannot be used; the text names it and says why."""
+    """A line of a `.choirbookignore` that cannot be used; the text names it, with the reason."""
 
 
 class Pattern(NamedTuple):

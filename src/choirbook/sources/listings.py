@@ -18,7 +18,7 @@ _Entries = list[SourceEntry]
 _Problems = list[SourceProblem]
 
 
-class Ignored(SourceGone):
+class DocumentIgnored(SourceGone):
     """The document is hidden, or a `.choirbookignore` leaves it out."""
 
 
@@ -138,7 +138,7 @@ class Listing:
             return
         try:
             entries.append(self._stat(path))
-        except Ignored:
+        except DocumentIgnored:
             return
         except SourceGone:
             problems.append(SourceProblem(path, "a symbolic link that leads nowhere beneath the root"))

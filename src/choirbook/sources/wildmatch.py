@@ -28,7 +28,7 @@ _CLOSE, _DASH = b"]-"
 
 
 class InvalidPattern(ValueError):
-    """A pattern that can match nothing; the text says why."""
+    """A pattern that can match nothing; the text has the reason."""
 
 
 class _Wild(Enum):

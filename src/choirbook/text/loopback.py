@@ -1,4 +1,4 @@
-"""Recognize hosts that only this machine reaches. Pure."""
+"""Recognition of hosts that only this machine reaches. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ipaddress
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is `localhost` or an address of the loopback network.
+    """Return whether a host is `localhost` or an address of the loopback network.
 
     Args:
         host: A name, or an address without brackets. No name is resolved.

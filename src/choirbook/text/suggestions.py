@@ -1,7 +1,7 @@
-"""Suggest what was probably meant by a name that does not exist ("Did you mean"). Pure.
+"""Suggestions for a name that does not exist ("Did you mean"). Pure.
 
 Used for URIs of the catalog, for values of completion and for names of settings. Names are compared without
-regard to case, and URIs by the segments in which they differ: a common beginning says nothing. The cost of a
+regard to case, and URIs by the segments in which they differ: a common prefix means nothing. The cost of a
 suggestion is bounded, whatever the number of names: of a long list only those parts are searched in which a
 misspelt name would be.
 """

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from choirbook.usage.clients import Client, printable
 from choirbook.usage.pending import PendingUsage
-from choirbook.usage.records import ClientUsage, EmptySearch, Loaded, ResourceUsage
+from choirbook.usage.records import ClientDocumentUsage, ClientUsage, EmptySearch, ResourceUsage
 from choirbook.usage.schema import IN_MEMORY
 from choirbook.usage.store import UsageStore
 
@@ -26,7 +26,7 @@ WRITE_S = 1.0
 """Delay between the first note and its writing, in seconds; a killed worker loses that much."""
 
 CLOSE_S = 3.0
-"""Maximum duration of the last write, in seconds: a worker that is told to stop has eight seconds for
+"""Maximum duration of the last write, in seconds: a worker that must stop has eight seconds for
 everything."""
 
 MAX_QUERY_CHARACTERS = 100
@@ -113,7 +113,7 @@ class UsageLedger:
         """Return every client, the most active first; none if clients are not recorded."""
         return self._read(UsageStore.clients)
 
-    def loaded(self) -> list[Loaded]:
+    def loaded(self) -> list[ClientDocumentUsage]:
         """Return the reads by client and document; nothing if clients are not recorded."""
         return self._read(UsageStore.loaded)
 

@@ -26,7 +26,7 @@ class ClientUsage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     last_read_s: float
 
 
-class Loaded(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class ClientDocumentUsage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Reads of one document by one client."""
 
     name: str

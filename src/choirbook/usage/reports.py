@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from choirbook.usage.records import ClientUsage, EmptySearch, Loaded, ResourceUsage
+from choirbook.usage.records import ClientDocumentUsage, ClientUsage, EmptySearch, ResourceUsage
 from choirbook.usage.schema import BUSY_S, NotAUsageFile, version_of
 
 
@@ -36,13 +36,13 @@ class UsageReader:
         )
         return [ClientUsage(*row) for row in rows]
 
-    def loaded(self) -> list[Loaded]:
+    def loaded(self) -> list[ClientDocumentUsage]:
         """Return the reads by client and document, in the order of client and URI."""
         rows = self._connection.execute(
             "select name, version, uri, loaded.reads, loaded.last_read_s "
             "from loaded join client on client.id = loaded.client order by name, version, uri"
         )
-        return [Loaded(*row) for row in rows]
+        return [ClientDocumentUsage(*row) for row in rows]
 
     def empty_searches(self) -> list[EmptySearch]:
         """Return the searches without results, the most frequent first."""

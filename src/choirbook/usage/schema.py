@@ -15,7 +15,7 @@ IN_MEMORY: Final = ":memory:"
 """Used instead of a path if there is one process only and nothing must be kept."""
 
 BUSY_S = 2.0
-"""Maximum wait for another worker's write, in seconds; a worker that is told to stop has little more time."""
+"""Maximum wait for another worker's write, in seconds; a worker that must stop has little more time."""
 
 _APPLICATION = 0x43524C55
 """Marks the file as ours (https://www.sqlite.org/pragma.html#pragma_application_id)."""

@@ -21,12 +21,12 @@ MAX_MESSAGE_BYTES = 8192
 """Limit of one message, in bytes: a URI of maximum length in JSON, or the state that a worker reports."""
 
 PATIENCE_S = 0.5
-"""Maximum wait, in seconds, for a worker whose queue is full. It finds out later by itself what it missed."""
+"""Maximum wait, in seconds, for a worker whose queue is full. It detects later by itself what it missed."""
 
-_SUFFIX = ".bell"
+_SUFFIX = ".mailbox"
 
 
-class Bell:
+class Mailbox:
     """The socket of one worker.
 
     Args:
@@ -46,16 +46,16 @@ class Bell:
         self._sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._sender.settimeout(PATIENCE_S)
 
-    def listen(self, heard: Callable[[bytes], None]) -> None:
+    def listen(self, on_message: Callable[[bytes], None]) -> None:
         """Register a function to call on the running event loop with each message."""
-        asyncio.get_running_loop().add_reader(self._socket, self._receive, heard)
+        asyncio.get_running_loop().add_reader(self._socket, self._receive, on_message)
 
-    def ring(self, name: str, *messages: bytes) -> bool:
-        """Send messages to one worker; those after one that it does not take are not sent.
+    def send(self, name: str, *messages: bytes) -> bool:
+        """Send messages to one worker, until one is not accepted.
 
         Args:
-            name: The worker's.
-            *messages: Of at most `MAX_MESSAGE_BYTES` each.
+            name: Name of the worker.
+            *messages: Messages of at most `MAX_MESSAGE_BYTES` each.
 
         Returns:
             Whether that worker is alive.
@@ -80,7 +80,7 @@ class Bell:
                 return False
         return True
 
-    def ring_others(self, message: bytes) -> set[str]:
+    def send_to_others(self, message: bytes) -> set[str]:
         """Send a message to all other workers.
 
         Returns:
@@ -91,9 +91,9 @@ class Bell:
             for path in Path(f"/proc/self/fd/{self._directory}").iterdir()
             if path.suffix == _SUFFIX and path.stem != self.name
         }
-        return {name for name in others if self.ring(name, message)}
+        return {name for name in others if self.send(name, message)}
 
-    def deafen(self) -> None:
+    def stop_listening(self) -> None:
         """Undo `listen`."""
         asyncio.get_running_loop().remove_reader(self._socket)
 
@@ -110,10 +110,10 @@ class Bell:
         with suppress(OSError):
             os.unlink(name + _SUFFIX, dir_fd=self._directory)
 
-    def _receive(self, heard: Callable[[bytes], None]) -> None:
+    def _receive(self, on_message: Callable[[bytes], None]) -> None:
         with suppress(BlockingIOError):
             while True:
-                heard(self._socket.recv(MAX_MESSAGE_BYTES))
+                on_message(self._socket.recv(MAX_MESSAGE_BYTES))
 
     def _path(self, name: str) -> str:
         return f"/proc/self/fd/{self._directory}/{name}{_SUFFIX}"

@@ -1,7 +1,7 @@
-"""Calls between the workers of one server: questions that all others answer, and notes that nobody answers.
+"""Remote calls between the workers of one server: questions that all others answer, and notes without answer.
 
-Each has a topic; whoever uses a topic gives bytes a meaning. A worker deals with one question at a time, in
-the order in which they were asked. A note is passed on at once, also while a question is being dealt with.
+Each has a topic, whose users define the meaning of the bytes. A worker answers one question at a time, in the
+order of their arrival. A note is handled at once, even while a question is being answered.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import msgspec
 
 from choirbook.runtime.tasks import end_tasks
 from choirbook.runtime.threads import Threads
-from choirbook.workers.mailbox import MAX_MESSAGE_BYTES, Bell
+from choirbook.workers.mailbox import MAX_MESSAGE_BYTES, Mailbox
 
 log = logging.getLogger("choirbook.workers")
 
@@ -67,7 +67,7 @@ class _Note(msgspec.Struct, frozen=True, tag="note", array_like=True):
 
 
 class _Inquiry:
-    """A question that waits for answers."""
+    """A question whose answers are awaited."""
 
     def __init__(self) -> None:
         self.answers: dict[str, bytes] = {}
@@ -75,7 +75,7 @@ class _Inquiry:
         self._parts: dict[str, dict[int, bytes]] = {}
 
     def take(self, answer: _Answer) -> None:
-        """Take in a part of an answer."""
+        """Add a part of an answer."""
         parts = self._parts.setdefault(answer.sender, {})
         parts[answer.part] = answer.body
         if len(parts) == answer.parts:
@@ -83,20 +83,20 @@ class _Inquiry:
             self.news.set()
 
 
-class Neighbours:
-    """One worker's side.
+class WorkerRpc:
+    """Questions and notes between one worker and the others.
 
     Args:
-        directory: Of this channel alone, the same for all workers; None where there is one process only. It
-            is made here.
+        directory: Directory for this purpose alone, shared by all workers and created here; None if there is
+            one process only.
     """
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
-        self._answerers: dict[str, Callable[[bytes], Awaitable[bytes]]] = {}
-        self._hearers: dict[str, Callable[[bytes], None]] = {}
+        self._question_handlers: dict[str, Callable[[bytes], Awaitable[bytes]]] = {}
+        self._note_handlers: dict[str, Callable[[bytes], None]] = {}
         self._thread = Threads(1)
-        self._bell: Bell | None = None
+        self._mailbox: Mailbox | None = None
         self._numbers = count()
         self._inquiries: dict[int, _Inquiry] = {}
         self._questions: asyncio.Queue[_Question] = asyncio.Queue()
@@ -105,74 +105,74 @@ class Neighbours:
     @property
     def name(self) -> str:
         """Name of this worker, by which others can send it notes."""
-        return _ALONE if self._bell is None else self._bell.name
+        return _ALONE if self._mailbox is None else self._mailbox.name
 
     def on_question(self, topic: str, answer: Callable[[bytes], Awaitable[bytes]]) -> None:
-        """Register what answers the questions of a topic. Without it, this worker is silent on the topic."""
-        self._answerers[topic] = answer
+        """Register the function that answers questions of a topic; without one they are not answered."""
+        self._question_handlers[topic] = answer
 
-    def on_note(self, topic: str, hear: Callable[[bytes], None]) -> None:
-        """Register what is called with the notes of a topic, on the event loop."""
-        self._hearers[topic] = hear
+    def on_note(self, topic: str, handle: Callable[[bytes], None]) -> None:
+        """Register the function to call with the notes of a topic, on the event loop."""
+        self._note_handlers[topic] = handle
 
     async def start(self) -> None:
         """Start to answer, on the running event loop."""
         if self._directory is None:
             return
-        self._bell = await self._thread.run(_hang, self._directory)
-        self._bell.listen(self._hear)
-        self._task = asyncio.create_task(self._work(self._bell), name="choirbook-rpc")
+        self._mailbox = await self._thread.run(_open_mailbox, self._directory)
+        self._mailbox.listen(self._receive)
+        self._task = asyncio.create_task(self._work(self._mailbox), name="choirbook-rpc")
 
     async def stop(self) -> None:
         """Stop answering."""
-        bell, self._bell = self._bell, None
+        mailbox, self._mailbox = self._mailbox, None
         await end_tasks(self._task)
-        if bell is not None:
-            bell.deafen()
-            await self._thread.run(bell.close)
+        if mailbox is not None:
+            mailbox.stop_listening()
+            await self._thread.run(mailbox.close)
         self._thread.close()
 
-    def stop_hearing(self, *topics: str) -> None:
-        """Pass on no more notes of some topics."""
+    def stop_notes(self, *topics: str) -> None:
+        """Ignore notes of some topics from now on."""
         for topic in topics:
-            self._hearers.pop(topic, None)
+            self._note_handlers.pop(topic, None)
 
     def is_alive(self, worker: str) -> bool:
-        """Tell whether another worker runs. Blocking."""
-        return self._bell is not None and self._bell.is_alive(worker)
+        """Return whether another worker is running. Blocking."""
+        return self._mailbox is not None and self._mailbox.is_alive(worker)
 
-    def tell(self, worker: str, topic: str, note: bytes) -> None:
+    def send_note(self, worker: str, topic: str, note: bytes) -> None:
         """Send a note to one worker. Blocking.
 
         Args:
-            worker: Its `name`.
-            topic: Of the note.
-            note: Shorter than `MAX_PART_BYTES`.
+            worker: `name` of the worker.
+            topic: Topic of the note.
+            note: Content, shorter than `MAX_PART_BYTES`.
         """
-        if self._bell is not None:
-            self._bell.ring(worker, _encode(_Note(topic, note)))
+        if self._mailbox is not None:
+            self._mailbox.send(worker, _encode(_Note(topic, note)))
 
-    def tell_others(self, topic: str, note: bytes) -> None:
-        """Send a note to all other workers. Blocking; see `tell`."""
-        if self._bell is not None:
-            self._bell.ring_others(_encode(_Note(topic, note)))
+    def send_note_to_others(self, topic: str, note: bytes) -> None:
+        """Send a note to all other workers. Blocking; see `send_note`."""
+        if self._mailbox is not None:
+            self._mailbox.send_to_others(_encode(_Note(topic, note)))
 
     async def ask(self, topic: str, question: bytes, deadline_s: float = ANSWER_S) -> Answers:
         """Ask all other workers, and wait for those that are alive.
 
         Args:
-            topic: Of the question.
-            question: Shorter than `MAX_PART_BYTES`.
-            deadline_s: How long they are waited for.
+            topic: Topic of the question.
+            question: Content, shorter than `MAX_PART_BYTES`.
+            deadline_s: Maximum wait in seconds.
         """
-        bell = self._bell
-        if bell is None:
+        mailbox = self._mailbox
+        if mailbox is None:
             return Answers((), 0)
         number = next(self._numbers)
         inquiry = self._inquiries[number] = _Inquiry()
         try:
-            message = _encode(_Question(bell.name, number, topic, question))
-            asked = await self._thread.run(bell.ring_others, message)
+            message = _encode(_Question(mailbox.name, number, topic, question))
+            asked = await self._thread.run(mailbox.send_to_others, message)
             end_s = monotonic() + deadline_s
             while (missing := asked - inquiry.answers.keys()) and monotonic() < end_s:
                 inquiry.news.clear()
@@ -181,12 +181,12 @@ class Neighbours:
                         await inquiry.news.wait()
                         continue
                 # Do not wait for a worker that died meanwhile: its replacement starts empty.
-                asked -= {name for name in missing if not await self._thread.run(bell.is_alive, name)}
+                asked -= {name for name in missing if not await self._thread.run(mailbox.is_alive, name)}
         finally:
             del self._inquiries[number]
         return Answers(tuple(inquiry.answers.values()), len(missing))
 
-    def _hear(self, raw: bytes) -> None:
+    def _receive(self, raw: bytes) -> None:
         try:
             message = _decoder.decode(raw)
         except msgspec.DecodeError as error:
@@ -200,19 +200,21 @@ class Neighbours:
                 if inquiry is not None:
                     inquiry.take(message)
             case _Note(topic=topic, body=body):
-                hear = self._hearers.get(topic)
-                if hear is not None:
-                    hear(body)
+                handle = self._note_handlers.get(topic)
+                if handle is not None:
+                    handle(body)
 
-    async def _work(self, bell: Bell) -> None:
+    async def _work(self, mailbox: Mailbox) -> None:
         while True:
             question = await self._questions.get()
-            answer = self._answerers.get(question.topic)
+            answer = self._question_handlers.get(question.topic)
             if answer is None:
                 continue
             try:
                 body = await answer(question.body)
-                await self._thread.run(bell.ring, question.sender, *_in_parts(bell.name, question, body))
+                await self._thread.run(
+                    mailbox.send, question.sender, *_in_parts(mailbox.name, question, body)
+                )
             except Exception:
                 # Outermost edge of this task: the asker counts this worker as silent.
                 log.exception("unexpected error while answering another worker")
@@ -225,9 +227,9 @@ def _in_parts(sender: str, question: _Question, body: bytes) -> list[bytes]:
     ]
 
 
-def _hang(directory: Path) -> Bell:
+def _open_mailbox(directory: Path) -> Mailbox:
     directory.mkdir(mode=0o700, exist_ok=True)
-    return Bell(directory)
+    return Mailbox(directory)
 
 
 _decoder = msgspec.msgpack.Decoder(_Question | _Answer | _Note)

@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from choirbook.runtime.progress import Progress
 
 
-class LinkState(StrEnum):
+class ConnectionState(StrEnum):
     """State of a connection that may be disabled."""
 
     OFF = "off"
@@ -35,19 +35,19 @@ class WorkerState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     generation: int
     """Generation of the catalog: the number of its changes."""
     ready: bool
-    """Whether the first survey is complete."""
+    """Whether the first scan is complete."""
     watching: bool
-    """Whether the system reports changes; otherwise surveys find them."""
-    redis: LinkState
-    feed: LinkState
+    """Whether the system reports changes; otherwise scans find them."""
+    redis: ConnectionState
+    feed: ConnectionState
     feed_losses: int
     """Number of times that messages of other hosts were lost, since the worker's start."""
     warming: Progress
     forgotten: int | UnsetType = UNSET
-    """Number of URIs that the worker forgot; unset in answers to other questions."""
+    """Number of URIs that the worker invalidated; unset in answers to other questions."""
 
 
-class Crew(msgspec.Struct, frozen=True):
+class ServerStatus(msgspec.Struct, frozen=True):
     """Reported states of the workers of one server."""
 
     workers: tuple[WorkerState, ...]
@@ -57,7 +57,7 @@ class Crew(msgspec.Struct, frozen=True):
 
     @property
     def forgotten(self) -> int:
-        """Total number of URIs that the workers forgot."""
+        """Total number of URIs that the workers invalidated."""
         return sum(worker.forgotten or 0 for worker in self.workers)
 
     @property

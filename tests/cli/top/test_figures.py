@@ -86,7 +86,7 @@ def test_quantiles_rise_and_stay_within_the_bounds(counts: list[int]) -> None:
         (("choirbook_watch_up", {}, 0.0), "reports no file changes"),
         (("choirbook_shared_cache_up", {}, 0.0), "Redis is down"),
         (("choirbook_feed_up", {}, 0.0), "change feed is down"),
-        (("choirbook_failed_surveys_total", {}, 2.0), "2 scans of the library failed"),
+        (("choirbook_failed_scans_total", {}, 2.0), "2 scans of the library failed"),
         (
             ("mcp_resource_stale_reads_total", {"resource_type": "a"}, 7.0),
             "7 reads answered with the last good",

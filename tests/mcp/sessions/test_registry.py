@@ -10,9 +10,9 @@ from time import monotonic
 import pytest
 
 from choirbook.errors import Overloaded
-from choirbook.mcp.sessions.registry import Registry
-from choirbook.mcp.sessions.store import Ledger
-from choirbook.workers.rpc import Neighbours
+from choirbook.mcp.sessions.registry import SessionRegistry
+from choirbook.mcp.sessions.store import SessionStore
+from choirbook.workers.rpc import WorkerRpc
 from tests.sources.test_exhaustion import descriptors_left
 from tests.support.waiting import eventually
 
@@ -30,22 +30,24 @@ class Heard:
 
 
 @asynccontextmanager
-async def registry(directory: Path | None, heard: Heard, max_sessions: int = 10) -> AsyncIterator[Registry]:
-    neighbours = Neighbours(None if directory is None else directory / "neighbours")
-    registry = Registry(directory, neighbours, max_sessions, heard.count)
+async def registry(
+    directory: Path | None, heard: Heard, max_sessions: int = 10
+) -> AsyncIterator[SessionRegistry]:
+    rpc = WorkerRpc(None if directory is None else directory / "rpc")
+    registry = SessionRegistry(directory, rpc, max_sessions, heard.count)
     registry.start(heard.ended.append, heard.subscribed.append)
-    await neighbours.start()
+    await rpc.start()
     try:
         yield registry
     finally:
         await registry.stop()
-        await neighbours.stop()
+        await rpc.stop()
 
 
 async def test_a_worker_finds_what_another_one_has_begun(tmp_path: Path) -> None:
     async with registry(tmp_path, Heard()) as one, registry(tmp_path, Heard()) as other:
-        await one.run(lambda ledger: ledger.begin("a", monotonic()))
-        assert await other.run(lambda ledger: ledger.subscriptions("a")) == []
+        await one.run(lambda store: store.begin("a", monotonic()))
+        assert await other.run(lambda store: store.subscriptions("a")) == []
         assert (one.count, other.count) == (1, 1)
         assert one.name != other.name
         assert await other.run(lambda _: other.is_alive(one.name))
@@ -54,33 +56,33 @@ async def test_a_worker_finds_what_another_one_has_begun(tmp_path: Path) -> None
 async def test_the_others_hear_of_an_end_and_one_of_its_subscriptions(tmp_path: Path) -> None:
     heard, own = Heard(), Heard()
 
-    def end(ledger: Ledger) -> None:
-        ledger.end("a")
-        one.ring_out(["a"])
+    def end(store: SessionStore) -> None:
+        store.end("a")
+        one.announce_ended(["a"])
 
     async with registry(tmp_path, own) as one, registry(tmp_path, heard) as other:
-        await one.run(lambda ledger: ledger.begin("a", monotonic()))
+        await one.run(lambda store: store.begin("a", monotonic()))
         await one.run(end)
         await eventually(lambda: heard.ended == ["a"])
-        await one.tell_of_subscriptions(other.name, "b")
+        await one.notify_holder(other.name, "b")
         await eventually(lambda: heard.subscribed == ["b"])
         assert (own.ended, own.subscribed) == ([], [])
 
 
 async def test_a_single_process_has_nobody_to_tell() -> None:
     async with registry(None, Heard()) as one:
-        assert await one.run(lambda ledger: ledger.begin("a", monotonic())) == []
-        one.ring_out(["a"])
-        await one.tell_of_subscriptions(one.name, "a")
+        assert await one.run(lambda store: store.begin("a", monotonic())) == []
+        one.announce_ended(["a"])
+        await one.notify_holder(one.name, "a")
         assert not one.is_alive(one.name)
 
 
 async def test_each_use_of_the_ledger_tells_that_there_may_be_more_or_fewer_sessions() -> None:
     heard = Heard()
     async with registry(None, heard) as one:
-        await one.run(lambda ledger: ledger.begin("a", monotonic()))
+        await one.run(lambda store: store.begin("a", monotonic()))
         assert (heard.counts, one.count) == (1, 1)
-        await one.run(lambda ledger: ledger.end("a"))
+        await one.run(lambda store: store.end("a"))
         assert (heard.counts, one.count) == (2, 0)
 
 
@@ -90,7 +92,7 @@ async def test_a_ledger_that_cannot_be_used_is_told_as_an_overload(
     (tmp_path / "sessions.sqlite").write_text("no database\n" * 100)
     async with registry(tmp_path, Heard()) as one:
         with pytest.raises(Overloaded, match="continue without one"):
-            await one.run(lambda ledger: ledger.count())
+            await one.run(lambda store: store.count())
     assert "cannot use the session store" in caplog.text
 
 
@@ -99,8 +101,8 @@ async def test_a_ledger_without_a_descriptor_is_told_in_one_line(
 ) -> None:
     async with registry(tmp_path, Heard()) as one:
         with descriptors_left(0), pytest.raises(Overloaded):
-            await one.run(lambda ledger: ledger.begin("a", monotonic()))
-        assert await one.run(lambda ledger: ledger.begin("a", monotonic())) == []
+            await one.run(lambda store: store.begin("a", monotonic()))
+        assert await one.run(lambda store: store.begin("a", monotonic())) == []
     (told,) = caplog.records
     assert "until there is a file descriptor" in told.getMessage()
     assert told.exc_info is None

@@ -8,9 +8,9 @@ import threading
 import pytest
 
 from choirbook.errors import InvalidParams
-from choirbook.mcp.sessions.registry import Registry
-from choirbook.mcp.sessions.store import Ledger
-from choirbook.workers.rpc import Neighbours
+from choirbook.mcp.sessions.registry import SessionRegistry
+from choirbook.mcp.sessions.store import SessionStore
+from choirbook.workers.rpc import WorkerRpc
 
 
 @pytest.fixture
@@ -19,11 +19,11 @@ def counts() -> list[int]:
 
 
 async def test_no_two_calls_are_in_the_ledger_at_once(counts: list[int]) -> None:
-    registry = Registry(None, Neighbours(None), 10, lambda: counts.append(registry.count))
+    registry = SessionRegistry(None, WorkerRpc(None), 10, lambda: counts.append(registry.count))
     both_inside = threading.Barrier(2, timeout=0.3)
     met: list[bool] = []
 
-    def use(_: Ledger) -> None:
+    def use(_: SessionStore) -> None:
         try:
             both_inside.wait()
             met.append(True)
@@ -36,33 +36,33 @@ async def test_no_two_calls_are_in_the_ledger_at_once(counts: list[int]) -> None
 
 
 async def test_calls_are_carried_out_in_their_order(counts: list[int]) -> None:
-    registry = Registry(None, Neighbours(None), 10, lambda: counts.append(registry.count))
+    registry = SessionRegistry(None, WorkerRpc(None), 10, lambda: counts.append(registry.count))
     assert registry.count == 0
-    await asyncio.gather(*(registry.run(lambda ledger, id_=str(n): ledger.begin(id_, 0.0)) for n in range(5)))  # type: ignore[misc]
+    await asyncio.gather(*(registry.run(lambda store, id_=str(n): store.begin(id_, 0.0)) for n in range(5)))  # type: ignore[misc]
     assert counts == [1, 2, 3, 4, 5]
     await registry.stop()
 
 
 async def test_a_call_that_fails_leaves_the_ledger_usable(counts: list[int]) -> None:
-    registry = Registry(None, Neighbours(None), 10, lambda: counts.append(registry.count))
+    registry = SessionRegistry(None, WorkerRpc(None), 10, lambda: counts.append(registry.count))
 
-    def refuse(ledger: Ledger) -> None:
-        ledger.begin("a", 0.0)
+    def refuse(store: SessionStore) -> None:
+        store.begin("a", 0.0)
         raise InvalidParams("no")
 
     with pytest.raises(InvalidParams):
         await registry.run(refuse)
     assert counts == []
-    assert await registry.run(lambda ledger: ledger.end("a"))
+    assert await registry.run(lambda store: store.end("a"))
     assert counts == [0]
     await registry.stop()
 
 
 async def test_a_registry_that_was_stopped_begins_with_an_empty_ledger(counts: list[int]) -> None:
-    registry = Registry(None, Neighbours(None), 10, lambda: counts.append(registry.count))
-    await registry.run(lambda ledger: ledger.begin("a", 0.0))
+    registry = SessionRegistry(None, WorkerRpc(None), 10, lambda: counts.append(registry.count))
+    await registry.run(lambda store: store.begin("a", 0.0))
     await registry.stop()
-    again = Registry(None, Neighbours(None), 10, lambda: None)
-    assert await again.run(lambda ledger: ledger.client("a")) is None
+    again = SessionRegistry(None, WorkerRpc(None), 10, lambda: None)
+    assert await again.run(lambda store: store.client("a")) is None
     assert again.count == 0
     await again.stop()

@@ -11,11 +11,11 @@ from time import monotonic
 import pytest
 
 from choirbook.errors import SessionNotFound, StreamTaken
-from choirbook.mcp.client_stream import Ending
-from choirbook.mcp.open_streams import Streams
-from choirbook.mcp.sessions.registry import Registry
+from choirbook.mcp.client_stream import EndReason
+from choirbook.mcp.open_streams import OpenStreams
+from choirbook.mcp.sessions.registry import SessionRegistry
 from choirbook.mcp.sessions.streams import HttpSession, SessionStreams
-from choirbook.workers.rpc import Neighbours
+from choirbook.workers.rpc import WorkerRpc
 from tests.support.apps import Served
 from tests.support.waiting import eventually
 
@@ -27,38 +27,38 @@ GONE = "mcp://resources/sdlc/gone"
 class Worker:
     """One worker, as far as sessions go."""
 
-    registry: Registry
+    registry: SessionRegistry
     held: SessionStreams
     gone: list[str]
 
     async def begin(self, id_: str) -> HttpSession:
-        await self.registry.run(lambda ledger: ledger.begin(id_, monotonic()))
+        await self.registry.run(lambda store: store.begin(id_, monotonic()))
         return HttpSession(self.held, id_)
 
     async def forget(self, id_: str) -> None:
-        await self.registry.run(lambda ledger: ledger.end(id_))
+        await self.registry.run(lambda store: store.end(id_))
 
 
 @asynccontextmanager
 async def working(served: Served, shared: Path | None = None) -> AsyncIterator[Worker]:
-    neighbours = Neighbours(None if shared is None else shared / "neighbours")
-    registry, gone = Registry(shared, neighbours, 10, lambda: None), list[str]()
-    streams = Streams(served.library.catalog, 10, 3600.0, lambda: None)
+    rpc = WorkerRpc(None if shared is None else shared / "rpc")
+    registry, gone = SessionRegistry(shared, rpc, 10, lambda: None), list[str]()
+    streams = OpenStreams(served.library.catalog, 10, 3600.0, lambda: None)
 
     def forget(id_: str) -> None:
         gone.append(id_)
         held.end(id_)
 
     held = SessionStreams(served.library, streams, registry, forget)
-    registry.start(forget, held.hear_of_subscriptions)
-    await neighbours.start()
+    registry.start(forget, held.on_subscriptions_changed)
+    await rpc.start()
     try:
         yield Worker(registry, held, gone)
     finally:
         streams.close()
         held.stop()
         await registry.stop()
-        await neighbours.stop()
+        await rpc.stop()
 
 
 async def test_a_stream_watches_what_its_session_subscribed_to_before_and_since(served: Served) -> None:
@@ -97,7 +97,7 @@ async def test_a_stream_that_has_ended_makes_room_for_another(served: Served, tm
         await holder.begin("a")
         stream = await holder.held.open("a")
         holder.held.end("a")
-        assert (stream.ended, holder.held.ids) == (Ending.SESSION, [])
+        assert (stream.ended, holder.held.ids) == (EndReason.SESSION, [])
 
         async def opens() -> bool:
             try:
@@ -122,6 +122,6 @@ async def test_a_session_that_turns_out_to_have_ended_is_told_and_its_stream_end
         await worker.begin("a")
         stream = await worker.held.open("a")
         await worker.forget("a")
-        worker.held.hear_of_subscriptions("a")
+        worker.held.on_subscriptions_changed("a")
         await eventually(lambda: worker.gone == ["a"])
-        assert stream.ended is Ending.SESSION
+        assert stream.ended is EndReason.SESSION

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from choirbook.observe.tracing.configuration import Exporter, Plan, Sampling, plan_of
-from choirbook.observe.tracing.context import Context
+from choirbook.observe.tracing.configuration import Exporter, Sampling, TracingConfiguration, plan_of
+from choirbook.observe.tracing.context import TraceContext
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
 
 
-def plan(**variables: str) -> Plan:
+def plan(**variables: str) -> TracingConfiguration:
     found = plan_of(ENDPOINT | variables)
     assert found is not None
     return found
@@ -104,8 +104,8 @@ def test_callers_are_believed_unless_the_propagators_say_otherwise() -> None:
     assert not plan(OTEL_PROPAGATORS="none").reads_context
 
 
-def caller(*, is_sampled: bool, trace_id: int = 1) -> Context:
-    return Context(trace_id, 1, is_sampled)
+def caller(*, is_sampled: bool, trace_id: int = 1) -> TraceContext:
+    return TraceContext(trace_id, 1, is_sampled)
 
 
 def test_a_caller_decides_where_it_is_followed() -> None:

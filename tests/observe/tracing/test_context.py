@@ -3,14 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from choirbook.observe.tracing.context import Context, context_of_message, parse_context
+from choirbook.observe.tracing.context import TraceContext, context_of_message, parse_context
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 TRACE_ID, SPAN_ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-GIVEN = Context(int(TRACE_ID, 16), int(SPAN_ID, 16), is_sampled=True)
+GIVEN = TraceContext(int(TRACE_ID, 16), int(SPAN_ID, 16), is_sampled=True)
 
 
 def test_a_traceparent_names_the_caller() -> None:
@@ -59,7 +59,7 @@ def test_a_tracestate_that_is_too_long_is_left_out() -> None:
 )
 def test_every_context_that_is_written_is_read(trace_id: int, span_id: int, flags: int, version: int) -> None:
     written = f"{version:02x}-{trace_id:032x}-{span_id:016x}-{flags:02x}"
-    assert parse_context(written) == Context(trace_id, span_id, bool(flags & 1))
+    assert parse_context(written) == TraceContext(trace_id, span_id, bool(flags & 1))
 
 
 @given(st.text())

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from choirbook.observe.tracing.configuration import Exporter
-from choirbook.observe.tracing.export_counts import Outflow
+from choirbook.observe.tracing.export_counts import ExportCounts
 from tests.support.apps import Served, serving
 from tests.support.collector import collecting_http
 from tests.support.waiting import eventually
@@ -48,7 +48,7 @@ async def shown(served: Served) -> dict[tuple[str, str], float]:
 
 
 def test_as_many_wait_as_may_and_room_is_made_by_those_that_are_taken() -> None:
-    outflow = Outflow(Exporter.OTLP_HTTP)
+    outflow = ExportCounts(Exporter.OTLP_HTTP)
     outflow.max_waiting = 2
     assert [outflow.admits() for _ in range(3)] == [True, True, False]
     outflow.take(1)
@@ -61,7 +61,7 @@ def test_as_many_wait_as_may_and_room_is_made_by_those_that_are_taken() -> None:
 
 
 def test_no_span_is_lost_from_the_count_while_two_threads_count() -> None:
-    outflow = Outflow(Exporter.OTLP_HTTP)
+    outflow = ExportCounts(Exporter.OTLP_HTTP)
     outflow.max_waiting = 64
     admitted, at_once = 0, 32
     is_over = Event()

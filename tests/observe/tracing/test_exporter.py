@@ -8,8 +8,8 @@ from contextlib import ExitStack
 import pytest
 
 from choirbook.observe.tracing.configuration import Exporter
-from choirbook.observe.tracing.export_counts import Outflow
-from choirbook.observe.tracing.exporter import Exporting
+from choirbook.observe.tracing.export_counts import ExportCounts
+from choirbook.observe.tracing.exporter import TraceExporter
 from choirbook.observe.tracing.spans import Span
 from tests.support.collector import black_hole, collecting_grpc, collecting_http
 from tests.support.waiting import eventually
@@ -27,9 +27,9 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-async def sending(exporter: Exporter) -> tuple[Exporting, Outflow]:
-    outflow = Outflow(exporter)
-    exporting = await asyncio.to_thread(Exporting, [outflow], "1")
+async def sending(exporter: Exporter) -> tuple[TraceExporter, ExportCounts]:
+    outflow = ExportCounts(exporter)
+    exporting = await asyncio.to_thread(TraceExporter, [outflow], "1")
     now_s = time.monotonic()
     for number in range(1, SPANS + 1):
         exporting.send(Span("GET", now_s, now_s), number, None)
@@ -83,5 +83,5 @@ async def test_a_request_that_is_under_way_is_the_last(environment: pytest.Monke
 def test_where_one_exporter_cannot_be_made_no_other_waits_for_spans(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "soon")
     with pytest.raises(ValueError, match="soon"):
-        Exporting([Outflow(Exporter.CONSOLE), Outflow(Exporter.OTLP_GRPC)], "1")
+        TraceExporter([ExportCounts(Exporter.CONSOLE), ExportCounts(Exporter.OTLP_GRPC)], "1")
     assert is_over()

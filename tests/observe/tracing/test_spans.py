@@ -29,7 +29,7 @@ from choirbook.model import (
     Version,
 )
 from choirbook.observe.batch import Sent
-from choirbook.observe.tracing.sampling import Note
+from choirbook.observe.tracing.sampling import TraceNote
 from choirbook.observe.tracing.spans import Span, span_of
 from tests.support.servers import message
 
@@ -55,7 +55,7 @@ def response(status: int, *reads: Read, error: str | None = None) -> Sent:
 
 
 def marked(sent: Sent, request: Request | None, source: bytes = b"", lookup_s: float | None = None) -> Sent:
-    return msgspec.structs.replace(sent, mark=Note(1, None, 19.0, request, source, lookup_s))
+    return msgspec.structs.replace(sent, mark=TraceNote(1, None, 19.0, request, source, lookup_s))
 
 
 def route_of(path: str) -> str | None:

@@ -7,7 +7,7 @@ import pytest
 
 from choirbook.http.exchange import Request, Response
 from choirbook.observe.batch import Sent
-from choirbook.observe.tracing.tracer import AT_ONCE, MAX_WAITING, MAX_WAITING_BYTES, Tracing
+from choirbook.observe.tracing.tracer import AT_ONCE, MAX_WAITING, MAX_WAITING_BYTES, Tracer
 from tests.support.apps import serving
 from tests.support.batches import batch_of
 from tests.support.collector import black_hole, collecting_http
@@ -24,7 +24,7 @@ class Fields(dict[str, str]):
         return [self[name]] if name in self else []
 
 
-def take(tracing: Tracing, batch: list[Sent]) -> None:
+def take(tracing: Tracer, batch: list[Sent]) -> None:
     tracing.take(batch_of(batch))
 
 

@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from choirbook.servers.granian.drain import MAX_DRAIN_S, drain, let_go, waiting
+from choirbook.servers.granian.drain import MAX_DRAIN_S, drain, stop_accepting
+from choirbook.servers.granian.sockets import pending_connections
 from tests.support.servers import wait_for
 
 SO_ATTACH_FILTER = 26
@@ -30,11 +31,11 @@ def connect(listener: socket.socket) -> socket.socket:
 
 
 def test_connections_that_wait_are_counted(listener: socket.socket) -> None:
-    assert waiting(listener) == 0
+    assert pending_connections(listener) == 0
     with connect(listener), connect(listener):
-        wait_for(lambda: waiting(listener) == 2, "both wait")
+        wait_for(lambda: pending_connections(listener) == 2, "both wait")
         listener.accept()[0].close()
-        assert waiting(listener) == 1
+        assert pending_connections(listener) == 1
 
 
 def may_filter() -> bool:
@@ -81,7 +82,7 @@ def test_drain_waits_until_what_waits_was_accepted(listener: socket.socket) -> N
             assert not done.done()
             listener.accept()[0].close()
         done.result(timeout=MAX_DRAIN_S + 5)
-        assert waiting(listener) == 0
+        assert pending_connections(listener) == 0
 
 
 def test_drain_ends_though_nobody_accepts(listener: socket.socket) -> None:
@@ -90,16 +91,16 @@ def test_drain_ends_though_nobody_accepts(listener: socket.socket) -> None:
         thread.start()
         thread.join(MAX_DRAIN_S + 5)
         assert not thread.is_alive()
-        assert waiting(listener) == 1
+        assert pending_connections(listener) == 1
 
 
 def test_descriptor_that_was_let_go_accepts_nothing_and_leaves_the_socket_to_others(
     listener: socket.socket,
 ) -> None:
     with socket.socket(fileno=os.dup(listener.fileno())) as of_a_worker:
-        let_go(of_a_worker.fileno())
+        stop_accepting(of_a_worker.fileno())
         with connect(listener):
-            wait_for(lambda: waiting(listener) == 1, "it waits")
+            wait_for(lambda: pending_connections(listener) == 1, "it waits")
             with pytest.raises(BlockingIOError):
                 of_a_worker.accept()
             listener.accept()[0].close()
@@ -108,7 +109,7 @@ def test_descriptor_that_was_let_go_accepts_nothing_and_leaves_the_socket_to_oth
 def test_socket_is_closed_with_its_last_holder(listener: socket.socket) -> None:
     address = listener.getsockname()
     with socket.socket(fileno=os.dup(listener.fileno())) as of_a_worker:
-        let_go(of_a_worker.fileno())
+        stop_accepting(of_a_worker.fileno())
         listener.close()
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(address, timeout=5)

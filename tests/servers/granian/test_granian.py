@@ -24,9 +24,9 @@ of killed workers, then change REVIEWED here and the pin in pyproject.toml.
   AbstractWorker._watcher (interrupt_by_parent), signal_handler_interrupt: supervisor
 - granian/server/mp.py: _spawn_rsgi_worker (in this order: set_loop_signals, callback_init, _new_cbscheduler),
   _init_shared_socket, _drop_shared_socket, _spawn_worker, WorkerProcess.terminate: supervisor
-- granian/_signals.py: set_loop_signals, imported when a worker starts: worker_orders
+- granian/_signals.py: set_loop_signals, imported when a worker starts: worker_signals
 - granian/_futures.py, CallbackScheduler: _schedule_fn, and the arguments of both: scheduler
-- SocketHolder(fileno, uds, backlog): supervisor. WorkerSignal, with set(): worker_orders
+- SocketHolder(fileno, uds, backlog): supervisor. WorkerSignal, with set(): worker_signals
 - taskref, done, err, response_stream of RSGI: servers/rsgi/server
 - the messages "Killing worker-N after ...": serve._is_true"""
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from choirbook.servers.granian.scheduler import Queue
+from choirbook.servers.granian.scheduler import RequestQueue
 from choirbook.servers.rsgi.server import Begin, Finish, RsgiExchange
 from tests.support.waiting import eventually
 
@@ -29,11 +29,11 @@ class Exchange:
         self.outcomes.append(error)
 
 
-def queue(begin: Begin) -> Queue:
-    return Queue(begin, asyncio.get_running_loop())
+def queue(begin: Begin) -> RequestQueue:
+    return RequestQueue(begin, asyncio.get_running_loop())
 
 
-def put(into: Queue, exchange: Exchange) -> None:
+def put(into: RequestQueue, exchange: Exchange) -> None:
     into.put(cast("RsgiExchange", exchange))
 
 

@@ -11,8 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from choirbook.servers.connections import Connections, Ends
-from choirbook.servers.rsgi.backpressure import BLIND_BYTES, QUANTUM_BYTES, Gauge, Pressure, address_of
+from choirbook.servers.connections import ConnectionEnds, Connections
+from choirbook.servers.rsgi.backpressure import (
+    BLIND_BYTES,
+    QUANTUM_BYTES,
+    Backpressure,
+    SendWindow,
+    address_of,
+)
 from tests.support.descriptors import open_descriptors
 from tests.support.waiting import eventually
 
@@ -20,29 +26,31 @@ STALL_S = 0.2
 WAYS = {"by the kernel": True, "by descriptors": False}
 
 
-class Counted(Gauge):
+class Counted(SendWindow):
     """Counts what it is told."""
 
-    def __init__(self, ends: Ends) -> None:
+    def __init__(self, ends: ConnectionEnds) -> None:
         super().__init__(ends)
         self.resumed = self.given_up = 0
 
     def resume(self) -> None:
         self.resumed += 1
 
-    def give_up(self) -> None:
+    def disconnect(self) -> None:
         self.given_up += 1
 
     def note(self, count: int) -> None:
         self.sent += count
-        self.unseen += count
+        self.unchecked += count
 
 
 class Watched(Counted):
     """One end of a connection to a client that reads when it is told to."""
 
     def __init__(self, server_side: socket.socket, listens_on: str = "127.0.0.1") -> None:
-        super().__init__(Ends(server_side.getpeername()[:2], (listens_on, server_side.getsockname()[1])))
+        super().__init__(
+            ConnectionEnds(server_side.getpeername()[:2], (listens_on, server_side.getsockname()[1]))
+        )
         self._socket = server_side
 
     def fill(self) -> None:
@@ -78,16 +86,16 @@ def pair() -> Iterator[Pair]:
 
 
 @pytest.fixture(params=WAYS)
-def pressure(request: pytest.FixtureRequest) -> Pressure:
-    return Pressure(STALL_S, Connections(ask_kernel=WAYS[request.param]))
+def backpressure(request: pytest.FixtureRequest) -> Backpressure:
+    return Backpressure(STALL_S, Connections(ask_kernel=WAYS[request.param]))
 
 
-async def stalled(pressure: Pressure, pair: Pair) -> None:
+async def stalled(backpressure: Backpressure, pair: Pair) -> None:
     """Send more than a client takes, once its connection is known."""
-    pressure.watch(pair.watched)
+    backpressure.watch(pair.watched)
     await eventually(lambda: pair.watched.resumed)
     pair.watched.fill()
-    pressure.watch(pair.watched)
+    backpressure.watch(pair.watched)
 
 
 def read_to_the_end(client: socket.socket) -> int:
@@ -98,24 +106,24 @@ def read_to_the_end(client: socket.socket) -> int:
     return count
 
 
-async def test_a_client_that_takes_what_it_is_sent_goes_on(pressure: Pressure, pair: Pair) -> None:
+async def test_a_client_that_takes_what_it_is_sent_goes_on(backpressure: Backpressure, pair: Pair) -> None:
     watched = pair.watched
     watched.note(QUANTUM_BYTES)
-    pressure.watch(watched)
+    backpressure.watch(watched)
     await eventually(lambda: watched.resumed)
-    assert (watched.resumed, watched.given_up, watched.unseen) == (1, 0, 0)
+    assert (watched.resumed, watched.given_up, watched.unchecked) == (1, 0, 0)
 
 
-async def test_a_client_that_takes_nothing_is_cut_off(pressure: Pressure, pair: Pair) -> None:
+async def test_a_client_that_takes_nothing_is_cut_off(backpressure: Backpressure, pair: Pair) -> None:
     watched = pair.watched
-    pressure.watch(watched)
+    backpressure.watch(watched)
     await eventually(lambda: watched.resumed)
     # For how long there was nothing to take does not count.
     quiet_s = time.monotonic() + STALL_S
     await eventually(lambda: time.monotonic() > quiet_s)
     watched.fill()
     started_s = time.monotonic()
-    pressure.watch(watched)
+    backpressure.watch(watched)
     await eventually(lambda: watched.given_up)
     assert (watched.resumed, watched.given_up) == (1, 1)
     assert time.monotonic() - started_s >= STALL_S
@@ -134,11 +142,11 @@ def is_shut_down(server_side: socket.socket) -> bool:
     return False
 
 
-async def test_a_slow_but_steady_reader_is_not_cut_off(pressure: Pressure, pair: Pair) -> None:
+async def test_a_slow_but_steady_reader_is_not_cut_off(backpressure: Backpressure, pair: Pair) -> None:
     watched, client = pair.watched, pair.client
     pair.accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1024 * 1024)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
-    await stalled(pressure, pair)
+    await stalled(backpressure, pair)
     client.settimeout(0)
     ends_s = time.monotonic() + 5 * STALL_S
     next_s = 0.0
@@ -152,58 +160,58 @@ async def test_a_slow_but_steady_reader_is_not_cut_off(pressure: Pressure, pair:
 
     await eventually(takes_a_little)
     # It has not caught up, so it was looked at all the while.
-    assert not pressure.is_idle
+    assert not backpressure.is_idle
     assert watched.given_up == 0
     # And once it stops, it is.
     await eventually(lambda: watched.given_up)
 
 
-async def test_nobody_is_called_about_a_stream_that_is_over(pressure: Pressure, pair: Pair) -> None:
+async def test_nobody_is_called_about_a_stream_that_is_over(backpressure: Backpressure, pair: Pair) -> None:
     pair.watched.is_over = True
-    pressure.watch(pair.watched)
-    await eventually(lambda: pressure.is_idle)
+    backpressure.watch(pair.watched)
+    await eventually(lambda: backpressure.is_idle)
     assert (pair.watched.resumed, pair.watched.given_up) == (0, 0)
 
 
 @pytest.mark.parametrize("peer", [("192.0.2.1", 1), ("unix", 0), ("no address", 1)])
 async def test_a_client_that_cannot_be_seen_is_given_up_after_a_while(
-    pressure: Pressure, peer: tuple[str, int]
+    backpressure: Backpressure, peer: tuple[str, int]
 ) -> None:
-    watched = Counted(Ends(peer, ("127.0.0.1", 1)))
+    watched = Counted(ConnectionEnds(peer, ("127.0.0.1", 1)))
     watched.note(QUANTUM_BYTES)
-    pressure.watch(watched)
+    backpressure.watch(watched)
     await eventually(lambda: watched.resumed)
     watched.note(BLIND_BYTES)
-    pressure.watch(watched)
+    backpressure.watch(watched)
     await eventually(lambda: watched.given_up)
 
 
 async def test_what_was_sent_before_it_was_seen_last_does_not_count_as_unseen(
-    pressure: Pressure, pair: Pair
+    backpressure: Backpressure, pair: Pair
 ) -> None:
     watched, client = pair.watched, pair.client
     watched.sent = 2 * BLIND_BYTES
-    pressure.watch(watched)
+    backpressure.watch(watched)
     await eventually(lambda: watched.resumed)
     pair.accepted.close()
     client.close()
     watched.note(QUANTUM_BYTES)
-    pressure.watch(watched)
-    await eventually(lambda: pressure.is_idle)
+    backpressure.watch(watched)
+    await eventually(lambda: backpressure.is_idle)
     assert (watched.resumed, watched.given_up) == (2, 0)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "::1"])  # noqa: S104 - as in a container
-async def test_a_server_on_any_address_sees_its_clients(pressure: Pressure, host: str) -> None:
+async def test_a_server_on_any_address_sees_its_clients(backpressure: Backpressure, host: str) -> None:
     with ExitStack() as stack:
         pairs = [Pair(stack, host) for _ in range(3)]
         for pair in pairs:
-            await stalled(pressure, pair)
+            await stalled(backpressure, pair)
         await eventually(lambda: all(pair.watched.given_up for pair in pairs))
         assert all(pair.watched.connection is not None for pair in pairs)
 
 
-async def test_a_connection_that_has_the_same_addresses_later_is_another(pressure: Pressure) -> None:
+async def test_a_connection_that_has_the_same_addresses_later_is_another(backpressure: Backpressure) -> None:
     with ExitStack() as stack, socket.create_server(("127.0.0.1", 0)) as listener:
 
         def connect() -> tuple[socket.socket, socket.socket]:
@@ -219,7 +227,7 @@ async def test_a_connection_that_has_the_same_addresses_later_is_another(pressur
             port = free.getsockname()[1]
         client, accepted = connect()
         watched = Watched(accepted)
-        pressure.watch(watched)
+        backpressure.watch(watched)
         await eventually(lambda: watched.resumed)
         connection, number = watched.connection, accepted.fileno()
         assert connection is not None
@@ -235,15 +243,15 @@ async def test_a_connection_that_has_the_same_addresses_later_is_another(pressur
         accepted.sendall(b"x" * 100)
         assert connection.read_acked() is None
         watched.note(BLIND_BYTES + QUANTUM_BYTES)
-        pressure.watch(watched)
-        await eventually(lambda: watched.given_up and pressure.is_idle)
+        backpressure.watch(watched)
+        await eventually(lambda: watched.given_up and backpressure.is_idle)
         accepted.sendall(b"y")
         client.settimeout(10)
         while not client.recv(200).endswith(b"y"):
             """The other connection goes on."""
 
 
-async def test_no_descriptor_is_left_behind(pressure: Pressure, tmp_path: Path) -> None:
+async def test_no_descriptor_is_left_behind(backpressure: Backpressure, tmp_path: Path) -> None:
     with ExitStack() as stack, (tmp_path / "file").open("w"):
         first, second = os.pipe()
         stack.callback(os.close, first)
@@ -252,9 +260,9 @@ async def test_no_descriptor_is_left_behind(pressure: Pressure, tmp_path: Path) 
         before = open_descriptors()
         for pair in pairs * 5:
             pair.watched.note(1000)
-            pressure.watch(pair.watched)
-            await eventually(lambda: pressure.is_idle)
-        await stalled(pressure, pairs[0])
+            backpressure.watch(pair.watched)
+            await eventually(lambda: backpressure.is_idle)
+        await stalled(backpressure, pairs[0])
         await eventually(lambda: is_shut_down(pairs[0].accepted))
         await eventually(lambda: open_descriptors() == before)
 

@@ -10,14 +10,14 @@ from contextlib import ExitStack
 
 import pytest
 
-from choirbook.servers.connections import Connections, Ends, TcpConnection
-from choirbook.servers.rsgi.backpressure import QUANTUM_BYTES, Pressure
+from choirbook.servers.connections import ConnectionEnds, Connections, TcpConnection
+from choirbook.servers.rsgi.backpressure import QUANTUM_BYTES, Backpressure
 from tests.servers.rsgi.test_backpressure import STALL_S, WAYS, Counted, Pair, pair
 from tests.support.waiting import eventually
 
 __all__ = ["pair"]
 
-OVER_A_UNIX_SOCKET = Ends(("unix", 0), ("unix", 0))
+OVER_A_UNIX_SOCKET = ConnectionEnds(("unix", 0), ("unix", 0))
 
 
 class Turns(Counted):
@@ -40,18 +40,18 @@ async def test_others_have_a_turn_between_two_clients_that_go_on() -> None:
             turns[0] += 1
             await asyncio.sleep(0)
 
-    pressure, gauges = Pressure(STALL_S), [Turns(seen, turns) for _ in range(20)]
+    backpressure, windows = Backpressure(STALL_S), [Turns(seen, turns) for _ in range(20)]
     others = asyncio.create_task(take_turns())
     try:
-        for gauge in gauges:
-            gauge.note(QUANTUM_BYTES)
-            pressure.watch(gauge)
+        for window in windows:
+            window.note(QUANTUM_BYTES)
+            backpressure.watch(window)
         # Within the deadline of one wait: none of them waits for the others.
-        await eventually(lambda: all(gauge.resumed for gauge in gauges))
+        await eventually(lambda: all(window.resumed for window in windows))
     finally:
         others.cancel()
     assert seen == sorted(set(seen))
-    await eventually(lambda: pressure.is_idle)
+    await eventually(lambda: backpressure.is_idle)
 
 
 class Searched(Connections):
@@ -59,7 +59,7 @@ class Searched(Connections):
 
     searches = 0
 
-    def search(self, wanted: Collection[Ends]) -> dict[Ends, TcpConnection]:
+    def search(self, wanted: Collection[ConnectionEnds]) -> dict[ConnectionEnds, TcpConnection]:
         self.searches += 1
         return super().search(wanted)
 
@@ -67,20 +67,20 @@ class Searched(Connections):
 @pytest.mark.parametrize("way", WAYS)
 async def test_client_that_was_found_is_not_searched_for_again(pair: Pair, way: str) -> None:
     connections = Searched(ask_kernel=WAYS[way])
-    pressure, watched = Pressure(STALL_S, connections), pair.watched
-    pressure.watch(watched)
+    backpressure, watched = Backpressure(STALL_S, connections), pair.watched
+    backpressure.watch(watched)
     await eventually(lambda: watched.resumed)
     watched.fill()
-    pressure.watch(watched)
+    backpressure.watch(watched)
     await eventually(lambda: watched.given_up)
     # The kernel answers without a search.
     assert connections.searches == (0 if WAYS[way] else 1)
-    await eventually(lambda: pressure.is_idle)
+    await eventually(lambda: backpressure.is_idle)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "127.0.0.1"])  # noqa: S104 - as in a container
 async def test_client_that_reads_is_sent_more_whatever_address_the_server_listens_on(host: str) -> None:
-    pressure = Pressure(STALL_S)
+    backpressure = Backpressure(STALL_S)
     with ExitStack() as stack:
         pair = Pair(stack, host)
         watched = pair.watched
@@ -89,7 +89,7 @@ async def test_client_that_reads_is_sent_more_whatever_address_the_server_listen
             pair.accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * QUANTUM_BYTES)
             await asyncio.to_thread(_exchange, pair, QUANTUM_BYTES)
             watched.note(QUANTUM_BYTES)
-            pressure.watch(watched)
+            backpressure.watch(watched)
             await eventually(lambda number=number: watched.resumed == number or watched.given_up)  # type: ignore[misc]
             assert (watched.resumed, watched.given_up) == (number, 0)
 

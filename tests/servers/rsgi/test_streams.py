@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from choirbook.http.exchange import Loss, Outlet, Streaming
+from choirbook.http.exchange import LossReason, Outlet, Streaming
 from choirbook.http.sse import KEEP_ALIVE, events
 from choirbook.model import Header
-from choirbook.servers.rsgi.backpressure import QUANTUM_BYTES, Pressure
+from choirbook.servers.rsgi.backpressure import QUANTUM_BYTES, Backpressure
 from choirbook.servers.rsgi.streams import RsgiOutlet, open_stream
 from tests.support.waiting import eventually
 
@@ -52,7 +52,7 @@ class Told:
     def __init__(self) -> None:
         self.outlet: Outlet | None = None
         self.resumed = 0
-        self.losses: list[Loss] = []
+        self.losses: list[LossReason] = []
 
     def open(self, outlet: Outlet) -> None:
         self.outlet = outlet
@@ -60,13 +60,13 @@ class Told:
     def resume(self) -> None:
         self.resumed += 1
 
-    def lost(self, loss: Loss) -> None:
+    def lost(self, loss: LossReason) -> None:
         self.losses.append(loss)
 
 
 def opened() -> tuple[Granian, Told, RsgiOutlet]:
     granian, stream = Granian(), Told()
-    open_stream(Streaming(200, [("a", "b")], stream), granian, granian, Pressure(30.0))
+    open_stream(Streaming(200, [("a", "b")], stream), granian, granian, Backpressure(30.0))
     assert isinstance(stream.outlet, RsgiOutlet)
     assert granian.head == (200, [("a", "b")])
     return granian, stream, stream.outlet
@@ -82,7 +82,7 @@ async def test_messages_are_sent_as_events_and_counted() -> None:
     assert outlet.send([b'{"a":1}', b"{}"])
     outlet.keep_alive()
     assert granian.sent == [events([b'{"a":1}', b"{}"]), KEEP_ALIVE]
-    assert outlet.sent == outlet.unseen == sum(map(len, granian.sent))
+    assert outlet.sent == outlet.unchecked == sum(map(len, granian.sent))
 
 
 @pytest.mark.parametrize("count", [QUANTUM_BYTES - 1, QUANTUM_BYTES])
@@ -108,11 +108,11 @@ async def test_nothing_is_sent_after_the_end() -> None:
     assert (granian.sent, outlet.sent, stream.losses) == ([], 0, [])
 
 
-@pytest.mark.parametrize("loss", [Loss.CLIENT, Loss.SLOW])
-async def test_stream_is_told_once_why_its_client_is_lost(loss: Loss) -> None:
+@pytest.mark.parametrize("loss", [LossReason.CLIENT, LossReason.SLOW])
+async def test_stream_is_told_once_why_its_client_is_lost(loss: LossReason) -> None:
     granian, stream, outlet = opened()
-    if loss is Loss.SLOW:
-        outlet.give_up()
+    if loss is LossReason.SLOW:
+        outlet.disconnect()
     for _ in range(2):
         for callback in granian.callbacks:
             callback(None)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import msgspec
 
-from choirbook.observe.figures import Row, Sample, between, increase, rows
+from choirbook.observe.figures import KindFigures, Sample, between, increase, rows
+from choirbook.observe.health import HealthState, states
 from choirbook.observe.metrics import (
     CACHE_BYTES,
     CACHE_SIZE,
@@ -17,7 +18,6 @@ from choirbook.observe.metrics import (
     SESSIONS,
     WORKERS,
 )
-from choirbook.observe.states import State, states
 
 
 class Latencies(msgspec.Struct, frozen=True, rename="camel"):
@@ -51,7 +51,7 @@ class Figures(msgspec.Struct, frozen=True, rename="camel"):
     streams: int
     sessions: int
     workers: int | None
-    states: list[State]
+    states: list[HealthState]
     """Problems, the worst first, in the same words as on the dashboard."""
 
 
@@ -78,11 +78,11 @@ def figures(before: Sample, now: Sample) -> Figures:
     )
 
 
-def _name(row: Row) -> tuple[str, str]:
+def _name(row: KindFigures) -> tuple[str, str]:
     return row.type, row.result
 
 
-def _latencies(row: Row, over_s: float) -> Latencies:
+def _latencies(row: KindFigures, over_s: float) -> Latencies:
     quantiles = row.quantiles
     return Latencies(
         row.type, row.result, row.reads / over_s, quantiles.p50_ms, quantiles.p95_ms, quantiles.p99_ms

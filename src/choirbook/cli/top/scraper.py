@@ -54,8 +54,8 @@ class Scraper:
         """Return the metrics as they are now, by the monotonic clock.
 
         Raises:
-            ServerUnreachable: Nobody answers.
-            NotChoirbook: What answers has no metrics of Choirbook.
+            ServerUnreachable: There is no answer.
+            NotChoirbook: The program at the address has no metrics of Choirbook.
         """
         at_s = monotonic()
         return sample_of(self._totals(self._fetch()), at_s)

@@ -1,4 +1,4 @@
-"""Terminal layout of the figures. Makes renderables, writes nothing."""
+"""Terminal layout of the figures. Makes renderables, and prints nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from choirbook.cli.top.figures import Figures, Latencies
-from choirbook.observe.states import Level, State
+from choirbook.observe.health import HealthState, Severity
 from choirbook.text.escapes import shown
 
 _NOTHING = "-"
@@ -39,8 +39,8 @@ def screen(url: str, figures: Figures, trouble: str | None = None) -> Group:
     return Group(*parts)
 
 
-def _state(state: State) -> Text:
-    style = "bold red" if state.level is Level.BAD else "bold yellow"
+def _state(state: HealthState) -> Text:
+    style = "bold red" if state.level is Severity.BAD else "bold yellow"
     return Text.assemble((f"! {state.title}. ", style), (state.remedy, "dim"))
 
 

@@ -108,7 +108,7 @@ def _text(token: Token) -> str:
 
 @cache
 def _parsers() -> _Parsers:
-    # Slow to import, and a server whose sections nobody reads never needs it.
+    # Slow to import, and not needed unless somebody reads a section.
     from markdown_it import MarkdownIt
 
     blocks = MarkdownIt()

@@ -1,9 +1,8 @@
-"""Sessions of the handshake era over HTTP: `Mcp-Session-Id`, their beginning and their end.
+"""Sessions of the handshake era over HTTP: `Mcp-Session-Id`, their start and end.
 
-Whatever worker a request reaches, it finds the session in the ledger that all workers share. What a worker
-has found there it remembers for a few seconds, so that a read within a session costs it one look into a
-dictionary; all workers are told of a session's end at once. A client that ignores its session goes on
-without one.
+Any worker finds a session in the store that all workers share. It remembers a session for a few seconds, so
+that a read within a session costs one dictionary look-up; all workers are notified at once when a session
+ends. A client that ignores its session is served without one.
 """
 
 from __future__ import annotations
@@ -29,25 +28,25 @@ from choirbook.errors import (
     RequestError,
 )
 from choirbook.http import sse
-from choirbook.http.answers import then
+from choirbook.http.deferred import then
 from choirbook.http.exchange import Answer, Headers, Request, Response, Streaming
 from choirbook.http.peers import Peers
 from choirbook.library.library import Library
-from choirbook.mcp.client_info import Introduction, introduced
+from choirbook.mcp.client_info import ClientInfo, client_info_of
 from choirbook.mcp.dispatch import Dispatcher, failed
-from choirbook.mcp.open_streams import Streams
+from choirbook.mcp.open_streams import OpenStreams
 from choirbook.mcp.protocol import Call, Fault, Session
 from choirbook.mcp.revisions import era_of
-from choirbook.mcp.sessions.registry import Registry
-from choirbook.mcp.sessions.store import Ledger, no_session
+from choirbook.mcp.sessions.registry import SessionRegistry
+from choirbook.mcp.sessions.store import SessionStore, no_session
 from choirbook.mcp.sessions.streams import HttpSession, SessionStreams
 from choirbook.runtime.quotas import EVERYONE
-from choirbook.workers.rpc import Neighbours
+from choirbook.workers.rpc import WorkerRpc
 
 HEADER = "mcp-session-id"
 
 TOUCH_S = 5.0
-"""Interval in seconds at which sessions in use are recorded in the ledger; a tenth of the idle time if that
+"""Interval in seconds at which sessions in use are recorded in the store; a tenth of the idle time if that
 is less."""
 
 MAX_ID_CHARACTERS = 64
@@ -55,45 +54,45 @@ MAX_ID_CHARACTERS = 64
 _OWN_METHODS = frozenset({"resources/subscribe", "resources/unsubscribe"})
 
 _PEER_KEY = secrets.token_bytes(16)
-"""Key for the hashes of peers in the ledger, so that it holds no address. Workers inherit it by fork."""
+"""Key for the hashes of peers in the store, so that it holds no address. Workers inherit it by fork."""
 
 _Found = TypeVar("_Found")
 
 
 class _KnownSession:
-    """A session that this worker has found in the ledger."""
+    """A session that this worker has found in the store."""
 
-    __slots__ = ("introduction", "is_used")
+    __slots__ = ("client_info", "is_used")
 
-    def __init__(self, introduction: Introduction | None) -> None:
-        self.introduction = introduction
+    def __init__(self, client_info: ClientInfo | None) -> None:
+        self.client_info = client_info
         self.is_used = True
 
 
-class Sessions:
+class HttpSessions:
     """One worker's view of the sessions.
 
     Args:
-        library: What is subscribed to.
-        streams: Where streams are kept.
+        library: Library whose resources clients subscribe to.
+        streams: Open streams of this worker.
         dispatcher: Carries out calls.
-        directory: What all workers share; None where there is one process only.
-        neighbours: The way to the other workers.
-        max_sessions: How many there may be; 0 gives out none.
-        idle_s: For how long one may go unused.
-        on_count: Called when their number may have changed.
-        peers: Tells whose share a session is part of.
-        fraction: How much of them one peer may hold, see `choirbook.shares.Share`.
-        knows_clients: Whether it is kept who began a session.
+        directory: Directory shared by all workers; None if there is one process only.
+        rpc: Calls the other workers.
+        max_sessions: Maximum number of sessions; 0 disables them.
+        idle_s: Time after which an unused session ends, in seconds.
+        on_count: Called when the number of sessions may have changed.
+        peers: Map requests to peers.
+        fraction: Fraction of all sessions that one peer may hold, see `choirbook.runtime.quotas`.
+        knows_clients: Whether the name of a session's client is stored.
     """
 
     def __init__(
         self,
         library: Library,
-        streams: Streams,
+        streams: OpenStreams,
         dispatcher: Dispatcher,
         directory: Path | None,
-        neighbours: Neighbours,
+        rpc: WorkerRpc,
         max_sessions: int,
         idle_s: float,
         on_count: Callable[[], None],
@@ -108,10 +107,12 @@ class Sessions:
         self._dispatcher = dispatcher
         self._max_sessions = max_sessions
         self._idle_s = idle_s
-        self._registry = Registry(directory, neighbours, max_sessions, on_count, fraction)
-        self._held = SessionStreams(library, streams, self._registry, lambda id_: self._forget([id_]))
+        self._registry = SessionRegistry(directory, rpc, max_sessions, on_count, fraction)
+        self._session_streams = SessionStreams(
+            library, streams, self._registry, lambda id_: self._forget([id_])
+        )
         self._known: dict[str, _KnownSession] = {}
-        self._tending: asyncio.Task[None] | None = None
+        self._maintenance: asyncio.Task[None] | None = None
 
     @property
     def count(self) -> int:
@@ -124,20 +125,20 @@ class Sessions:
         return self._registry.refused
 
     @property
-    def peers_at_share(self) -> int:
+    def peers_at_limit(self) -> int:
         """Number of peers that had reached their share of sessions at the last check."""
-        return self._registry.peers_at_share
+        return self._registry.peers_at_limit
 
     def start(self) -> None:
-        """Begin to hear of what other workers did."""
-        self._registry.start(lambda id_: self._forget([id_]), self._held.hear_of_subscriptions)
+        """Start to receive notes of other workers."""
+        self._registry.start(lambda id_: self._forget([id_]), self._session_streams.on_subscriptions_changed)
 
     async def stop(self) -> None:
-        """End all tasks and close the ledger."""
-        if self._tending is not None:
-            self._tending.cancel()
-            self._tending = None
-        self._held.stop()
+        """End all tasks and close the store."""
+        if self._maintenance is not None:
+            self._maintenance.cancel()
+            self._maintenance = None
+        self._session_streams.stop()
         await self._registry.stop()
         self._known.clear()
 
@@ -153,13 +154,13 @@ class Sessions:
             return self._within(id_, call.id, lambda: self.carry_out(call, request))
         known.is_used = True
         if call.method in _OWN_METHODS:
-            call = msgspec.structs.replace(call, session=HttpSession(self._held, id_))
+            call = msgspec.structs.replace(call, session=HttpSession(self._session_streams, id_))
         return self._dispatcher.carry_out(call)
 
-    def introduction(self, id_: str | None) -> Introduction | None:
+    def client_info(self, id_: str | None) -> ClientInfo | None:
         """Return the name of a known session's client; from memory only."""
         known = None if id_ is None else self._known.get(id_)
-        return None if known is None else known.introduction
+        return None if known is None else known.client_info
 
     def within(self, headers: Headers, proceed: Callable[[Session | None], Answer]) -> Answer:
         """Answer a request other than a call, within its session if it names one; never raises."""
@@ -168,9 +169,9 @@ class Sessions:
             return proceed(None)
         known = self._known.get(id_)
         if known is None:
-            return self._within(id_, None, lambda: proceed(HttpSession(self._held, id_)))
+            return self._within(id_, None, lambda: proceed(HttpSession(self._session_streams, id_)))
         known.is_used = True
-        return proceed(HttpSession(self._held, id_))
+        return proceed(HttpSession(self._session_streams, id_))
 
     def respond(self, request: Request) -> Answer:
         """Answer a request other than a POST; never raises."""
@@ -192,7 +193,7 @@ class Sessions:
         if error is not None:
             return failed(Fault(error, Era.MODERN if Era.MODERN in eras else Era.HANDSHAKE))
         assert id_ is not None, "a request without a session was refused"
-        return self._told(self._open(id_, request) if request.method == "GET" else self._end(id_))
+        return self._answer_error(self._open(id_, request) if request.method == "GET" else self._end(id_))
 
     def _may_begin(self, call: Call, headers: Headers) -> bool:
         """Return whether a client can use a session: it has to read streams."""
@@ -206,22 +207,22 @@ class Sessions:
     async def _begin(self, call: Call, request: Request) -> Response:
         peer = _named(self._peers.key_of(request))
         id_ = secrets.token_urlsafe(24)
-        introduction = introduced(call.source) if self._knows_clients else None
-        kept = None if introduction is None else msgspec.json.encode(introduction).decode()
+        client_info = client_info_of(call.source) if self._knows_clients else None
+        kept = None if client_info is None else msgspec.json.encode(client_info).decode()
 
-        def begin(ledger: Ledger) -> list[str]:
-            ended = ledger.begin(id_, monotonic(), kept, peer)
-            self._registry.ring_out(ended)
+        def begin(store: SessionStore) -> list[str]:
+            ended = store.begin(id_, monotonic(), kept, peer)
+            self._registry.announce_ended(ended)
             return ended
 
         try:
-            put_out = await self._run(begin)
+            evicted = await self._run(begin)
         except Overloaded:
             # The log has the reason. A client is better served without a session than not at all.
             return _ready(self._dispatcher.carry_out(call))
-        self._forget(put_out)
-        self._known[id_] = _KnownSession(introduction)
-        session = HttpSession(self._held, id_)
+        self._forget(evicted)
+        self._known[id_] = _KnownSession(client_info)
+        session = HttpSession(self._session_streams, id_)
         response = _ready(self._dispatcher.carry_out(msgspec.structs.replace(call, session=session)))
         return msgspec.structs.replace(response, headers=[*response.headers, (HEADER, id_)])
 
@@ -240,14 +241,14 @@ class Sessions:
         """
         if len(id_) > MAX_ID_CHARACTERS:
             raise no_session()
-        ended, kept = await self._run(lambda ledger: (ledger.touch([id_], monotonic()), ledger.client(id_)))
+        ended, kept = await self._run(lambda store: (store.touch([id_], monotonic()), store.client(id_)))
         if ended:
             raise no_session()
-        self._known[id_] = _KnownSession(
-            None if kept is None else msgspec.json.decode(kept, type=Introduction)
-        )
+        self._known[id_] = _KnownSession(None if kept is None else msgspec.json.decode(kept, type=ClientInfo))
 
-    async def _told(self, answering: Coroutine[Any, Any, Response | Streaming]) -> Response | Streaming:
+    async def _answer_error(
+        self, answering: Coroutine[Any, Any, Response | Streaming]
+    ) -> Response | Streaming:
         try:
             return await answering
         except RequestError as error:
@@ -257,13 +258,13 @@ class Sessions:
         peer = self._peers.key_of(request)
         self._streams.admit(peer=peer)
         await self._admit(id_)
-        stream = await self._held.open(id_, peer)
+        stream = await self._session_streams.open(id_, peer)
         return Streaming(200, [*sse.HEADERS, (HEADER, id_)], stream)
 
     async def _end(self, id_: str) -> Response:
-        def end(ledger: Ledger) -> bool:
-            was_there = ledger.end(id_)
-            self._registry.ring_out([id_] if was_there else [])
+        def end(store: SessionStore) -> bool:
+            was_there = store.end(id_)
+            self._registry.announce_ended([id_] if was_there else [])
             return was_there
 
         if len(id_) > MAX_ID_CHARACTERS or not await self._run(end):
@@ -274,40 +275,40 @@ class Sessions:
     def _forget(self, ids: Iterable[str]) -> None:
         for id_ in ids:
             self._known.pop(id_, None)
-            self._held.end(id_)
+            self._session_streams.end(id_)
 
-    async def _tend(self) -> None:
+    async def _maintain(self) -> None:
         pause_s = min(TOUCH_S, self._idle_s / 10)
         while True:
             await asyncio.sleep(pause_s)
             self._known = {id_: known for id_, known in self._known.items() if known.is_used}
             for known in self._known.values():
                 known.is_used = False
-            in_use = [*self._known, *self._held.ids]
+            in_use = [*self._known, *self._session_streams.ids]
             try:
-                self._forget(await self._run(partial(self._keep, in_use)))
+                self._forget(await self._run(partial(self._touch_and_expire, in_use)))
             except Overloaded:
                 continue  # the log has the reason
 
-    def _keep(self, in_use: list[str], ledger: Ledger) -> list[str]:
-        """Record in the ledger which sessions are in use; return those that have ended."""
+    def _touch_and_expire(self, in_use: list[str], store: SessionStore) -> list[str]:
+        """Record in the store which sessions are in use; return those that have ended."""
         now_s = monotonic()
-        ended = ledger.touch(in_use, now_s)
-        expired = ledger.expire(now_s - self._idle_s)
-        self._registry.ring_out(expired)
-        self._registry.peers_at_share = ledger.peers_at_share()
+        ended = store.touch(in_use, now_s)
+        expired = store.expire(now_s - self._idle_s)
+        self._registry.announce_ended(expired)
+        self._registry.peers_at_limit = store.peers_at_limit()
         return ended + expired
 
-    async def _run(self, use: Callable[[Ledger], _Found]) -> _Found:
-        """Use the ledger; see `Registry.run`."""
+    async def _run(self, use: Callable[[SessionStore], _Found]) -> _Found:
+        """Use the store; see `SessionRegistry.run`."""
         found = await self._registry.run(use)
-        if self._tending is None:
-            self._tending = asyncio.create_task(self._tend(), name="choirbook-sessions")
+        if self._maintenance is None:
+            self._maintenance = asyncio.create_task(self._maintain(), name="choirbook-sessions")
         return found
 
 
 def _named(peer: str) -> str:
-    """Return the name of a peer in the ledger."""
+    """Return the name of a peer in the store."""
     if peer == EVERYONE:
         return EVERYONE
     return hashlib.blake2b(peer.encode(), digest_size=16, key=_PEER_KEY).hexdigest()

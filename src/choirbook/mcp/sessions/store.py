@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from choirbook.errors import InvalidParams, Overloaded, SessionNotFound, ShareTaken, StreamTaken
+from choirbook.errors import InvalidParams, Overloaded, QuotaExceeded, SessionNotFound, StreamTaken
 from choirbook.runtime.quotas import EVERYONE
 
 IN_MEMORY: Final = ":memory:"
@@ -76,7 +76,7 @@ class Holding(NamedTuple):
     bytes: int
 
 
-class Ledger:
+class SessionStore:
     """One worker's access to the file.
 
     A peer is text that identifies the sessions of one client, never its address; `EVERYONE` has no share.
@@ -86,7 +86,7 @@ class Ledger:
         max_sessions: Maximum number of sessions; a further one ends one of the peer that has most.
         max_subscriptions: Maximum number of subscriptions of a session.
         fraction: Fraction of all sessions and of `STORE_BYTES` that one peer may hold, see
-            `choirbook.shares.Share`.
+            `choirbook.runtime.quotas`.
 
     Raises:
         sqlite3.Error: The file cannot be used; all methods may raise this.
@@ -96,7 +96,7 @@ class Ledger:
         self, path: Path | str, max_sessions: int, max_subscriptions: int, fraction: float = 1.0
     ) -> None:
         self._max_sessions = max_sessions
-        self._is_shared_out = fraction < 1
+        self._is_limited = fraction < 1
         self._sessions_each = max(1, int(max_sessions * fraction))
         self._bytes_each = int(STORE_BYTES * fraction)
         self.refused = 0
@@ -128,7 +128,7 @@ class Ledger:
                 "insert into session values (?, ?, null, ?, ?, ?)", (id_, now_s, client, peer, size)
             )
             ended: list[str] = []
-            if self._is_shared_out and peer != EVERYONE:
+            if self._is_limited and peer != EVERYONE:
                 excess = self.holding(peer).sessions - self._sessions_each
                 self.refused += excess > 0
                 ended += self._end_oldest(peer, excess, id_)
@@ -143,9 +143,9 @@ class Ledger:
         ).fetchone()
         return Holding(0, 0) if row is None else Holding(*row)
 
-    def peers_at_share(self) -> int:
+    def peers_at_limit(self) -> int:
         """Return the number of peers that have reached their share of sessions."""
-        if not self._is_shared_out:
+        if not self._is_limited:
             return 0
         (count,) = self._connection.execute(
             "select count(*) from holding where sessions >= ? and peer not in (?, ?)",
@@ -192,7 +192,7 @@ class Ledger:
         Raises:
             SessionNotFound: The session has ended.
             InvalidParams: The session has reached its limit of subscriptions, in number or length.
-            ShareTaken: Its peer has reached its share.
+            QuotaExceeded: Its peer has reached its quota.
             Overloaded: All peers together have reached the limit.
         """
         with self._transaction():
@@ -229,7 +229,7 @@ class Ledger:
         Args:
             id_: Id of the session.
             worker: Name of the worker.
-            is_alive: Tells whether another worker is running.
+            is_alive: Returns whether another worker is running.
 
         Raises:
             SessionNotFound: The session has ended.
@@ -280,9 +280,9 @@ class Ledger:
                 f"The session's subscriptions take more than {SESSION_BYTES} bytes. Unsubscribe from one of "
                 "them."
             )
-        if self._is_shared_out and peer != EVERYONE and self.holding(peer).bytes > self._bytes_each:
+        if self._is_limited and peer != EVERYONE and self.holding(peer).bytes > self._bytes_each:
             self.refused += 1
-            raise ShareTaken(
+            raise QuotaExceeded(
                 "The sessions of your address have reached its limit of subscriptions. End a session."
             )
         if self.holding().bytes > STORE_BYTES:

@@ -1,7 +1,7 @@
-"""The streams of sessions that this worker holds, each kept true to what its session subscribed to.
+"""Notifications of sessions: streams that this worker holds, and the subscriptions that they follow.
 
-A session has one stream at most, and any worker may be the one that holds it: the ledger says which. What is
-subscribed through another worker is in the ledger first; a note tells the holder, who reads it there.
+A session has one stream at most, held by any worker: the store names it. A subscription through another
+worker is written to the store first; a note then makes the holder read it there.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from time import monotonic
 
 from choirbook.errors import Era, RequestError
 from choirbook.library.library import Library
-from choirbook.mcp.client_stream import ClientStream, Ending
-from choirbook.mcp.open_streams import Streams
-from choirbook.mcp.sessions.registry import Registry
-from choirbook.mcp.sessions.store import Ledger, no_session, stream_taken
+from choirbook.mcp.client_stream import ClientStream, EndReason
+from choirbook.mcp.open_streams import OpenStreams
+from choirbook.mcp.sessions.registry import SessionRegistry
+from choirbook.mcp.sessions.store import SessionStore, no_session, stream_taken
 from choirbook.runtime.quotas import EVERYONE
 
 log = logging.getLogger("choirbook.mcp.sessions")
@@ -29,12 +29,16 @@ class SessionStreams:
     Args:
         library: Library to subscribe to.
         streams: Open streams of this worker.
-        registry: Access to the ledger.
+        registry: Access to the store.
         on_gone: Called with the id of a session that turns out to have ended; must call `end`.
     """
 
     def __init__(
-        self, library: Library, streams: Streams, registry: Registry, on_gone: Callable[[str], None]
+        self,
+        library: Library,
+        streams: OpenStreams,
+        registry: SessionRegistry,
+        on_gone: Callable[[str], None],
     ) -> None:
         self._library = library
         self._streams = streams
@@ -63,8 +67,8 @@ class SessionStreams:
         Raises:
             StreamTaken: The session has one.
             SessionNotFound: The session has ended.
-            Overloaded: The ledger cannot be used, or others have taken the last place meanwhile.
-            ShareTaken: Others have used up its peer's share meanwhile.
+            Overloaded: The store cannot be used, or others have taken the last place meanwhile.
+            QuotaExceeded: Its peer has reached its quota meanwhile.
         """
         await self._library.wait_ready()
         if id_ in self._held:
@@ -75,12 +79,12 @@ class SessionStreams:
         self._held[id_] = stream
         try:
             await self._registry.run(
-                lambda ledger: ledger.claim(id_, self._registry.name, self._registry.is_alive)
+                lambda store: store.claim(id_, self._registry.name, self._registry.is_alive)
             )
             await self._sync(id_)
             self._streams.admit(peer=peer)
         except BaseException:
-            stream.end(Ending.SESSION)
+            stream.end(EndReason.SESSION)
             raise
         if stream.ended is not None:
             raise no_session()
@@ -90,18 +94,18 @@ class SessionStreams:
         """End the stream of a session, if it is held here."""
         stream = self._held.get(id_)
         if stream is not None:
-            stream.end(Ending.SESSION)
+            stream.end(EndReason.SESSION)
 
     async def subscribe(self, id_: str, uri: str) -> None:
         """See `Session.subscribe`."""
-        await self._tell_holder(id_, await self._registry.run(lambda ledger: ledger.subscribe(id_, uri)))
+        await self._notify_holder(id_, await self._registry.run(lambda store: store.subscribe(id_, uri)))
 
     async def unsubscribe(self, id_: str, uri: str) -> None:
         """See `Session.unsubscribe`."""
-        await self._tell_holder(id_, await self._registry.run(lambda ledger: ledger.unsubscribe(id_, uri)))
+        await self._notify_holder(id_, await self._registry.run(lambda store: store.unsubscribe(id_, uri)))
 
-    def hear_of_subscriptions(self, id_: str) -> None:
-        """Note that another worker has changed a session's subscriptions."""
+    def on_subscriptions_changed(self, id_: str) -> None:
+        """Handle that another worker has changed a session's subscriptions."""
         if id_ in self._held:
             self._spawn(partial(self._sync, id_))
 
@@ -110,20 +114,20 @@ class SessionStreams:
         if self._held.get(id_) is stream:
             del self._held[id_]
 
-        def release(ledger: Ledger) -> None:
-            ledger.release(id_, self._registry.name, monotonic())
+        def release(store: SessionStore) -> None:
+            store.release(id_, self._registry.name, monotonic())
 
         self._spawn(partial(self._registry.run, release))
 
-    async def _tell_holder(self, id_: str, holder: str | None) -> None:
+    async def _notify_holder(self, id_: str, holder: str | None) -> None:
         if id_ in self._held:
             await self._sync(id_)
         elif holder is not None:
-            await self._registry.tell_of_subscriptions(holder, id_)
+            await self._registry.notify_holder(holder, id_)
 
     async def _sync(self, id_: str) -> None:
-        """Update the URIs that a session's stream watches from the ledger."""
-        uris = await self._registry.run(lambda ledger: ledger.subscriptions(id_))
+        """Update the URIs that a session's stream watches from the store."""
+        uris = await self._registry.run(lambda store: store.subscriptions(id_))
         stream = self._held.get(id_)
         if uris is None:
             self._on_gone(id_)
@@ -137,7 +141,7 @@ class SessionStreams:
                 stream.watch(document.uri if document is not None else uri.partition("?")[0], uri)
 
     def _spawn(self, do: Callable[[], Awaitable[object]]) -> None:
-        # A function, not a coroutine, which nobody would await if the task is cancelled before its first
+        # A function, not a coroutine, which would never be awaited if the task is cancelled before its first
         # step.
         task = asyncio.create_task(_swallow(do))
         self._tasks.add(task)

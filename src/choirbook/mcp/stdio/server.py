@@ -24,9 +24,9 @@ from msgspec import UNSET
 from choirbook.errors import BodyTooLarge, Era, InvalidRequest
 from choirbook.http.exchange import Record, Response, Streaming
 from choirbook.library.library import Library
-from choirbook.mcp.dispatch import Calls, failed
+from choirbook.mcp.dispatch import CallHandler, failed
 from choirbook.mcp.messages import Malformed, Message, PostedResponse, decode
-from choirbook.mcp.open_streams import Streams
+from choirbook.mcp.open_streams import OpenStreams
 from choirbook.mcp.protocol import Call, Fault, accept_piped, batch_fault
 from choirbook.mcp.revisions import BATCHING, HANDSHAKE, NEWEST_HANDSHAKE
 from choirbook.mcp.stdio.session import PipeSession, PipeStreams
@@ -83,20 +83,20 @@ class StdioServer:
 
     Args:
         dispatcher: Carries out calls.
-        library: What clients subscribe to.
-        streams: Where streams are kept.
-        stdin: Where messages come from, unbuffered: the thread that reads it may still wait when the
+        library: Library whose resources clients subscribe to.
+        streams: Open streams.
+        stdin: Input of messages, unbuffered: the thread that reads it may still wait when the
             process ends, and must hold no lock then.
-        stdout: Where answers go.
+        stdout: Output of answers.
         max_line_bytes: A longer line is refused, and passed over to its end.
-        observe: Told of each response, see `Record`.
+        observe: Called after each response, see `Record`.
     """
 
     def __init__(
         self,
-        dispatcher: Calls,
+        dispatcher: CallHandler,
         library: Library,
-        streams: Streams,
+        streams: OpenStreams,
         stdin: RawIOBase,
         stdout: BinaryIO,
         max_line_bytes: int,
@@ -115,11 +115,11 @@ class StdioServer:
         self._lose: Callable[[], None] = lambda: None
         self._outbox: queue.SimpleQueue[_Line | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_lines, name="choirbook-stdout", daemon=True)
-        self._streams = PipeStreams(self._say)
-        self._session = PipeSession(library, streams, self._say)
+        self._streams = PipeStreams(self._write)
+        self._session = PipeSession(library, streams, self._write)
 
     async def serve(self) -> None:
-        """Answer until stdin ends, then finish what is in flight; or until nobody reads stdout any more."""
+        """Answer until stdin ends, then finish what is in flight; or until stdout is closed by its reader."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
         self._lose = partial(_call_on, loop, partial(self._note_loss, ended))
@@ -174,7 +174,7 @@ class StdioServer:
             if done is not None:
                 done()
 
-    def _say(self, message: bytes, written: Callable[[], None] | None) -> None:
+    def _write(self, message: bytes, written: Callable[[], None] | None) -> None:
         """Queue a message that is not an answer."""
         if written is None:
             self._outbox.put((message, None))
@@ -279,11 +279,11 @@ def _watching(stdout: BinaryIO, loop: asyncio.AbstractEventLoop, lost: Callable[
         with suppress(PermissionError):
             watch.register(stdout.fileno(), 0)
 
-        def hear() -> None:
+        def on_lost() -> None:
             loop.remove_reader(watch.fileno())
             lost()
 
-        loop.add_reader(watch.fileno(), hear)
+        loop.add_reader(watch.fileno(), on_lost)
         try:
             yield
         finally:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from choirbook.errors import Era, InvalidParams
-from choirbook.http.exchange import Loss, Outlet, Stream
+from choirbook.http.exchange import LossReason, Outlet, Stream
 from choirbook.library.library import Library
 from choirbook.mcp.client_stream import ClientStream
-from choirbook.mcp.notifications import cancelled
-from choirbook.mcp.open_streams import Streams
+from choirbook.mcp.notification_messages import cancelled
+from choirbook.mcp.open_streams import OpenStreams
 from choirbook.mcp.subscriptions import MAX_URIS
 
 Put = Callable[[bytes, Callable[[], None] | None], None]
@@ -52,7 +52,7 @@ class PipeSession:
         put: See `Put`.
     """
 
-    def __init__(self, library: Library, streams: Streams, put: Put) -> None:
+    def __init__(self, library: Library, streams: OpenStreams, put: Put) -> None:
         self._library = library
         self._streams = streams
         self._put = put
@@ -107,7 +107,7 @@ class PipeStreams:
         stream = self._streams.pop(id_, None)
         if stream is None:
             return False
-        stream.lost(Loss.CLIENT)
+        stream.lost(LossReason.CLIENT)
         return True
 
     def close(self) -> None:

@@ -29,7 +29,7 @@ from choirbook.errors import (
     SearchUnavailable,
     SectionNotFound,
 )
-from choirbook.http.answers import then
+from choirbook.http.deferred import then
 from choirbook.http.exchange import Operation, failed_read
 from choirbook.library.library import Library
 from choirbook.mcp.messages import CLIENT_CAPABILITIES, parameters
@@ -205,7 +205,7 @@ class Tools:
 
 
 def _fitting(known: _KnownTool, given: msgspec.Raw | bytes) -> Arguments | InvalidParams:
-    """Decode the arguments of a call; if they do not match, return the error that says what would.
+    """Decode the arguments of a call; if they do not match, return the error that describes what would.
 
     Models write `3.0`, an integer by JSON Schema, and `"3"`; both are accepted as 3.
     """

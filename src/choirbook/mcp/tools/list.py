@@ -13,7 +13,7 @@ from choirbook.catalog.rules import Rules
 from choirbook.documents.rendering import iso8601
 from choirbook.errors import Era, InvalidParams
 from choirbook.library.library import Library
-from choirbook.mcp.listings import ReadyPages
+from choirbook.mcp.listings import ListingPages
 from choirbook.mcp.results import Outcome, Result, finish
 from choirbook.mcp.tools.tool import Arguments, Tool, described, members
 from choirbook.model import ResourceInfo
@@ -66,7 +66,7 @@ class DocumentList(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tr
 class _Lister:
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._pages = ReadyPages()
+        self._pages = ListingPages()
 
     def call(self, arguments: ListArguments, era: Era) -> Outcome:
         catalog = self._library.catalog

@@ -14,7 +14,7 @@ from choirbook.documents.excerpts import (
     part_members,
 )
 from choirbook.errors import Era, InvalidParams
-from choirbook.http.answers import then
+from choirbook.http.deferred import then
 from choirbook.library.library import Library
 from choirbook.mcp.results import Outcome, Result, finish, result_of
 from choirbook.mcp.tools.tool import Arguments, Tool, Uri, described

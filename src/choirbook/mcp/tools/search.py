@@ -15,7 +15,7 @@ from choirbook.mcp.tools.tool import Arguments, Tool, described, members
 from choirbook.model import ResourceInfo
 from choirbook.search.query import MAX_CHARACTERS
 from choirbook.search.results import Hit, Results
-from choirbook.search.service import DEFAULT_LIMIT, MAX_LIMIT, Search
+from choirbook.search.service import DEFAULT_LIMIT, MAX_LIMIT, SearchService
 
 
 class SearchArguments(Arguments, frozen=True):
@@ -55,7 +55,7 @@ class FoundSections(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class _Searcher:
-    def __init__(self, search: Search, stamp: Stamp) -> None:
+    def __init__(self, search: SearchService, stamp: Stamp) -> None:
         self._search = search
         self._stamp = stamp
 
@@ -70,7 +70,7 @@ class _Searcher:
         return finish(body, era, self._stamp, cacheable=False)
 
 
-def search_tool(search: Search, stamp: Stamp) -> Tool:
+def search_tool(search: SearchService, stamp: Stamp) -> Tool:
     """Create the tool for a library's search."""
     return Tool(
         name="search",

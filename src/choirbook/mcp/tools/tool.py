@@ -28,7 +28,7 @@ class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
 
 class Tool(msgspec.Struct, frozen=True):
-    """One tool. It only reads, and says so."""
+    """One tool, annotated as read-only."""
 
     name: str
     title: str
@@ -106,7 +106,7 @@ def members(text: str, structured: msgspec.Struct, infos: Iterable[ResourceInfo]
 
 
 def failure_members(text: str) -> bytes:
-    """Build the members of the result of a failed call; the text says how to do better."""
+    """Build the members of the result of a failed call; the text describes how to correct it."""
     return msgspec.json.encode({"content": [{"type": "text", "text": text}], "isError": True})[1:-1]
 
 
@@ -144,7 +144,7 @@ def _schema(type_: type[msgspec.Struct], more: Mapping[str, Any]) -> dict[str, A
 
 
 def _plain(member: dict[str, Any]) -> dict[str, Any]:
-    """Hide that null is accepted too: it tells a model nothing, and costs as much as the description."""
+    """Hide that null is accepted too: this is of no use to a model, and costs as much as the description."""
     if "anyOf" not in member:
         return member
     wanted: dict[str, Any] = member["anyOf"][0]

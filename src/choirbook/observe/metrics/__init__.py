@@ -4,7 +4,7 @@ from choirbook.observe.metrics.library import (
     BREAKER_OPENINGS,
     CATALOG_SIZE,
     ENDED_STREAMS,
-    FAILED_SURVEYS,
+    FAILED_SCANS,
     FEED_LOSSES,
     FEED_UP,
     GENERATION,
@@ -30,10 +30,10 @@ from choirbook.observe.metrics.library import (
 from choirbook.observe.metrics.metric import (
     BUCKETS_S,
     SUM_CELL,
+    Aggregation,
     Label,
     Metric,
     MetricKind,
-    Whole,
 )
 from choirbook.observe.metrics.process import (
     CPU,
@@ -98,7 +98,7 @@ __all__ = [
     "ENDED_STREAMS",
     "EVICTIONS",
     "FAILED",
-    "FAILED_SURVEYS",
+    "FAILED_SCANS",
     "FAILING_EXPORTERS",
     "FEED_LOSSES",
     "FEED_UP",
@@ -154,8 +154,8 @@ __all__ = [
     "WATCH_WANTED",
     "WORKERS",
     "WRITES",
+    "Aggregation",
     "Label",
     "Metric",
     "MetricKind",
-    "Whole",
 ]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from choirbook.errors import Era
-from choirbook.mcp.client_stream import Ending
-from choirbook.observe.metrics.metric import Label, Metric, MetricKind, Whole
+from choirbook.mcp.client_stream import EndReason
+from choirbook.observe.metrics.metric import Aggregation, Label, Metric, MetricKind
 from choirbook.redis.errors import COMMANDS, Reason
 from choirbook.redis.rejections import KINDS
 from choirbook.redis.store import LOOKUPS
-from choirbook.runtime.quotas import Kind as Shared
+from choirbook.runtime.quotas import QuotaKind as Shared
 
 CATALOG_SIZE = "choirbook_catalog_resources"
 GENERATION = "choirbook_catalog_generation"
@@ -16,7 +16,7 @@ READY = "choirbook_ready"
 RULES_UP = "choirbook_rules_up"
 WATCHING = "choirbook_watch_up"
 WATCH_WANTED = "choirbook_watch_wanted"
-FAILED_SURVEYS = "choirbook_failed_surveys_total"
+FAILED_SCANS = "choirbook_failed_scans_total"
 SHARED_UP = "choirbook_shared_cache_up"
 SHARED_LOOKUPS = "choirbook_shared_cache_lookups_total"
 SHARED_WRITES = "choirbook_shared_cache_writes_total"
@@ -44,7 +44,7 @@ LIBRARY = {
         "Resources that the library serves.",
         "Shows the worker with the fewest, so that a worker that lags behind is visible.",
         "0: the directory is empty, or not mounted. Fewer than expected: run `choirbook check`.",
-        whole=Whole.LEAST,
+        whole=Aggregation.LEAST,
     ),
     GENERATION: Metric(
         MetricKind.GAUGE,
@@ -52,39 +52,39 @@ LIBRARY = {
         "Increases when documents are added, removed or changed: `changes()` of it shows when the library "
         "was edited.",
         "If it stays the same while files change, check `choirbook_watch_up` and "
-        "`choirbook_failed_surveys_total`. "
+        "`choirbook_failed_scans_total`. "
         "If it increases all the time, something rewrites files, and each change drops them from the cache.",
-        whole=Whole.LEAST,
+        whole=Aggregation.LEAST,
     ),
     WATCHING: Metric(
         MetricKind.GAUGE,
         "Whether the system reports changes to the library (1) or only scans find them (0).",
         "With 0, an edit shows after `CHOIRBOOK_RESCAN_S` instead of at once.",
         "Raise `fs.inotify.max_user_watches`. Network file systems do not report changes.",
-        whole=Whole.LEAST,
+        whole=Aggregation.LEAST,
     ),
     WATCH_WANTED: Metric(
         MetricKind.GAUGE,
         "Whether the system was asked to report changes to the library (1) or not (0).",
         "With `CHOIRBOOK_WATCH=false` this and `choirbook_watch_up` are 0, and nothing is wrong.",
         "Nothing; it reports a setting.",
-        whole=Whole.GREATEST,
+        whole=Aggregation.GREATEST,
     ),
     READY: Metric(
         MetricKind.GAUGE,
         "Whether all workers have completed the first scan of the library (1) or not (0).",
         "While it is 0, `/readyz` of some worker responds with 503.",
         "If it stays 0 after the start, `/readyz` and the log give the reason.",
-        whole=Whole.LEAST,
+        whole=Aggregation.LEAST,
     ),
     RULES_UP: Metric(
         MetricKind.GAUGE,
         "Whether the current `choirbook.toml` and `.choirbookignore` are in use (1) or have errors (0).",
         "With 0, the previous rules stay in force in at least one worker.",
         "Correct the file and line that `/readyz`, the log and `choirbook check` name.",
-        whole=Whole.LEAST,
+        whole=Aggregation.LEAST,
     ),
-    FAILED_SURVEYS: Metric(
+    FAILED_SCANS: Metric(
         MetricKind.COUNTER,
         "Scans of the library that failed.",
         "Until a scan succeeds, Choirbook detects no changes, and serves the documents that it knows.",
@@ -95,7 +95,7 @@ LIBRARY = {
         "Whether Redis is in use (1) or bypassed because it fails (0).",
         _WITH_REDIS + "0 as soon as the circuit breaker of one worker is open. Reads continue without Redis.",
         "See the reason in `choirbook_redis_errors_total`.",
-        whole=Whole.LEAST,
+        whole=Aggregation.LEAST,
     ),
     SHARED_LOOKUPS: Metric(
         MetricKind.COUNTER,
@@ -159,7 +159,7 @@ LIBRARY = {
         + "Also 0 if the Redis user may not publish. With 0, Choirbook compares hits older than four seconds "
         "with the source.",
         "See `choirbook_shared_cache_up`, then `choirbook_redis_denied_commands_total`.",
-        whole=Whole.LEAST,
+        whole=Aggregation.LEAST,
     ),
     FEED_LOSSES: Metric(
         MetricKind.COUNTER,
@@ -180,14 +180,14 @@ LIBRARY = {
         "Notification streams that ended, by reason.",
         "`client`: the client disconnected. `session`: its session ended. `shutdown`: the server stopped.",
         "`slow`: a client does not read its stream, or a proxy buffers it.",
-        (Label("reason", tuple(why.value for why in Ending)),),
+        (Label("reason", tuple(why.value for why in EndReason)),),
     ),
     SESSIONS: Metric(
         MetricKind.GAUGE,
         "Sessions of the handshake era, over all workers.",
         "A session lasts until the client ends it, or until it was idle for `CHOIRBOOK_SESSION_IDLE_S`.",
         "Near `CHOIRBOOK_MAX_SESSIONS`: clients do not end their sessions; shorten the idle time.",
-        whole=Whole.GREATEST,
+        whole=Aggregation.GREATEST,
     ),
     SHARE_REFUSALS: Metric(
         MetricKind.COUNTER,
@@ -205,7 +205,7 @@ LIBRARY = {
         "Each worker counts on its own, except for `sessions`.",
         "See `choirbook_share_refusals_total`.",
         (Label("share", tuple(kind.value for kind in Shared)),),
-        whole=Whole.GREATEST,
+        whole=Aggregation.GREATEST,
     ),
     NOTIFICATIONS: Metric(
         MetricKind.COUNTER,

@@ -18,7 +18,7 @@ class MetricKind(StrEnum):
     HISTOGRAM = "histogram"
 
 
-class Whole(StrEnum):
+class Aggregation(StrEnum):
     """Aggregation of a gauge over all workers."""
 
     SUM = "sum"
@@ -52,7 +52,7 @@ class Metric(NamedTuple):
     labels: tuple[Label, ...] = ()
     unit: str = ""
     """`seconds` or `bytes`, with which the name ends before `_total`; "" for a count."""
-    whole: Whole = Whole.SUM
+    whole: Aggregation = Aggregation.SUM
     bounds: tuple[float, ...] = BUCKETS_S
     """Bounds of a histogram's buckets, in its unit."""
     has_exemplars: bool = False

@@ -6,7 +6,7 @@ its dashboards work.
 
 from __future__ import annotations
 
-from choirbook.observe.metrics.metric import Label, Metric, MetricKind, Whole
+from choirbook.observe.metrics.metric import Aggregation, Label, Metric, MetricKind
 
 WORKERS = "choirbook_workers"
 WANTED_WORKERS = "choirbook_workers_wanted"
@@ -121,7 +121,7 @@ PROCESS = {
         "Maximum number of open file descriptors of a worker.",
         "The lowest limit of all workers.",
         "If it is too low, raise `ulimit -n` where the server starts.",
-        whole=Whole.LEAST,
+        whole=Aggregation.LEAST,
     ),
     START: Metric(
         MetricKind.GAUGE,
@@ -130,7 +130,7 @@ PROCESS = {
         "Nothing; it is informational.",
         (),
         "seconds",
-        Whole.LEAST,
+        Aggregation.LEAST,
     ),
     GC_COLLECTIONS: Metric(
         MetricKind.COUNTER,
@@ -162,6 +162,6 @@ PROCESS = {
             Label(name, about="of the interpreter")
             for name in ("implementation", "major", "minor", "patchlevel", "version")
         ),
-        whole=Whole.LEAST,
+        whole=Aggregation.LEAST,
     ),
 }

@@ -12,7 +12,7 @@ from enum import StrEnum
 from random import random
 from typing import NamedTuple
 
-from choirbook.observe.tracing.context import Context
+from choirbook.observe.tracing.context import TraceContext
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
@@ -42,7 +42,7 @@ class Sampling(NamedTuple):
     follows_parent: bool = True
     """Whether the caller's decision is followed, if there is one."""
 
-    def takes(self, context: Context | None) -> bool:
+    def takes(self, context: TraceContext | None) -> bool:
         """Decide about a request.
 
         Args:
@@ -56,7 +56,7 @@ class Sampling(NamedTuple):
         return low < round(self.ratio * (1 << _TRACE_ID_BITS))
 
 
-class Plan(NamedTuple):
+class TracingConfiguration(NamedTuple):
     """Tracing configuration from the environment."""
 
     exporters: tuple[Exporter, ...]
@@ -75,7 +75,7 @@ _SAMPLERS = {
 }
 
 
-def plan_of(environment: Mapping[str, str]) -> Plan | None:
+def plan_of(environment: Mapping[str, str]) -> TracingConfiguration | None:
     """Read the environment; None if traces are disabled.
 
     An empty variable counts as unset, and so does an invalid one, with a warning.
@@ -90,7 +90,7 @@ def plan_of(environment: Mapping[str, str]) -> Plan | None:
         return None
     sampling = _sampling(sampler, wanted, complaints)
     propagators = _names(wanted.get("OTEL_PROPAGATORS", "tracecontext,baggage"))
-    return Plan(exporters, sampling, "tracecontext" in propagators, tuple(complaints))
+    return TracingConfiguration(exporters, sampling, "tracecontext" in propagators, tuple(complaints))
 
 
 def _exporters(wanted: Mapping[str, str], complaints: list[str]) -> tuple[Exporter, ...]:

@@ -23,7 +23,7 @@ _TRACEPARENT = re.compile(r"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([
 _SAMPLED = 1
 
 
-class Context(NamedTuple):
+class TraceContext(NamedTuple):
     """Span of a caller."""
 
     trace_id: int
@@ -33,7 +33,7 @@ class Context(NamedTuple):
     """Header `tracestate`, as sent."""
 
 
-def parse_context(traceparent: str, tracestate: str = "") -> Context | None:
+def parse_context(traceparent: str, tracestate: str = "") -> TraceContext | None:
     """Parse a `traceparent`; None if it is malformed.
 
     Args:
@@ -47,7 +47,7 @@ def parse_context(traceparent: str, tracestate: str = "") -> Context | None:
     if not trace_id or not span_id:
         return None
     state = tracestate if len(tracestate) <= _MAX_STATE_CHARACTERS else ""
-    return Context(trace_id, span_id, bool(flags & _SAMPLED), state)
+    return TraceContext(trace_id, span_id, bool(flags & _SAMPLED), state)
 
 
 class _Meta(msgspec.Struct, frozen=True):
@@ -67,7 +67,7 @@ class _Message(msgspec.Struct, frozen=True):
 _decoder = msgspec.json.Decoder(_Message)
 
 
-def context_of_message(source: bytes) -> Context | None:
+def context_of_message(source: bytes) -> TraceContext | None:
     """Parse the context in `params._meta` of a message (MCP 2026-07-28, basic/index, "_meta"; SEP-414).
 
     Args:

@@ -1,4 +1,4 @@
-"""Spans of one exporter: numbers of queued, sent and lost ones.
+"""Counts of the spans of one exporter: queued, sent and lost.
 
 Knows no OpenTelemetry. Two threads count, each in numbers of its own, so that no lock is needed: the event
 loop counts spans that it queues, the exporter's thread those that it received.
@@ -11,7 +11,7 @@ from choirbook.observe.recorder import Recorder
 from choirbook.observe.tracing.configuration import Exporter
 
 
-class Outflow:
+class ExportCounts:
     """Span counters of one exporter.
 
     Args:

@@ -38,8 +38,8 @@ from opentelemetry.trace import (
 )
 
 from choirbook.observe.tracing.configuration import Exporter
-from choirbook.observe.tracing.context import Context
-from choirbook.observe.tracing.export_counts import Outflow
+from choirbook.observe.tracing.context import TraceContext
+from choirbook.observe.tracing.export_counts import ExportCounts
 from choirbook.observe.tracing.spans import Span
 
 _NS = 1_000_000_000
@@ -48,11 +48,11 @@ _MAX_WAITING = 2048
 """Maximum number of queued spans, if the environment sets no valid number."""
 
 
-class Exporting:
+class TraceExporter:
     """Connection to the collectors.
 
     Args:
-        outflows: One per exporter; count what happens to the spans.
+        counts: Counts of spans, one object per exporter.
         version: Version of Choirbook.
 
     Raises:
@@ -60,7 +60,7 @@ class Exporting:
         ValueError: A variable of OpenTelemetry has a value that the SDK rejects.
     """
 
-    def __init__(self, outflows: Sequence[Outflow], version: str) -> None:
+    def __init__(self, counts: Sequence[ExportCounts], version: str) -> None:
         self._ids = _GivenTraceIds()
         # The sampling decision was made long before a span is created, so all of these are kept.
         self._provider = TracerProvider(
@@ -68,15 +68,15 @@ class Exporting:
         )
         self._exporters: list[_Counted] = []
         try:
-            for outflow in outflows:
-                self._add(outflow)
+            for each in counts:
+                self._add(each)
         except BaseException:
             # The threads of exporters already created would wait for spans that never come.
             self._provider.shutdown()
             raise
         self._tracer = self._provider.get_tracer("choirbook", version)
 
-    def send(self, span: Span, trace_id: int, parent: Context | None) -> int:
+    def send(self, span: Span, trace_id: int, parent: TraceContext | None) -> int:
         """Queue the spans of one request, and return the id of its own span; never waits.
 
         Args:
@@ -105,7 +105,7 @@ class Exporting:
 
         def close() -> None:
             self._provider.shutdown()
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with suppress(RuntimeError):  # the loop is closed, and nothing waits any more
                 loop.call_soon_threadsafe(closed.set)
 
         # Not a thread of a pool: those are joined when the process ends, and a collector may block this one.
@@ -120,10 +120,10 @@ class Exporting:
                 Thread(target=self._give_up, name="choirbook-traces-give-up", daemon=True).start()
         return True
 
-    def _add(self, outflow: Outflow) -> None:
-        exporter = _Counted(_make(outflow.exporter), outflow)
-        outflow.max_waiting = _max_waiting()
-        self._provider.add_span_processor(_Bounded(exporter, outflow))
+    def _add(self, counts: ExportCounts) -> None:
+        exporter = _Counted(_make(counts.exporter), counts)
+        counts.max_waiting = _max_waiting()
+        self._provider.add_span_processor(_Bounded(exporter, counts))
         self._exporters.append(exporter)
 
     def _give_up(self) -> None:
@@ -164,12 +164,12 @@ class _Bounded(BatchSpanProcessor):
     It counts a span until the exporter has received it, so the SDK's queue is never full.
     """
 
-    def __init__(self, exporter: SpanExporter, outflow: Outflow) -> None:
-        super().__init__(exporter, outflow.max_waiting)
-        self._outflow = outflow
+    def __init__(self, exporter: SpanExporter, counts: ExportCounts) -> None:
+        super().__init__(exporter, counts.max_waiting)
+        self._counts = counts
 
     def on_end(self, span: ReadableSpan) -> None:
-        if self._outflow.admits():
+        if self._counts.admits():
             super().on_end(span)
 
 
@@ -180,20 +180,20 @@ class _Counted(SpanExporter):
     minute.
     """
 
-    def __init__(self, exporter: SpanExporter, outflow: Outflow) -> None:
+    def __init__(self, exporter: SpanExporter, counts: ExportCounts) -> None:
         self._exporter = exporter
-        self._outflow = outflow
+        self._counts = counts
         self._is_over = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        self._outflow.take(len(spans))
+        self._counts.take(len(spans))
         result = SpanExportResult.FAILURE
         try:
             # The SDK passes on what is queued, batch by batch, whatever the results.
             if not self._is_over:
                 result = self._exporter.export(spans)
         finally:
-            self._outflow.settle(len(spans), is_exported=result is SpanExportResult.SUCCESS)
+            self._counts.settle(len(spans), is_exported=result is SpanExportResult.SUCCESS)
         return result
 
     def shutdown(self) -> None:
@@ -213,7 +213,7 @@ def _max_waiting() -> int:
         return _MAX_WAITING
 
 
-def _remote(parent: Context) -> SpanContext:
+def _remote(parent: TraceContext) -> SpanContext:
     return SpanContext(
         parent.trace_id,
         parent.span_id,
@@ -225,13 +225,13 @@ def _remote(parent: Context) -> SpanContext:
 
 def _resource(version: str) -> Resource:
     """Return the environment's description of this service, with its own name as default."""
-    told = Resource.create()
+    given = Resource.create()
     own = {SERVICE_NAME: "choirbook", SERVICE_VERSION: version}
-    if not str(told.attributes.get(SERVICE_NAME, "unknown_service")).startswith("unknown_service"):
+    if not str(given.attributes.get(SERVICE_NAME, "unknown_service")).startswith("unknown_service"):
         del own[SERVICE_NAME]
-    if SERVICE_VERSION in told.attributes:
+    if SERVICE_VERSION in given.attributes:
         del own[SERVICE_VERSION]
-    return told.merge(Resource(own))
+    return given.merge(Resource(own))
 
 
 def _make(exporter: Exporter) -> SpanExporter:

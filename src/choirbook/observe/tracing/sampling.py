@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, TypeGuard
 
 import msgspec
 
-from choirbook.cache.lookups import Lookups
+from choirbook.cache.lookup_durations import LookupDurations
 from choirbook.http.exchange import Answer, Handler, Request, Response, Streaming
-from choirbook.mcp.dispatch import Calls, Dispatcher
+from choirbook.mcp.dispatch import CallHandler, Dispatcher
 from choirbook.mcp.protocol import Call
 from choirbook.model import Reading, ServedFrom
 from choirbook.observe.tracing.configuration import Sampling
-from choirbook.observe.tracing.context import MEMBER, Context, context_of_message, parse_context
+from choirbook.observe.tracing.context import MEMBER, TraceContext, context_of_message, parse_context
 
 _TRACE_ID_BITS = 128
 _ZERO_IS_NO_TRACE_ID = 1
@@ -29,11 +29,11 @@ MAX_MESSAGE_BYTES = 16 * 1024
 its route."""
 
 
-class Note(msgspec.Struct, frozen=True):
+class TraceNote(msgspec.Struct, frozen=True):
     """Data that a trace needs beside the response."""
 
     trace_id: int
-    context: Context | None
+    context: TraceContext | None
     """Context of the caller; None if the trace begins here."""
     answered_s: float
     """Time at which the response was created, of the monotonic clock."""
@@ -52,17 +52,19 @@ class _Origin(NamedTuple):
     message: bytes = b""
 
 
-class Marking:
+class TraceSampler:
     """Marks the responses that are to be traced.
 
     Args:
-        sampling: Which requests are.
-        slow_s: What took longer is, too, where it had to wait.
-        lookups: What look-ups in memory took.
-        reads_context: Whether callers are believed at all.
+        sampling: Decides which requests are traced.
+        slow_s: Duration in seconds from which a request that waited is traced in any case.
+        lookups: Durations of look-ups in memory.
+        reads_context: Whether the trace context of callers is used.
     """
 
-    def __init__(self, sampling: Sampling, slow_s: float, lookups: Lookups, *, reads_context: bool) -> None:
+    def __init__(
+        self, sampling: Sampling, slow_s: float, lookups: LookupDurations, *, reads_context: bool
+    ) -> None:
         self._sampling = sampling
         self._slow_s = slow_s
         self._lookups = lookups
@@ -91,9 +93,9 @@ class Marking:
 
         return marked
 
-    def before_calls(self, calls: Dispatcher) -> Calls:
+    def before_calls(self, calls: Dispatcher) -> CallHandler:
         """Wrap the handler of calls through a pipe."""
-        return _MarkedCalls(self, calls)
+        return _SampledCalls(self, calls)
 
     def mark_call(self, calls: Dispatcher, call: Call) -> Answer:
         """Carry out a call, and mark its response if it is to be traced."""
@@ -108,15 +110,15 @@ class Marking:
         return answer if isinstance(answer, Response) else self._mark_if_slow(answer, context, origin)
 
     def _mark(
-        self, answer: Answer, context: Context | None, origin: _Origin, latest_hit_s: float | None
+        self, answer: Answer, context: TraceContext | None, origin: _Origin, latest_hit_s: float | None
     ) -> Answer:
         """Mark an answer.
 
         Args:
-            answer: What is to be traced.
-            context: The caller's.
-            origin: Where the request came from.
-            latest_hit_s: What `Lookups.latest_hit_s` was before the request was answered.
+            answer: Answer to be traced.
+            context: Context of the caller.
+            origin: Origin of the request.
+            latest_hit_s: Value of `LookupDurations.latest_hit_s` before the request was answered.
         """
         if not isinstance(answer, Response):
             return self._await(answer, context, origin)
@@ -125,13 +127,13 @@ class Marking:
         return _marked(answer, context, origin, lookup_s)
 
     async def _await(
-        self, answer: Coroutine[Any, Any, Response | Streaming], context: Context | None, origin: _Origin
+        self, answer: Coroutine[Any, Any, Response | Streaming], context: TraceContext | None, origin: _Origin
     ) -> Response | Streaming:
         response = await answer
         return response if isinstance(response, Streaming) else _marked(response, context, origin)
 
     async def _mark_if_slow(
-        self, answer: Coroutine[Any, Any, Response | Streaming], context: Context | None, origin: _Origin
+        self, answer: Coroutine[Any, Any, Response | Streaming], context: TraceContext | None, origin: _Origin
     ) -> Response | Streaming:
         start_s = monotonic()
         response = await answer
@@ -140,20 +142,20 @@ class Marking:
         return _marked(response, context, origin)
 
 
-class _MarkedCalls:
+class _SampledCalls:
     """Carries out calls as the dispatcher does."""
 
-    def __init__(self, marking: Marking, calls: Dispatcher) -> None:
-        self._marking = marking
+    def __init__(self, sampler: TraceSampler, calls: Dispatcher) -> None:
+        self._sampler = sampler
         self._calls = calls
         self.carry_out_batch = calls.carry_out_batch
 
     def carry_out(self, call: Call) -> Answer:
         """See `Dispatcher.carry_out`."""
-        return self._marking.mark_call(self._calls, call)
+        return self._sampler.mark_call(self._calls, call)
 
 
-def context_of(request: Request) -> Context | None:
+def context_of(request: Request) -> TraceContext | None:
     """Return the context of a request: that of its message, or else of its header.
 
     A proxy with its own traces writes the header, but only the client writes the message, so the latter is
@@ -179,7 +181,7 @@ def _is_hit(read: object) -> TypeGuard[Reading]:
 
 
 def _marked(
-    response: Response, context: Context | None, origin: _Origin, lookup_s: float | None = None
+    response: Response, context: TraceContext | None, origin: _Origin, lookup_s: float | None = None
 ) -> Response:
     trace_id = new_trace_id() if context is None else context.trace_id
     request, message = origin
@@ -187,6 +189,6 @@ def _marked(
         request = msgspec.structs.replace(request, body=b"")
     if len(message) > MAX_MESSAGE_BYTES:
         message = b""
-    note = Note(trace_id, context, monotonic(), request, message, lookup_s)
+    note = TraceNote(trace_id, context, monotonic(), request, message, lookup_s)
     # Some responses are shared by many requests.
     return msgspec.structs.replace(response, mark=note)

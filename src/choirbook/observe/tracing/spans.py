@@ -20,7 +20,7 @@ from choirbook.mcp.protocol import accept_piped, accept_posted, version_headers
 from choirbook.mcp.streamable_http import ENDPOINT
 from choirbook.model import Reading, ServedFrom, StageName
 from choirbook.observe.batch import Sent
-from choirbook.observe.tracing.sampling import Note
+from choirbook.observe.tracing.sampling import TraceNote
 
 Attributes = dict[str, str | int | bool]
 
@@ -51,7 +51,7 @@ class Span(msgspec.Struct):
     children: list[Span] = []
 
 
-class _Answered(NamedTuple):
+class _HandlingTime(NamedTuple):
     """Start and end of the handling of a request, of the monotonic clock."""
 
     start_s: float
@@ -65,8 +65,8 @@ def span_of(sent: Sent, route_of: RouteOf) -> Span:
         sent: The response; without a mark less is known of its request.
         route_of: See `RouteOf`.
     """
-    note = sent.mark if isinstance(sent.mark, Note) else None
-    answered = _Answered(sent.start_s, _answered_s(sent, note))
+    note = sent.mark if isinstance(sent.mark, TraceNote) else None
+    answered = _HandlingTime(sent.start_s, _answered_s(sent, note))
     span = Span("request", sent.start_s, sent.end_s, {}, is_server=True)
     if note is None:
         span.attributes["http.response.status_code"] = sent.status
@@ -82,7 +82,7 @@ def span_of(sent: Sent, route_of: RouteOf) -> Span:
     return span
 
 
-def _answered_s(sent: Sent, note: Note | None) -> float:
+def _answered_s(sent: Sent, note: TraceNote | None) -> float:
     if note is not None:
         return note.answered_s
     ends_s = [
@@ -182,7 +182,7 @@ def _revision(message: Message, era: Era, headers: Headers | None) -> str:
     return next(iter(version_headers(headers)), "").strip() if headers is not None else ""
 
 
-def _span_of_read(read: Read, answered: _Answered, lookup_s: float | None) -> Span:
+def _span_of_read(read: Read, answered: _HandlingTime, lookup_s: float | None) -> Span:
     start_s, end_s = answered
     if isinstance(read, FailedRead):
         attributes: Attributes = {"mcp.resource.uri": read.uri, "choirbook.cache.result": "none"}

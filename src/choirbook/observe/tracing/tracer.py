@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 from choirbook.http.exchange import FailedRead, Handler
 from choirbook.library.library import Library
-from choirbook.mcp.dispatch import Calls, Dispatcher
+from choirbook.mcp.dispatch import CallHandler, Dispatcher
 from choirbook.observe.batch import FROM_A_CACHE, ResponseBatch, Sent, served_from
 from choirbook.observe.exemplars import Exemplar
 from choirbook.observe.metrics import TRACES_DROPPED
 from choirbook.observe.recorder import Recorder
-from choirbook.observe.tracing.configuration import Plan
-from choirbook.observe.tracing.export_counts import Outflow
-from choirbook.observe.tracing.sampling import Marking, Note, new_trace_id
+from choirbook.observe.tracing.configuration import TracingConfiguration
+from choirbook.observe.tracing.export_counts import ExportCounts
+from choirbook.observe.tracing.sampling import TraceNote, TraceSampler, new_trace_id
 from choirbook.observe.tracing.spans import RouteOf, span_of
 from choirbook.runtime.threads import Threads
 
 if TYPE_CHECKING:
-    from choirbook.observe.tracing.exporter import Exporting
+    from choirbook.observe.tracing.exporter import TraceExporter
 
 log = logging.getLogger("choirbook.observe.tracing")
 
@@ -42,7 +42,7 @@ CLOSE_S = 2.0
 do."""
 
 
-class Tracing:
+class Tracer:
     """Creates the traces that the environment configures.
 
     Args:
@@ -56,7 +56,7 @@ class Tracing:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: TracingConfiguration,
         slow_s: float,
         library: Library,
         threads: Threads,
@@ -68,9 +68,9 @@ class Tracing:
         self._threads = threads
         self._version = version
         self._route_of = route_of
-        self._marking = Marking(plan.sampling, slow_s, library.lookups, reads_context=plan.reads_context)
-        self._outflows = tuple(Outflow(exporter) for exporter in plan.exporters)
-        self._exporting: Exporting | None = None
+        self._sampler = TraceSampler(plan.sampling, slow_s, library.lookups, reads_context=plan.reads_context)
+        self._export_counts = tuple(ExportCounts(exporter) for exporter in plan.exporters)
+        self._exporter: TraceExporter | None = None
         self._recorder: Recorder | None = None
         self._waiting: deque[Sent] = deque()
         self._waiting_bytes = 0
@@ -81,12 +81,12 @@ class Tracing:
         """Number of sampled requests that were dropped since the start."""
 
     def before(self, respond: Handler) -> Handler:
-        """See `Marking.before`."""
-        return self._marking.before(respond)
+        """See `TraceSampler.before`."""
+        return self._sampler.before(respond)
 
-    def before_calls(self, calls: Dispatcher) -> Calls:
-        """See `Marking.before_calls`."""
-        return self._marking.before_calls(calls)
+    def before_calls(self, calls: Dispatcher) -> CallHandler:
+        """See `TraceSampler.before_calls`."""
+        return self._sampler.before_calls(calls)
 
     async def start(self, recorder: Recorder | None) -> None:
         """Connect to the collectors, in the serving process; log the reason if that fails.
@@ -98,27 +98,27 @@ class Tracing:
         for complaint in self._plan.complaints:
             log.warning("%s", complaint)
         try:
-            self._exporting = await self._threads.run(self._open)
+            self._exporter = await self._threads.run(self._open)
         except ImportError as error:
             log.warning(
                 "OTEL_* asks for traces, but none will be sent: %s. Run: pip install 'choirbook[otel]'", error
             )
-        except Exception as error:  # noqa: BLE001 - whatever OpenTelemetry makes of its variables, reads go on
+        except Exception as error:  # noqa: BLE001 - whatever OpenTelemetry makes of its variables, reads continue
             log.warning("OTEL_* asks for traces, but none will be sent: %s", error)
         else:
             return
-        for outflow in self._outflows:
-            outflow.is_failing = True
+        for counts in self._export_counts:
+            counts.is_failing = True
 
-    def _open(self) -> Exporting:
+    def _open(self) -> TraceExporter:
         # These imports take longer than the rest of startup, so only if traces are enabled.
-        from choirbook.observe.tracing.exporter import Exporting
+        from choirbook.observe.tracing.exporter import TraceExporter
 
-        return Exporting(self._outflows, self._version)
+        return TraceExporter(self._export_counts, self._version)
 
     async def stop(self) -> None:
         """Send what is left, within `CLOSE_S`."""
-        exporting, self._exporting = self._exporting, None
+        exporting, self._exporter = self._exporter, None
         if exporting is None:
             return
         while self._waiting:
@@ -129,13 +129,13 @@ class Tracing:
     def record(self, recorder: Recorder) -> None:
         """Write the tracing metrics of a worker; see `Observer.also`."""
         recorder.counter(TRACES_DROPPED, self.dropped)
-        for outflow in self._outflows:
-            outflow.record(recorder)
+        for counts in self._export_counts:
+            counts.record(recorder)
 
     def take(self, batch: ResponseBatch) -> None:
         """Queue the requests of a batch that are to be traced; see `Observer.also_batches`."""
         slow_s = self._slow_s
-        if self._exporting is None or not (batch.marks or max(batch.latencies_s) >= slow_s):
+        if self._exporter is None or not (batch.marks or max(batch.latencies_s) >= slow_s):
             return
         for place, latency_s in enumerate(batch.latencies_s):
             if place not in batch.marks and latency_s < slow_s:
@@ -152,7 +152,7 @@ class Tracing:
             asyncio.get_running_loop().call_soon(self._work)
 
     def _work(self) -> None:
-        exporting = self._exporting
+        exporting = self._exporter
         self._working = exporting is not None and len(self._waiting) > AT_ONCE
         if exporting is None:
             return
@@ -161,11 +161,11 @@ class Tracing:
         if self._working:
             asyncio.get_running_loop().call_soon(self._work)
 
-    def _send_next(self, exporting: Exporting) -> None:
+    def _send_next(self, exporting: TraceExporter) -> None:
         sent = self._waiting.popleft()
         self._waiting_bytes -= sent.body_bytes
         span = span_of(sent, self._route_of)
-        if isinstance(sent.mark, Note):
+        if isinstance(sent.mark, TraceNote):
             trace_id, context = sent.mark.trace_id, sent.mark.context
         else:
             trace_id, context = new_trace_id(), None

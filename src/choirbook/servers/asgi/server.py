@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from choirbook.errors import BodyTimeout, InvalidUri, RequestError
-from choirbook.http.exchange import Answer, Record, Request, Response, Share, Streaming, keep
+from choirbook.http.exchange import AddCors, Answer, Record, Request, Response, Streaming, without_cors
 from choirbook.http.problems import problem
 from choirbook.http.request_ids import fields_of
 from choirbook.servers.asgi.streams import Receive, Send, encode_headers, stream_response
-from choirbook.servers.request_limits import Admission
+from choirbook.servers.request_limits import RequestLimits
 from choirbook.servers.unexpected_errors import answer_unexpected
 from choirbook.servers.uploads import refuse_long_body, too_long
 
@@ -73,14 +73,14 @@ class AsgiServer:
 
     Args:
         respond: Answers a request.
-        record: Told of each response, see `Record`.
-        start: Brings the app up; asked before each request, as a mounted app gets no lifespan events.
-        stop: Brings it down.
-        max_body_bytes: A longer body is refused.
-        body_timeout_s: A body that takes longer is given up.
-        stall_s: A client that takes nothing of a stream for so long is given up.
-        admission: Limits how many requests of one peer wait.
-        share: Lets the page that sent a request read a response that is made here, see `Router.share`.
+        record: Called after each response, see `Record`.
+        start: Starts the app; called before each request, as a mounted app gets no lifespan events.
+        stop: Stops the app.
+        max_body_bytes: Maximum size of a body; a longer one is rejected.
+        body_timeout_s: Maximum time for a body to arrive, in seconds.
+        stall_s: Time after which a client that reads nothing of its stream is disconnected, in seconds.
+        request_limits: Limit on the waiting requests of one peer.
+        add_cors: Adds CORS headers to a response that is created here, see `Router.add_cors`.
     """
 
     def __init__(
@@ -92,11 +92,11 @@ class AsgiServer:
         max_body_bytes: int,
         body_timeout_s: float,
         stall_s: float,
-        admission: Admission,
-        share: Share = keep,
+        request_limits: RequestLimits,
+        add_cors: AddCors = without_cors,
     ) -> None:
-        self._admission = admission
-        self._share = share
+        self._request_limits = request_limits
+        self._add_cors = add_cors
         self._respond = respond
         self._record = record
         self._start = start
@@ -151,15 +151,15 @@ class AsgiServer:
             )
             answer = self._respond(request)
             response = (
-                answer if isinstance(answer, Response) else await self._admission.admit(request, answer)
+                answer if isinstance(answer, Response) else await self._request_limits.admit(request, answer)
             )
         except ClientGone:
             return
         except RequestError as error:
-            response = self._share(headers, problem(error))
+            response = self._add_cors(headers, problem(error))
         except Exception as error:  # noqa: BLE001 - logged there
             what = "unexpected error while handling a request"
-            response = self._share(headers, answer_unexpected(error, log, what, fields_of(headers)))
+            response = self._add_cors(headers, answer_unexpected(error, log, what, fields_of(headers)))
         if isinstance(response, Streaming):
             opened = Response(response.status, response.headers, operations=response.operations)
             self._record(opened, start_s, request)

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
-from choirbook.http.exchange import Loss, Streaming
+from choirbook.http.exchange import LossReason, Streaming
 from choirbook.http.sse import KEEP_ALIVE, events
 from choirbook.model import Header
 
@@ -67,7 +67,7 @@ async def stream_response(streaming: Streaming, receive: Receive, send: Send, st
     stream, outlet = streaming.stream, AsgiOutlet()
 
     def hang_up(_: object) -> None:
-        stream.lost(Loss.CLIENT)
+        stream.lost(LossReason.CLIENT)
         outlet.end()
 
     listening = asyncio.create_task(_until_disconnect(receive))
@@ -85,9 +85,9 @@ async def stream_response(streaming: Streaming, receive: Receive, send: Send, st
         if not listening.done():
             await send({"type": "http.response.body", "body": b""})
     except TimeoutError:
-        stream.lost(Loss.SLOW)
+        stream.lost(LossReason.SLOW)
     finally:
-        stream.lost(Loss.CLIENT)
+        stream.lost(LossReason.CLIENT)
         listening.cancel()
 
 

@@ -1,1 +1,4 @@
-"""Granian, the production runtime: its processes, sockets and scheduler."""
+"""Granian, the production runtime: its processes, sockets and scheduler.
+
+`servers/rsgi` handles its requests, and clients that read slowly.
+"""

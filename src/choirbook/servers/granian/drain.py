@@ -15,6 +15,8 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
+from choirbook.servers.granian.sockets import pending_connections
+
 EMPTY_S = 0.02
 """Time in seconds without pending connections after which the socket counts as empty; handshakes under way
 end meanwhile, in a network of one site."""
@@ -37,9 +39,6 @@ _SYN_IS_DROPPED = (
     (_RETURN, 0, 0, _WHOLE),
 )
 
-_WAITING = struct.Struct("24xI")
-"""`tcpi_unacked` of the system's `tcp_info`: for a listening socket, the number of pending connections."""
-
 
 def drain(sockets: Sequence[socket.socket]) -> None:
     """Keep new connections out of listening sockets, and wait until the pending ones were accepted.
@@ -49,23 +48,16 @@ def drain(sockets: Sequence[socket.socket]) -> None:
     if not sys.platform.startswith("linux"):
         return
     for each in sockets:
-        _keep_out(each)
+        _drop_new_connections(each)
     end_s = time.monotonic() + MAX_DRAIN_S
     empty_since_s = time.monotonic()
     while (now_s := time.monotonic()) < min(end_s, empty_since_s + EMPTY_S):
-        if any(waiting(each) for each in sockets):
+        if any(pending_connections(each) for each in sockets):
             empty_since_s = now_s
         time.sleep(_SLICE_S)
 
 
-def waiting(listener: socket.socket) -> int:
-    """Return the number of pending connections of a listening socket."""
-    found = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _WAITING.size)
-    count: int = _WAITING.unpack(found)[0]
-    return count
-
-
-def let_go(descriptor: int) -> None:
+def stop_accepting(descriptor: int) -> None:
     """Stop a process from accepting connections on a descriptor that other code in it still uses.
 
     Pending connections stay for other holders of the socket. The descriptor is replaced by a socket to which
@@ -78,11 +70,11 @@ def let_go(descriptor: int) -> None:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen(1)
         deaf.setblocking(False)
-        _keep_out(deaf)
+        _drop_new_connections(deaf)
         os.dup2(deaf.fileno(), descriptor, inheritable=False)
 
 
-def _keep_out(listener: socket.socket) -> None:
+def _drop_new_connections(listener: socket.socket) -> None:
     program = b"".join(struct.pack("HBBI", *instruction) for instruction in _SYN_IS_DROPPED)
     held = ctypes.create_string_buffer(program, len(program))
     value = struct.pack("HP", len(_SYN_IS_DROPPED), ctypes.addressof(held))

@@ -25,8 +25,8 @@ def keep_freed_memory() -> bool:
         Whether the C library supports this; only glibc does.
     """
     try:
-        tell = ctypes.CDLL(None).mallopt
+        mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):
         return False
     # Setting only one of the two stops glibc from adapting the other.
-    return bool(tell(_TRIM_THRESHOLD, KEPT_BYTES)) and bool(tell(_MMAP_THRESHOLD, OWN_MAPPING_BYTES))
+    return bool(mallopt(_TRIM_THRESHOLD, KEPT_BYTES)) and bool(mallopt(_MMAP_THRESHOLD, OWN_MAPPING_BYTES))

@@ -25,7 +25,7 @@ _granian: Any = import_module("granian._granian")
 _mp: Any = import_module("granian.server.mp")
 
 
-def hand_over(begin: Begin) -> None:
+def install_scheduler(begin: Begin) -> None:
     """Make the worker that starts in this process pass its requests to a function.
 
     Args:
@@ -43,11 +43,11 @@ def _scheduler(
     """Return the object that Granian passes its requests to, replacing its own."""
     # Its other arguments tell how it would run coroutines itself.
     scheduler = _granian.CallbackScheduler(loop, callback, None, None, None)
-    scheduler._schedule_fn = Queue(begin, loop).put  # noqa: SLF001
+    scheduler._schedule_fn = RequestQueue(begin, loop).put  # noqa: SLF001
     return scheduler
 
 
-class Queue:
+class RequestQueue:
     """Requests on their way from Granian's threads to the event loop.
 
     Args:

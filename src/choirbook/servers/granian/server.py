@@ -27,7 +27,7 @@ def make_server(name: str, sockets: list[socket.socket], connections: int | None
 
     Args:
         name: Name of the app in Granian's log lines.
-        sockets: Listening sockets, see `listening.listen`; one for each worker.
+        sockets: Listening sockets, see `sockets.listen`; one for each worker.
         connections: Maximum number of concurrent connections per process; further ones wait. Granian's
             default if None.
     """

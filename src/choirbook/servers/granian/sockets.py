@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import struct
 
 from choirbook.errors import AddressUnavailable
 
@@ -20,6 +21,9 @@ GRACE_S = 1.0
 they must act first."""
 
 _LONGEST_MS = 2**31 - 1
+
+_PENDING = struct.Struct("24xI")
+"""`tcpi_unacked` of the system's `tcp_info`: for a listening socket, the number of pending connections."""
 
 
 def listen(
@@ -59,6 +63,13 @@ def port_of(sockets: list[socket.socket]) -> int:
     """Return the common port of sockets from `listen`."""
     port: int = sockets[0].getsockname()[1]
     return port
+
+
+def pending_connections(listener: socket.socket) -> int:
+    """Return the number of connections that wait in a listening socket to be accepted."""
+    found = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _PENDING.size)
+    count: int = _PENDING.unpack(found)[0]
+    return count
 
 
 def _bind(host: str, port: int, flag: str, *, shared: bool) -> socket.socket:

@@ -2,13 +2,13 @@
 
 By default each worker opens a socket of its own on the same port, and connections pending in it are lost with
 the worker; and the whole server ends when a worker dies within seconds of its start, whatever killed it. With
-`scheduler` and `worker_orders`, the only module that depends on private parts of Granian:
+`scheduler` and `worker_signals`, the only module that depends on private parts of Granian:
 `_init_shared_socket`, `_drop_shared_socket`, `_spawn_worker`, `_respawn_workers`, `respawned_wrks`,
 `signal_handler_interrupt`.
 
 Nor does Granian announce to a worker that it will be stopped: a connection that was just accepted, or is
 about to be, is closed without an answer. Here a worker first accepts nothing more, and ends a moment later.
-It ends on the server's order only (`worker_orders`), so a signal to the whole process group counts as one to
+It ends on the server's order only (`worker_signals`), so a signal to the whole process group counts as one to
 the server.
 """
 
@@ -26,10 +26,10 @@ from typing import Any
 from granian._granian import SocketHolder
 from granian.server.mp import MPServer, WorkerProcess
 
-from choirbook.servers.granian.drain import drain, let_go
-from choirbook.servers.granian.scheduler import hand_over
+from choirbook.servers.granian.drain import drain, stop_accepting
+from choirbook.servers.granian.scheduler import install_scheduler
 from choirbook.servers.granian.sockets import BACKLOG
-from choirbook.servers.granian.worker_orders import obey
+from choirbook.servers.granian.worker_signals import end_on_order
 from choirbook.servers.shutdown import END, LEAVE
 
 EARLY_S = 5.0
@@ -76,7 +76,7 @@ class InheritingServer(MPServer):
     def signal_handler_interrupt(self, *args: Any, **kwargs: Any) -> None:
         """Stop; at a second Ctrl+C without waiting for requests in flight."""
         if os.getpid() != self._server_pid:
-            return  # a worker that has just started and inherited this: its server tells it what to do
+            return  # a worker that has just started and inherited this; its server controls it
         now_s = time.monotonic()
         if self._interrupted_s is None:
             self._interrupted_s = now_s
@@ -93,7 +93,7 @@ class InheritingServer(MPServer):
 
     def _drop_shared_socket(self) -> None:
         drain(self._sockets)
-        _have_leave(self.wrks)
+        _signal_leave(self.wrks)
         for each in self._sockets:
             each.close()
         # From here on connections are refused.
@@ -110,14 +110,14 @@ class InheritingServer(MPServer):
             # worker would be left waiting at the copies of the others. Its own belongs to Granian now.
             for each in self._sockets:
                 if each is own:
-                    signal.signal(LEAVE, partial(_accept_no_more, each.detach()))
+                    signal.signal(LEAVE, partial(_on_leave, each.detach()))
                 else:
                     each.close()
-            obey(self._server_pid)
+            end_on_order(self._server_pid)
             app = callback_loader()
             begin = getattr(app, "begin", None)
             if begin is not None:
-                hand_over(begin)
+                install_scheduler(begin)
             return app
 
         worker = super()._spawn_worker(idx, target, load)
@@ -131,7 +131,7 @@ class InheritingServer(MPServer):
         for idx in workers:
             self.replaced[idx] = self.wrks[idx]
             has_died = delay == 0
-            if has_died and not self._rests(pause_s(self._count_death(idx))):
+            if has_died and not self._pause(pause_s(self._count_death(idx))):
                 return  # a signal ends the server
             if self.interrupt_signal:
                 return  # a stop does not wait for the rest of a rolling restart
@@ -152,8 +152,8 @@ class InheritingServer(MPServer):
         end: Callable[[], None] = worker.terminate
 
         def leave_and_end() -> None:
-            self._rests(delay_s)
-            _have_leave([worker])
+            self._pause(delay_s)
+            _signal_leave([worker])
             time.sleep(LEAVING_S)
             end()
 
@@ -165,7 +165,7 @@ class InheritingServer(MPServer):
         self._early_deaths[idx] = self._early_deaths[idx] + 1 if is_early else 0
         return self._early_deaths[idx]
 
-    def _rests(self, for_s: float) -> bool:
+    def _pause(self, for_s: float) -> bool:
         """Wait, and return whether the server is to continue."""
         end_s = time.monotonic() + for_s
         while time.monotonic() < end_s and not self.interrupt_signal:
@@ -184,7 +184,7 @@ def pause_s(early_deaths: int) -> float:
     return min(MAX_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** (early_deaths - 1))
 
 
-def _have_leave(workers: Iterable[WorkerProcess]) -> None:
+def _signal_leave(workers: Iterable[WorkerProcess]) -> None:
     for worker in workers:
         _send(worker, LEAVE)
 
@@ -200,7 +200,7 @@ def _send(worker: WorkerProcess, number: int) -> None:
             os.kill(worker.inner.pid, number)
 
 
-def _accept_no_more(descriptor: int, _number: int, _frame: object) -> None:
+def _on_leave(descriptor: int, _number: int, _frame: object) -> None:
     # Without a spare descriptor it continues to accept, and the latest connections are closed with the rest.
     with suppress(OSError):
-        let_go(descriptor)
+        stop_accepting(descriptor)

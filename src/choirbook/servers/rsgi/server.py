@@ -12,16 +12,25 @@ from typing import Any, Protocol, TypeVar, cast
 from msgspec.structs import replace
 
 from choirbook.errors import InvalidRequest, RequestError
-from choirbook.http.answers import then
-from choirbook.http.exchange import Answer, Headers, Record, Request, Response, Share, Streaming, keep
+from choirbook.http.deferred import then
+from choirbook.http.exchange import (
+    AddCors,
+    Answer,
+    Headers,
+    Record,
+    Request,
+    Response,
+    Streaming,
+    without_cors,
+)
 from choirbook.http.problems import problem
 from choirbook.http.request_ids import fields_of
 from choirbook.model import Header
-from choirbook.servers.request_limits import Admission
-from choirbook.servers.rsgi.backpressure import Pressure
-from choirbook.servers.rsgi.streams import Peer, StreamingProtocol, open_stream
+from choirbook.servers.request_limits import RequestLimits
+from choirbook.servers.rsgi.backpressure import Backpressure
+from choirbook.servers.rsgi.streams import ConnectionAddresses, StreamingProtocol, open_stream
 from choirbook.servers.unexpected_errors import answer_unexpected
-from choirbook.servers.uploads import Uploads, Waiter, refuse_long_body, too_long
+from choirbook.servers.uploads import BodyWaiter, Uploads, refuse_long_body, too_long
 
 log = logging.getLogger("choirbook.servers.rsgi")
 
@@ -40,7 +49,7 @@ class RsgiScope(Protocol):
     authority: str | None
 
 
-class Body(Awaitable[bytes], Waiter, Protocol):
+class RequestBody(Awaitable[bytes], BodyWaiter, Protocol):
     """A body that can be awaited, and cancelled."""
 
     def add_done_callback(self, callback: Callable[[Any], None], /) -> None:
@@ -58,7 +67,7 @@ class Body(Awaitable[bytes], Waiter, Protocol):
 class RsgiProtocol(Protocol):
     """Granian's interface for answers."""
 
-    def __call__(self) -> Body:
+    def __call__(self) -> RequestBody:
         """Return the complete body."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -87,7 +96,7 @@ class RsgiExchange(Protocol):
         """Report why it was not answered."""
 
 
-Waiting = Coroutine[Any, Any, Response | Streaming]
+PendingAnswer = Coroutine[Any, Any, Response | Streaming]
 _Sent = TypeVar("_Sent", bound=Response | Streaming)
 Finish = Callable[[RsgiExchange, Coroutine[Any, Any, None]], None]
 Begin = Callable[[RsgiExchange, Finish], None]
@@ -98,12 +107,12 @@ class RsgiServer:
 
     Args:
         respond: Answers a request.
-        record: Told of each response, see `Record`.
-        max_body_bytes: A longer body is refused.
-        body_timeout_s: A body that takes longer is given up.
-        stall_s: A client that takes nothing of a stream for so long is given up.
-        admission: Limits how many requests of one peer wait.
-        share: Lets the page that sent a request read a response that is made here, see `Router.share`.
+        record: Called after each response, see `Record`.
+        max_body_bytes: Maximum size of a body; a longer one is rejected.
+        body_timeout_s: Maximum time for a body to arrive, in seconds.
+        stall_s: Time after which a client that reads nothing of its stream is disconnected, in seconds.
+        request_limits: Limit on the waiting requests of one peer.
+        add_cors: Adds CORS headers to a response that is created here, see `Router.add_cors`.
     """
 
     def __init__(
@@ -113,18 +122,18 @@ class RsgiServer:
         max_body_bytes: int,
         body_timeout_s: float,
         stall_s: float,
-        admission: Admission,
-        share: Share = keep,
+        request_limits: RequestLimits,
+        add_cors: AddCors = without_cors,
     ) -> None:
-        self._admission = admission
+        self._request_limits = request_limits
         self._respond = respond
         self._record = record
-        self._share = share
+        self._add_cors = add_cors
         self._max_body_bytes = max_body_bytes
         self._digits_to_check = len(str(max_body_bytes))
-        self._uploads = Uploads(body_timeout_s, admission.uploads)
+        self._uploads = Uploads(body_timeout_s, request_limits.uploads)
         self._is_leaving = False
-        self._pressure = Pressure(stall_s)
+        self._backpressure = Backpressure(stall_s)
 
     def leave(self) -> None:
         """End every connection with its next answer, so that none ends during a request."""
@@ -146,7 +155,7 @@ class RsgiServer:
         try:
             body = await self._body(scope, headers, protocol) if method == "POST" else b""
         except RequestError as error:
-            self._send(self._share(headers, problem(error)), start_s, protocol, None)
+            self._send(self._add_cors(headers, problem(error)), start_s, protocol, None)
             return
         answering = self._answer(scope, method, headers, body, protocol)
         if answering is not None:
@@ -177,7 +186,7 @@ class RsgiServer:
         waiter.add_done_callback(partial(self._go_on, exchange, finish, scope, headers))
 
     def _go_on(
-        self, exchange: RsgiExchange, finish: Finish, scope: RsgiScope, headers: Headers, waiter: Body
+        self, exchange: RsgiExchange, finish: Finish, scope: RsgiScope, headers: Headers, waiter: RequestBody
     ) -> None:
         """Answer a request whose body has arrived, or was cancelled."""
         self._uploads.end(waiter)
@@ -187,7 +196,7 @@ class RsgiServer:
         except (RuntimeError, asyncio.CancelledError) as error:
             why = self._why_no_body(waiter, error)
             if isinstance(why, RequestError):
-                self._send(self._share(headers, problem(why)), monotonic(), protocol, None)
+                self._send(self._add_cors(headers, problem(why)), monotonic(), protocol, None)
             else:
                 exchange.err(why)
             return
@@ -204,7 +213,7 @@ class RsgiServer:
         try:
             answer = self._respond(request)
         except Exception as error:  # noqa: BLE001 - logged there
-            answer = self._share(headers, answer_unexpected(error, log, _UNEXPECTED, fields_of(headers)))
+            answer = self._add_cors(headers, answer_unexpected(error, log, _UNEXPECTED, fields_of(headers)))
         if not isinstance(answer, Response):
             return self._finish(answer, request, scope, protocol, start_s)
         protocol.response_bytes(answer.status, answer.headers, answer.body)
@@ -212,20 +221,30 @@ class RsgiServer:
         return None
 
     async def _finish(
-        self, waiting: Waiting, request: Request, scope: RsgiScope, protocol: RsgiProtocol, start_s: float
+        self,
+        waiting: PendingAnswer,
+        request: Request,
+        scope: RsgiScope,
+        protocol: RsgiProtocol,
+        start_s: float,
     ) -> None:
         try:
-            outcome = await self._admission.admit(request, waiting)
+            outcome = await self._request_limits.admit(request, waiting)
             if isinstance(outcome, Streaming):
-                open_stream(outcome, cast("Peer", scope), cast("StreamingProtocol", protocol), self._pressure)
+                open_stream(
+                    outcome,
+                    cast("ConnectionAddresses", scope),
+                    cast("StreamingProtocol", protocol),
+                    self._backpressure,
+                )
                 opened = Response(outcome.status, outcome.headers, operations=outcome.operations)
                 self._record(opened, start_s, request)
                 return
         except RequestError as error:
-            outcome = self._share(scope.headers, problem(error))
+            outcome = self._add_cors(scope.headers, problem(error))
         except Exception as error:  # noqa: BLE001 - logged there
             failed = answer_unexpected(error, log, _UNEXPECTED, fields_of(scope.headers))
-            outcome = self._share(scope.headers, failed)
+            outcome = self._add_cors(scope.headers, failed)
         self._send(outcome, start_s, protocol, request)
 
     def _send(
@@ -238,7 +257,7 @@ class RsgiServer:
         length = headers.get("content-length")
         if length is not None and len(length) >= self._digits_to_check:
             refuse_long_body(length, self._max_body_bytes)
-        # Granian passes on what has arrived; a checked length limits that.
+        # Granian returns as much as has arrived; a checked length limits that.
         waiter = protocol() if length is not None else asyncio.ensure_future(self._gather(protocol))
         self._uploads.begin(waiter, scope)
         try:
@@ -248,10 +267,10 @@ class RsgiServer:
         finally:
             self._uploads.end(waiter)
 
-    def _why_no_body(self, waiter: Waiter, error: BaseException) -> BaseException:
-        given_up = self._uploads.why_given_up(waiter)
-        if given_up is not None:
-            return given_up
+    def _why_no_body(self, waiter: BodyWaiter, error: BaseException) -> BaseException:
+        reason = self._uploads.cancellation_reason(waiter)
+        if reason is not None:
+            return reason
         if isinstance(error, asyncio.CancelledError):
             return error
         # Granian's ProtocolError and ProtocolClosed, and no others: the client hung up in the middle.

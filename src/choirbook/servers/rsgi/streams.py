@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from choirbook.http.exchange import Loss, Stream, Streaming
+from choirbook.http.exchange import LossReason, Stream, Streaming
 from choirbook.http.sse import KEEP_ALIVE, events
 from choirbook.model import Header
-from choirbook.servers.connections import Ends
-from choirbook.servers.rsgi.backpressure import QUANTUM_BYTES, Gauge, Pressure, address_of
+from choirbook.servers.connections import ConnectionEnds
+from choirbook.servers.rsgi.backpressure import QUANTUM_BYTES, Backpressure, SendWindow, address_of
 
 
 class Transport(Protocol):
     """Granian's end of a streamed response."""
 
     def send_bytes(self, data: bytes) -> object:
-        """Queue bytes. The result need not be awaited; it only tells that a client is gone."""
+        """Queue bytes. The result need not be awaited; it only reports that a client is gone."""
 
 
 class Disconnect(Protocol):
@@ -32,7 +32,7 @@ class Disconnect(Protocol):
         """Stop waiting."""
 
 
-class Peer(Protocol):
+class ConnectionAddresses(Protocol):
     """Part of Granian's scope with the addresses of the connection."""
 
     client: str
@@ -51,26 +51,31 @@ class StreamingProtocol(Protocol):
         """Return a future that is done when the client hangs up."""
 
 
-class RsgiOutlet(Gauge):
+class RsgiOutlet(SendWindow):
     """One client's end of a stream."""
 
-    __slots__ = ("_disconnect", "_pressure", "_stream", "_transport")
+    __slots__ = ("_backpressure", "_disconnect", "_stream", "_transport")
 
     def __init__(
-        self, transport: Transport, disconnect: Disconnect, stream: Stream, ends: Ends, pressure: Pressure
+        self,
+        transport: Transport,
+        disconnect: Disconnect,
+        stream: Stream,
+        ends: ConnectionEnds,
+        backpressure: Backpressure,
     ) -> None:
         super().__init__(ends)
         self._transport: Transport | None = transport
         self._disconnect = disconnect
         self._stream = stream
-        self._pressure = pressure
+        self._backpressure = backpressure
 
     def send(self, messages: Sequence[bytes]) -> bool:
         """See `Outlet.send`."""
         self._write(events(messages))
-        if self.unseen < QUANTUM_BYTES:
+        if self.unchecked < QUANTUM_BYTES:
             return True
-        self._pressure.watch(self)
+        self._backpressure.watch(self)
         return False
 
     def keep_alive(self) -> None:
@@ -88,36 +93,38 @@ class RsgiOutlet(Gauge):
         """Handle that the client has hung up."""
         if self._transport is not None:
             self.end()
-            self._stream.lost(Loss.CLIENT)
+            self._stream.lost(LossReason.CLIENT)
 
     def resume(self) -> None:
-        """See `Gauge.resume`."""
+        """See `SendWindow.resume`."""
         self._stream.resume()
 
-    def give_up(self) -> None:
-        """See `Gauge.give_up`."""
+    def disconnect(self) -> None:
+        """See `SendWindow.disconnect`."""
         self.end()
-        self._stream.lost(Loss.SLOW)
+        self._stream.lost(LossReason.SLOW)
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None:
             self._transport.send_bytes(data)
             self.sent += len(data)
-            self.unseen += len(data)
+            self.unchecked += len(data)
 
 
-def open_stream(streaming: Streaming, peer: Peer, protocol: StreamingProtocol, pressure: Pressure) -> None:
-    """Begin to stream; returns at once.
+def open_stream(
+    streaming: Streaming, peer: ConnectionAddresses, protocol: StreamingProtocol, backpressure: Backpressure
+) -> None:
+    """Begin to stream, without waiting.
 
     Args:
         streaming: Stream to send.
         peer: Client that gets it.
         protocol: Sends it.
-        pressure: Checks clients that were sent much.
+        backpressure: Checks clients that were sent much.
     """
     transport = protocol.response_stream(streaming.status, streaming.headers)
     disconnect = protocol.client_disconnect()
-    ends = Ends(address_of(peer.client), address_of(peer.server))
-    outlet = RsgiOutlet(transport, disconnect, streaming.stream, ends, pressure)
+    ends = ConnectionEnds(address_of(peer.client), address_of(peer.server))
+    outlet = RsgiOutlet(transport, disconnect, streaming.stream, ends, backpressure)
     disconnect.add_done_callback(outlet.hear_disconnect)
     streaming.stream.open(outlet)
