@@ -123,7 +123,7 @@ async def test_no_route_answers_a_stranger(library: Path, path: str) -> None:
             assert "access-control-allow-origin" not in response.headers
 
 
-@pytest.mark.parametrize("edge", [NAMED, OPEN])
+@pytest.mark.parametrize("hosts", [NAMED, OPEN])
 @pytest.mark.parametrize("name", ["host", "origin"])
 def test_a_repeated_or_unreadable_name_is_malformed(hosts: AllowedHosts, name: str) -> None:
     usual = [(b"host", b"127.0.0.1"), (b"origin", b"http://localhost")]

@@ -303,12 +303,12 @@ async def test_lease_of_another_process_is_not_given_back(redis_server: RedisSer
     async with level(redis_server) as shared:
         lease = await shared.acquire_lease(slot(shared))
         assert isinstance(lease, LoadLease)
-        (lease,) = redis_server.keys("*:lease:*")
+        (key,) = redis_server.keys("*:lease:*")
         with redis_server.client() as client:
-            client.set(lease, "of another")
+            client.set(key, "of another")
             shared.release(lease)
             await eventually(lambda: redis_server.commands().get("eval", 0) >= 2)
-            assert client.get(lease) == b"of another"
+            assert client.get(key) == b"of another"
 
 
 @pytest.mark.parametrize("others", [(), ("fedcba9876543210" * 2,)], ids=["unsigned", "another secret"])

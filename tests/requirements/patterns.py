@@ -46,8 +46,8 @@ _SUBSCRIPTIONS = page(
         "Receiving Notifications",
         MUST,
         "Every notification carries the id of the request that opened the stream.",
-        "mcp/test_notifications.py::test_a_change_is_told_by_the_uri_and_the_id_of_the_subscription",
-        "mcp/test_notifications.py::test_the_type_of_the_id_is_kept",
+        "mcp/test_notification_messages.py::test_a_change_is_told_by_the_uri_and_the_id_of_the_subscription",
+        "mcp/test_notification_messages.py::test_the_type_of_the_id_is_kept",
         "clients/test_subscriptions.py::test_several_subscriptions_of_one_client_are_told_apart",
     ),
     row(

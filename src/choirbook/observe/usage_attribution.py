@@ -38,7 +38,7 @@ class UsageAttribution:
         """Record the reads of a batch and their clients; see `Observer.also_batches`."""
         last_s = time() - monotonic() + batch.ends_s[-1]
         counts = Counter(
-            (self._client(batch.request.get(place)), read)
+            (self._client(batch.requests.get(place)), read)
             for place, kind in enumerate(batch.kind_of_each)
             for read in kind.reads
         )
