@@ -469,8 +469,8 @@ def leaves_interrupts_to_the_system(process: subprocess.Popen[bytes]) -> bool:
     return is_python and bool(has_begun) and not caught >> (signal.SIGINT - 1) & 1
 
 
-@pytest.mark.parametrize("moment_s", [0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5])
-def test_interrupt_at_any_moment_of_the_start_is_quiet(library: Path, moment_s: float) -> None:
+def interrupted(library: Path, moment_s: float) -> tuple[bytes, bytes]:
+    """Return stdout and stderr of a Choirbook that was interrupted some time after its start."""
     with subprocess.Popen(
         choirbook("stdio", library),
         cwd=library.parent,
@@ -484,5 +484,15 @@ def test_interrupt_at_any_moment_of_the_start_is_quiet(library: Path, moment_s: 
         with suppress(subprocess.TimeoutExpired):
             process.wait(moment_s)
         os.killpg(process.pid, signal.SIGINT)
-        out, said = process.communicate(timeout=DEADLINE_S)
+        return process.communicate(timeout=DEADLINE_S)
+
+
+@pytest.mark.parametrize("moment_s", [0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5])
+def test_interrupt_at_any_moment_of_the_start_is_quiet(library: Path, moment_s: float) -> None:
+    for _ in range(10):
+        out, said = interrupted(library, moment_s)
+        # Between ignoring SIGPIPE and setting its handler Python looks as if Choirbook had begun. A busy
+        # machine may stop it there; then the interrupt ends Python before Choirbook's first module.
+        if b"KeyboardInterrupt" not in said or b"src/choirbook" in said:
+            break
     assert (out, said) == (b"", b"")
