@@ -52,14 +52,14 @@ class _Steps(NamedTuple):
     """How a session is opened and ended."""
 
     operation: Operation
-    """What a failure is recorded as."""
+    """Operation that a failure is recorded for."""
     initialize: Wire
     initialized: Wire
     end: Wire
 
 
 class Shared:
-    """What all clients of a load share.
+    """State that all clients of a load share.
 
     Args:
         plan: Requests.
