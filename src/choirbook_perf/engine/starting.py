@@ -141,6 +141,8 @@ def _listen(
 def _read(lines: IO[bytes], watch: Callable[[Progress], None]) -> Measured | None:
     # Not `for line in lines`, whose read-ahead would delay the progress.
     for line in iter(lines.readline, b""):
+        if not line.endswith(b"\n"):
+            break  # the process ended while it wrote
         if line.startswith(b'{"second"'):
             watch(msgspec.json.decode(line, type=Progress))
         else:

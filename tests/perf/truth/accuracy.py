@@ -28,6 +28,10 @@ generator that is wrong by itself is wrong each time.
 """
 
 
+_LEAD_S = 0.1
+"""Between the start of a run, in milliseconds, and a probe before it; the floor is measured in between."""
+
+
 class Case(NamedTuple):
     """A load on a mode of the truth server."""
 
@@ -188,8 +192,9 @@ def counts(case: Case) -> tuple[Counts, Observed]:
 
 
 def probes(seen: Observed) -> int:
-    """Return how many requests examined the server before the load: the first one names their agent."""
-    return sum(record.agent == seen.records[0].agent for record in seen.records)
+    """Return how many requests examined the server before the load began."""
+    began_s = seen.report.began_s()
+    return sum(record.arrived_s < began_s - _LEAD_S for record in seen.records)
 
 
 def _rounded(figures: dict[str, float]) -> dict[str, float]:
