@@ -24,7 +24,7 @@ _MAX_STEPS_ASIDE = 5
 
 
 class Knee(NamedTuple):
-    """What a search found. Rates in requests per second."""
+    """Result of a search. Rates in requests per second."""
 
     low: float | None
     """Highest rate that kept the SLO each time; None if there is none."""

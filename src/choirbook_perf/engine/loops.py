@@ -1,4 +1,4 @@
-"""What the engine's processes share: their event loop, and their end with the process that started them."""
+"""Event loop of the engine's processes, and their end with the process that started them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def runner() -> asyncio.Runner:
 
 
 def end_with_parent() -> None:
-    """Have this process ended by SIGTERM if the one that started it is killed, which cannot end it itself."""
+    """Ask for SIGTERM if the process that started this one is killed, and so cannot end it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGTERM)
