@@ -107,9 +107,10 @@ def build_source(source: Source, into: Path) -> Path:
 def _rebuild(source: Source, program: Path) -> None:
     # A program of older sources must not be measured when the build of the new ones fails.
     program.unlink(missing_ok=True)
+    # What an interrupted build compiled stays there, and the next one continues with it.
     work = program.with_suffix(".work")
-    shutil.rmtree(work, ignore_errors=True)
     copy = work / "sources"
+    shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(source.directory, copy)
     source.make(copy, work).replace(program)
     shutil.rmtree(work)
