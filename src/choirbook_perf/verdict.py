@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from choirbook_perf.results import Result, Row
-
-if TYPE_CHECKING:
-    from choirbook_perf.compare import Change  # imports numpy, which a test does not need
 
 _STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
 _MAX_FAILURES = 5
@@ -79,20 +76,3 @@ def _rows(rows: list[Row]) -> Table:
         limit = f"{row.limit:g} {row.unit}"
         table.add_row(row.metric, limit, measured, str(row.requests), verdict, style=_STYLES[row.outcome])
     return table
-
-
-def show_changes(changes: list[Change]) -> None:
-    """Print a comparison on stdout, as text."""
-    table = Table("metric", "old", "new", "difference at 95 %", "verdict", box=None)
-    for change in changes:
-        span = f"{change.low:+.3g} to {change.high:+.3g} {change.unit}"
-        verdict = f"{change.verdict}: {change.reason}" if change.reason else change.verdict
-        told = f"{verdict}, beyond the margin" if change.is_regression else verdict
-        table.add_row(change.metric, f"{change.old:.4g}", f"{change.new:.4g}", span, told)
-    Console(highlight=False).print(table)
-
-
-def changes_summary(changes: list[Change]) -> dict[str, Any]:
-    """Return a comparison for a program."""
-    found = [change.metric for change in changes if change.is_regression]
-    return {"regressions": found, "changes": [msgspec.structs.asdict(change) for change in changes]}
