@@ -48,7 +48,7 @@ def judge(slices: Iterable[Slice], limits: Limits, metrics: Sequence[str] = tupl
     for metric in metrics:
         values = rounds_of(counted, metric)
         if not values:
-            skipped[metric] = "not measured"
+            skipped[metric] = _missing(counted, metric)
             continue
         sample = _sample(metric, values)
         if metric in _TAILS and (reason := _too_coarse(sample, limits)):
@@ -85,7 +85,9 @@ def rounds_of(pairs: Iterable[tuple[Slice, Slice]], metric: str) -> list[float]:
     field = _FIELDS[metric]
     for old, new in pairs:
         before, after = getattr(old, field), getattr(new, field)
-        if before and after:
+        # The kernel counts the server's processor time, however late the generator was.
+        is_reliable = metric == CPU or not (old.lateness or new.lateness)
+        if before and after and is_reliable:
             by_round.setdefault(old.round, []).append(math.log(after / before))
     return [statistics.median(values) for values in by_round.values()]
 
@@ -99,6 +101,11 @@ def _sample(metric: str, values: Sequence[float]) -> Sample:
         autocorrelation.widening(values),
         is_more_better=metric == THROUGHPUT,
     )
+
+
+def _missing(pairs: Sequence[tuple[Slice, Slice]], metric: str) -> str:
+    is_late = metric != CPU and any(each.lateness for pair in pairs for each in pair)
+    return "the generator was too slow in every pair" if is_late else "not measured"
 
 
 def _too_coarse(sample: Sample, limits: Limits) -> str:

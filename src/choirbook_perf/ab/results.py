@@ -32,7 +32,9 @@ class Slice(NamedTuple):
     p95_ms: float | None
     p99_ms: float | None
     doubt: str = ""
-    """Why its pair does not count, such as a generator that was short of CPU; "" if it does."""
+    """Why its pair does not count; "" if it does."""
+    lateness: str = ""
+    """Why its latencies and rate do not count, such as a generator that was short of CPU; "" if they do."""
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,10 +33,13 @@ def show(comparison: Comparison) -> None:
     for side, (failed, total) in zip(("old", "new"), _failures(comparison).values(), strict=True):
         if failed:
             console.print(f"{side}: {failed} of {total} requests failed", style="red", soft_wrap=True)
-    doubts = sorted({each.doubt for each in comparison.slices if each.doubt})
-    if doubts:
-        count = sum(1 for each in comparison.slices if each.doubt)
-        console.print(f"{count} slices do not count: {'; '.join(doubts)}", style="yellow", soft_wrap=True)
+    for found, told in (
+        ([each.doubt for each in comparison.slices], "slices do not count"),
+        ([each.lateness for each in comparison.slices], "slices count for processor time only"),
+    ):
+        reasons = [reason for reason in found if reason]
+        if reasons:
+            console.print(f"{len(reasons)} {told}, such as: {reasons[0]}", style="yellow", soft_wrap=True)
 
 
 def outcomes(findings: Sequence[Finding], skipped: Mapping[str, str], noun: str, pairs: int = 1) -> Table:

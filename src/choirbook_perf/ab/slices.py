@@ -71,7 +71,8 @@ def _slice(turn: Turn, measured: Measured, spent_s: float | None, seconds: float
         p50_ms,
         p95_ms,
         p99_ms,
-        " ".join(measured.generator.reasons) if is_whole else RESTARTED,
+        "" if is_whole else RESTARTED,
+        " ".join(measured.generator.reasons),
     )
 
 

@@ -13,7 +13,7 @@ from choirbook_perf.own_server import starter_library
 from tests.perf.processes import REPOSITORY, perf, serving
 
 SHORT = ("--rounds", "1", "--seconds", "0.2", "--rate", "200")
-"""Too short for an outcome. On a busy machine the generator may be starved, and its slices not count."""
+"""Too short for an outcome. On a busy machine the generator may be starved, and its latencies not count."""
 
 
 def choirbook(*more: str) -> str:

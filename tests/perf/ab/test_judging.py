@@ -84,6 +84,12 @@ def test_the_first_pair_and_pairs_with_a_doubt_do_not_count() -> None:
     assert len(pairs_of(spoilt)) == 2 * (PAIRS - 1)
 
 
+def test_a_generator_that_was_too_slow_leaves_processor_time_to_judge() -> None:
+    judged = judge([each._replace(lateness="starved") for each in simulated(1.10)], LIMITS)
+    assert [(each.metric, each.outcome) for each in judged.findings] == [("cpu_us", "slower")]
+    assert judged.skipped["p50_ms"] == "the generator was too slow in every pair"
+
+
 def test_a_round_is_one_value() -> None:
     slices = list(simulated(1.10, rounds=5))
     values = rounds_of(pairs_of(slices), "cpu_us")

@@ -57,10 +57,12 @@ def test_doubts_and_failures_are_shown(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = compared(1.0, failures=(0, 1))
-    slices = [found.slices[0]._replace(doubt="starved"), *found.slices[1:]]
+    late = found.slices[1]._replace(lateness="It was late.")
+    slices = [found.slices[0]._replace(doubt="starved"), late, *found.slices[2:]]
     lines = shown(msgspec.structs.replace(found, slices=slices), capsys, monkeypatch)
     assert "new: 48 of 48000 requests failed" in lines
-    assert "1 slices do not count: starved" in lines
+    assert "1 slices do not count, such as: starved" in lines
+    assert "1 slices count for processor time only, such as: It was late." in lines
 
 
 def test_outcomes_become_exit_codes() -> None:
