@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import subprocess
@@ -10,6 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from choirbook_perf import identity
 from choirbook_perf.results import Environment
 
 PACKAGES = ("choirbook", "granian", "uvloop", "msgspec", "locust", "mcp", "fastmcp", "py-spy")
@@ -21,13 +21,11 @@ def environment(packages: Sequence[str] = PACKAGES) -> Environment:
     Args:
         packages: Packages whose versions matter; those not installed here are omitted.
     """
-    cpu = _cpu()
+    cpu = identity.cpu_model()
     cores = os.cpu_count() or 1
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    # Memory differs by a few pages between boots of one machine.
-    seed = f"{cpu}|{cores}|{round(memory_bytes / 2**30)}"
     return Environment(
-        machine=hashlib.sha256(seed.encode()).hexdigest()[:12],
+        machine=identity.digest(identity.parts()),
         cpu=cpu,
         cores=cores,
         memory_bytes=memory_bytes,
@@ -37,15 +35,6 @@ def environment(packages: Sequence[str] = PACKAGES) -> Environment:
         commit=_commit(),
         load_average=round(os.getloadavg()[0], 2),
     )
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor()
 
 
 def _version(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from rich.console import Console
@@ -10,9 +10,6 @@ from rich.table import Table
 
 from choirbook_perf import gate
 from choirbook_perf.results import Result, Row
-
-if TYPE_CHECKING:
-    from choirbook_perf.compare import Change  # imports numpy, which a test does not need
 
 _STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "not measured": "yellow"}
 _MAX_FAILURES = 5
@@ -77,20 +74,3 @@ def _rows(rows: list[Row]) -> Table:
         figures = (gate.limit_of(row), gate.value_of(row), gate.interval_of(row), str(row.requests))
         table.add_row(row.metric, *figures, verdict, style=_STYLES[row.outcome])
     return table
-
-
-def show_changes(changes: list[Change]) -> None:
-    """Print a comparison on stdout, as text."""
-    table = Table("metric", "old", "new", "difference at 95 %", "verdict", box=None)
-    for change in changes:
-        span = f"{change.low:+.3g} to {change.high:+.3g} {change.unit}"
-        verdict = f"{change.verdict}: {change.reason}" if change.reason else change.verdict
-        told = f"{verdict}, beyond the margin" if change.is_regression else verdict
-        table.add_row(change.metric, f"{change.old:.4g}", f"{change.new:.4g}", span, told)
-    Console(highlight=False).print(table)
-
-
-def changes_summary(changes: list[Change]) -> dict[str, Any]:
-    """Return a comparison for a program."""
-    found = [change.metric for change in changes if change.is_regression]
-    return {"regressions": found, "changes": [msgspec.structs.asdict(change) for change in changes]}

@@ -51,6 +51,8 @@ WORKING: dict[str, tuple[list[str], int]] = {
     "cache invalidate": (["--all", "--admin", "{admin}"], 0),
     "cache warm": (["--admin", "{admin}"], 0),
     "cache stats": (["--admin", "{admin}"], 0),
+    "perf baseline list": ([], 0),
+    "perf baseline save": (["main", "no-such-file"], 2),
     "perf report": (["no-such-result"], 2),
     "perf runbook": (["no-such-directory"], 2),
     "perf cold": (["--rounds", "1", "--resources", "1"], 0),
@@ -60,6 +62,7 @@ WORKING: dict[str, tuple[list[str], int]] = {
 
 NEEDING = {
     "perf test": ["--quick", "--out", "{scratch}"],
+    "perf ab": ["--old", "program {{port}}"],
     "perf compare": ["old.json", "new.json"],
 }
 """Those that need one."""

@@ -142,8 +142,8 @@ def test_compare_refuses_a_result_of_another_machine_unless_asked(tmp_path: Path
     pair = _saved(tmp_path / "here.json", here), _saved(tmp_path / "elsewhere.json", elsewhere)
     refused = perf("compare", *pair)
     assert refused.returncode == 2
-    assert "--across-machines" in refused.stderr
-    assert perf("compare", *pair, "--across-machines").returncode == 0
+    assert "--despite" in refused.stderr
+    assert perf("compare", "--despite", "machine", *pair).returncode == 3
 
 
 @pytest.mark.parametrize("content", [None, b"", b"[]", b"{}", b'{"format": 1}', b"\xff\x00"])

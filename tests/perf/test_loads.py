@@ -134,7 +134,8 @@ def test_a_run_that_is_too_short_to_say_ends_with_3(tmp_path: Path) -> None:
     slo = tmp_path / "slo.toml"
     # No slow machine fails this: only the number of requests is judged.
     slo.write_text('thresholds = ["p99 < 30000"]\n')
-    done = perf("test", "--locust", "--users", "1", "--run-time", "1s", "--slo", slo, "--out", tmp_path / "out")
+    shape = ("--locust", "--users", "1", "--run-time", "1s")
+    done = perf("test", *shape, "--slo", slo, "--out", tmp_path / "out")
     assert done.returncode == 3, done.stderr
     assert "299 are needed" in done.stderr
 

@@ -6,7 +6,6 @@ import msgspec
 import pytest
 
 from choirbook_perf import gate, slo, verdict
-from choirbook_perf.compare import Change
 from choirbook_perf.results import Failure, Generator, Result
 from tests.perf.samples import row_of, sample_result, series_of
 
@@ -74,32 +73,3 @@ def test_a_program_is_told_the_verdict() -> None:
     assert (told["outcome"], told["is_partial"]) == ("inconclusive", False)
     assert (told["requests"], told["failed"], told["duration_s"]) == (400, 0, 10.0)
     assert [each["metric"] for each in told["verdict"]] == ["p95", "p99.9"]
-
-
-def change(metric: str, *, is_regression: bool, reason: str = "") -> Change:
-    return Change(
-        metric=metric,
-        unit="ms",
-        old=4.0,
-        new=5.0,
-        difference=1.0,
-        low=0.5,
-        high=1.5,
-        verdict="worse",
-        is_regression=is_regression,
-        reason=reason,
-    )
-
-
-def test_a_comparison_is_shown_and_told(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    changes = [change("p95_ms", is_regression=True), change("p50_ms", is_regression=False, reason="noisy")]
-    verdict.show_changes(changes)
-    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert "p95_ms 4 5 +0.5 to +1.5 ms worse, beyond the margin" in lines
-    assert "p50_ms 4 5 +0.5 to +1.5 ms worse: noisy" in lines
-    told = verdict.changes_summary(changes)
-    assert told["regressions"] == ["p95_ms"]
-    assert [each["metric"] for each in told["changes"]] == ["p95_ms", "p50_ms"]

@@ -15,7 +15,7 @@ Source: Holm, A Simple Sequentially Rejective Multiple Test Procedure, Scandinav
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -51,8 +51,8 @@ class Sample(NamedTuple):
     shifts: Shifts
     size: int
     """Number of independent values behind it: pairs, or runs of the smaller set."""
-    fewest: int
-    """Number of them from which on an interval has ends at `ALPHA`."""
+    fewest: Callable[[float], int]
+    """Returns the number of them from which on an interval has ends at a level."""
     widening: float = 1.0
     """Factor for the width of the interval, for values that depend on each other."""
     is_more_better: bool = False
@@ -145,7 +145,7 @@ def _reach(width: float, level: float) -> float:
 def _more(sample: Sample, reach: float, limits: Limits, level: float) -> int:
     """Return how many more values would suffice, as widths shrink with the root of their number."""
     if math.isinf(reach) or math.isnan(reach):
-        return max(1, sample.fewest - sample.size)
+        return max(1, sample.fewest(level) - sample.size)
     edge, estimate = math.log1p(limits.band), abs(sample.shifts.estimate())
     found = math.log1p(limits.margin) - edge
     # To find the margin; and to tell the estimate from the edge, should it be the truth.

@@ -12,7 +12,7 @@ LIMITS = Limits(band=0.03, margin=0.10)
 
 
 def sample(values: Sequence[float], metric: str = "cpu_us", **changed: Any) -> Sample:
-    made = Sample(metric, paired(values), len(values), pairs_needed(0.01))
+    made = Sample(metric, paired(values), len(values), pairs_needed)
     return made._replace(**changed)
 
 
