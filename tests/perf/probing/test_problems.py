@@ -232,7 +232,9 @@ def test_a_session_that_nobody_asked_for_is_ended_too() -> None:
     def script(asked: Asked) -> Answer:
         if not asked.message:
             return Answer(204)
-        answer = error(-32600, "first initialize", 400) if asked.rpc == "server/discover" else _one_resource(asked)
+        answer = (
+            error(-32600, "first initialize", 400) if asked.rpc == "server/discover" else _one_resource(asked)
+        )
         opening = {"server/discover": "s-1", "initialize": "s-2"}
         given = {"Mcp-Session-Id": opening[asked.rpc]} if asked.rpc in opening else {}
         return answer._replace(headers={**answer.headers, **given})
