@@ -17,10 +17,10 @@ from choirbook_perf import choirbook_server
 from choirbook_perf.closedloop import encoded, loading
 from choirbook_perf.errors import BadInput, PerfError, ServerUnreachable, ToolMissing
 from choirbook_perf.http_client import fetch
-from choirbook_perf.profiler import RESULT_NAME, SPEEDSCOPE_NAME, SVG_NAME, requests_for
-from choirbook_perf.profiles import Profile, tables_of
-from choirbook_perf.pyspy import failure_of, find_py_spy
-from choirbook_perf.stacks import (
+from choirbook_perf.profiling.profiler import RESULT_NAME, SPEEDSCOPE_NAME, SVG_NAME, requests_for
+from choirbook_perf.profiling.profiles import Profile, tables_of
+from choirbook_perf.profiling.pyspy import failure_of, find_py_spy
+from choirbook_perf.profiling.stacks import (
     NATIVE,
     decode_speedscope,
     shares_of,

@@ -53,8 +53,15 @@ def profile(
     """Profile a server. Writes a flame graph, the slowest functions, and the cost of each stage of a read."""
     from choirbook_perf.errors import BadInput
     from choirbook_perf.output import to_json, write_text
-    from choirbook_perf.profiler import RESULT_NAME, SPEEDSCOPE_NAME, SVG_NAME, Options, count, sample
-    from choirbook_perf.profiles import tables_of
+    from choirbook_perf.profiling.profiler import (
+        RESULT_NAME,
+        SPEEDSCOPE_NAME,
+        SVG_NAME,
+        Options,
+        count,
+        sample,
+    )
+    from choirbook_perf.profiling.profiles import tables_of
 
     if url is not None and pid is None:
         raise BadInput("--url needs --pid: py-spy inspects a process on this machine. Pass both, or neither.")

@@ -19,9 +19,14 @@ from choirbook_perf.environment import environment
 from choirbook_perf.errors import OutputFailed, ToolMissing
 from choirbook_perf.output import write_text
 from choirbook_perf.probe import HttpProbe, McpProbe
-from choirbook_perf.profiles import SLOWEST, CountedDrive, Profile, Sampling, Stage
-from choirbook_perf.pyspy import Recording, find_py_spy, record
-from choirbook_perf.stacks import decode_speedscope, shares_of, speedscope_without_places, svg_without_places
+from choirbook_perf.profiling.profiles import SLOWEST, CountedDrive, Profile, Sampling, Stage
+from choirbook_perf.profiling.pyspy import Recording, find_py_spy, record
+from choirbook_perf.profiling.stacks import (
+    decode_speedscope,
+    shares_of,
+    speedscope_without_places,
+    svg_without_places,
+)
 from choirbook_perf.targets import HttpTarget, McpTarget, Request
 
 SVG_NAME, SPEEDSCOPE_NAME, RESULT_NAME = "profile.svg", "profile.speedscope.json", "profile.json"

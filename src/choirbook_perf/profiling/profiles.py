@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from choirbook_perf.profiling.stacks import FunctionShare
 from choirbook_perf.results import Environment
-from choirbook_perf.stacks import FunctionShare
 
 FORMAT = 1
 SLOWEST = 10
