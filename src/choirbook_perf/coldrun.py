@@ -20,7 +20,7 @@ from choirbook_perf.environment import environment
 from choirbook_perf.errors import ServerUnreachable
 from choirbook_perf.own_server import Document, Launched, documents_of, launched, launched_stdio
 from choirbook_perf.pagecache import PageCache, resident_pages
-from choirbook_perf.targets import Answer, HttpTarget, McpTarget, Request
+from choirbook_perf.targets import HANDSHAKE_VERSION, HttpTarget, Judged, McpTarget, Request, Session
 
 FORMS = ("raw", "json", "modern", "handshake")
 STEADY_READS = 200
@@ -43,7 +43,7 @@ class ColdOptions(NamedTuple):
 
 class _Timed(NamedTuple):
     ms: float
-    answer: Answer
+    answer: Judged
 
 
 class ColdRun:
@@ -196,7 +196,8 @@ class ColdRun:
 def request_of(url: str, form: str, uri: str) -> Request:
     """Return the request for a resource in a form."""
     if form in {"modern", "handshake"}:
-        return McpTarget(f"{url}/mcp", form).read(uri)
+        session = Session(version=HANDSHAKE_VERSION) if form == "handshake" else Session()
+        return session.prepare(McpTarget(f"{url}/mcp", form).read(uri))
     scheme, _, rest = uri.partition("://")
     place = rest.removeprefix("resources/") if uri.startswith("mcp://resources/") else f"{scheme}:/{rest}"
     # A catalog's URI is percent-encoded already.

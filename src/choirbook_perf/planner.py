@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from choirbook_perf.errors import BadInput
-from choirbook_perf.plan import Plan, PlannedTask, Read
+from choirbook_perf.plan import Plan, PlannedTask
 from choirbook_perf.probe import HttpProbe, McpProbe
 from choirbook_perf.scenario import ALL, MISSION, Scenario, Task, ThinkTime
-from choirbook_perf.targets import resource_type
+from choirbook_perf.targets import Operation, resource_type
 
 _MAX_NAMED = 100
 """Maximum number of resources of a task with separate results; above it, the task's name stands for all."""
@@ -61,6 +61,7 @@ def make_plan(
         server=probe.server,
         tasks=tuple(_planned(probe, task) for task in asked.tasks),
         think_time_s=asked.think_time_s if think_time_s is None else think_time_s,
+        handshake=probe.handshake(),
         projects=asked.projects,
     )
 
@@ -71,18 +72,19 @@ def _missing(probe: HttpProbe | McpProbe, scenario: Scenario) -> list[tuple[str,
 
 
 def _planned(probe: HttpProbe | McpProbe, task: Task) -> PlannedTask:
-    reads: list[Read] = []
+    operations: list[Operation] = []
     for name in task.resources:
         if name != ALL:
             address = probe.address(name)
-            reads.append(Read(name, resource_type(address), address))
+            operations.append(probe.operation(name, resource_type(address), address))
             continue
         listed = probe.listed()
         is_named = len(listed) <= _MAX_NAMED
-        reads += [
-            Read(each.name if is_named else task.name, each.resource_type, each.address) for each in listed
+        operations += [
+            probe.operation(each.name if is_named else task.name, each.resource_type, each.address)
+            for each in listed
         ]
-    return PlannedTask(task.name, task.weight, tuple(reads))
+    return PlannedTask(task.name, task.weight, tuple(operations))
 
 
 def _check_url(url: str) -> None:

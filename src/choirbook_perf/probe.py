@@ -14,10 +14,19 @@ from choirbook_perf.targets import (
     HANDSHAKE_VERSION,
     MODERN_VERSION,
     UNKNOWN,
+    Expected,
+    Handshake,
     HttpTarget,
     McpTarget,
+    NoContent,
+    Operation,
     Reply,
+    Request,
+    Session,
+    content_of,
     decode_reply,
+    expected_of,
+    opened,
     path_of,
     resource_type,
     uri_of,
@@ -114,6 +123,24 @@ class HttpProbe:
         """Return why a resource cannot be read, "" if it can."""
         return self._target.judge(*fetch(self._target.read(path_of(name)))).failure
 
+    def operation(self, name: str, kind: str, address: str) -> Operation:
+        """Return the read of a path, with the content that it has now."""
+        request = self._target.read(address)
+        contents = [_content("http", fetch(request)) for _ in range(2)]
+        return Operation(
+            name=name,
+            resource_type=kind,
+            kind="http",
+            address=address,
+            request=request,
+            expected=_expected(contents),
+        )
+
+    @staticmethod
+    def handshake() -> Handshake | None:
+        """Return None: there are no sessions."""
+        return None
+
     def listed(self) -> list[Listed]:
         """Return all resources of Choirbook's listing, page by page."""
         found: list[Listed] = []
@@ -145,6 +172,7 @@ class McpProbe:
     def __init__(self, url: str, era: str) -> None:
         self.url = url if urlsplit(url).path not in {"", "/"} else f"{url.rstrip('/')}/mcp"
         self.server = ""
+        self.session = Session()
         self._target = McpTarget(self.url, "modern")
         self._listed: list[Listed] | None = None
         if era != "handshake" and self._discover():
@@ -165,14 +193,34 @@ class McpProbe:
 
     def failure(self, name: str) -> str:
         """Return why a resource cannot be read, "" if it can."""
-        return self._target.judge(*fetch(self._target.read(uri_of(name)))).failure
+        return self._target.judge(*self._fetch(self._target.read(uri_of(name)))).failure
+
+    def operation(self, name: str, kind: str, address: str) -> Operation:
+        """Return the read of a resource, with the content that it has now."""
+        request = self._target.read(address)
+        contents = [_content("resources/read", self._fetch(request)) for _ in range(2)]
+        return Operation(
+            name=name,
+            resource_type=kind,
+            kind="resources/read",
+            address=address,
+            request=request,
+            expected=_expected(contents),
+        )
+
+    def handshake(self) -> Handshake | None:
+        """Return how each user opens a session."""
+        return self._target.handshake() if self.era == "handshake" else None
+
+    def _fetch(self, request: Request) -> Response:
+        return fetch(self.session.prepare(request))
 
     def listed(self) -> list[Listed]:
         """Return all resources, page by page."""
         found: list[Listed] = []
         params: dict[str, Any] = {}
         for _ in range(_MAX_PAGES):
-            page = self._decoded(fetch(self._target.call("resources/list", **params)), _Page)
+            page = self._decoded(self._fetch(self._target.call("resources/list", **params)), _Page)
             found += [Listed(row.uri, row.name or row.uri, resource_type(row.uri)) for row in page.resources]
             if not page.next_cursor:
                 break
@@ -187,12 +235,12 @@ class McpProbe:
         return True
 
     def _shake_hands(self) -> None:
-        response = fetch(McpTarget(self.url, "handshake").initialize())
-        hello = self._decoded(response, _Hello)
-        self.server = hello.name()
-        session_id = response.headers.get("mcp-session-id") or ""
-        self._target = McpTarget(self.url, "handshake", session_id, hello.protocol_version)
-        fetch(self._target.call("notifications/initialized", None))
+        self._target = McpTarget(self.url, "handshake")
+        steps = self._target.handshake()
+        response = fetch(steps.initialize)
+        self.session = opened(*response).session
+        self.server = self._decoded(response, _Hello).name()
+        self._fetch(steps.initialized)
 
     def _decoded(self, response: Response, kind: type[_Decoded]) -> _Decoded:
         reply = _reply(response)
@@ -206,6 +254,19 @@ class McpProbe:
             f"The program at {self.url} is not an MCP server (status {response.status}{told}). Pass the URL "
             "of an MCP endpoint, such as http://127.0.0.1:8000/mcp, or use --protocol http."
         )
+
+
+def _content(kind: str, response: Response) -> bytes | None:
+    try:
+        return content_of(kind, *response)
+    except NoContent:
+        return None
+
+
+def _expected(contents: list[bytes | None]) -> Expected | None:
+    """Return what was read if it was the same each time."""
+    first, *others = contents
+    return expected_of(first) if first is not None and all(each == first for each in others) else None
 
 
 def _reply(response: Response) -> Reply:

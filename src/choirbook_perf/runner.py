@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from choirbook_perf import choirbook_server, gate, generator, planner, results
+from choirbook_perf import plan as plans
 from choirbook_perf.delay_proxy import delayed
 from choirbook_perf.environment import environment
 from choirbook_perf.errors import Inconclusive, OutputFailed
@@ -80,7 +81,7 @@ def _measure(asked: Run, watch: Callable[[Progress], None]) -> Result:
         plan = planner.make_plan(url, asked.protocol, asked.era, asked.scenario, asked.think_time_s)
         loaded = plan
         if asked.delay_ms:
-            loaded = msgspec.structs.replace(plan, url=stack.enter_context(delayed(plan.url, asked.delay_ms)))
+            loaded = plans.moved(plan, stack.enter_context(delayed(plan.url, asked.delay_ms)))
         machine = environment()
         before = scrape(url)
         measured, is_partial = generator.generate(loaded, asked.shape, asked.out, scratch, watch)
@@ -145,7 +146,7 @@ def _result(asked: Run, plan: Plan, machine: Environment, measured: Measured) ->
 
 def _scenario(asked: Run, plan: Plan) -> dict[str, Any]:
     tasks = [
-        {"name": task.name, "weight": task.weight, "resources": [read.address for read in task.reads]}
+        {"name": task.name, "weight": task.weight, "resources": [each.address for each in task.operations]}
         for task in plan.tasks
     ]
     return {

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from choirbook_perf.scraper import samples
-from choirbook_perf.targets import HttpTarget, McpTarget, decode_reply, path_of, resource_type, uri_of
+from choirbook_perf.targets import (
+    HttpTarget,
+    McpTarget,
+    Session,
+    decode_reply,
+    path_of,
+    resource_type,
+    uri_of,
+)
 
 JSON = {"content-type": "application/json"}
 EVENTS = {"content-type": "text/event-stream; charset=utf-8"}
@@ -92,7 +100,7 @@ def test_the_eras_say_different_things() -> None:
     modern = McpTarget("http://h/mcp", "modern").read("a://b")
     assert modern.headers["MCP-Protocol-Version"] == "2026-07-28"
     assert "_meta" in json.loads(modern.body or b"")["params"]
-    handshake = McpTarget("http://h/mcp", "handshake", "s-1", "2025-06-18").read("a://b")
+    handshake = Session("s-1", "2025-06-18").prepare(McpTarget("http://h/mcp", "handshake").read("a://b"))
     assert handshake.headers["MCP-Protocol-Version"] == "2025-06-18"
     assert handshake.headers["Mcp-Session-Id"] == "s-1"
     assert json.loads(handshake.body or b"")["params"] == {"uri": "a://b"}

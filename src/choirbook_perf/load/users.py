@@ -24,9 +24,9 @@ from locust.runners import MasterRunner, WorkerRunner
 from choirbook_perf import plan as plans
 from choirbook_perf import planner, scenario
 from choirbook_perf.errors import PerfError
-from choirbook_perf.plan import PlannedTask, Read
+from choirbook_perf.plan import PlannedTask
 from choirbook_perf.recorder import Key, Recorder
-from choirbook_perf.targets import UNKNOWN, Answer, HttpTarget, McpTarget, Request, decode_reply
+from choirbook_perf.targets import UNKNOWN, Handshake, Judge, Judged, Operation, Request, Session, opened
 
 _GC_THRESHOLD = 100_000
 _TIMEOUT_S = 30.0
@@ -41,6 +41,7 @@ class Load:
     def __init__(self, environment: Environment, plan: plans.Plan, measured: Path | None) -> None:
         self.plan = plan
         self.recorder = Recorder()
+        self.judge = Judge()
         self.started_s = time.time()
         self.ended_s: float | None = None
         self._environment = environment
@@ -149,19 +150,15 @@ class ResourceUser(FastHttpUser):
         assert load is not None
         self._plan = load.plan
         self._recorder = load.recorder
+        self._judge = load.judge
         self._weights = [each.weight for each in self._plan.tasks]
         self._project = self._plan.projects[self._number(environment) % len(self._plan.projects)]
-        self._target = self._new_target()
+        self._session = Session()
 
     def _number(self, environment: Environment) -> int:
         # Each worker starts at a different place, so that few users each are still spread over all projects.
         first = getattr(environment.runner, "worker_index", 0) * (len(self._plan.projects) // 2)
         return first + next(self._numbers)
-
-    def _new_target(self) -> HttpTarget | McpTarget:
-        if self._plan.protocol == "http":
-            return HttpTarget(self._plan.url)
-        return McpTarget(self._plan.url, self._plan.era)
 
     def wait_time(self) -> float:
         """Return the pause until the next read, in seconds."""
@@ -169,50 +166,58 @@ class ResourceUser(FastHttpUser):
         return random.uniform(range_s[0], range_s[1]) if range_s else 0.0  # noqa: S311
 
     def on_start(self) -> None:
-        """Initialize the session, if the era requires it."""
-        if isinstance(self._target, McpTarget) and self._target.era == "handshake":
-            self._shake_hands(self._target)
+        """Open a session, if the era requires it."""
+        if self._plan.handshake:
+            self._open(self._plan.handshake)
 
     def on_stop(self) -> None:
         """End the session, if there is one."""
-        if isinstance(self._target, McpTarget) and self._target.session_id:
-            self._send(self._target.end(), "end session")
+        if self._plan.handshake and self._session.id:
+            self._send(self._plan.handshake.end, "end session")
+            self._session = Session()
 
     @task
     def read(self) -> None:
-        """Read one resource of the mix."""
+        """Send one operation of the mix."""
         picked: PlannedTask = random.choices(self._plan.tasks, self._weights)[0]  # noqa: S311
-        read: Read = random.choice(picked.reads)  # noqa: S311
-        request = self._target.read(read.address)
-        with self._send(request, read.name) as response:
-            answer = _judged(self._target, response)
-            if answer.failure:
-                response.failure(answer.failure)
-            self._record(read, answer, response.request_meta["response_time"] / 1000)
+        operation: Operation = random.choice(picked.operations)  # noqa: S311
+        with self._send(operation.request, operation.name) as response:
+            judged = self._judged(operation, response)
+            if judged.failure:
+                response.failure(judged.failure)
+            self._record(operation, judged, response.request_meta["response_time"] / 1000)
+            is_lost = self._session.is_lost(response.status_code)
+        if is_lost and self._plan.handshake:
+            self._open(self._plan.handshake)
 
-    def _record(self, read: Read, answer: Answer, latency_s: float) -> None:
-        key = Key(read.resource_type, answer.cache_result, self._project, read.name)
-        if answer.failure:
-            self._recorder.fail(key, answer.failure, time.time())
+    def _judged(self, operation: Operation, response: Any) -> Judged:
+        if failure := _transport_failure(response):
+            return Judged(failure)
+        return self._judge.judge(operation, response.status_code, response.headers, response.content or b"")
+
+    def _record(self, operation: Operation, judged: Judged, latency_s: float) -> None:
+        key = Key(operation.resource_type, judged.cache_result, self._project, operation.name)
+        if judged.failure:
+            self._recorder.fail(key, judged.failure, time.time())
         else:
             self._recorder.record(key, latency_s, time.time())
 
-    def _shake_hands(self, target: McpTarget) -> None:
-        with self._send(target.initialize(), "initialize") as response:
-            headers = response.headers or {}
-            reply = decode_reply(headers, response.content or b"")
-            if reply is None or not bytes(reply.result):
-                failure = f"initialize: {_judged(target, response).failure}"
+    def _open(self, handshake: Handshake) -> None:
+        self._session = Session()
+        with self._send(handshake.initialize, "initialize") as response:
+            self._session, failure = opened(
+                response.status_code, response.headers or {}, response.content or b""
+            )
+            if failure := _transport_failure(response) or failure:
                 response.failure(failure)
                 key = Key(UNKNOWN, UNKNOWN, self._project, "initialize")
                 self._recorder.fail(key, failure, time.time())
                 return
-        version = msgspec.json.decode(reply.result, type=dict[str, Any]).get("protocolVersion", "")
-        self._target = McpTarget(self._plan.url, "handshake", headers.get("mcp-session-id") or "", version)
-        with self._send(self._target.call("notifications/initialized", None), "initialized"):
+        with self._send(handshake.initialized, "initialized"):
             pass
 
     def _send(self, request: Request, name: str) -> Any:
+        request = self._session.prepare(request)
         return self.client.request(
             request.method,
             request.url,
@@ -223,9 +228,10 @@ class ResourceUser(FastHttpUser):
         )
 
 
-def _judged(target: HttpTarget | McpTarget, response: Any) -> Answer:
+def _transport_failure(response: Any) -> str:
+    """Return why no complete response arrived, "" if one did."""
     if response.status_code == 0:
-        return Answer(f"no answer: {response.error}")
+        return f"no answer: {response.error}"
     if response.request_meta["exception"] and response.status_code < 400:  # noqa: PLR2004
-        return Answer(f"the answer ended early: {response.request_meta['exception']}")
-    return target.judge(response.status_code, response.headers, response.content or b"")
+        return f"the answer ended early: {response.request_meta['exception']}"
+    return ""

@@ -27,7 +27,7 @@ from choirbook_perf.profiling.stacks import (
     speedscope_without_places,
     svg_without_places,
 )
-from choirbook_perf.targets import HttpTarget, McpTarget, Request
+from choirbook_perf.targets import HANDSHAKE_VERSION, HttpTarget, McpTarget, Request, Session
 
 SVG_NAME, SPEEDSCOPE_NAME, RESULT_NAME = "profile.svg", "profile.speedscope.json", "profile.json"
 
@@ -161,7 +161,8 @@ def requests_for(url: str, protocol: str) -> list[Request]:
         for era in ("modern", "handshake"):
             found = McpProbe(url, era)
             target = McpTarget(found.url, era)
-            requests += [target.read(listed.address) for listed in found.listed()]
+            session = Session(version=HANDSHAKE_VERSION) if era == "handshake" else Session()
+            requests += [session.prepare(target.read(listed.address)) for listed in found.listed()]
     return requests
 
 
