@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -18,18 +20,35 @@ from choirbook_perf.closedloop import Count, loading
 from choirbook_perf.environment import environment
 from choirbook_perf.errors import OutputFailed, ToolMissing
 from choirbook_perf.output import write_text
-from choirbook_perf.probe import HttpProbe, McpProbe
-from choirbook_perf.profiling.profiles import SLOWEST, CountedDrive, Profile, Sampling, Stage
-from choirbook_perf.profiling.pyspy import Recording, find_py_spy, record
-from choirbook_perf.profiling.stacks import (
-    decode_speedscope,
-    shares_of,
-    speedscope_without_places,
-    svg_without_places,
+from choirbook_perf.profiling import cpu, linux_perf, memory, native_stacks, pyspy
+from choirbook_perf.profiling.flamegraph import svg_of
+from choirbook_perf.profiling.load import Load, is_choirbook, load_of
+from choirbook_perf.profiling.profiles import (
+    SLOWEST,
+    Component,
+    CountedDrive,
+    CpuUse,
+    LockShare,
+    Memory,
+    Native,
+    Profile,
+    Sampling,
+    Stage,
 )
-from choirbook_perf.targets import HANDSHAKE_VERSION, HttpTarget, McpTarget, Request, Session
+from choirbook_perf.profiling.stacks import (
+    NATIVE,
+    Stacks,
+    decode_speedscope,
+    samples_by_process,
+    shares_of,
+    speedscope_of,
+    speedscope_without_places,
+    stacks_of,
+)
+from choirbook_perf.profiling.tables import RESIDUAL
 
 SVG_NAME, SPEEDSCOPE_NAME, RESULT_NAME = "profile.svg", "profile.speedscope.json", "profile.json"
+NATIVE_SVG_NAME, NATIVE_SPEEDSCOPE_NAME = "native.svg", "native.speedscope.json"
 
 
 class Options(NamedTuple):
@@ -46,12 +65,16 @@ class Options(NamedTuple):
     rate_hz: int
     connections: int
     all_threads: bool
+    native: bool
+    """Whether to sample the kernel and native code too."""
+    memory: bool
+    """Whether to record allocations too."""
     out: Path
 
 
 class _Stages(msgspec.Struct, frozen=True):
-    document_bytes: int
-    stages: list[Stage]
+    document_bytes: int = 0
+    stages: list[Stage] = []
 
 
 class _Calls(msgspec.Struct, frozen=True):
@@ -61,29 +84,74 @@ class _Calls(msgspec.Struct, frozen=True):
 _Told = TypeVar("_Told", _Stages, _Calls)
 
 
+class _Subject(NamedTuple):
+    """A running server, and its load."""
+
+    pid: int
+    name: str
+    load: Load | None
+    connections: int
+    words: str
+    """Description of the load, "" without one."""
+
+    @contextmanager
+    def loaded(self) -> Iterator[_Work]:
+        """Keep the server busy, and count its requests and CPU time."""
+        work = _Work()
+        if self.load is None:
+            yield work
+            return
+        before = cpu.snapshot(self.pid)
+        with loading(self.load.requests, self.connections) as counts:
+            yield work
+            spent = cpu.between(before, cpu.snapshot(self.pid))
+        work.finish(counts[0], spent)
+
+
+class _Work:
+    """What a load was, once it has ended."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.cpu_us_per_request: float | None = None
+
+    def finish(self, count: Count, spent: cpu.CpuTime) -> None:
+        """Note the figures."""
+        self.requests = count.answered
+        self.cpu_us_per_request = spent.total_s / count.answered * 1e6
+
+
 def sample(options: Options) -> Profile:
-    """Sample a server, write flame graph and speedscope file, and measure the stages.
+    """Sample a server, write flame graphs and speedscope files, and measure the stages of a Choirbook.
 
     Raises:
-        PerfError: py-spy is missing or lacks permission, there is no such process or server, or the files
+        PerfError: A tool is missing or lacks permission, there is no such process or server, or the files
             cannot be written.
     """
     # Before a server is started and loaded for nothing.
-    find_py_spy()
+    pyspy.find_py_spy()
+    if options.memory:
+        memory.require_memray()
     _make_directory(options.out)
     started = _now()
     here = environment()
-    with _server(options) as (pid, url):
-        sampling = _sample(options, pid, url)
-    # Afterwards, so that neither disturbs the other.
-    measured = _ask_choirbook(_Stages)
+    with _subject(options) as subject:
+        sampling = _sample(options, subject)
+        native = _native(options, subject) if options.native else None
+        allocated = _attached_memory(options, subject) if options.memory and options.pid is not None else None
+    if options.memory and options.pid is None:
+        allocated = _memory_from_start(options)
+    # Afterwards, so that neither disturbs the other. The stages are Choirbook's: they say nothing of others.
+    measured = _ask_choirbook(_Stages) if is_choirbook(subject.name) else _Stages()
     return Profile(
         started=started,
         environment=here,
+        server=subject.name,
         sampling=sampling,
+        native=native,
+        memory=allocated,
         stages=measured.stages,
         document_bytes=measured.document_bytes,
-        calls=[],
     )
 
 
@@ -96,7 +164,7 @@ def count(requests: int) -> Profile:
     return Profile(
         started=started,
         environment=here,
-        sampling=None,
+        server="choirbook",
         stages=measured.stages,
         document_bytes=measured.document_bytes,
         calls=counted.drives,
@@ -104,66 +172,142 @@ def count(requests: int) -> Profile:
 
 
 @contextmanager
-def _server(options: Options) -> Iterator[tuple[int, str | None]]:
-    if options.pid is not None:
-        yield options.pid, options.url
-        return
+def _subject(options: Options) -> Iterator[_Subject]:
+    if options.pid is None:
+        with _own_server(options) as server, _loadable(options, server.pid, server.url) as subject:
+            yield subject
+    elif options.url is None:
+        name = "choirbook" if _runs_choirbook(options.pid) else ""
+        yield _Subject(options.pid, name, None, 0, "")
+    else:
+        with _loadable(options, options.pid, options.url) as subject:
+            yield subject
+
+
+@contextmanager
+def _own_server(
+    options: Options, under: list[str] | None = None
+) -> Iterator[choirbook_server.ChoirbookServer]:
     with (
         tempfile.TemporaryDirectory(prefix="choirbook-profile-") as scratch,
-        choirbook_server.running(Path(scratch) / "server.log", [], {}, options.library) as server,
+        choirbook_server.running(
+            Path(scratch) / "server.log", [], {}, options.library, under=under or []
+        ) as server,
     ):
-        yield server.pid, server.url
+        yield server
 
 
-def _sample(options: Options, pid: int, url: str | None) -> Sampling:
-    with tempfile.TemporaryDirectory(prefix="choirbook-profile-") as directory, ExitStack() as stack:
-        speedscope, svg = Path(directory) / SPEEDSCOPE_NAME, Path(directory) / SVG_NAME
-        counts: list[Count] = []
-        if url is not None:
-            counts = stack.enter_context(loading(requests_for(url, options.protocol), options.connections))
-        how = Recording(options.duration_s, options.rate_hz, options.all_threads)
-        # One after the other: two tracers at once would stop each other's process.
-        samples = record(pid, "speedscope", speedscope, how)
-        record(pid, "flamegraph", svg, how)
-        stack.close()
-        data = speedscope.read_bytes()
-        write_text(options.out / SPEEDSCOPE_NAME, speedscope_without_places(data).decode())
-        write_text(options.out / SVG_NAME, svg_without_places(svg.read_text(encoding="utf-8")))
-    return Sampling(
+@contextmanager
+def _loadable(options: Options, pid: int, url: str) -> Iterator[_Subject]:
+    with load_of(url, options.protocol) as load:
+        words = f"{options.connections} closed-loop connections, protocol {options.protocol}"
+        yield _Subject(pid, load.server, load, options.connections, words)
+
+
+def _runs_choirbook(pid: int) -> bool:
+    """Return whether a process runs Choirbook's command; without a URL it cannot be asked for its name."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
+    except OSError:
+        return False
+    is_module = any(pair == ("-m", "choirbook") for pair in pairwise(words))
+    return is_module or "choirbook" in [Path(word).name for word in words[:2]]
+
+
+def _sample(options: Options, subject: _Subject) -> Sampling:
+    how = pyspy.Recording(options.duration_s, options.rate_hz, options.all_threads)
+    with tempfile.TemporaryDirectory(prefix="choirbook-profile-") as directory:
+        path = Path(directory) / SPEEDSCOPE_NAME
+        with subject.loaded() as work:
+            recorded = pyspy.record(subject.pid, path, how)
+        data = path.read_bytes()
+    stacks = stacks_of(decode_speedscope(data))
+    seconds_per_sample = recorded.window_s / how.intervals
+    in_python_s = sum(number for stack, number in stacks.items() if stack[-1] != NATIVE) * seconds_per_sample
+    sampling = Sampling(
         duration_s=options.duration_s,
         rate_hz=options.rate_hz,
         all_threads=options.all_threads,
-        samples=samples,
-        load=f"{options.connections} closed-loop connections, protocol {options.protocol}" if counts else "",
-        requests=counts[0].answered if counts else 0,
-        slowest=shares_of(decode_speedscope(data))[:SLOWEST],
+        samples=recorded.samples,
+        errors=recorded.errors,
+        load=subject.words,
+        requests=work.requests,
+        cpu=_cpu_use(recorded.cpu, recorded.window_s),
+        cpu_us_per_request=work.cpu_us_per_request,
+        explained=_ratio(in_python_s, recorded.cpu.total_s),
+        locks=[] if options.all_threads else _locks(stacks, how.intervals),
+        slowest=shares_of(stacks)[:SLOWEST],
+    )
+    write_text(options.out / SPEEDSCOPE_NAME, speedscope_without_places(data).decode())
+    write_text(options.out / SVG_NAME, svg_of(stacks, "choirbook perf profile", _python_note(sampling)))
+    return sampling
+
+
+def _python_note(sampling: Sampling) -> str:
+    return (
+        f"{sampling.samples:,} samples of Python frames: {sampling.explained:.1%} of the server's CPU time. "
+        f"Not shown: {RESIDUAL.removeprefix('not in Python frames: ')}, {sampling.residual:.1%}."
     )
 
 
-def requests_for(url: str, protocol: str) -> list[Request]:
-    """Return reads of every resource that a server lists.
+def _locks(stacks: Stacks, intervals: int) -> list[LockShare]:
+    return [LockShare(name, number / intervals) for name, number in samples_by_process(stacks).items()]
 
-    Args:
-        url: URL of the server.
-        protocol: `http`, `mcp` or `all`.
 
-    Raises:
-        ServerUnreachable: Nothing answers there, or not as a resource server.
-        EmptyLibrary: There is nothing to read.
-    """
-    requests: list[Request] = []
-    if protocol in {"http", "all"}:
-        probe = HttpProbe(url)
-        for listed in probe.listed():
-            json = HttpTarget(probe.url).read(listed.address)
-            requests += [json, json._replace(headers={**json.headers, "Accept": "text/*"})]
-    if protocol in {"mcp", "all"}:
-        for era in ("modern", "handshake"):
-            found = McpProbe(url, era)
-            target = McpTarget(found.url, era)
-            session = Session(version=HANDSHAKE_VERSION) if era == "handshake" else Session()
-            requests += [session.prepare(target.read(listed.address)) for listed in found.listed()]
-    return requests
+def _native(options: Options, subject: _Subject) -> Native:
+    try:
+        linux_perf.find_perf()
+        with subject.loaded() as work:
+            recorded = linux_perf.record(subject.pid, options.duration_s, options.rate_hz)
+    except ToolMissing as refusal:
+        # The Python profile and the CPU time from /proc are worth having without it.
+        return Native(problem=refusal.message)
+    stacks = recorded.native.stacks
+    samples = sum(stacks.values())
+    native = Native(
+        note=recorded.note,
+        samples=samples,
+        has_kernel=recorded.native.has_kernel,
+        requests=work.requests,
+        cpu=_cpu_use(recorded.cpu, recorded.window_s),
+        explained=_ratio(samples / options.rate_hz, recorded.cpu.total_s),
+        components=[Component(*each) for each in native_stacks.components_of(stacks)],
+        slowest=shares_of(stacks)[:SLOWEST],
+    )
+    note = f"{samples:,} samples: {native.explained:.1%} of the server's CPU time. {native.note}"
+    write_text(options.out / NATIVE_SPEEDSCOPE_NAME, speedscope_of(stacks, "native").decode())
+    write_text(options.out / NATIVE_SVG_NAME, svg_of(stacks, "choirbook perf profile --native", note))
+    return native
+
+
+def _memory_from_start(options: Options) -> Memory:
+    with tempfile.TemporaryDirectory(prefix="choirbook-memory-") as directory:
+        with (
+            _own_server(options, memory.running_under(Path(directory))) as server,
+            _loadable(options, server.pid, server.url) as subject,
+            subject.loaded() as work,
+        ):
+            time.sleep(options.duration_s)
+        return Memory(
+            since="start", load=subject.words, requests=work.requests, processes=memory.read(Path(directory))
+        )
+
+
+def _attached_memory(options: Options, subject: _Subject) -> Memory:
+    with tempfile.TemporaryDirectory(prefix="choirbook-memory-") as directory:
+        with memory.attached(subject.pid, Path(directory)), subject.loaded() as work:
+            time.sleep(options.duration_s)
+        return Memory(
+            since="attach", load=subject.words, requests=work.requests, processes=memory.read(Path(directory))
+        )
+
+
+def _cpu_use(spent: cpu.CpuTime, window_s: float) -> CpuUse:
+    return CpuUse(window_s=window_s, user_s=spent.user_s, system_s=spent.system_s, waited_s=spent.waited_s)
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0
 
 
 def _ask_choirbook(kind: type[_Told], *flags: str) -> _Told:

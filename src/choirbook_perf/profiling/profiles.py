@@ -1,4 +1,4 @@
-"""Result of `choirbook perf profile`, and its printed tables. Pure."""
+"""Result of `choirbook perf profile`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import msgspec
 from choirbook_perf.profiling.stacks import FunctionShare
 from choirbook_perf.results import Environment
 
-FORMAT = 1
+FORMAT = 2
 SLOWEST = 10
 
 
@@ -41,19 +41,116 @@ class CountedDrive(msgspec.Struct, frozen=True):
     functions: list[Counted]
 
 
+class CpuUse(msgspec.Struct, frozen=True, kw_only=True):
+    """CPU time of the server's processes during a recording, from `/proc`."""
+
+    window_s: float
+    """Length of the recording."""
+    user_s: float
+    system_s: float
+    waited_s: float
+    """Time in which threads of the server could run, but waited for a core."""
+
+    @property
+    def total_s(self) -> float:
+        """User and system time."""
+        return self.user_s + self.system_s
+
+
+class LockShare(msgspec.Struct, frozen=True):
+    """How long one process held the interpreter's lock."""
+
+    process: str
+    held: float
+    """Share of the recording, from 0 to 1."""
+
+
 class Sampling(msgspec.Struct, frozen=True, kw_only=True):
-    """Result of py-spy."""
+    """Result of py-spy: one recording, of which flame graph and table are made."""
 
     duration_s: float
     rate_hz: int
     all_threads: bool
     """Whether threads without the interpreter's lock were sampled too: native ones, and some that wait."""
     samples: int
+    errors: int
+    """Number of stacks that py-spy could not read."""
     load: str
     """Load that kept the server busy, "" if the run generated none."""
     requests: int
-    """Number of requests answered during the sampling."""
+    """Number of requests answered while the load lasted."""
+    cpu: CpuUse
+    cpu_us_per_request: float | None
+    """CPU time of the server for one request of the load; None without a load."""
+    explained: float
+    """CPU time of the samples with Python frames, as a share of the server's CPU time; over 1 if threads that
+    waited were sampled."""
+    locks: list[LockShare]
+    """Processes that held the interpreter's lock; empty if all threads were sampled."""
     slowest: list[FunctionShare]
+
+    @property
+    def residual(self) -> float:
+        """Share of the CPU time that was not spent in Python frames: in the kernel and in native code."""
+        return max(0.0, 1.0 - self.explained)
+
+
+class Component(msgspec.Struct, frozen=True):
+    """One component of a native profile, such as the kernel."""
+
+    component: str
+    own: float
+    """Share of the samples, from 0 to 1."""
+
+
+class Native(msgspec.Struct, frozen=True, kw_only=True):
+    """Result of perf: one recording, of which flame graph and tables are made."""
+
+    problem: str = ""
+    """Reason why perf recorded nothing, and what to do; "" if it did."""
+    note: str = ""
+    """What is missing in the samples, and why."""
+    samples: int = 0
+    has_kernel: bool = False
+    requests: int = 0
+    cpu: CpuUse | None = None
+    explained: float = 0.0
+    """CPU time of the samples, as a share of the server's CPU time."""
+    components: list[Component] = []
+    slowest: list[FunctionShare] = []
+
+
+class Allocating(msgspec.Struct, frozen=True):
+    """One function of a memory profile."""
+
+    function: str
+    peak_bytes: int
+    """Bytes that it had allocated, itself, when the process had most."""
+    allocated_bytes: int
+    """Bytes that it allocated in all; most were freed again."""
+    allocations: int
+
+
+class ProcessMemory(msgspec.Struct, frozen=True, kw_only=True):
+    """Allocations of one process."""
+
+    process: str
+    """`server`, or `worker 1` and so on for its children."""
+    peak_bytes: int
+    allocated_bytes: int
+    allocations: int
+    functions: list[Allocating]
+    """Functions with the most bytes at the peak."""
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """Result of memray."""
+
+    since: str
+    """`start`, or `attach` if what had been allocated before is not included."""
+    load: str
+    requests: int
+    processes: list[ProcessMemory]
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,46 +161,15 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     started: str
     """Start of the run, RFC 3339, UTC."""
     environment: Environment
-    sampling: Sampling | None
-    stages: list[Stage]
-    document_bytes: int
+    server: str = ""
+    """Name and version of the profiled server, as far as it reports them."""
+    sampling: Sampling | None = None
+    native: Native | None = None
+    """None unless asked for."""
+    memory: Memory | None = None
+    """None unless asked for."""
+    stages: list[Stage] = []
+    """Stages of a read; empty for a server that is no Choirbook."""
+    document_bytes: int = 0
     """Size of the document that the stages were measured with."""
-    calls: list[CountedDrive]
-
-
-def tables_of(profile: Profile) -> str:
-    """Format all tables as text."""
-    tables = []
-    if profile.sampling is not None:
-        tables.append(_sampling_table(profile.sampling))
-    tables += [_calls_table(drive) for drive in profile.calls]
-    if profile.stages:
-        tables.append(_stage_table(profile.stages, profile.document_bytes))
-    return "\n\n".join(tables)
-
-
-def _sampling_table(sampling: Sampling) -> str:
-    under = f" under {sampling.load}, {sampling.requests:,} requests" if sampling.load else ""
-    rows = [f"{sampling.samples:,} samples in {sampling.duration_s:g} s{under}", ""]
-    rows.append(f"{'own':>7}{'total':>10}  the {len(sampling.slowest)} slowest functions")
-    rows += [f"{each.own:>7.1%}{each.cumulative:>10.1%}  {each.function}" for each in sampling.slowest]
-    return "\n".join(rows)
-
-
-def _calls_table(drive: CountedDrive) -> str:
-    rows = [f"{drive.request}: calls per request, counted over {drive.requests:,}", ""]
-    rows.append(f"{'calls':>7}{'own us':>9}{'total us':>10}  function (counting inflates the times)")
-    rows += [
-        f"{each.calls_per_request:>7.2f}{each.own_us:>9.2f}{each.cumulative_us:>10.2f}  {each.function}"
-        for each in drive.functions[:SLOWEST]
-    ]
-    return "\n".join(rows)
-
-
-def _stage_table(stages: list[Stage], document_bytes: int) -> str:
-    rows = [f"Stages of a read of {document_bytes:,} bytes", ""]
-    rows.append(f"{'':<32}{'us':>9}{'quartiles':>20}  measured")
-    for stage in stages:
-        quartiles = f"{stage.low_us:.2f}-{stage.high_us:.2f}"
-        rows.append(f"{stage.path + ': ' + stage.stage:<32}{stage.us:>9.2f}{quartiles:>20}  {stage.measures}")
-    return "\n".join(rows)
+    calls: list[CountedDrive] = []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -14,10 +15,14 @@ NATIVE = "(native threads, no Python code)"
 """Samples without any Python frame: in a Choirbook, the threads on which Granian parses and sends HTTP."""
 
 # Name of a process when py-spy follows child processes: a frame below all others, with a command line.
-_PROCESS = re.compile(r"process \d+:?")
-_PROCESS_TITLE = re.compile(r"(process \d+):&quot;.*?&quot;(?=[ <])")
-_TITLE = re.compile(r'(<text id="title"[^>]*>).*?(</text>)', re.DOTALL)
+_PROCESS = re.compile(r"(process \d+)\b.*", re.DOTALL)
 _PLACES = re.compile(r".*/(?:site-packages|dist-packages|src|lib/python3\.\d+)/")
+
+Stack = tuple[str, ...]
+"""Functions from the outermost to the one that ran; the first ones may be a process and its parents."""
+
+Stacks = Mapping[Stack, int]
+"""Number of samples by stack."""
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -34,7 +39,6 @@ class _Shared(msgspec.Struct, frozen=True):
 
 class _Thread(msgspec.Struct, frozen=True):
     samples: list[list[int]]
-    weights: list[float]
 
 
 class Speedscope(msgspec.Struct, frozen=True):
@@ -48,7 +52,7 @@ class FunctionShare(msgspec.Struct, frozen=True):
     """One function and its share of the time."""
 
     function: str
-    """`file:name`, the file without its directory on this machine."""
+    """`file:name`, the file without its directory on this machine; of native code `symbol [component]`."""
     own: float
     """Share of all samples in the function itself, from 0 to 1."""
     cumulative: float
@@ -69,24 +73,62 @@ def decode_speedscope(data: bytes) -> Speedscope:
         ) from error
 
 
-def shares_of(profile: Speedscope) -> list[FunctionShare]:
-    """Return every function with its share, the highest own share first."""
-    own: dict[str, float] = defaultdict(float)
-    cumulative: dict[str, float] = defaultdict(float)
-    total = 0.0
+def stacks_of(profile: Speedscope) -> Counter[Stack]:
+    """Count the samples of each stack of functions; py-spy records one entry for each sample."""
     names = [_name_of(frame) for frame in profile.shared.frames]
+    found: Counter[Stack] = Counter()
     for thread in profile.profiles:
-        for stack, weight in zip(thread.samples, thread.weights, strict=True):
-            functions = [name for index in stack if (name := names[index])] or [NATIVE]
-            total += weight
-            own[functions[-1]] += weight
-            # A recursive function counts once.
-            for function in set(functions):
-                cumulative[function] += weight
-    found = [
-        FunctionShare(name, own[name] / total, part / total) for name, part in cumulative.items() if total
-    ]
+        for sample in thread.samples:
+            stack = tuple(names[index] for index in sample)
+            found[stack if any(map(_is_function, stack)) else (*stack, NATIVE)] += 1
+    return found
+
+
+def shares_of(stacks: Stacks) -> list[FunctionShare]:
+    """Return every function with its share, the highest own share first."""
+    own: Counter[str] = Counter()
+    cumulative: Counter[str] = Counter()
+    for stack, count in stacks.items():
+        own[stack[-1]] += count
+        # A recursive function counts once.
+        for function in filter(_is_function, set(stack)):
+            cumulative[function] += count
+    total = sum(stacks.values())
+    found = [FunctionShare(name, own[name] / total, part / total) for name, part in cumulative.items()]
     return sorted(found, key=lambda share: (-share.own, -share.cumulative, share.function))
+
+
+def samples_by_process(stacks: Stacks) -> dict[str, int]:
+    """Count the samples of each process, most samples first; "" stands for samples without a process."""
+    found: Counter[str] = Counter()
+    for stack, count in stacks.items():
+        # py-spy puts a process below its parent; only a stack of one process can follow.
+        processes = [name for name in stack if not _is_function(name)]
+        found[processes[-1] if processes else ""] += count
+    return dict(found.most_common())
+
+
+def speedscope_of(stacks: Stacks, name: str) -> bytes:
+    """Encode stacks as a speedscope file, each with the number of its samples as weight."""
+    frames = {function: index for index, function in enumerate(dict.fromkeys(f for s in stacks for f in s))}
+    profile = {
+        "type": "sampled",
+        "name": name,
+        "unit": "none",
+        "startValue": 0,
+        "endValue": sum(stacks.values()),
+        "samples": [[frames[function] for function in stack] for stack in stacks],
+        "weights": list(stacks.values()),
+    }
+    return msgspec.json.encode(
+        {
+            "$schema": "https://www.speedscope.app/file-format-schema.json",
+            "name": name,
+            "exporter": "choirbook perf profile",
+            "shared": {"frames": [{"name": function} for function in frames]},
+            "profiles": [profile],
+        }
+    )
 
 
 def short_file(file: str) -> str:
@@ -104,13 +146,12 @@ def speedscope_without_places(data: bytes) -> bytes:
     return msgspec.json.encode(document)
 
 
-def svg_without_places(text: str) -> str:
-    """Return a flame graph without the command lines of this machine; its source files are short already."""
-    text = _TITLE.sub(r"\1choirbook perf profile\2", text)
-    return _PROCESS_TITLE.sub(r"\1", text)
+def _is_function(name: str) -> bool:
+    return _PROCESS.fullmatch(name) is None
 
 
 def _name_of(frame: Frame) -> str:
-    if not frame.file and _PROCESS.match(frame.name):
-        return ""
-    return f"{short_file(frame.file)}:{frame.name}" if frame.file else frame.name
+    if frame.file:
+        return f"{short_file(frame.file)}:{frame.name}"
+    process = _PROCESS.fullmatch(frame.name)
+    return process[1] if process else frame.name

@@ -1,0 +1,93 @@
+"""Load of a profiled server: reads of everything that it lists; and the server's name. Blocking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+from choirbook_perf.errors import PerfError, ServerUnreachable
+from choirbook_perf.http_client import fetch
+from choirbook_perf.probe import HttpProbe, McpProbe
+from choirbook_perf.targets import HttpTarget, McpTarget, Request
+
+_CHOIRBOOK = "choirbook"
+
+
+class Load(NamedTuple):
+    """Requests that keep a server busy."""
+
+    server: str
+    """Name and version of the server, as far as it reports them."""
+    requests: list[Request]
+    endings: list[Request]
+    """Requests that end the sessions which the requests use."""
+
+
+def is_choirbook(server: str) -> bool:
+    """Return whether a server's name and version are those of a Choirbook."""
+    return server.partition(" ")[0].lower() == _CHOIRBOOK
+
+
+@contextmanager
+def load_of(url: str, protocol: str) -> Iterator[Load]:
+    """Yield the load of a server, and end its sessions afterwards.
+
+    Args:
+        url: URL of the server.
+        protocol: `http`, `mcp`, or `all` for every protocol and era that the server speaks.
+
+    Raises:
+        ServerUnreachable: Nothing answers there, or not as a resource server.
+        EmptyLibrary: There is nothing to read.
+    """
+    load = _load(url, protocol)
+    try:
+        yield load
+    finally:
+        for request in load.endings:
+            with suppress(ServerUnreachable):
+                fetch(request)
+
+
+def _load(url: str, protocol: str) -> Load:
+    parts = []
+    refusals: list[PerfError] = []
+    makers = [_http] if protocol in {"http", "all"} else []
+    makers += [_modern, _handshake] if protocol in {"mcp", "all"} else []
+    for make in makers:
+        # A server of another project has no HTTP listing, and often only one era.
+        try:
+            parts.append(make(url))
+        except PerfError as refusal:
+            refusals.append(refusal)
+    if not parts:
+        raise refusals[-1]
+    return Load(
+        server=next((part.server for part in parts if part.server), ""),
+        requests=[request for part in parts for request in part.requests],
+        endings=[request for part in parts for request in part.endings],
+    )
+
+
+def _http(url: str) -> Load:
+    probe = HttpProbe(url)
+    target = HttpTarget(probe.url)
+    json = [target.read(listed.address) for listed in probe.listed()]
+    raw = [request._replace(headers={**request.headers, "Accept": "text/*"}) for request in json]
+    return Load(probe.server, [request for pair in zip(json, raw, strict=True) for request in pair], [])
+
+
+def _modern(url: str) -> Load:
+    return _mcp(McpProbe(url, "modern"))
+
+
+def _handshake(url: str) -> Load:
+    return _mcp(McpProbe(url, "handshake"))
+
+
+def _mcp(probe: McpProbe) -> Load:
+    target = McpTarget(probe.url, probe.era)
+    endings = [probe.session.prepare(target.handshake().end)] if probe.session.id else []
+    reads = [probe.session.prepare(target.read(listed.address)) for listed in probe.listed()]
+    return Load(probe.server, reads, endings)
