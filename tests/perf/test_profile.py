@@ -186,16 +186,16 @@ def test_every_stage_has_a_figure(profiled: tuple[Path, Profile, str]) -> None:
 
 
 def test_a_person_gets_tables(profiled: tuple[Path, Profile, str]) -> None:
-    assert "the 10 slowest functions" in profiled[2]
+    assert "the 10 slowest Python functions" in profiled[2]
     assert "hit: splice" in profiled[2]
 
 
-def test_a_running_server_is_profiled_by_its_pid(
+def test_a_running_server_is_profiled_by_its_pid_and_without_perf_in_python_only(
     server: choirbook_server.ChoirbookServer, tmp_path: Path
 ) -> None:
     done = profile(
         "--pid", str(server.pid), "--url", server.url, "--protocol", "mcp", "--duration", "1",
-        "--all-threads", "--json", "--out", tmp_path,
+        "--all-threads", "--native", "--json", "--out", tmp_path, path=str(tmp_path / "empty"),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
@@ -203,6 +203,11 @@ def test_a_running_server_is_profiled_by_its_pid(
     assert told["sampling"]["requests"] > 0
     assert "protocol mcp" in told["sampling"]["load"]
     assert server_answers(server)
+    assert told["sampling"]["samples"] > 0
+    assert told["native"]["samples"] == 0
+    assert "No native profile: perf is not installed." in done.stderr
+    assert "apt-get install linux-perf" in told["native"]["problem"]
+    assert not (tmp_path / NATIVE_SVG_NAME).exists()
 
 
 def server_answers(server: choirbook_server.ChoirbookServer) -> bool:
@@ -358,24 +363,6 @@ def test_memray_is_attached_to_a_running_process(tmp_path: Path) -> None:
     assert process.functions[0].peak_bytes >= 8 << 20
     assert process.functions[0].allocated_bytes > process.functions[0].peak_bytes
     assert "since memray attached, not before" in done.stdout
-
-
-def test_without_perf_the_profile_says_so_and_goes_on(
-    server: choirbook_server.ChoirbookServer, tmp_path: Path
-) -> None:
-    done = profile(
-        "--pid", str(server.pid), "--url", server.url, "--duration", "1", "--native", "--out", tmp_path,
-        path=str(tmp_path / "empty"),
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "No native profile: perf is not installed." in done.stderr
-    assert "apt-get install linux-perf" in done.stdout
-    result = profile_in(tmp_path)
-    assert result.native is not None
-    assert result.native.samples == 0
-    assert result.sampling is not None
-    assert result.sampling.samples > 0
-    assert not (tmp_path / NATIVE_SVG_NAME).exists()
 
 
 def test_without_permission_the_native_profile_says_what_is_missing(tmp_path: Path) -> None:

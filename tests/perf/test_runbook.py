@@ -339,7 +339,7 @@ def test_stages_end_with_what_no_python_frame_explains(results: Path) -> None:
 
 
 def test_stages_of_a_profile_without_a_load_have_no_times_of_requests(results: Path) -> None:
-    sampling = {"explained": 1.2, "cpu_us_per_request": None, "locks": [], "slowest": []}
+    sampling: dict[str, object] = {"explained": 1.2, "cpu_us_per_request": None, "locks": [], "slowest": []}
     profile_with(results, sampling=sampling)
     page = rendered(results, "{{ stages profile.json }}\n")
     assert rows(page)[-1] == [

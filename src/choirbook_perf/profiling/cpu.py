@@ -28,6 +28,11 @@ class CpuTime(NamedTuple):
         """User and system time."""
         return self.user_s + self.system_s
 
+    @property
+    def runnable_s(self) -> float:
+        """Time in which threads ran, or could have run."""
+        return self.total_s + self.waited_s
+
 
 Snapshot = Mapping[int, CpuTime]
 """CPU time by process id."""

@@ -46,7 +46,7 @@ class PerfRecorded(NamedTuple):
     """CPU time of the processes while they were sampled."""
     window_s: float
     note: str
-    """What is missing in the samples and why, "" if nothing is."""
+    """Parts that the samples lack, with the reason; "" if they lack none."""
 
 
 def find_perf() -> Path:

@@ -6,23 +6,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 
-from choirbook_perf import choirbook_server
-from choirbook_perf.closedloop import Count, loading
 from choirbook_perf.environment import environment
 from choirbook_perf.errors import OutputFailed, ToolMissing
 from choirbook_perf.output import write_text
 from choirbook_perf.profiling import cpu, linux_perf, memory, native_stacks, pyspy
 from choirbook_perf.profiling.flamegraph import svg_of
-from choirbook_perf.profiling.load import Load, is_choirbook, load_of
+from choirbook_perf.profiling.load import is_choirbook
 from choirbook_perf.profiling.profiles import (
     SLOWEST,
     Component,
@@ -45,31 +40,11 @@ from choirbook_perf.profiling.stacks import (
     speedscope_without_places,
     stacks_of,
 )
+from choirbook_perf.profiling.subject import Options, Subject, loadable, own_server, subject_of
 from choirbook_perf.profiling.tables import RESIDUAL
 
 SVG_NAME, SPEEDSCOPE_NAME, RESULT_NAME = "profile.svg", "profile.speedscope.json", "profile.json"
 NATIVE_SVG_NAME, NATIVE_SPEEDSCOPE_NAME = "native.svg", "native.speedscope.json"
-
-
-class Options(NamedTuple):
-    """Options of a profile."""
-
-    pid: int | None
-    """Process id of a running server; None starts a Choirbook."""
-    url: str | None
-    """URL to load; None with a `pid` generates no load."""
-    library: Path | None
-    protocol: str
-    """`http`, `mcp`, or `all` for both, MCP in both eras."""
-    duration_s: int
-    rate_hz: int
-    connections: int
-    all_threads: bool
-    native: bool
-    """Whether to sample the kernel and native code too."""
-    memory: bool
-    """Whether to record allocations too."""
-    out: Path
 
 
 class _Stages(msgspec.Struct, frozen=True):
@@ -82,43 +57,6 @@ class _Calls(msgspec.Struct, frozen=True):
 
 
 _Told = TypeVar("_Told", _Stages, _Calls)
-
-
-class _Subject(NamedTuple):
-    """A running server, and its load."""
-
-    pid: int
-    name: str
-    load: Load | None
-    connections: int
-    words: str
-    """Description of the load, "" without one."""
-
-    @contextmanager
-    def loaded(self) -> Iterator[_Work]:
-        """Keep the server busy, and count its requests and CPU time."""
-        work = _Work()
-        if self.load is None:
-            yield work
-            return
-        before = cpu.snapshot(self.pid)
-        with loading(self.load.requests, self.connections) as counts:
-            yield work
-            spent = cpu.between(before, cpu.snapshot(self.pid))
-        work.finish(counts[0], spent)
-
-
-class _Work:
-    """What a load was, once it has ended."""
-
-    def __init__(self) -> None:
-        self.requests = 0
-        self.cpu_us_per_request: float | None = None
-
-    def finish(self, count: Count, spent: cpu.CpuTime) -> None:
-        """Note the figures."""
-        self.requests = count.answered
-        self.cpu_us_per_request = spent.total_s / count.answered * 1e6
 
 
 def sample(options: Options) -> Profile:
@@ -135,7 +73,7 @@ def sample(options: Options) -> Profile:
     _make_directory(options.out)
     started = _now()
     here = environment()
-    with _subject(options) as subject:
+    with subject_of(options) as subject:
         sampling = _sample(options, subject)
         native = _native(options, subject) if options.native else None
         allocated = _attached_memory(options, subject) if options.memory and options.pid is not None else None
@@ -171,50 +109,7 @@ def count(requests: int) -> Profile:
     )
 
 
-@contextmanager
-def _subject(options: Options) -> Iterator[_Subject]:
-    if options.pid is None:
-        with _own_server(options) as server, _loadable(options, server.pid, server.url) as subject:
-            yield subject
-    elif options.url is None:
-        name = "choirbook" if _runs_choirbook(options.pid) else ""
-        yield _Subject(options.pid, name, None, 0, "")
-    else:
-        with _loadable(options, options.pid, options.url) as subject:
-            yield subject
-
-
-@contextmanager
-def _own_server(
-    options: Options, under: list[str] | None = None
-) -> Iterator[choirbook_server.ChoirbookServer]:
-    with (
-        tempfile.TemporaryDirectory(prefix="choirbook-profile-") as scratch,
-        choirbook_server.running(
-            Path(scratch) / "server.log", [], {}, options.library, under=under or []
-        ) as server,
-    ):
-        yield server
-
-
-@contextmanager
-def _loadable(options: Options, pid: int, url: str) -> Iterator[_Subject]:
-    with load_of(url, options.protocol) as load:
-        words = f"{options.connections} closed-loop connections, protocol {options.protocol}"
-        yield _Subject(pid, load.server, load, options.connections, words)
-
-
-def _runs_choirbook(pid: int) -> bool:
-    """Return whether a process runs Choirbook's command; without a URL it cannot be asked for its name."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")
-    except OSError:
-        return False
-    is_module = any(pair == ("-m", "choirbook") for pair in pairwise(words))
-    return is_module or "choirbook" in [Path(word).name for word in words[:2]]
-
-
-def _sample(options: Options, subject: _Subject) -> Sampling:
+def _sample(options: Options, subject: Subject) -> Sampling:
     how = pyspy.Recording(options.duration_s, options.rate_hz, options.all_threads)
     with tempfile.TemporaryDirectory(prefix="choirbook-profile-") as directory:
         path = Path(directory) / SPEEDSCOPE_NAME
@@ -230,11 +125,13 @@ def _sample(options: Options, subject: _Subject) -> Sampling:
         all_threads=options.all_threads,
         samples=recorded.samples,
         errors=recorded.errors,
+        fell_behind=recorded.fell_behind,
         load=subject.words,
         requests=work.requests,
         cpu=_cpu_use(recorded.cpu, recorded.window_s),
         cpu_us_per_request=work.cpu_us_per_request,
-        explained=_ratio(in_python_s, recorded.cpu.total_s),
+        # py-spy looks by the clock: a thread that waits for a core is seen as often as one that has it.
+        explained=_ratio(in_python_s, recorded.cpu.runnable_s),
         locks=[] if options.all_threads else _locks(stacks, how.intervals),
         slowest=shares_of(stacks)[:SLOWEST],
     )
@@ -254,7 +151,7 @@ def _locks(stacks: Stacks, intervals: int) -> list[LockShare]:
     return [LockShare(name, number / intervals) for name, number in samples_by_process(stacks).items()]
 
 
-def _native(options: Options, subject: _Subject) -> Native:
+def _native(options: Options, subject: Subject) -> Native:
     try:
         linux_perf.find_perf()
         with subject.loaded() as work:
@@ -283,8 +180,8 @@ def _native(options: Options, subject: _Subject) -> Native:
 def _memory_from_start(options: Options) -> Memory:
     with tempfile.TemporaryDirectory(prefix="choirbook-memory-") as directory:
         with (
-            _own_server(options, memory.running_under(Path(directory))) as server,
-            _loadable(options, server.pid, server.url) as subject,
+            own_server(options, memory.running_under(Path(directory))) as server,
+            loadable(options, server.pid, server.url) as subject,
             subject.loaded() as work,
         ):
             time.sleep(options.duration_s)
@@ -293,7 +190,7 @@ def _memory_from_start(options: Options) -> Memory:
         )
 
 
-def _attached_memory(options: Options, subject: _Subject) -> Memory:
+def _attached_memory(options: Options, subject: Subject) -> Memory:
     with tempfile.TemporaryDirectory(prefix="choirbook-memory-") as directory:
         with memory.attached(subject.pid, Path(directory)), subject.loaded() as work:
             time.sleep(options.duration_s)

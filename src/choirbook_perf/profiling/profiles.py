@@ -75,6 +75,8 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
     errors: int
     """Number of stacks that py-spy could not read."""
+    fell_behind: bool
+    """Whether py-spy could not keep up with the rate."""
     load: str
     """Load that kept the server busy, "" if the run generated none."""
     requests: int
@@ -83,8 +85,8 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     cpu_us_per_request: float | None
     """CPU time of the server for one request of the load; None without a load."""
     explained: float
-    """CPU time of the samples with Python frames, as a share of the server's CPU time; over 1 if threads that
-    waited were sampled."""
+    """Share of the CPU time that samples with Python frames explain. They are taken by the clock, so it is
+    their share of the time in which threads ran or waited for a core. Over 1 if others were sampled."""
     locks: list[LockShare]
     """Processes that held the interpreter's lock; empty if all threads were sampled."""
     slowest: list[FunctionShare]
@@ -109,7 +111,7 @@ class Native(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
     """Reason why perf recorded nothing, and what to do; "" if it did."""
     note: str = ""
-    """What is missing in the samples, and why."""
+    """Parts that the samples lack, with the reason."""
     samples: int = 0
     has_kernel: bool = False
     requests: int = 0

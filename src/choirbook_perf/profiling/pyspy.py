@@ -19,6 +19,7 @@ from choirbook_perf.profiling import cpu
 _FORBIDDEN = re.compile(r"permission denied|not permitted|EPERM|os error (1|13)\)", re.IGNORECASE)
 _GONE = re.compile(r"no such (file|process)|os error (2|3)\)", re.IGNORECASE)
 _STARTED = "Sampling process"
+_BEHIND = "behind in sampling"
 _WRITTEN = re.compile(r"Samples: (?P<samples>\d+) Errors: (?P<errors>\d+)")
 _MARGIN_S = 60.0
 """Time for attaching, and for writing the samples, in seconds."""
@@ -64,6 +65,8 @@ class Recorded(NamedTuple):
     """Number of stacks, of all threads that were recorded."""
     errors: int
     """Number of stacks that could not be read."""
+    fell_behind: bool
+    """Whether py-spy could not keep up with the rate."""
     window_s: float
     """Time between the first and the last look."""
     cpu: cpu.CpuTime
@@ -121,7 +124,8 @@ def _follow(pid: int, output: IO[bytes]) -> _Followed:
         elif written := _WRITTEN.search(line):
             window_s = time.monotonic() - began
             spent = cpu.between(before, cpu.snapshot(pid))
-            recorded = Recorded(int(written["samples"]), int(written["errors"]), window_s, spent)
+            fell_behind = any(_BEHIND in line for line in lines)
+            recorded = Recorded(int(written["samples"]), int(written["errors"]), fell_behind, window_s, spent)
     return _Followed(recorded, "".join(lines))
 
 

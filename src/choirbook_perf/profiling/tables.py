@@ -18,7 +18,7 @@ from choirbook_perf.profiling.stacks import FunctionShare
 IN_PYTHON = "in Python frames"
 RESIDUAL = "not in Python frames: kernel and native"
 NOT_CHOIRBOOK = "No stages are shown: they are Choirbook's, and this server is another one"
-MUCH_WAITING = 0.05
+MUCH_WAITING = 0.2
 """A server that waited for a core for more than this share of its CPU time is worth a sentence."""
 
 
@@ -61,8 +61,8 @@ def waiting_sentence(cpu: CpuUse) -> str:
     if cpu.waited_s <= MUCH_WAITING * cpu.total_s:
         return ""
     return (
-        f"The server waited {cpu.waited_s:.2f} s for a core, which distorts the shares: profile on a machine "
-        "with a free core."
+        f"The server waited {cpu.waited_s:.2f} s for a core, which makes the shares uncertain: profile on a "
+        "machine with a free core."
     )
 
 
@@ -72,6 +72,8 @@ def _sampling_table(sampling: Sampling) -> str:
     rows += _cpu_rows(sampling.cpu)
     rows += [f"{sampling.explained:>7.1%}  {IN_PYTHON}", f"{sampling.residual:>7.1%}  {RESIDUAL}"]
     rows.append(lock_sentence(sampling))
+    if sampling.fell_behind:
+        rows.append("py-spy could not keep up, so the shares are uncertain: lower --rate.")
     if sampling.errors:
         rows.append(f"py-spy could not read {sampling.errors:,} further stacks.")
     rows += _functions(sampling.slowest, "Python functions")

@@ -10,6 +10,7 @@ SAMPLING = Sampling(
     all_threads=False,
     samples=820,
     errors=0,
+    fell_behind=False,
     load="",
     requests=0,
     cpu=CpuUse(window_s=10, user_s=6, system_s=4, waited_s=0.1),
@@ -52,11 +53,12 @@ def test_lock_is_told_by_process() -> None:
 
 
 def test_waiting_for_a_core_is_told_if_it_is_much() -> None:
-    assert waiting_sentence(CpuUse(window_s=10, user_s=6, system_s=4, waited_s=0.4)) == ""
-    assert "waited 0.60 s" in waiting_sentence(CpuUse(window_s=10, user_s=6, system_s=4, waited_s=0.6))
+    assert waiting_sentence(CpuUse(window_s=10, user_s=6, system_s=4, waited_s=1.9)) == ""
+    assert "waited 2.10 s" in waiting_sentence(CpuUse(window_s=10, user_s=6, system_s=4, waited_s=2.1))
 
 
 def test_stacks_that_could_not_be_read_are_told() -> None:
+    assert "could not keep up" in tables_of(profile(sampling=sampling(fell_behind=True)))
     assert "could not read 3 further stacks" in tables_of(profile(sampling=sampling(errors=3)))
 
 
