@@ -60,7 +60,7 @@ def profile(
     from choirbook_perf.errors import BadInput
     from choirbook_perf.output import to_json, write_text
     from choirbook_perf.profiling import profiler
-    from choirbook_perf.profiling.subject import Options
+    from choirbook_perf.profiling.profiled_server import Options
     from choirbook_perf.profiling.tables import tables_of
 
     if url is not None and pid is None:

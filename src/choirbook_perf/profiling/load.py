@@ -14,7 +14,7 @@ from choirbook_perf.targets import HttpTarget, McpTarget, Request
 _CHOIRBOOK = "choirbook"
 
 
-class Load(NamedTuple):
+class ProfilingLoad(NamedTuple):
     """Requests that keep a server busy."""
 
     server: str
@@ -30,7 +30,7 @@ def is_choirbook(server: str) -> bool:
 
 
 @contextmanager
-def load_of(url: str, protocol: str) -> Iterator[Load]:
+def load_of(url: str, protocol: str) -> Iterator[ProfilingLoad]:
     """Yield the load of a server, and end its sessions afterwards.
 
     Args:
@@ -50,7 +50,7 @@ def load_of(url: str, protocol: str) -> Iterator[Load]:
                 fetch(request)
 
 
-def _load(url: str, protocol: str) -> Load:
+def _load(url: str, protocol: str) -> ProfilingLoad:
     parts = []
     refusals: list[PerfError] = []
     makers = [_http] if protocol in {"http", "all"} else []
@@ -63,31 +63,33 @@ def _load(url: str, protocol: str) -> Load:
             refusals.append(refusal)
     if not parts:
         raise refusals[-1]
-    return Load(
+    return ProfilingLoad(
         server=next((part.server for part in parts if part.server), ""),
         requests=[request for part in parts for request in part.requests],
         endings=[request for part in parts for request in part.endings],
     )
 
 
-def _http(url: str) -> Load:
+def _http(url: str) -> ProfilingLoad:
     probe = HttpProbe(url)
     target = HttpTarget(probe.url)
     json = [target.read(listed.address) for listed in probe.listed()]
     raw = [request._replace(headers={**request.headers, "Accept": "text/*"}) for request in json]
-    return Load(probe.server, [request for pair in zip(json, raw, strict=True) for request in pair], [])
+    return ProfilingLoad(
+        probe.server, [request for pair in zip(json, raw, strict=True) for request in pair], []
+    )
 
 
-def _modern(url: str) -> Load:
+def _modern(url: str) -> ProfilingLoad:
     return _mcp(McpProbe(url, "modern"))
 
 
-def _handshake(url: str) -> Load:
+def _handshake(url: str) -> ProfilingLoad:
     return _mcp(McpProbe(url, "handshake"))
 
 
-def _mcp(probe: McpProbe) -> Load:
+def _mcp(probe: McpProbe) -> ProfilingLoad:
     target = McpTarget(probe.url, probe.era)
     endings = [probe.session.prepare(target.handshake().end)] if probe.session.id else []
     reads = [probe.session.prepare(target.read(listed.address)) for listed in probe.listed()]
-    return Load(probe.server, reads, endings)
+    return ProfilingLoad(probe.server, reads, endings)

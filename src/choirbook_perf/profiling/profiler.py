@@ -18,6 +18,7 @@ from choirbook_perf.output import write_text
 from choirbook_perf.profiling import cpu, linux_perf, memory, native_stacks, pyspy
 from choirbook_perf.profiling.flamegraph import svg_of
 from choirbook_perf.profiling.load import is_choirbook
+from choirbook_perf.profiling.profiled_server import Options, ProfiledServer, loadable, own_server, subject_of
 from choirbook_perf.profiling.profiles import (
     SLOWEST,
     Component,
@@ -40,7 +41,6 @@ from choirbook_perf.profiling.stacks import (
     speedscope_without_places,
     stacks_of,
 )
-from choirbook_perf.profiling.subject import Options, Subject, loadable, own_server, subject_of
 from choirbook_perf.profiling.tables import RESIDUAL
 
 SVG_NAME, SPEEDSCOPE_NAME, RESULT_NAME = "profile.svg", "profile.speedscope.json", "profile.json"
@@ -109,7 +109,7 @@ def count(requests: int) -> Profile:
     )
 
 
-def _sample(options: Options, subject: Subject) -> Sampling:
+def _sample(options: Options, subject: ProfiledServer) -> Sampling:
     how = pyspy.Recording(options.duration_s, options.rate_hz, options.all_threads)
     with tempfile.TemporaryDirectory(prefix="choirbook-profile-") as directory:
         path = Path(directory) / SPEEDSCOPE_NAME
@@ -151,7 +151,7 @@ def _locks(stacks: Stacks, intervals: int) -> list[LockShare]:
     return [LockShare(name, number / intervals) for name, number in samples_by_process(stacks).items()]
 
 
-def _native(options: Options, subject: Subject) -> Native:
+def _native(options: Options, subject: ProfiledServer) -> Native:
     try:
         linux_perf.find_perf()
         with subject.loaded() as work:
@@ -190,7 +190,7 @@ def _memory_from_start(options: Options) -> Memory:
         )
 
 
-def _attached_memory(options: Options, subject: Subject) -> Memory:
+def _attached_memory(options: Options, subject: ProfiledServer) -> Memory:
     with tempfile.TemporaryDirectory(prefix="choirbook-memory-") as directory:
         with memory.attached(subject.pid, Path(directory)), subject.loaded() as work:
             time.sleep(options.duration_s)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from choirbook_perf import choirbook_server
 from choirbook_perf.closedloop import Count, loading
 from choirbook_perf.profiling import cpu
-from choirbook_perf.profiling.load import Load, load_of
+from choirbook_perf.profiling.load import ProfilingLoad, load_of
 
 
 class Options(NamedTuple):
@@ -36,12 +36,12 @@ class Options(NamedTuple):
     out: Path
 
 
-class Subject(NamedTuple):
+class ProfiledServer(NamedTuple):
     """A running server, and its load."""
 
     pid: int
     name: str
-    load: Load | None
+    load: ProfilingLoad | None
     connections: int
     words: str
     """Description of the load, "" without one."""
@@ -74,14 +74,14 @@ class Work:
 
 
 @contextmanager
-def subject_of(options: Options) -> Iterator[Subject]:
+def subject_of(options: Options) -> Iterator[ProfiledServer]:
     """Yield the server to profile; a Choirbook of the run's own is ended with the context."""
     if options.pid is None:
         with own_server(options) as server, loadable(options, server.pid, server.url) as subject:
             yield subject
     elif options.url is None:
         name = "choirbook" if _runs_choirbook(options.pid) else ""
-        yield Subject(options.pid, name, None, 0, "")
+        yield ProfiledServer(options.pid, name, None, 0, "")
     else:
         with loadable(options, options.pid, options.url) as subject:
             yield subject
@@ -105,11 +105,11 @@ def own_server(options: Options, under: Sequence[str] = ()) -> Iterator[choirboo
 
 
 @contextmanager
-def loadable(options: Options, pid: int, url: str) -> Iterator[Subject]:
+def loadable(options: Options, pid: int, url: str) -> Iterator[ProfiledServer]:
     """Yield a server that answers at a URL, and end the sessions of its load."""
     with load_of(url, options.protocol) as load:
         words = f"{options.connections} closed-loop connections, protocol {options.protocol}"
-        yield Subject(pid, load.server, load, options.connections, words)
+        yield ProfiledServer(pid, load.server, load, options.connections, words)
 
 
 def _runs_choirbook(pid: int) -> bool:
