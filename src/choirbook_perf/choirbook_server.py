@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +30,11 @@ class ChoirbookServer(NamedTuple):
 
 @contextmanager
 def running(
-    log: Path, options: list[str], settings: Mapping[str, str], library: Path | None = None
+    log: Path,
+    options: list[str],
+    settings: Mapping[str, str],
+    library: Path | None = None,
+    under: Sequence[str] = (),
 ) -> Iterator[ChoirbookServer]:
     """Run `choirbook serve` for as long as the context lasts.
 
@@ -39,6 +43,7 @@ def running(
         options: Further options of `choirbook serve`.
         settings: Variables of its environment, see `child`.
         library: Directory that it serves; the starter library if omitted.
+        under: Arguments of Python that run it below another module.
 
     Raises:
         BadInput: It refused to start.
@@ -47,6 +52,8 @@ def running(
     """
     directory = [str(library.resolve())] if library else []
     command = choirbook_command("serve", *directory, "--port", "0", *options)
+    # Behind Python and its -P.
+    command[2:2] = under
     with (
         log.open("wb") as output,
         child(command, stdout=output, stderr=output, settings=settings, directory=log.parent) as process,

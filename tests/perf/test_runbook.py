@@ -7,6 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from choirbook_perf import figures
 from choirbook_perf.cold import Cold, FirstRead, Start, judge
 from choirbook_perf.commands import runbook as command
 from choirbook_perf.errors import BadInput, GateFailed
@@ -341,3 +342,65 @@ def test_no_result_of_an_invalid_generator_is_published() -> None:
     assert [
         name for name, head in heads.items() if head.get("kind") == "capacity" and head["rate"] is None
     ] == []
+
+
+def profile_with(directory: Path, **parts: object) -> None:
+    found = msgspec.json.decode((directory / "profile.json").read_bytes())
+    write(directory / "profile.json", found | parts)
+
+
+def test_stages_end_with_what_no_python_frame_explains(results: Path) -> None:
+    sampling = {"explained": 0.41, "cpu_us_per_request": 50.0, "locks": [{"held": 0.4}], "slowest": []}
+    profile_with(results, sampling=sampling)
+    page = rendered(results, "{{ stages profile.json }}\n")
+    assert rows(page)[-2:] == [
+        ["in Python frames", "load", "20.5", figures.MISSING, figures.MISSING],
+        ["not in Python frames: kernel and native, 59.0%", "load", "29.5", figures.MISSING, figures.MISSING],
+    ]
+    assert "Python's lock was held 40.0% of the time." in page
+
+
+def test_stages_of_a_profile_without_a_load_have_no_times_of_requests(results: Path) -> None:
+    sampling: dict[str, object] = {"explained": 1.2, "cpu_us_per_request": None, "locks": [], "slowest": []}
+    profile_with(results, sampling=sampling)
+    page = rendered(results, "{{ stages profile.json }}\n")
+    assert rows(page)[-1] == [
+        "not in Python frames: kernel and native, 0.0%",
+        "load",
+        figures.MISSING,
+        figures.MISSING,
+        figures.MISSING,
+    ]
+    assert "lock" not in page
+
+
+def test_components_of_native_code_are_shown(results: Path) -> None:
+    native = {"problem": "", "note": "", "samples": 1234, "explained": 0.98}
+    profile_with(results, native=native | {"components": [{"component": "kernel", "own": 0.59}]})
+    page = rendered(results, "{{ native profile.json }}\n")
+    assert "1,234 samples explain 98.0% of the server's CPU time." in page
+    assert rows(page)[-1] == ["kernel", "59%"]
+
+
+def test_a_reason_stands_for_a_missing_native_profile(results: Path) -> None:
+    native = {"problem": "perf is not installed.", "note": "", "samples": 0, "explained": 0, "components": []}
+    profile_with(results, native=native)
+    assert rendered(results, "{{ native profile.json }}\n").startswith(
+        "> **Not measured:** perf is not installed."
+    )
+
+
+def test_functions_that_allocate_are_shown(results: Path) -> None:
+    function = {"function": "a.py:f", "peak_bytes": 2048, "allocated_bytes": 1 << 20, "allocations": 7}
+    process = {"process": "worker 1", "peak_bytes": 4096, "functions": [function]}
+    profile_with(results, memory={"load": "16 connections", "processes": [process]})
+    page = rendered(results, "{{ memory profile.json }}\n")
+    assert page.startswith("Peak: worker 1 4.00 KiB.")
+    assert rows(page)[-1] == ["worker 1", "`a.py:f`", "2.00 KiB", "1.00 MiB", "7"]
+
+
+@pytest.mark.parametrize("what", ["native", "memory"])
+def test_a_part_that_a_profile_lacks_is_marked(results: Path, what: str) -> None:
+    page = rendered(results, f"{{{{ {what} profile.json }}}}\n")
+    assert page.startswith(f"> **Not measured yet:** `profile.json` has no {what} profile.")
+    assert f"`choirbook perf profile --{what}` makes one." in page

@@ -41,6 +41,12 @@ def profile(
     all_threads: Annotated[
         bool, typer.Option("--all-threads", help="Also sample threads that do not hold Python's lock.")
     ] = False,
+    native: Annotated[
+        bool, typer.Option("--native", help="Also sample the kernel and native code, by perf of Linux.")
+    ] = False,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Also record what the server allocates, by memray.")
+    ] = False,
     cprofile: Annotated[
         bool, typer.Option("--cprofile", help="Count calls in one process instead of sampling.")
     ] = False,
@@ -53,17 +59,38 @@ def profile(
     """Profile a server. Writes a flame graph, the slowest functions, and the cost of each stage of a read."""
     from choirbook_perf.errors import BadInput
     from choirbook_perf.output import to_json, write_text
-    from choirbook_perf.profiler import RESULT_NAME, SPEEDSCOPE_NAME, SVG_NAME, Options, count, sample
-    from choirbook_perf.profiles import tables_of
+    from choirbook_perf.profiling import profiler
+    from choirbook_perf.profiling.profiled_server import Options
+    from choirbook_perf.profiling.tables import tables_of
 
     if url is not None and pid is None:
         raise BadInput("--url needs --pid: py-spy inspects a process on this machine. Pass both, or neither.")
+    if cprofile and (native or memory):
+        raise BadInput("--cprofile counts calls without a server. Omit it, or omit --native and --memory.")
     place = out or Path("perf-results") / "profile"
+    names = [profiler.RESULT_NAME]
     if cprofile:
-        result = count(requests)
+        result = profiler.count(requests)
     else:
-        result = sample(Options(pid, url, library, protocol, duration, rate, connections, all_threads, place))
-    write_text(place / RESULT_NAME, to_json(result))
+        options = Options(
+            pid=pid,
+            url=url,
+            library=library,
+            protocol=protocol,
+            duration_s=duration,
+            rate_hz=rate,
+            connections=connections,
+            all_threads=all_threads,
+            native=native,
+            memory=memory,
+            out=place,
+        )
+        result = profiler.sample(options)
+        names += [profiler.SVG_NAME, profiler.SPEEDSCOPE_NAME]
+    if result.native is not None and not result.native.problem:
+        names += [profiler.NATIVE_SVG_NAME, profiler.NATIVE_SPEEDSCOPE_NAME]
+    write_text(place / profiler.RESULT_NAME, to_json(result))
     typer.echo(to_json(result) if json else tables_of(result), nl=not json)
-    names = [RESULT_NAME] if cprofile else [SVG_NAME, SPEEDSCOPE_NAME, RESULT_NAME]
+    if result.native is not None and result.native.problem:
+        typer.echo(f"\nNo native profile: {result.native.problem}", err=True)
     typer.echo(f"\nWritten to {place}: {', '.join(names)}", err=True)

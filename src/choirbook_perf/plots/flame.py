@@ -1,6 +1,6 @@
-"""The flame graph of py-spy, drawn again without its script: boxes that stretch with the page. Pure.
+"""The flame graph of a profile, drawn again without its script: boxes that stretch with the page. Pure.
 
-docs/adr/0020 says why py-spy's own is not shown.
+docs/adr/0020 says why the file itself is not shown.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FRAME = re.compile(
     r"<g><title>(?P<title>[^<]*) \((?P<samples>[\d,]+) samples?, [\d.]+%\)</title>"
     r'<rect x="(?P<x>[\d.]+)%" y="(?P<y>[\d.]+)" width="(?P<width>[\d.]+)%"'
 )
-"""Frame in the SVG of inferno, which py-spy uses."""
+"""Frame in the SVG of `profiling/flamegraph`, and of inferno, which py-spy uses."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,11 @@ class McpProbe:
             self.close()
             raise
 
+    @property
+    def session(self) -> Session:
+        """Session of the probe, which others may use until `close`."""
+        return self._session
+
     def close(self) -> None:
         """End the session, and close the connection."""
         try:

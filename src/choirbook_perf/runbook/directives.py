@@ -11,14 +11,16 @@ from choirbook_perf import cold as colds
 from choirbook_perf import figures
 from choirbook_perf.errors import BadInput
 from choirbook_perf.results import Result
-from choirbook_perf.runbook import lists, measured, runs
+from choirbook_perf.runbook import lists, measured, profiles, runs
 from choirbook_perf.runbook import peers as comparison
-from choirbook_perf.runbook.markdown import code, not_measured, table
+from choirbook_perf.runbook.markdown import code, not_measured, table, without
 
 COMMANDS = {
     "test": "choirbook perf test --label {stem} --out DIR",
     "profile": "choirbook perf profile",
     "stages": "choirbook perf profile",
+    "native": "choirbook perf profile --native",
+    "memory": "choirbook perf profile --memory",
     "peers": "task perf:peers -- --out {name}",
     "cold": "choirbook perf cold --out {name}",
 }
@@ -59,14 +61,26 @@ def functions(directory: Path, name: str) -> str:
 
 
 def stages(directory: Path, name: str) -> str:
-    """Show the cost of each stage of a read."""
+    """Show the cost of each stage of a read, and of a request under load what no Python frame explains."""
     if not measured.exists(directory, name):
         return _missing("stages", name)
-    rows = [
-        (one.stage, one.path, *map(figures.significant, (one.us, one.low_us, one.high_us)))
-        for one in measured.stages(directory, name)
-    ]
-    return table(("Stage", "Path", "Median, µs", "Lower quartile", "Upper quartile"), rows, texts=2)
+    return profiles.stages(measured.stages(directory, name), measured.explained(directory, name))
+
+
+def native(directory: Path, name: str) -> str:
+    """Show the kernel and native code in a profile."""
+    if not measured.exists(directory, name):
+        return _missing("native", name)
+    found = measured.native(directory, name)
+    return profiles.native(found) if found else without(name, "native profile", COMMANDS["native"])
+
+
+def memory(directory: Path, name: str) -> str:
+    """Show what the server allocates."""
+    if not measured.exists(directory, name):
+        return _missing("memory", name)
+    found = measured.memory(directory, name)
+    return profiles.memory(found) if found else without(name, "memory profile", COMMANDS["memory"])
 
 
 def peers(directory: Path, name: str) -> str:
@@ -142,6 +156,8 @@ DIRECTIVES: dict[str, tuple[int, Make]] = {
     "compare": (2, compare),
     "functions": (1, functions),
     "stages": (1, stages),
+    "native": (1, native),
+    "memory": (1, memory),
     "peers": (1, peers),
     "cold": (1, cold),
     "machine": (1, machine),

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 NOT_MEASURED = "> **Not measured yet:** `{name}` is not there. `{command}` makes it."
 
+WITHOUT = "> **Not measured yet:** `{name}` has no {what}. `{command}` makes one."
+
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, texts: int = 1) -> str:
     """Create a table.
@@ -31,3 +33,8 @@ def code(text: str) -> str:
 def not_measured(name: str, command: str) -> str:
     """State on the page that a result file is missing, and which command creates it."""
     return NOT_MEASURED.format(name=name, command=command)
+
+
+def without(name: str, what: str, command: str) -> str:
+    """State on the page that a result file lacks a part, and which command creates it."""
+    return WITHOUT.format(name=name, what=what, command=command)

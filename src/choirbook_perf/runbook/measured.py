@@ -82,9 +82,83 @@ class _Sampling(msgspec.Struct, frozen=True):
     slowest: list[Function]
 
 
+class LockHeld(msgspec.Struct, frozen=True):
+    """Share of the time for which one process held the interpreter's lock."""
+
+    held: float
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """CPU time of a server under load, and how much of it Python frames explain."""
+
+    explained: float
+    """Share of the CPU time that samples with Python frames explain; over 1 if they explain more."""
+    cpu_us_per_request: float | None
+    locks: list[LockHeld]
+
+    @property
+    def residual(self) -> float:
+        """Share of the CPU time that was spent in the kernel and in native code."""
+        return max(0.0, 1.0 - self.explained)
+
+    def us(self, share: float) -> float | None:
+        """Return a share of the CPU time of a request, in microseconds."""
+        return None if self.cpu_us_per_request is None else self.cpu_us_per_request * share
+
+
+class NativeComponent(msgspec.Struct, frozen=True):
+    """One component of a native profile; its share of the samples, from 0 to 1."""
+
+    component: str
+    own: float
+
+
+class NativeProfile(msgspec.Struct, frozen=True):
+    """A native profile, or the reason why there is none."""
+
+    problem: str
+    note: str
+    samples: int
+    explained: float
+    components: list[NativeComponent]
+
+
+class Allocator(msgspec.Struct, frozen=True):
+    """One function of a memory profile."""
+
+    function: str
+    peak_bytes: int
+    allocated_bytes: int
+    allocations: int
+
+
+class AllocatingProcess(msgspec.Struct, frozen=True):
+    """Allocations of one process."""
+
+    process: str
+    peak_bytes: int
+    functions: list[Allocator]
+
+
+class MemoryProfile(msgspec.Struct, frozen=True):
+    """A memory profile."""
+
+    load: str
+    processes: list[AllocatingProcess]
+
+
 class _Profile(msgspec.Struct, frozen=True):
     sampling: _Sampling | None = None
     """Result of sampling; None if calls were counted instead."""
+
+
+class _Explaining(msgspec.Struct, frozen=True):
+    sampling: Explained | None = None
+
+
+class _Further(msgspec.Struct, frozen=True):
+    native: NativeProfile | None = None
+    memory: MemoryProfile | None = None
 
 
 class _ProfiledStages(msgspec.Struct, frozen=True):
@@ -97,6 +171,23 @@ def functions(directory: Path, name: str) -> list[Function]:
     if sampling is None:
         raise BadInput(f"{directory / name} was made with --cprofile, and has no shares. Profile without it.")
     return sorted(sampling.slowest, key=lambda one: -one.own)
+
+
+def explained(directory: Path, name: str) -> Explained | None:
+    """Read how much of the CPU time a profile explains; None if it was made before this was measured."""
+    path = directory / name
+    sampling = head(path).get("sampling")
+    return _convert(path, _Explaining).sampling if sampling and "explained" in sampling else None
+
+
+def native(directory: Path, name: str) -> NativeProfile | None:
+    """Read the native part of a profile; None if it has none."""
+    return _convert(directory / name, _Further).native
+
+
+def memory(directory: Path, name: str) -> MemoryProfile | None:
+    """Read the memory part of a profile; None if it has none."""
+    return _convert(directory / name, _Further).memory
 
 
 def stages(directory: Path, name: str) -> list[ProfiledStage]:

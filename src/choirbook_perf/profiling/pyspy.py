@@ -6,17 +6,21 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
+from choirbook_perf.children import child
 from choirbook_perf.errors import BadInput, PerfError, ToolMissing
-
-FORMATS = ("speedscope", "flamegraph")
+from choirbook_perf.profiling import cpu
 
 _FORBIDDEN = re.compile(r"permission denied|not permitted|EPERM|os error (1|13)\)", re.IGNORECASE)
 _GONE = re.compile(r"no such (file|process)|os error (2|3)\)", re.IGNORECASE)
-_SAMPLES = re.compile(r"Samples: (\d+)")
+_STARTED = "Sampling process"
+_BEHIND = "behind in sampling"
+_WRITTEN = re.compile(r"Samples: (?P<samples>\d+) Errors: (?P<errors>\d+)")
 _MARGIN_S = 60.0
 """Time for attaching, and for writing the samples, in seconds."""
 
@@ -48,41 +52,81 @@ class Recording(NamedTuple):
     all_threads: bool
     """Includes threads that do not hold the interpreter's lock. py-spy then counts some that wait as busy."""
 
+    @property
+    def intervals(self) -> int:
+        """Number of times that a process is looked at."""
+        return self.duration_s * self.rate_hz
 
-def record(pid: int, form: str, path: Path, how: Recording) -> int:
-    """Sample a process and its children.
+
+class Recorded(NamedTuple):
+    """Result of one recording."""
+
+    samples: int
+    """Number of stacks, of all threads that were recorded."""
+    errors: int
+    """Number of stacks that could not be read."""
+    fell_behind: bool
+    """Whether py-spy could not keep up with the rate."""
+    window_s: float
+    """Time between the first and the last look."""
+    cpu: cpu.CpuTime
+    """CPU time of the process and its descendants in this time."""
+
+
+def record(pid: int, path: Path, how: Recording) -> Recorded:
+    """Sample a process and its children, and measure their CPU time meanwhile.
 
     Args:
         pid: Process id.
-        form: One of `FORMATS`.
-        path: File for the profile.
+        path: File for the samples, in the format of speedscope.
         how: See `Recording`.
-
-    Returns:
-        The number of samples.
 
     Raises:
         ToolMissing: py-spy is not installed, or may not examine the process.
         BadInput: There is no such process, or it does not run Python.
     """
-    command = [str(find_py_spy()), "record", "--pid", str(pid), "--subprocesses", "--format", form]
+    command = [str(find_py_spy()), "record", "--pid", str(pid), "--subprocesses", "--format", "speedscope"]
     command += ["--duration", str(how.duration_s), "--rate", str(how.rate_hz), "--output", str(path)]
     command += [] if how.all_threads else ["--gil"]
-    try:
-        done = subprocess.run(  # noqa: S603 - arguments of our own making
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=how.duration_s + _MARGIN_S,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ToolMissing(f"py-spy did not finish with process {pid} in time. Try a lower --rate.") from error
-    if done.returncode != 0 or not path.is_file():
-        raise failure_of(pid, _reason(pid) or done.stderr)
-    samples = _SAMPLES.search(done.stdout + done.stderr)
-    return int(samples[1]) if samples else 0
+    with child(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        assert process.stdout is not None
+        watchdog = threading.Timer(how.duration_s + _MARGIN_S, process.kill)
+        watchdog.start()
+        try:
+            followed = _follow(pid, process.stdout)
+        finally:
+            process.wait()
+            is_late = not watchdog.is_alive()
+            watchdog.cancel()
+    if is_late:
+        raise ToolMissing(f"py-spy did not finish with process {pid} in time. Try a lower --rate.")
+    if process.returncode != 0 or not path.is_file() or followed.recorded is None:
+        raise failure_of(pid, _reason(pid) or followed.told)
+    return followed.recorded
+
+
+class _Followed(NamedTuple):
+    recorded: Recorded | None
+    told: str
+
+
+def _follow(pid: int, output: IO[bytes]) -> _Followed:
+    """Follow py-spy's output, and measure the CPU time from the line at its start to that at its end."""
+    before, began = cpu.snapshot(pid), time.monotonic()
+    recorded = None
+    lines = []
+    for raw in output:
+        line = raw.decode(errors="replace")
+        lines.append(line)
+        if _STARTED in line:
+            # It reads the process's symbols before, which may take longer than the sampling.
+            before, began = cpu.snapshot(pid), time.monotonic()
+        elif written := _WRITTEN.search(line):
+            window_s = time.monotonic() - began
+            spent = cpu.between(before, cpu.snapshot(pid))
+            fell_behind = any(_BEHIND in line for line in lines)
+            recorded = Recorded(int(written["samples"]), int(written["errors"]), fell_behind, window_s, spent)
+    return _Followed(recorded, "".join(lines))
 
 
 def _reason(pid: int) -> str:

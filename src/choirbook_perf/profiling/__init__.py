@@ -1,0 +1,1 @@
+"""Profiles of a running server: recording, reading and showing them."""
