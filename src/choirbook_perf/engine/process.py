@@ -1,7 +1,7 @@
 """The process that makes a load: takes an `Order` as JSON on stdin, and prints what it measured.
 
-Run as `python -m choirbook_perf.engine.process PARENT-PID`. Each line on stdout is a `Progress`, but the last one
-is `Measured`. SIGTERM ends the load early, with what was measured so far.
+Run as `python -m choirbook_perf.engine.process PARENT-PID`. Each line on stdout is a `Progress`, but the last
+one is `Measured`. SIGTERM ends the load early, with what was measured so far.
 """
 
 from __future__ import annotations
