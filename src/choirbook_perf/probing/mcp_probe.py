@@ -249,6 +249,7 @@ class McpProbe:
 
     def _discover(self, urls: Sequence[str], era: str) -> Discovered:
         response = self._locate(urls, lambda url: McpTarget(url, MODERN).call("server/discover"))
+        self._end_unasked(response)
         reply = _reply(response)
         is_refused = response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
         # A server of the handshake era may answer a question before `initialize` in any way.
@@ -259,6 +260,12 @@ class McpProbe:
             self._target = McpTarget(self.url, MODERN)
             self._introduce(self._decoded(response, _Hello))
         return found
+
+    def _end_unasked(self, response: Response) -> None:
+        """End a session that was opened for a question before `initialize`, as the Python SDK 1 does."""
+        session = Session(str(response.headers.get("mcp-session-id") or ""))
+        if session.id:
+            self._sender.send(session.prepare(McpTarget(self.url, HANDSHAKE).handshake().end))
 
     def _shake_hands(self, urls: Sequence[str], version: str) -> None:
         # The place is known if it was asked before; where it answered nothing of use, all are tried again.
@@ -288,8 +295,9 @@ class McpProbe:
         self.capabilities = frozenset(hello.capabilities)
 
     def _send(self, request: Request) -> Response:
-        body = request.body and numbered(request.body, next(self._ids))
-        return self._sender.send(self._session.prepare(request._replace(body=body)))
+        if self._session.id and request.body is not None:
+            request = request._replace(body=numbered(request.body, next(self._ids)))
+        return self._sender.send(self._session.prepare(request))
 
     def _result(self, method: str, kind: type[_Decoded], **params: Any) -> _Decoded:
         return self._decoded(self._send(self._target.call(method, **params)), kind)

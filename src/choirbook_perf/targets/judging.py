@@ -15,7 +15,7 @@ _OK = range(200, 300)
 _MAX_REASON = 200
 _ID = re.compile(rb'"id": ?(1[0-9]{9})\b')
 _ENVELOPE_BYTES = 80
-"""What is before the result in a reply, with the head of an event, or after it."""
+"""Bytes before the result in a reply, with the head of an event, or after it."""
 
 
 class Judged(NamedTuple):
