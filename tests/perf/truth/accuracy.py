@@ -47,12 +47,12 @@ class Case(NamedTuple):
 
     @property
     def document(self) -> str:
-        """What is read: a path, or a URI over MCP."""
+        """Document that is read: a path, or a URI over MCP."""
         return mcp.URI if "mcp" in self.load else log.PRODUCT
 
 
 class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
-    """What was reported, and what is true."""
+    """Percentiles that were reported, and true ones."""
 
     name: str
     load: str

@@ -39,7 +39,7 @@ class Knee(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def knee(*options: str) -> Knee:
-    """Have the capacity of the queue measured.
+    """Measure the capacity of the queue with `choirbook perf capacity`.
 
     Args:
         options: Further options of `choirbook perf capacity`.

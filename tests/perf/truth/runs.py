@@ -54,7 +54,7 @@ class Report(NamedTuple):
 
     @property
     def generator(self) -> dict[str, Any]:
-        """What the generator says of itself; {} for results of format 1."""
+        """The generator's description of itself; {} for results of format 1."""
         return self.result.get("generator", {}) if self.result else {}
 
     def failed(self) -> int:
