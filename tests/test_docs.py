@@ -37,11 +37,11 @@ def test_json_in_the_documents_parses(block: str) -> None:
 
 
 @pytest.mark.parametrize("block", _blocks("toml"))
-def test_rules_and_scenarios_in_the_documents_are_usable(block: str) -> None:
+def test_rules_scenarios_and_thresholds_in_the_documents_are_usable(block: str) -> None:
     assert tomllib.loads(block)
     if "[[task]]" in block:
         assert parse_scenario(block, "docs").tasks
-    elif "thresholds" in block:
+    elif "thresholds = " in block:
         assert parse_thresholds(block, "docs")
     else:
         assert parse_rules(block, "docs").collections

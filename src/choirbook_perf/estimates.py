@@ -171,7 +171,7 @@ def _server_percentile(result: Result, threshold: Threshold, percent: float) -> 
     low_rank, high_rank = order.ranks(total, percent / 100, threshold.confidence)
     low_s = server_metrics.bucket_s(low_rank, buckets)[0] if low_rank else 0.0
     high_s = server_metrics.bucket_s(high_rank, buckets)[1] if high_rank else math.inf
-    # A value is at most the bound of its bucket; rounding keeps 0.001 s from becoming more than 1 ms.
-    return Estimate(
-        None if value_s is None else value_s * 1000, round(low_s * 1000, 9), round(high_s * 1000, 9), total
-    )
+    # A value is above the lower bound of its bucket and at most the upper one. Rounding keeps 0.001 s from
+    # becoming more than 1 ms.
+    low_ms = math.nextafter(round(low_s * 1000, 9), math.inf) if low_s else 0.0
+    return Estimate(None if value_s is None else value_s * 1000, low_ms, round(high_s * 1000, 9), total)

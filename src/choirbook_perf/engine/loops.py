@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import os
 import signal
 import sys
 
@@ -19,7 +20,13 @@ def runner() -> asyncio.Runner:
     return asyncio.Runner(loop_factory=uvloop.new_event_loop)
 
 
-def end_with_parent() -> None:
-    """Ask for SIGTERM if the process that started this one is killed, and so cannot end it."""
+def end_with_parent(parent_pid: int) -> None:
+    """Ask for SIGTERM if the process that started this one is killed, and so cannot end it.
+
+    Args:
+        parent_pid: Its process id, to find out whether it was killed before this was called.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGTERM)
+    if os.getppid() != parent_pid:
+        sys.exit("The process that started this one is gone.")

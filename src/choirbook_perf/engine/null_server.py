@@ -1,6 +1,6 @@
 """A server that answers at once with the same bytes: what is measured at it is the generator's own time.
 
-Run as `python -m choirbook_perf.engine.null_server BYTES`; prints its URL, and ends with SIGTERM.
+Run as `python -m choirbook_perf.engine.null_server BYTES PARENT-PID`; prints its URL, and ends with SIGTERM.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ async def serve(body_bytes: int) -> None:
 
 
 if __name__ == "__main__":
-    end_with_parent()
+    end_with_parent(int(sys.argv[2]))
     gc.disable()
     with runner() as running:
         running.run(serve(int(sys.argv[1])))

@@ -1,7 +1,7 @@
 """The process that makes a load: takes an `Order` as JSON on stdin, and prints what it measured.
 
-Run as `python -m choirbook_perf.engine.process`. Each line on stdout is a `Progress`, but the last one is
-`Measured`. SIGTERM ends the load early, with what was measured so far.
+Run as `python -m choirbook_perf.engine.process PARENT-PID`. Each line on stdout is a `Progress`, but the last
+one is `Measured`. SIGTERM ends the load early, with what was measured so far.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def _raise_limits() -> None:
 
 def main() -> None:
     """Make the load that stdin orders."""
-    end_with_parent()
+    end_with_parent(int(sys.argv[1]))
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
     _raise_limits()
     # A collection is a pause. Only failed connections leave cycles, with their tracebacks.

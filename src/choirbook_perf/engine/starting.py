@@ -73,7 +73,7 @@ def null_server(plan: Plan) -> Iterator[str]:
     Raises:
         ToolMissing: It did not start.
     """
-    command = [*_PYTHON, "choirbook_perf.engine.null_server", str(floors.body_bytes(plan))]
+    command = [*_PYTHON, "choirbook_perf.engine.null_server", str(floors.body_bytes(plan)), str(os.getpid())]
     with child(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         url = process.stdout.readline().decode().strip()
@@ -86,7 +86,7 @@ def null_server(plan: Plan) -> Iterator[str]:
 
 
 def _ordered(order: Order, watch: Callable[[Progress], None]) -> tuple[Measured, bool]:
-    command = [*_PYTHON, "choirbook_perf.engine.process"]
+    command = [*_PYTHON, "choirbook_perf.engine.process", str(os.getpid())]
     with (
         TemporaryFile() as errors,
         child(

@@ -1,7 +1,7 @@
 """Response times as the percentile distribution of HdrHistogram, `.hgrm`, which its plotter draws. Pure.
 
-The steps are those of HdrHistogram's PercentileIterator with five ticks per half distance: each time the
-distance to 100 % halves, five more lines.
+The steps are those of Java's HdrHistogram with five ticks per half distance: each time the distance to 100 %
+halves, five more lines.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ def steps(latencies: LatencyHistogram) -> Iterator[tuple[float, float, int]]:
 
 
 def _line(value_ms: float, percentile: float, seen: int) -> str:
-    distance = f"{1 / (1 - percentile / 100):14.2f}" if percentile < 100 else f"{'inf':>14}"  # noqa: PLR2004
-    return f"{value_ms:12.3f} {percentile / 100:1.12f} {seen:10d} {distance}\n"
+    # The last line has no distance: it would be infinite.
+    distance = f" {1 / (1 - percentile / 100):14.2f}" if percentile < 100 else ""  # noqa: PLR2004
+    return f"{value_ms:12.3f} {percentile / 100:1.12f} {seen:10d}{distance}\n"
 
 
 def _foot(latencies: LatencyHistogram) -> str:
