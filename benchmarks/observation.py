@@ -149,7 +149,7 @@ def _compare(
     }
 
 
-def _told(row: gate.KindFigures, limit: float) -> str:
+def _told(row: gate.Row, limit: float) -> str:
     found = f"{row.case}: {row.ratio:.1%} of throughput, between {row.low:.1%} and {row.high:.1%} at 95 %"
     if row.outcome == gate.FAILED:
         return f"{found}, where {limit:.0%} is allowed. Find where the time goes with: choirbook perf profile"
