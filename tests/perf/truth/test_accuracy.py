@@ -1,8 +1,9 @@
 """Percentiles of `choirbook perf test` are an independent client's; a starved generator says that it is.
 
-These tests measure milliseconds, so they run alone. On a machine that disturbs three attempts in a row they hold the
-generator to the other half of its promise: it gives no verdict, and says why. `python -m tests.perf.truth accuracy` runs all cases at
-full length, `python -m tests.perf.truth starved` twenty runs of each kind.
+These tests measure milliseconds, so they run alone. On a machine that disturbs three attempts in a row, they
+hold the generator to the other half of its promise: it gives no verdict, and says why.
+`python -m tests.perf.truth accuracy` runs all cases at full length, `python -m tests.perf.truth starved`
+twenty runs of each kind.
 """
 
 from __future__ import annotations
