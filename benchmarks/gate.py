@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from choirbook_perf.gate import ranks, requests_needed
+from choirbook_perf.intervals.order import ranks, requests_needed
 
 MEDIAN = 0.5
 ROUNDS_NEEDED = requests_needed(100 * MEDIAN)

@@ -11,6 +11,8 @@ import pytest
 
 from choirbook.catalog.rules import parse_rules
 from choirbook.settings import Settings
+from choirbook_perf.scenario import parse as parse_scenario
+from choirbook_perf.slo import parse as parse_thresholds
 
 ROOT = Path(__file__).parent.parent
 _PAGES = [path for path in (ROOT / "docs").rglob("*.md") if ".template." not in path.name]
@@ -35,9 +37,14 @@ def test_json_in_the_documents_parses(block: str) -> None:
 
 
 @pytest.mark.parametrize("block", _blocks("toml"))
-def test_rules_in_the_documents_are_usable(block: str) -> None:
+def test_rules_and_scenarios_in_the_documents_are_usable(block: str) -> None:
     assert tomllib.loads(block)
-    assert parse_rules(block, "docs").collections
+    if "[[task]]" in block:
+        assert parse_scenario(block, "docs").tasks
+    elif "thresholds" in block:
+        assert parse_thresholds(block, "docs")
+    else:
+        assert parse_rules(block, "docs").collections
 
 
 @pytest.mark.parametrize("block", _blocks("python"))

@@ -11,7 +11,7 @@ from pkgutil import iter_modules
 import typer
 
 from choirbook_perf import commands
-from choirbook_perf.errors import PerfError, ToolMissing
+from choirbook_perf.errors import EXIT_CODES, PerfError, ToolMissing
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -37,7 +37,7 @@ def _run(arguments: Sequence[str] | None) -> None:
         ToolMissing: It needs a package that a plain installation lacks.
     """
     try:
-        _app()(arguments, prog_name="choirbook perf")
+        app()(arguments, prog_name="choirbook perf")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == __package__:
             raise
@@ -46,8 +46,9 @@ def _run(arguments: Sequence[str] | None) -> None:
         ) from error
 
 
-def _app() -> typer.Typer:
-    app = typer.Typer(
+def app() -> typer.Typer:
+    """Return the command line, with every module of `commands`."""
+    made = typer.Typer(
         name="perf",
         help="Measure how fast a resource server is, and check the results against thresholds.",
         no_args_is_help=True,
@@ -55,10 +56,19 @@ def _app() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    app.callback()(_root)
+    made.callback(epilog=EXIT_CODES)(_root)
     for module in iter_modules(commands.__path__):
-        import_module(f"{commands.__name__}.{module.name}").register(app)
-    return app
+        import_module(f"{commands.__name__}.{module.name}").register(made)
+    _end_help_with_exit_codes(made)
+    return made
+
+
+def _end_help_with_exit_codes(made: typer.Typer) -> None:
+    for command in made.registered_commands:
+        command.epilog = EXIT_CODES
+    for group in made.registered_groups:
+        if group.typer_instance is not None:
+            _end_help_with_exit_codes(group.typer_instance)
 
 
 def _root() -> None:

@@ -5,7 +5,7 @@
     PerfError
     ├── GateFailed          1   a threshold was missed, or a regression found
     ├── BadInput            2   a flag, scenario, SLO file or result file cannot be used
-    ├── Inconclusive        3   the run was too short or too noisy for a verdict
+    ├── Inconclusive        3   no verdict: too short or noisy, not measured, or the generator was too slow
     ├── ServerUnreachable   4   nothing answers at the URL, or not as a resource server
     ├── EmptyLibrary        5   the server has no resources to read
     ├── ToolMissing         6   py-spy, Locust, a browser or a permission is missing
@@ -17,6 +17,13 @@ A message says what was wrong, where, and what to do.
 from __future__ import annotations
 
 from typing import ClassVar
+
+EXIT_CODES = (
+    "Exit codes: 0 passed or done; 1 a threshold was missed or a regression found; 2 bad input; 3 cannot "
+    "tell: too short, too noisy, a required row not measured, or the load generator not fast enough; 4 "
+    "server unreachable; 5 nothing to read; 6 a tool or permission is missing; 7 output cannot be written."
+)
+"""Shown below the help of each command."""
 
 
 class PerfError(Exception):
@@ -42,7 +49,7 @@ class BadInput(PerfError):
 
 
 class Inconclusive(PerfError):
-    """The run was too short or too noisy for a verdict."""
+    """There is no verdict: too short, too noisy, not measured, or the load generator was too slow."""
 
     exit_code = 3
 

@@ -1,181 +1,196 @@
-"""Verdict of a run against its thresholds: passed, failed or inconclusive. Pure.
+"""Verdict of a run against its thresholds: passed, failed, inconclusive or not measured. Pure.
 
-A percentile of a sample is not the percentile of the population. Order statistics give the error: the r-th
-smallest of n latencies exceeds the true quantile q exactly as often as a binomial variable (n, q) is below r,
-whatever the distribution (David and Nagaraja, Order Statistics, 7.1). A row passes if all of the interval at
-95 % is within the limit, fails if none of it is, and is inconclusive otherwise. With fewer than 59 requests
-the interval of p95 has no upper end, with fewer than 299 that of p99.
+A row passes if its whole interval meets the limit, fails if none of it does, and is inconclusive otherwise.
+Without a sample it is not measured: never a pass. A load generator that was short of something may have
+caused what it measured, so no row of its run is decided. See docs/adr/0023.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from statistics import NormalDist
-
-import msgspec
+import operator
+from collections.abc import Callable, Iterable, Sequence
 
 from choirbook_perf.errors import GateFailed, Inconclusive
-from choirbook_perf.histogram import LatencyHistogram
-from choirbook_perf.results import Row, Series
+from choirbook_perf.estimates import Estimate, estimate
+from choirbook_perf.intervals.order import requests_needed
+from choirbook_perf.intervals.ratio import needed_without_failure
+from choirbook_perf.results import Floor, Result, Row
 from choirbook_perf.slo import Threshold
 
-_ALPHA = 0.05
-_EXACT_BELOW = 10_000
-"""Number of requests from which the binomial distribution is approximated by a normal one."""
+FLOOR_FACTOR = 3
+"""A latency below this multiple of the generator's own floor is not blamed on the server."""
+
+_COMPARED: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+}
 
 
-def judge(
-    series: Sequence[Series],
-    duration_s: float,
-    thresholds: Iterable[Threshold],
-    *,
-    is_saturated: bool = False,
-) -> list[Row]:
+def judge(result: Result, thresholds: Iterable[Threshold]) -> list[Row]:
     """Compare a run with thresholds.
 
     Args:
-        series: Measured latencies.
-        duration_s: Duration of the run, in seconds.
+        result: The run; its verdict is not read.
         thresholds: In the order of the rows.
-        is_saturated: Whether the load generator was short of CPU, so that it may have caused long latencies.
     """
-    rows = [row for threshold in thresholds if (row := _row(series, duration_s, threshold)) is not None]
-    if is_saturated:
-        return [msgspec.structs.replace(row, outcome="inconclusive", reason=_SATURATED) for row in rows]
-    return rows
+    return [_row(result, threshold) for threshold in thresholds]
 
 
-def check(rows: Sequence[Row]) -> None:
+def meets_limit(row: Row) -> bool:
+    """Return whether the measured figure itself, without its interval, meets the limit."""
+    return row.measured is not None and _COMPARED[row.operator](row.measured, row.limit)
+
+
+def is_undecided(row: Row) -> bool:
+    """Return whether a row keeps a run from passing without failing it."""
+    return row.outcome == "inconclusive" or (row.outcome == "not measured" and row.is_required)
+
+
+def outcome(rows: Sequence[Row]) -> str:
+    """Return the outcome of a run: `fail`, `inconclusive` or `pass`. Nothing measured is not a pass."""
+    if any(row.outcome == "fail" for row in rows):
+        return "fail"
+    if any(map(is_undecided, rows)) or not any(row.outcome == "pass" for row in rows):
+        return "inconclusive"
+    return "pass"
+
+
+def check(rows: Sequence[Row], *, fail_unmeasured: bool = False) -> None:
     """Raise the error for the verdict of a run, if it is not a pass.
+
+    Args:
+        rows: The verdict.
+        fail_unmeasured: Treat a required row without samples as failed.
 
     Raises:
         GateFailed: A row failed.
-        Inconclusive: None failed, but a row is inconclusive.
+        Inconclusive: None failed, but a row is inconclusive, or required and not measured.
     """
-    failed = [row for row in rows if row.outcome == "fail"]
-    if failed:
-        raise GateFailed("Failed: " + "; ".join(_told(row) for row in failed) + ".")
-    unsure = [row for row in rows if row.outcome == "inconclusive"]
+    unmeasured = [row for row in rows if row.outcome == "not measured" and row.is_required]
+    absent = "; ".join(f"{row.metric} ({row.reason})" for row in unmeasured)
+    failed = "; ".join(_told(row) for row in rows if row.outcome == "fail")
+    if failed or (absent and fail_unmeasured):
+        raise GateFailed(
+            " ".join(
+                ([f"Failed: {failed}."] if failed else []) + ([f"Not measured: {absent}."] if absent else [])
+            )
+        )
+    sentences = [f"Not measured: {absent}."] if absent else []
+    unsure: dict[str, list[str]] = {}
+    for row in rows:
+        if row.outcome == "inconclusive":
+            unsure.setdefault(row.reason, []).append(row.metric)
     if unsure:
-        names = "; ".join(f"{row.metric} ({row.reason})" for row in unsure)
-        raise Inconclusive(
+        names = "; ".join(f"{', '.join(metrics)} ({reason})" for reason, metrics in unsure.items())
+        sentences.append(
             f"Too short or too noisy to decide: {names}. Run for longer, or on a quieter machine."
         )
+    if sentences or outcome(rows) != "pass":
+        raise Inconclusive(" ".join(sentences) or "Nothing was measured, so there is no verdict.")
+
+
+def limit_of(row: Row) -> str:
+    """Format the right side of a row's threshold, such as `< 10 ms`."""
+    return f"{row.operator} {_quantity(row.limit, row.unit)}"
+
+
+def value_of(row: Row) -> str:
+    """Format a row's measured value; "-" if it was not measured."""
+    return "-" if row.measured is None else _quantity(row.measured, row.unit)
+
+
+def interval_of(row: Row) -> str:
+    """Format a row's interval; "" if it has none."""
+    if row.low is None and row.high is None:
+        return ""
+    low = "below" if row.low is None else f"{_quantity(row.low, row.unit)} to"
+    return f"{low} {_quantity(row.high, row.unit)}" if row.high is not None else f"{low} unknown"
+
+
+def _quantity(value: float, unit: str) -> str:
+    if unit == "ratio":
+        return f"{100 * value:.4g} %"
+    return f"{value:.4g}" if unit == "count" else f"{value:.4g} {unit}"
 
 
 def _told(row: Row) -> str:
-    verb = "is below" if row.metric == "requests_per_s" else "is above"
-    return f"{row.metric} {row.measured:g} {verb} {row.limit:g} {row.unit}"
+    return f"{row.metric} is {value_of(row)}, the limit is {limit_of(row)}"
 
 
-def _row(series: Sequence[Series], duration_s: float, threshold: Threshold) -> Row | None:
-    if threshold.metric == "failure_ratio":
-        return _failure_ratio(series, threshold)
-    if threshold.metric == "requests_per_s":
-        return _throughput(series, duration_s, threshold)
-    row = _latency(series, threshold)
-    if row.requests == 0 and not threshold.is_required:
-        return None
-    return row
-
-
-_SATURATED = "the load generator is not valid"
-
-
-def _failure_ratio(series: Sequence[Series], threshold: Threshold) -> Row:
-    failed = sum(each.failures for each in series)
-    total = sum(count for each in series for _, count in each.counts)
-    if total == 0:
-        return _made(threshold, None, 0, "inconclusive", "no request was made")
-    ratio = failed / total
-    return _made(threshold, ratio, total, "pass" if ratio <= threshold.limit else "fail")
-
-
-def _throughput(series: Sequence[Series], duration_s: float, threshold: Threshold) -> Row:
-    total = sum(count for each in series for _, count in each.counts)
-    total -= sum(each.failures for each in series)
-    if total == 0 or duration_s <= 0:
-        return _made(threshold, None, total, "inconclusive", "no request was answered")
-    rate = total / duration_s
-    return _made(threshold, rate, total, "pass" if rate >= threshold.limit else "fail")
-
-
-def _latency(series: Sequence[Series], threshold: Threshold) -> Row:
-    percent = threshold.percent
-    assert percent is not None
-    histogram = LatencyHistogram()
-    for each in series:
-        if threshold.cache_result in {"", each.cache_result}:
-            histogram.add(LatencyHistogram(each.judged_counts))
-    requests = len(histogram)
-    if requests == 0:
-        kind = (
-            f"the server reported no {threshold.cache_result}"
-            if threshold.cache_result
-            else "none was answered"
-        )
-        return _made(threshold, None, 0, "inconclusive", kind)
-    measured = histogram.percentile_ms(percent)
-    low_ms, high_ms = interval_ms(histogram, percent)
-    if high_ms <= threshold.limit:
-        return _made(threshold, measured, requests, "pass")
-    if low_ms > threshold.limit:
-        return _made(threshold, measured, requests, "fail")
-    if math.isinf(high_ms):
-        reason = f"{requests} requests, {requests_needed(percent)} are needed"
-    else:
-        reason = f"between {low_ms:g} and {high_ms:g} ms at 95 %"
-    return _made(threshold, measured, requests, "inconclusive", reason)
-
-
-def _made(threshold: Threshold, measured: float | None, requests: int, outcome: str, reason: str = "") -> Row:
+def _row(result: Result, threshold: Threshold) -> Row:
+    found = estimate(result, threshold)
+    decided, reason = _decided(result, threshold, found)
+    is_claimed = result.generator.is_valid or threshold.statistic != "rate"
     return Row(
         metric=threshold.metric,
+        operator=threshold.operator,
         limit=threshold.limit,
-        measured=None if measured is None else round(measured, 6),
+        measured=_rounded(found.value) if is_claimed else None,
         unit=threshold.unit,
-        requests=requests,
-        outcome=outcome,
+        requests=found.requests,
+        outcome=decided,
         reason=reason,
+        low=None if found.is_exact or not is_claimed else _rounded(found.low),
+        high=None if found.is_exact or not is_claimed else _rounded(found.high),
+        confidence=threshold.confidence,
+        is_required=threshold.is_required or _reports_cache_results(result),
     )
 
 
-def requests_needed(percent: float) -> int:
-    """Return the number of requests at which one exceeds a percentile with 95 % confidence."""
-    return math.ceil(math.log(_ALPHA) / math.log(percent / 100))
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or math.isinf(value) else round(value, 6)
 
 
-def interval_ms(histogram: LatencyHistogram, percent: float) -> tuple[float, float]:
-    """Return bounds of a percentile, each at 95 % confidence; the upper may be infinite."""
-    total = len(histogram)
-
-    def at(rank: int) -> float:
-        return histogram.percentile_ms(100 * (rank - 0.5) / total)
-
-    low_rank, high_rank = ranks(total, percent / 100)
-    return (at(low_rank) if low_rank else 0.0), (at(high_rank) if high_rank else math.inf)
+def _reports_cache_results(result: Result) -> bool:
+    """Return whether the server is a Choirbook over HTTP, each of whose responses has a cache result."""
+    target = result.target
+    return target.protocol == "http" and (
+        target.started_here or target.server.lower().startswith("choirbook")
+    )
 
 
-def ranks(total: int, quantile: float) -> tuple[int, int]:
-    """Return the ranks, from 1, of the samples that bound a quantile at 95 % each; 0 if none does."""
-    if total >= _EXACT_BELOW:
-        spread = NormalDist().inv_cdf(1 - _ALPHA) * math.sqrt(total * quantile * (1 - quantile))
-        low, high = math.floor(total * quantile - spread), math.ceil(total * quantile + spread) + 1
-        return max(0, low), high if high <= total else 0
-    # cumulative[k] is the probability that at most k of all latencies are at or below the quantile.
-    low = high = 0
-    cumulative = 0.0
-    for k in range(total):
-        cumulative += _binomial(total, k, quantile)
-        if cumulative <= _ALPHA:
-            low = k + 1
-        if cumulative >= 1 - _ALPHA:
-            high = k + 1
-            break
-    return low, high
+def _decided(result: Result, threshold: Threshold, found: Estimate) -> tuple[str, str]:
+    """Return the outcome, and its reason if it is neither a pass nor a plain failure."""
+    if not result.generator.is_valid:
+        why = " ".join(result.generator.reasons) or "It gave no reason."
+        return "inconclusive", f"the load generator was not fast enough: {why}"
+    if found.value is None:
+        return "not measured", found.absence
+    meets = _COMPARED[threshold.operator]
+    low_meets, high_meets = meets(found.low, threshold.limit), meets(found.high, threshold.limit)
+    if low_meets and high_meets:
+        return "pass", ""
+    if low_meets or high_meets:
+        return "inconclusive", _unsure(threshold, found)
+    floor_ms = _floor_ms(result.generator.floor, threshold)
+    if floor_ms is not None and found.value < FLOOR_FACTOR * floor_ms:
+        own = f"{FLOOR_FACTOR} times the load generator's own {floor_ms:.3g} ms"
+        return "inconclusive", f"{found.value:.3g} ms is less than {own}"
+    return "fail", ""
 
 
-def _binomial(total: int, k: int, quantile: float) -> float:
-    log_choose = math.lgamma(total + 1) - math.lgamma(k + 1) - math.lgamma(total - k + 1)
-    return math.exp(log_choose + k * math.log(quantile) + (total - k) * math.log1p(-quantile))
+def _unsure(threshold: Threshold, found: Estimate) -> str:
+    percent = threshold.percent
+    needed = requests_needed(percent, threshold.confidence) if percent is not None else 0
+    if found.requests < needed:
+        return f"{found.requests} requests, {needed} are needed"
+    if math.isinf(found.high):
+        return "the run was too short for an interval"
+    told = f"between {_quantity(found.low, threshold.unit)} and {_quantity(found.high, threshold.unit)}"
+    told += f" at {threshold.confidence:g} %"
+    if threshold.statistic == "failures.rate" and not found.value:
+        needed = needed_without_failure(threshold.limit, threshold.confidence)
+        return f"{told}; {needed} requests without a failure are needed"
+    return told
+
+
+def _floor_ms(floor: Floor | None, threshold: Threshold) -> float | None:
+    """Return what the generator itself takes at a percentile, or at the next lower one that is known."""
+    if floor is None or threshold.percent is None or threshold.source == "server":
+        return None
+    known = ((99.0, floor.p99_ms), (95.0, floor.p95_ms), (0.0, floor.p50_ms))
+    return next(value for percent, value in known if threshold.percent >= percent)

@@ -6,7 +6,7 @@ import http.client
 import socket
 import ssl
 import time
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from choirbook_perf.access import Access
@@ -53,7 +53,7 @@ class Client:
         self._connected = ""
         self._connection: http.client.HTTPConnection | None = None
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -16,6 +16,22 @@ _MAX_RATE = 1_000_000.0
 _STAGE = re.compile(r"([0-9hms]+):([0-9]+(?:\.[0-9]+)?)")
 
 
+class Locust(NamedTuple):
+    """Options of a load that Locust makes."""
+
+    is_asked: bool = False
+    processes: int = 1
+    is_master: bool = False
+    is_worker: bool = False
+    expect_workers: int = 1
+    master_port: int = 5557
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether Locust makes the load."""
+        return self.is_asked or self.is_master or self.is_worker or self.processes > 1
+
+
 class LoadOptions(NamedTuple):
     """Options of a load, as they were given; None for those that were not."""
 
@@ -28,12 +44,7 @@ class LoadOptions(NamedTuple):
     stages: str = ""
     warm_up_s: float | None = None
     is_quick: bool = False
-    is_locust: bool = False
-    processes: int = 1
-    is_master: bool = False
-    is_worker: bool = False
-    expect_workers: int = 1
-    master_port: int = 5557
+    locust: Locust = Locust()
     has_think_time: bool = False
 
 
@@ -57,15 +68,16 @@ def load_of(options: LoadOptions) -> Shape | Load:
     _check(options)
     size = QUICK if options.is_quick else FULL
     users, run_time = options.users or size.users, options.run_time or size.run_time
-    if is_distributed(options):
+    locust = options.locust
+    if locust.is_needed:
         return Shape(
             users,
             options.spawn_rate,
             parse_duration_s(run_time),
-            options.processes,
-            options.is_master,
-            options.expect_workers,
-            options.master_port,
+            locust.processes,
+            locust.is_master,
+            locust.expect_workers,
+            locust.master_port,
         )
     warm_up_s = WARM_UP_S if options.warm_up_s is None else options.warm_up_s
     if options.rate is None and not options.stages:
@@ -81,11 +93,6 @@ def load_of(options: LoadOptions) -> Shape | Load:
         max_in_flight=options.max_in_flight or MAX_IN_FLIGHT,
         warm_up_s=warm_up_s,
     )
-
-
-def is_distributed(options: LoadOptions) -> bool:
-    """Return whether Locust makes the load."""
-    return options.is_locust or options.is_master or options.is_worker or options.processes > 1
 
 
 def _stages(options: LoadOptions, run_time: str) -> tuple[Stage, ...]:
@@ -112,14 +119,14 @@ def _rate(rate: float, option: str) -> float:
 
 
 def _check(options: LoadOptions) -> None:
-    is_open = options.rate is not None or bool(options.stages)
+    locust, is_open = options.locust, options.rate is not None or bool(options.stages)
     refused = (
         (options.rate is not None and options.stages, "--rate", "--stages", "both set the rate"),
         (is_open and options.users, "--users", "--rate or --stages", "users wait, a rate does not"),
         (options.stages and options.run_time, "--run-time", "--stages", "stages have their own durations"),
         (is_open and options.has_think_time, "--think-time", "--rate or --stages", "only users think"),
         (
-            is_open and is_distributed(options),
+            is_open and locust.is_needed,
             "--rate and --stages",
             "--locust, --processes, --master or --worker",
             "Locust has users only",
@@ -127,7 +134,7 @@ def _check(options: LoadOptions) -> None:
         (not is_open and options.arrivals, "--arrivals", "--users", "it needs --rate or --stages"),
         (not is_open and options.max_in_flight, "--max-in-flight", "--users", "it needs --rate or --stages"),
         (
-            options.is_master and (options.is_worker or options.processes > 1),
+            locust.is_master and (locust.is_worker or locust.processes > 1),
             "--master",
             "--worker or --processes",
             "a master generates no load",

@@ -68,6 +68,27 @@ Library = Annotated[
 ResultDirectory = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Result directory.  [default: perf-results/<time>]")
 ]
+ThinkTime = Annotated[
+    str, typer.Option(metavar="MIN-MAX|none", help="Pause of a user, in seconds.  [default: 0.1-0.5]")
+]
+Slo = Annotated[str, typer.Option(metavar="FILE|mission|tight", help="TOML: thresholds, or a built-in file.")]
+InjectedDelay = Annotated[
+    float, typer.Option(min=0, metavar="MS", help="Delay every answer, to show that the gate works.")
+]
+CacheTtl = Annotated[
+    float, typer.Option(min=0.001, help="Cache lifetime of the Choirbook that is started, in seconds.")
+]
+Locust = Annotated[bool, typer.Option("--locust", help="Let Locust make the load. It does not check itself.")]
+Master = Annotated[
+    bool, typer.Option("--master", help="Let Locust's workers on other machines make the load.")
+]
+Workers = Annotated[int, typer.Option(min=1, help="Workers of the Choirbook that is started.")]
+Confirm = Annotated[
+    bool, typer.Option("--confirm", help="Repeat an undecided or failed run. What failed once never passes.")
+]
+FailUnmeasured = Annotated[
+    bool, typer.Option("--fail-unmeasured", help="Exit 1 instead of 3 if a required row was not measured.")
+]
 Headers = Annotated[
     list[str] | None,
     typer.Option("--header", metavar="'NAME: VALUE'", help="Header of every request; may be repeated."),

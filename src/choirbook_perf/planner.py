@@ -45,8 +45,8 @@ def make_plan(
         url: URL of the server, or of its MCP endpoint.
         protocol: `http` or `mcp`.
         era: `modern`, `handshake` or `auto`.
-        scenario: Operations to send. By default the mission's mix, or what the server lists if it does not have
-            the mission's resources.
+        scenario: Operations to send. By default the mission's mix, or what the server lists if it does not
+            have the mission's resources.
         think_time_s: Overrides the scenario's.
         access: Headers of the user and trust in the server.
         stdio: Command of a server over stdio, instead of a URL.
@@ -133,8 +133,8 @@ def _listed(probe: Probe, task: Task) -> list[Operation]:
     listed = probe.listed()
     if not listed:
         raise EmptyLibrary(
-            f"The server at {probe.url} lists no resources, so there is nothing to read. Add documents to its "
-            "library."
+            f"The server at {probe.url} lists no resources, so there is nothing to read. Add documents to "
+            "its library."
         )
     is_named = len(listed) <= _MAX_NAMED
     return [

@@ -6,12 +6,12 @@ Workers pass on their counts since the last time (`take`), and the master adds t
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import msgspec
 
 from choirbook_perf.histogram import LatencyHistogram
-from choirbook_perf.results import Failure, Generator, Phase, Series, Tick
+from choirbook_perf.results import BySecond, Failure, Generator, Phase, Series, Tick
 
 SATURATED = "The load generator was short of CPU. Use --processes, fewer users, or another machine."
 
@@ -37,6 +37,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     timeline: list[Tick]
     failures: list[Failure]
     phases: list[Phase] = []
+    by_second: list[BySecond] = []
     first_byte_counts: list[tuple[int, int]] = []
     """Times from sending a request to the first byte of its answer."""
 
@@ -53,12 +54,28 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     p99_ms: float | None
 
 
+Kind = tuple[str, str, str]
+"""Resource type, cache result and name."""
+
+
 class _Second:
     def __init__(self) -> None:
         self.users = 0
         self.answered = 0
         self.failures = 0
-        self.latencies = LatencyHistogram()
+        self.kinds: dict[Kind, LatencyHistogram] = {}
+
+    def kind(self, key: Kind) -> LatencyHistogram:
+        found = self.kinds.get(key)
+        if found is None:
+            found = self.kinds[key] = LatencyHistogram()
+        return found
+
+    def latencies(self) -> LatencyHistogram:
+        merged = LatencyHistogram()
+        for each in self.kinds.values():
+            merged.add(each)
+        return merged
 
 
 class Recorder:
@@ -86,7 +103,7 @@ class Recorder:
 
     def _record(self, key: Key, latency_s: float, at_s: float) -> None:
         self._histogram(key).record(latency_s)
-        self._second(int(at_s)).latencies.record(latency_s)
+        self._second(int(at_s)).kind((key.resource_type, key.cache_result, key.name)).record(latency_s)
         self._all.record(latency_s)
 
     def see_users(self, users: int, at_s: float) -> None:
@@ -100,7 +117,12 @@ class Recorder:
             "failed": [[*key, count] for key, count in self._failed.items()],
             "reasons": [[*pair, count] for pair, count in self._reasons.items()],
             "seconds": [
-                [at, each.answered, each.failures, each.latencies.counts()]
+                [
+                    at,
+                    each.answered,
+                    each.failures,
+                    [[*kind, one.counts()] for kind, one in each.kinds.items()],
+                ]
                 for at, each in self._seconds.items()
             ],
             "is_saturated": self.is_saturated,
@@ -118,10 +140,11 @@ class Recorder:
             self._failed[Key(*labels)] = self._failed.get(Key(*labels), 0) + count
         for name, reason, count in taken["reasons"]:
             self._reasons[name, reason] = self._reasons.get((name, reason), 0) + count
-        for at, answered, failures, counts in taken["seconds"]:
+        for at, answered, failures, kinds in taken["seconds"]:
             self._second(at).answered += answered
             self._second(at).failures += failures
-            self._second(at).latencies.add(LatencyHistogram(_pairs(counts)))
+            for *kind, counts in kinds:
+                self._second(at).kind((kind[0], kind[1], kind[2])).add(LatencyHistogram(_pairs(counts)))
         self.is_saturated |= taken["is_saturated"]
 
     def progress(self, started_s: float, now_s: float, users: int) -> Progress:
@@ -149,7 +172,19 @@ class Recorder:
                 Failure(name=name, reason=reason, count=count)
                 for (name, reason), count in sorted(self._reasons.items())
             ],
+            by_second=self._by_second(int(started_s)),
         )
+
+    def _by_second(self, started: int) -> list[BySecond]:
+        found: dict[Kind, list[tuple[int, list[tuple[int, int]]]]] = {}
+        for at in sorted(self._seconds):
+            for kind, latencies in self._seconds[at].kinds.items():
+                if at >= started:
+                    found.setdefault(kind, []).append((at - started, latencies.counts()))
+        return [
+            BySecond(resource_type=kind[0], cache_result=kind[1], name=kind[2], seconds=found[kind])
+            for kind in sorted(found)
+        ]
 
     def _one_series(self, key: Key) -> Series:
         return Series(**key._asdict(), counts=self._series[key].counts(), failures=self._failed.get(key, 0))
@@ -161,7 +196,7 @@ class Recorder:
             users=each.users,
             requests=each.answered,
             failures=each.failures,
-            **percentiles(each.latencies),
+            **percentiles(each.latencies()),
         )
 
     def _histogram(self, key: Key) -> LatencyHistogram:
@@ -181,7 +216,16 @@ def _pairs(counts: list[list[int]]) -> list[tuple[int, int]]:
     return [(value_us, count) for value_us, count in counts]
 
 
-def percentiles(latencies: LatencyHistogram) -> dict[str, float | None]:
+class Percentiles(TypedDict):
+    """Fields of several structs."""
+
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+def percentiles(latencies: LatencyHistogram) -> Percentiles:
     """Return p50, p95 and p99 as fields of a struct, None without latencies."""
-    figures = {f"p{percent}_ms": latencies.percentile_ms(percent) for percent in (50, 95, 99)}
-    return {name: None if math.isnan(figure) else figure for name, figure in figures.items()}
+    found = (latencies.percentile_ms(percent) for percent in (50, 95, 99))
+    p50_ms, p95_ms, p99_ms = (None if math.isnan(figure) else figure for figure in found)
+    return Percentiles(p50_ms=p50_ms, p95_ms=p95_ms, p99_ms=p99_ms)

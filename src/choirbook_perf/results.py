@@ -11,6 +11,9 @@ from choirbook_perf.errors import BadInput
 from choirbook_perf.histogram import LatencyHistogram
 from choirbook_perf.output import to_json, write_text
 
+RESULT_NAME = "result.json"
+"""Name of the file in the directory of a run."""
+
 FORMAT = 2
 """Version of the file format, raised when a field changes its meaning; other versions are rejected."""
 
@@ -97,6 +100,16 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True):
     """Requests that were due and could not be sent, as --max-in-flight were under way."""
 
 
+class BySecond(msgspec.Struct, frozen=True, kw_only=True):
+    """Response times of one kind of request, second by second: what intervals are drawn from."""
+
+    resource_type: str
+    cache_result: str
+    name: str
+    seconds: list[tuple[int, list[tuple[int, int]]]]
+    """(second as in the timeline, counts) pairs. Their sum is that of the `judged_counts` of all projects."""
+
+
 class Phase(msgspec.Struct, frozen=True, kw_only=True):
     """One phase of the run. Only those of kind `measured` are in the series."""
 
@@ -125,7 +138,7 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 class Floor(msgspec.Struct, frozen=True, kw_only=True):
-    """What the generator measures at a server that does nothing: values near it are its own."""
+    """Latencies that the generator measures at a server that does nothing: values near them are its own."""
 
     rate: float
     """Requests per second of the measurement."""
@@ -179,7 +192,7 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True):
     reasons: list[str] = []
     """Why it is not valid, in sentences."""
     warnings: list[str] = []
-    """What a reader of the figures should know, in sentences."""
+    """Facts that a reader of the figures should know, in sentences."""
     floor: Floor | None = None
     connections_opened: int = 0
     open_at_end: int = 0
@@ -205,15 +218,24 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the verdict."""
 
     metric: str
-    """Such as `p95_ms`, `hit_p95_ms`, `failure_ratio`."""
+    """Left side of the threshold, such as `p95`, `hit.p95{type:sdlc}`, `failures.rate`."""
+    operator: str = "<="
+    """The measured value passes if it is in this relation to the limit."""
     limit: float
     measured: float | None
     unit: str
     requests: int
     """Number of requests that the result is based on."""
     outcome: str
-    """`pass`, `fail`, or `inconclusive`."""
+    """`pass`, `fail`, `inconclusive`, or `not measured`."""
     reason: str = ""
+    low: float | None = None
+    """Lower bound of the measured value; None where it has no bound, or the value is exact."""
+    high: float | None = None
+    confidence: float = 95.0
+    """Confidence of each bound, in per cent."""
+    is_required: bool = True
+    """Whether the run is inconclusive if this was not measured."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,6 +261,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     environment: Environment
     series: list[Series]
     timeline: list[Tick]
+    by_second: list[BySecond] = []
+    """Empty if the generator kept none; intervals then take requests for independent."""
     failures: list[Failure]
     server_before: dict[str, float]
     """Samples scraped from `/metrics` before the run, by name with labels; empty without `/metrics`."""

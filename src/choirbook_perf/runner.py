@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from choirbook_perf import choirbook_server, engine, gate, generator, planner, results
+from choirbook_perf import attempts, choirbook_server, engine, gate, generator, planner, results
 from choirbook_perf import plan as plans
 from choirbook_perf.access import Access
 from choirbook_perf.delay_proxy import delayed
@@ -22,12 +22,10 @@ from choirbook_perf.errors import Inconclusive, OutputFailed
 from choirbook_perf.generator import Shape
 from choirbook_perf.plan import Plan
 from choirbook_perf.recorder import Measured, Progress
-from choirbook_perf.results import Environment, Result, Target
+from choirbook_perf.results import RESULT_NAME, Environment, Result, Row, Target
 from choirbook_perf.scenario import Scenario, ThinkTime
 from choirbook_perf.scraper import scrape
 from choirbook_perf.slo import Threshold
-
-RESULT_NAME = "result.json"
 
 
 class Own(NamedTuple):
@@ -80,16 +78,36 @@ def run(asked: Run, watch: Callable[[Progress], None]) -> Result:
     return result
 
 
+def run_confirmed(asked: Run, run_once: Callable[[Run], Result]) -> Result:
+    """Repeat a run as far as its verdict needs; write the last result, with the verdict over all of them.
+
+    Args:
+        asked: Options of each run. Each one's result is in a directory of its own below `asked.out`.
+        run_once: Makes one run.
+
+    Raises:
+        PerfError: Of any kind but GateFailed; the verdict is in the result.
+    """
+    made: list[Result] = []
+
+    def attempt(number: int) -> list[Row]:
+        made.append(run_once(asked._replace(out=asked.out / f"run-{number}")))
+        return made[-1].verdict
+
+    rows = attempts.repeated(attempt)
+    result = msgspec.structs.replace(made[-1], verdict=rows)
+    results.save(result, asked.out / RESULT_NAME)
+    return result
+
+
 def _measure(asked: Run, watch: Callable[[Progress], None]) -> Result:
     with prepared(asked) as server:
         machine = environment()
         before = scrape(server.url, asked.access)
         measured, is_partial = _generate(asked, server, watch)
         after = scrape(server.url, asked.access)
-    result = result_of(asked, server.plan, machine, measured)
-    return msgspec.structs.replace(
-        result, is_partial=is_partial, server_before=before, server_after=after if before else {}
-    )
+    result = result_of(asked, server.plan, machine, measured, before, after)
+    return msgspec.structs.replace(result, is_partial=is_partial)
 
 
 class Prepared(NamedTuple):
@@ -174,11 +192,30 @@ def _start_own(own: Own, scratch: Path, stack: ExitStack) -> str:
     return stack.enter_context(started).url
 
 
-def result_of(asked: Run, plan: Plan, machine: Environment, measured: Measured) -> Result:
-    """Return the result of a load, with its verdict, but without the server's metrics."""
-    rows = gate.judge(
-        measured.series, measured.duration_s, asked.thresholds, is_saturated=not measured.generator.is_valid
-    )
+def result_of(
+    asked: Run,
+    plan: Plan,
+    machine: Environment,
+    measured: Measured,
+    before: dict[str, float],
+    after: dict[str, float],
+) -> Result:
+    """Return the result of a load, with its verdict.
+
+    Args:
+        asked: Options of the run.
+        plan: Requests that were made.
+        machine: The machine, as it was before the load.
+        measured: What the generator measured.
+        before: The server's metrics before the load; empty if it has none.
+        after: The server's metrics after it.
+    """
+    result = _unjudged(asked, plan, machine, measured)
+    result = msgspec.structs.replace(result, server_before=before, server_after=after if before else {})
+    return msgspec.structs.replace(result, verdict=gate.judge(result, asked.thresholds))
+
+
+def _unjudged(asked: Run, plan: Plan, machine: Environment, measured: Measured) -> Result:
     return Result(
         started=datetime.fromtimestamp(measured.started_s, UTC).isoformat(timespec="milliseconds"),
         duration_s=measured.duration_s,
@@ -191,10 +228,11 @@ def result_of(asked: Run, plan: Plan, machine: Environment, measured: Measured) 
         first_byte_counts=measured.first_byte_counts,
         series=measured.series,
         timeline=measured.timeline,
+        by_second=measured.by_second,
         failures=measured.failures,
         server_before={},
         server_after={},
-        verdict=rows,
+        verdict=[],
     )
 
 

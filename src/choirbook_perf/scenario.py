@@ -20,7 +20,7 @@ A scenario file::
     arguments = { query = "retries" }
     expect = { contains = "backoff" }
 
-`resources = ["*"]` stands for everything that the server lists. docs/performance/scenarios.md has all keys.
+`resources = ["*"]` stands for everything that the server lists. docs/load-any-server.md has all keys.
 """
 
 from __future__ import annotations
@@ -192,17 +192,22 @@ def _task_fault(task: Task) -> str:
         return f"operation {task.operation!r} is unknown; use one of {', '.join(sorted(_SUBJECTS))}"
     needed, possible = _SUBJECTS[task.operation]
     given = {key for key in _ALL_SUBJECTS if getattr(task, key)}
-    if task.operation == READ and not (task.resources and all(task.resources)):
-        return "resources must name at least one"
-    if missing := needed - given:
-        return f"{task.operation} needs {min(missing)}"
-    if excess := given - needed - possible:
-        return f"{task.operation} has no use for {min(excess)}"
-    if task.operation == "completion/complete" and bool(task.prompt) is bool(task.template):
-        return "completion/complete needs either prompt or template"
-    if task.expect.is_error and task.operation != "tools/call":
-        return "expect.is_error is for tools/call only"
-    return ""
+    missing, excess = needed - given, given - needed - possible
+    is_completion = task.operation == "completion/complete"
+    faults = (
+        (task.operation == READ and not all(task.resources or ("",)), "resources must name at least one"),
+        (bool(missing), f"{task.operation} needs {', '.join(sorted(missing))}"),
+        (bool(excess), f"{task.operation} has no use for {', '.join(sorted(excess))}"),
+        (
+            is_completion and bool(task.prompt) is bool(task.template),
+            "completion/complete needs either prompt or template",
+        ),
+        (
+            task.expect.is_error and task.operation != "tools/call",
+            "expect.is_error is for tools/call only",
+        ),
+    )
+    return next((told for is_wrong, told in faults if is_wrong), "")
 
 
 def _is_think_time(range_s: ThinkTime) -> bool:

@@ -8,9 +8,10 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from choirbook_perf import gate
 from choirbook_perf.results import Result, Row
 
-_STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
+_STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "not measured": "yellow"}
 _MAX_FAILURES = 5
 
 
@@ -29,7 +30,8 @@ def summary(result: Result, path: str) -> dict[str, Any]:
     """Return the verdict for a program."""
     return {
         "result": path,
-        "outcome": outcome(result.verdict),
+        "outcome": gate.outcome(result.verdict),
+        "is_generator_valid": result.generator.is_valid,
         "is_partial": result.is_partial,
         "requests": result.requests(),
         "failed": result.failed(),
@@ -38,20 +40,16 @@ def summary(result: Result, path: str) -> dict[str, Any]:
     }
 
 
-def outcome(rows: list[Row]) -> str:
-    """Return the worst outcome of all rows."""
-    found = {row.outcome for row in rows}
-    return next((each for each in ("fail", "inconclusive") if each in found), "pass")
-
-
 def _heading(result: Result) -> str:
     partial = ", interrupted" if result.is_partial else ""
     era = f" {result.target.era}" if result.target.era else ""
-    total = result.requests() + result.failed()
-    rate = total / result.duration_s if result.duration_s else 0
+    total = result.attempts()
+    rate = f" ({total / result.duration_s if result.duration_s else 0:.0f}/s)"
     return (
         f"{result.target.server or 'server'}, {result.target.protocol}{era}: {total} requests in "
-        f"{result.duration_s:.0f} s ({rate:.0f}/s), {result.failed()} failed{partial}"
+        # What a generator that was too slow could send says nothing about the server.
+        f"{result.duration_s:.0f} s{rate if result.generator.is_valid else ''}, "
+        f"{result.failed()} failed{partial}"
     )
 
 
@@ -69,10 +67,10 @@ def _percentiles(result: Result) -> Table:
 
 
 def _rows(rows: list[Row]) -> Table:
-    table = Table("metric", "limit", "measured", "requests", "verdict", box=None)
+    table = Table("metric", "limit", "measured", "interval", "requests", "verdict", box=None)
     for row in rows:
-        measured = "-" if row.measured is None else f"{row.measured:.4g} {row.unit}"
         verdict = f"{row.outcome}: {row.reason}" if row.reason else row.outcome
-        limit = f"{row.limit:g} {row.unit}"
-        table.add_row(row.metric, limit, measured, str(row.requests), verdict, style=_STYLES[row.outcome])
+        verdict += "" if row.is_required or row.outcome != "not measured" else " (not required)"
+        figures = (gate.limit_of(row), gate.value_of(row), gate.interval_of(row), str(row.requests))
+        table.add_row(row.metric, *figures, verdict, style=_STYLES[row.outcome])
     return table

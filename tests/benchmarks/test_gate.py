@@ -1,3 +1,5 @@
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -90,22 +92,85 @@ def test_too_few_rounds_for_a_verdict_are_refused() -> None:
 
 @pytest.mark.parametrize(
     ("statuses", "expected", "asked"),
-    [((0,), 0, 1), ((1,), 1, 1), ((3, 0), 0, 2), ((3, 1), 1, 2), ((3, 3), 0, 2)],
+    [
+        ((0,), 0, 1),
+        ((1, 1), 1, 2),
+        ((1, 0), 3, 2),
+        ((1, 3, 1), 1, 3),
+        ((1, 3, 0), 3, 3),
+        ((1, 3, 3), 3, 3),
+        ((2,), 2, 1),
+        ((3, 0), 0, 2),
+        ((3, 3), 3, 2),
+        ((3, 1, 1), 1, 3),
+        ((3, 1, 0), 3, 3),
+        ((3, 4), 4, 2),
+    ],
 )
-def test_what_cannot_say_is_asked_once_more_and_then_passes(
+def test_a_failure_is_red_when_confirmed_and_never_passes(
     tmp_path: Path, statuses: tuple[int, ...], expected: int, asked: int
 ) -> None:
     told_to = "".join(f"{status}\n" for status in statuses)
     (tmp_path / "statuses").write_text(told_to)
     command = 'echo >> asked; exit "$(sed -n "$(wc -l < asked)p" statuses)"'
-    done = subprocess.run(
-        [CHECKOUT / "scripts" / "ask-twice", "sh", "-c", command],
-        cwd=tmp_path,
+    done = run([CHECKOUT / "scripts" / "ask-twice", "sh", "-c", command], tmp_path)
+    assert done.returncode == expected, done.stderr
+    assert (tmp_path / "asked").read_text().count("\n") == asked
+    assert ("UNKNOWN" in done.stderr) == (expected == 3)
+
+
+def run(command: list[str | Path], directory: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        cwd=directory,
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert done.returncode == expected
-    assert (tmp_path / "asked").read_text().count("\n") == asked
-    assert ("two attempts" in done.stderr) == (statuses == (3, 3))
+
+
+def gate_of(directory: Path, load: int, ratio: int, cost: int) -> Path:
+    """Copy the gate to a tree whose measuring commands end as told."""
+    scripts = directory / "scripts"
+    scripts.mkdir()
+    for name in ("perf-gate", "ask-twice", "part", "parts-table"):
+        shutil.copy(CHECKOUT / "scripts" / name, scripts / name)
+    bench = f'case "$*" in *--observation*) exit {cost};; *) exit {ratio};; esac'
+    commands = {
+        scripts / "install": "exit 0",
+        scripts / "bench": bench,
+        directory / ".venv" / "bin" / "choirbook": f'echo "$@" > asked; exit {load}',
+    }
+    for path, body in commands.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{body}\n")
+        path.chmod(0o755)
+    return scripts / "perf-gate"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code", "unknown", "failed"),
+    [
+        ((0, 0, 0), 0, "", ""),
+        ((3, 0, 0), 0, "load", ""),
+        ((0, 3, 3), 0, "CPU beside the floor, cost of observation", ""),
+        ((1, 0, 0), 1, "", "load (1)"),
+        ((3, 1, 0), 1, "load", "CPU beside the floor (1)"),
+        ((2, 0, 0), 1, "", "load (2)"),
+    ],
+)
+def test_what_is_unknown_is_shown_and_only_what_failed_is_red(
+    tmp_path: Path, statuses: tuple[int, int, int], code: int, unknown: str, failed: str
+) -> None:
+    gate, parts, summary = gate_of(tmp_path, *statuses), tmp_path / "parts", tmp_path / "summary"
+    done = run([gate], tmp_path, PARTS=str(parts), GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary))
+    assert done.returncode == code, done.stderr
+    assert ("UNKNOWN, neither passed nor failed: " in done.stderr) == bool(unknown)
+    assert unknown in done.stderr
+    assert ("FAILED: " in done.stderr, failed in done.stderr) == (bool(failed), True)
+    assert ("::warning" in done.stdout) == summary.exists() == bool(unknown)
+    table = run([tmp_path / "scripts" / "parts-table"], tmp_path, PARTS=str(parts)).stdout
+    assert table.count("UNKNOWN (3)") == statuses.count(3)
+    assert "--slo tight --confirm --fail-unmeasured" in (tmp_path / "asked").read_text()

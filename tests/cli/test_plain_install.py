@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from typer.main import get_command
 
 from choirbook.cli.commands import app
-from choirbook_perf.cli import _app as perf_app
+from choirbook_perf.cli import app as perf_app
 from tests.support.servers import Server, environment, rsgi_command, running
 
 DEADLINE_S = 60

@@ -4,7 +4,7 @@ import math
 import random
 
 from choirbook_perf.histogram import LatencyHistogram
-from choirbook_perf.results import Environment, Failure, Result, Row, Series, Target, Tick
+from choirbook_perf.results import Environment, Failure, Generator, Result, Row, Series, Target, Tick
 
 RESOURCES = (
     ("sdlc", "sdlc/core", 3),
@@ -26,6 +26,7 @@ def sample_result(
         duration_s=60.0,
         label=label,
         scenario={"users": 30, "spawn_rate": 10, "think_time_s": [0.1, 0.5], "weights": {"sdlc/core": 3}},
+        generator=Generator(users=30),
         target=Target(
             url="http://127.0.0.1:8000",
             protocol="http",
@@ -46,9 +47,20 @@ def sample_result(
         server_before=before,
         server_after=after,
         verdict=[
-            Row(metric="p95_ms", limit=100, measured=2.5 * factor, unit="ms", requests=4_000, outcome="pass"),
             Row(
-                metric="miss_p95_ms",
+                metric="p95",
+                operator="<",
+                limit=100,
+                measured=2.5 * factor,
+                low=2.4 * factor,
+                high=2.7 * factor,
+                unit="ms",
+                requests=4_000,
+                outcome="pass",
+            ),
+            Row(
+                metric="miss.p95",
+                operator="<",
                 limit=5,
                 measured=4.1 * factor,
                 unit="ms",
@@ -57,7 +69,8 @@ def sample_result(
                 reason="" if factor < 1.2 else "Template misses are slow.",
             ),
             Row(
-                metric="p99_ms",
+                metric="p99",
+                operator="<",
                 limit=200,
                 measured=None,
                 unit="ms",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from choirbook_perf.histogram import LatencyHistogram
-from choirbook_perf.results import Environment, Result, Series, Target, Tick
+from choirbook_perf.results import BySecond, Environment, Result, Row, Series, Target, Tick
 
 
 def series_of(latencies_ms: Sequence[float], cache_result: str = "hit", failures: int = 0) -> Series:
@@ -62,3 +64,29 @@ def sample_result(latencies_ms: Sequence[float], failures: int = 0, per_second: 
         server_after={},
         verdict=[],
     )
+
+
+def result_of(*series: Series, **changed: object) -> Result:
+    """Make a result of ten seconds with these series, from a server that is no Choirbook."""
+    made = sample_result([1.0])
+    target = msgspec.structs.replace(made.target, started_here=False)
+    made = msgspec.structs.replace(made, series=list(series), target=target, duration_s=10.0)
+    return msgspec.structs.replace(made, **changed)
+
+
+def seconds_of(seconds: Sequence[Sequence[float]], cache_result: str = "hit") -> BySecond:
+    """Make the latencies in milliseconds of each second."""
+    return BySecond(
+        resource_type="sdlc",
+        cache_result=cache_result,
+        name="sdlc/core",
+        seconds=[(second, series_of(found).counts) for second, found in enumerate(seconds)],
+    )
+
+
+def row_of(outcome: str, measured: float | None = 1.0, **changed: object) -> Row:
+    """Make a row of a verdict."""
+    row = Row(
+        metric="p95", operator="<", limit=10, measured=measured, unit="ms", requests=400, outcome=outcome
+    )
+    return msgspec.structs.replace(row, **changed)

@@ -13,6 +13,7 @@ import mcp_types as types
 import uvicorn
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import Server
+from starlette.applications import Starlette
 
 PAGE = 2
 NAMES = (
@@ -44,11 +45,15 @@ async def _read(_: _Context, params: types.ReadResourceRequestParams) -> types.R
     return types.ReadResourceResult(contents=[contents])
 
 
+def make_app(*, is_plain: bool) -> Starlette:
+    """Return the server as an app; a plain one has JSON answers and no sessions."""
+    server: Server[Any] = Server("sdk", version="3", on_list_resources=_list, on_read_resource=_read)
+    return server.streamable_http_app(json_response=is_plain, stateless_http=is_plain)
+
+
 def main() -> None:
     """Serve on a port that the system chooses, until a signal."""
-    is_plain = "json" in sys.argv
-    server: Server[Any] = Server("sdk", version="3", on_list_resources=_list, on_read_resource=_read)
-    app = server.streamable_http_app(json_response=is_plain, stateless_http=is_plain)
+    app = make_app(is_plain="json" in sys.argv)
     listener = socket.create_server(("127.0.0.1", 0))
     print(f"http://127.0.0.1:{listener.getsockname()[1]}/mcp", flush=True)
     uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])

@@ -32,7 +32,14 @@ def test_a_secret_is_not_in_the_text_of_the_object() -> None:
 
 @pytest.mark.parametrize(
     "header",
-    [SECRET, f"bad name: {SECRET}", f"X: {SECRET}\nY: 2", f"Mcp-Session-Id: {SECRET}", f"content-length: {SECRET}", f": {SECRET}"],
+    [
+        SECRET,
+        f"bad name: {SECRET}",
+        f"X: {SECRET}\nY: 2",
+        f"Mcp-Session-Id: {SECRET}",
+        f"content-length: {SECRET}",
+        f": {SECRET}",
+    ],
 )
 def test_a_header_that_cannot_be_used_is_refused_without_its_value(header: str, tmp_path: Path) -> None:
     with pytest.raises(BadInput) as refusal:

@@ -59,6 +59,19 @@ def test_a_server_that_keeps_its_slo_at_no_rate_is_told() -> None:
     assert "not kept at 1" in knee.reason
 
 
+def test_a_generator_that_is_valid_at_no_rate_gives_no_answer_about_the_server() -> None:
+    rates: list[float] = []
+
+    def measure(rate: float) -> str:
+        rates.append(rate)
+        return INVALID
+
+    knee = Search(measure, start=100, highest=50_000).run()
+    assert (knee.rate, knee.low, knee.high) == (None, None, None)
+    assert "The generator was not valid at any rate" in knee.reason
+    assert rates == [100, 100, 50, 50, 25, 25]
+
+
 def test_the_search_ends_at_the_highest_rate() -> None:
     knee = _found(10_000, highest=1_000)
     assert (knee.rate, knee.low) == (None, 1_000)
@@ -97,7 +110,7 @@ def _capacity() -> Capacity:
         return Point(
             rate=rate,
             outcome=outcome,
-            broke=["p95_ms 150 ms"] if outcome == "broken" else [],
+            broke=["p95 150 ms"] if outcome == "broken" else [],
             requests=int(rate * 10),
             failures=0,
             unsent=0,
@@ -114,7 +127,7 @@ def _capacity() -> Capacity:
             url="http://127.0.0.1", protocol="http", era="", server="<b>", started_here=False, settings={}
         ),
         environment=sample_environment(),
-        slo=[Row(metric="p95_ms", limit=100, measured=150, unit="ms", requests=1, outcome="fail")],
+        slo=[Row(metric="p95", operator="<", limit=100, measured=150, unit="ms", requests=1, outcome="fail")],
         arrivals="constant",
         duration_s=10,
         points=[*points, point(800, 900, "invalid")],
@@ -128,7 +141,7 @@ def _capacity() -> Capacity:
 def test_the_page_shows_the_knee_and_the_curve_without_invalid_rates() -> None:
     html = page(_capacity())
     assert "kept up to 283 requests per second: always at 200, never at 400" in html
-    assert "limit of p95_ms: 100 ms" in html
+    assert "limit of p95: 100 ms" in html
     assert "&lt;b&gt;" in html
     assert "<b>" not in html
     assert "<script" not in html

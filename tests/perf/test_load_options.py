@@ -7,7 +7,7 @@ import pytest
 from choirbook_perf.engine import ClosedLoad, OpenLoad
 from choirbook_perf.errors import BadInput
 from choirbook_perf.generator import Shape
-from choirbook_perf.load_options import LoadOptions, load_of
+from choirbook_perf.load_options import LoadOptions, Locust, load_of
 from choirbook_perf.results import Stage
 
 
@@ -34,10 +34,10 @@ def test_stages_have_durations_and_rates() -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        LoadOptions(is_locust=True),
-        LoadOptions(processes=2),
-        LoadOptions(is_master=True),
-        LoadOptions(is_worker=True),
+        LoadOptions(locust=Locust(is_asked=True)),
+        LoadOptions(locust=Locust(processes=2)),
+        LoadOptions(locust=Locust(is_master=True)),
+        LoadOptions(locust=Locust(is_worker=True)),
     ],
 )
 def test_locust_makes_what_is_distributed(options: LoadOptions) -> None:
@@ -51,10 +51,10 @@ def test_locust_makes_what_is_distributed(options: LoadOptions) -> None:
         (LoadOptions(rate=1, users=1), "--users"),
         (LoadOptions(stages="1s:1", run_time="1s"), "--run-time"),
         (LoadOptions(rate=1, has_think_time=True), "--think-time"),
-        (LoadOptions(rate=1, is_locust=True), "--locust"),
+        (LoadOptions(rate=1, locust=Locust(is_asked=True)), "--locust"),
         (LoadOptions(arrivals="poisson"), "--arrivals"),
         (LoadOptions(max_in_flight=5), "--max-in-flight"),
-        (LoadOptions(is_master=True, processes=2), "--master"),
+        (LoadOptions(locust=Locust(is_master=True, processes=2)), "--master"),
         (LoadOptions(stages="soon"), "30s:100,60s:500"),
         (LoadOptions(stages="1s:0"), "above 0"),
         (LoadOptions(rate=float("nan")), "above 0"),

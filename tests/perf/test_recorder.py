@@ -6,6 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from choirbook_perf.histogram import LatencyHistogram
 from choirbook_perf.recorder import Key, Recorder
 
 START_S = 1000.5
@@ -72,3 +73,20 @@ def test_a_failed_request_is_part_of_the_percentiles() -> None:
     assert (measured.failures[0].reason, measured.failures[0].count) == ("status 500", 1)
     assert measured.timeline[0].requests == 0
     assert (measured.timeline[0].failures, measured.timeline[0].p50_ms) == (1, 250.0)
+
+
+@given(events)
+def test_the_seconds_of_each_kind_add_up_to_its_series(seen: list[Event]) -> None:
+    recorder = Recorder()
+    for event in seen:
+        _record(recorder, event)
+    measured = recorder.measured(START_S, START_S + 6)
+    for kind in measured.by_second:
+        latencies = LatencyHistogram(pair for _, counts in kind.seconds for pair in counts)
+        (series,) = [
+            one
+            for one in measured.series
+            if (one.resource_type, one.cache_result) == (kind.resource_type, kind.cache_result)
+        ]
+        assert latencies.counts() == series.counts
+    assert len(measured.by_second) == len(measured.series)

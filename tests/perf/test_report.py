@@ -7,18 +7,18 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from choirbook_perf import gate
 from choirbook_perf.commands import report as command
 from choirbook_perf.errors import BadInput, OutputFailed
 from choirbook_perf.histogram import LatencyHistogram
 from choirbook_perf.report import page
 from choirbook_perf.report.distributions import bins
 from choirbook_perf.report.flames import with_flame_graphs
-from choirbook_perf.report.server import gains, parse_sample, quantile_s
 from choirbook_perf.report.subjects import subjects
 from choirbook_perf.report.tables import groups, hit_ratio, percentile_ms
-from choirbook_perf.report.verdicts import outcome
 from choirbook_perf.report.where import where
-from choirbook_perf.results import save
+from choirbook_perf.results import Floor, Generator, Health, Phase, save
+from choirbook_perf.server_metrics import gains, parse_sample, quantile_s
 from tests.perf.sample_results import sample_result
 from tests.perf.test_plots_drawing import FLAME
 
@@ -77,9 +77,8 @@ def test_sample_keys_are_split_whatever_the_labels_hold() -> None:
 
 
 def test_worst_row_is_the_outcome() -> None:
-    assert outcome(sample_result(factor=2)) == "fail"
-    assert outcome(sample_result()) == "inconclusive"
-    assert outcome(msgspec.structs.replace(sample_result(), verdict=[])) == "inconclusive"
+    assert gate.outcome(sample_result(factor=2).verdict) == "fail"
+    assert gate.outcome(sample_result().verdict) == "inconclusive"
 
 
 def test_hit_ratio_leaves_out_what_is_unknown() -> None:
@@ -189,3 +188,45 @@ def test_command_says_what_is_wrong_with_a_file(app: typer.Typer, tmp_path: Path
     )
     assert isinstance(blocked.exception, OutputFailed)
     assert "Choose another path" in blocked.exception.message
+
+
+def test_the_generator_is_described_with_what_makes_it_invalid() -> None:
+    row = Health(second=0, cpu=0.9, wait_ms=20, lag_ms=3, sent=100, late=5, psi=0.5, steal=0.0)
+    floor = Floor(rate=200, requests=200, p50_ms=0.2, p95_ms=0.4, p99_ms=1.0)
+    generator = Generator(
+        name="choirbook",
+        model="open",
+        rate=50,
+        arrivals="poisson",
+        is_checked=True,
+        is_valid=False,
+        reasons=["It was saturated."],
+        warnings=["5 requests were not sent."],
+        floor=floor,
+        health=[row],
+    )
+    phases = [
+        Phase(
+            name=name,
+            kind=name,
+            start_s=0,
+            duration_s=1,
+            rate=50,
+            requests=50,
+            failures=0,
+            p50_ms=1,
+            p95_ms=2,
+            p99_ms=None,
+        )
+        for name in ("warm-up", "measured")
+    ]
+    html = page([msgspec.structs.replace(sample_result("a"), generator=generator, phases=phases)])
+    for text in (
+        "a is not valid. It was saturated.",
+        "a: 5 requests were not sent.",
+        "open model, 50/s, poisson arrivals",
+        "floor p50 0.2",
+        "warm-up (not counted)",
+        "5%",
+    ):
+        assert text in html, text

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.skipif(not is_installed(), reason="needs Chromium: scri
 PLOTS_OF_ALL = {"distribution-all", "cdf", "tail"}
 PLOTS_OF_ONE = {"percentiles", "throughput", "distribution-cache", "types"}
 SECTIONS = {
+    "Load generator",
     "Verdict",
     "Percentiles",
     "Latency",

@@ -123,7 +123,9 @@ def test_page_depends_on_nothing_but_the_files_beside_the_template(
 def test_prose_stays_and_directives_become_tables(results: Path) -> None:
     page = rendered(results, "# Title\n\nA {brace}.\n\n{{ summary baseline.json }}\n\nEnd\n")
     assert page.startswith(
-        "# Title\n\nA {brace}.\n\n**baseline:** 30 users for 60.0 s over http, 2026-03-01T12:00:00Z."
+        "# Title\n\nA {brace}.\n\n**baseline:** closed model, 30 users for 60.0 s over http, "
+        "2026-03-01T12:00:00Z; "
+        "load generator locust, not checked."
     )
     assert "An example CPU at 3 GHz, 2 cores, 8.00 GiB" in page
     assert page.endswith("\n\nEnd\n")
@@ -170,8 +172,8 @@ def test_comparison_shows_ratios(results: Path) -> None:
 
 def test_verdict_has_outcome_and_reason(results: Path) -> None:
     found = rows(rendered(results, "{{ verdict baseline.json }}\n"))
-    assert found[2][:2] == ["`p95_ms`", "pass"]
-    assert found[4][1:4] == ["**inconclusive**", "3 requests are too few for a p99.", "\N{EN DASH}"]
+    assert found[2][:2] == ["`p95`", "pass"]
+    assert found[4][1:4] == ["**inconclusive**", "3 requests are too few for a p99.", "< 200 ms"]
 
 
 def test_ten_slowest_functions_come_first(results: Path) -> None:
@@ -319,3 +321,15 @@ def test_command_writes_and_checks(results: Path) -> None:
     assert CliRunner().invoke(app, [*arguments, "--check"]).exit_code == 0
     out.write_text(out.read_text() + "typed\n")
     assert isinstance(CliRunner().invoke(app, [*arguments, "--check"]).exception, GateFailed)
+
+
+def test_no_result_of_an_invalid_generator_is_published() -> None:
+    heads = {path.name: measured.head(path) for path in KEPT.glob("*.json")}
+    tests = {
+        name: head for name, head in heads.items() if head.get("kind", "test") == "test" and "series" in head
+    }
+    assert tests
+    assert [name for name, head in tests.items() if not head["generator"].get("is_valid", True)] == []
+    assert [
+        name for name, head in heads.items() if head.get("kind") == "capacity" and head["rate"] is None
+    ] == []

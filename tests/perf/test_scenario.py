@@ -50,6 +50,11 @@ def test_any_text_is_a_scenario_or_bad_input_that_names_the_file(text: str) -> N
         parse(text, "ours.toml")
 
 
+def operation(name: str, keys: str = "") -> str:
+    """Return a scenario of one task that is not a read."""
+    return f'name = "a"\n[[task]]\nname = "t"\noperation = "{name}"\n{keys}'
+
+
 TASK = '\n[[task]]\nname = "a"\nresources = ["x"]\n'
 
 
@@ -70,11 +75,44 @@ TASK = '\n[[task]]\nname = "a"\nresources = ["x"]\n'
         ('name = "a"' + TASK + TASK, "same name"),
         ('name = "a"\n[[task]]\nname = "t"\nresources = []', "resources"),
         ('name = "a"\n[[task]]\nname = ""\nresources = ["x"]', "empty name"),
+        ('name = "a"' + TASK + 'operation = "resources/write"', "resources/write.*use one of"),
+        ('name = "a"' + TASK + 'tool = "t"', "resources/read has no use for tool"),
+        ('name = "a"' + TASK + "expect = { is_error = true }", "tools/call only"),
+        ('name = "a"' + TASK + 'expect = { content = "other" }', "content"),
+        (operation("tools/call"), "tools/call needs tool"),
+        (operation("tools/call", 'tool = "t"\nvalue = "v"'), "no use for value"),
+        (operation("prompts/get"), "prompts/get needs prompt"),
+        (operation("completion/complete", 'argument = "a"'), "either prompt or template"),
+        (
+            operation("completion/complete", 'argument = "a"\nprompt = "p"\ntemplate = "t"'),
+            "either prompt or template",
+        ),
+        (operation("tools/list", 'tool = "t"'), "no use for tool"),
+        (operation("initialize", 'resources = ["x"]'), "no use for resources"),
     ],
 )
 def test_a_message_names_what_is_wrong(text: str, told: str) -> None:
     with pytest.raises(BadInput, match=told):
         parse(text, "ours.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("tools/call", 'tool = "t"\narguments = { a = 1, b = [2.5, "c"] }\nexpect = { is_error = true }'),
+        ("prompts/get", 'prompt = "p"\narguments = { a = "b" }\nexpect = { content = "any" }'),
+        ("completion/complete", 'template = "a://{b}"\nargument = "b"\nvalue = "c"'),
+        ("completion/complete", 'prompt = "p"\nargument = "b"\nexpect = { contains = "x" }'),
+        ("resources/list", ""),
+        ("resources/templates/list", ""),
+        ("tools/list", ""),
+        ("prompts/list", ""),
+        ("initialize", ""),
+    ],
+)
+def test_operations_other_than_reads(name: str, keys: str) -> None:
+    (task,) = parse(operation(name, keys), "ours.toml").tasks
+    assert task.operation == name
 
 
 @given(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
-from typer.core import TyperCommand
 
 from choirbook import __version__
 from choirbook.cli.cache_arguments import cache
@@ -272,17 +271,16 @@ def stages(
         print_calls(calls, document_bytes, as_json=json)
 
 
-class _Unparsed(TyperCommand):
-    """Command whose arguments are another parser's, `--` among them."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take all arguments as they are."""
-        ctx.args = list(args)
-        return []
-
-
-# Everything after `perf` is passed to choirbook_perf, which the other commands do not even import.
-@app.command(cls=_Unparsed, add_help_option=False)
+# Everything after `perf` is passed to choirbook_perf, which the other commands do not even import; a `--` too,
+# as it is not looked at from the first word on.
+@app.command(
+    add_help_option=False,
+    context_settings={
+        "allow_extra_args": True,
+        "allow_interspersed_args": False,
+        "ignore_unknown_options": True,
+    },
+)
 def perf(context: typer.Context) -> None:
     """Measure how fast Choirbook or another server is. Needs the extra choirbook[perf]."""
     try:

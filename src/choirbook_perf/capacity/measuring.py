@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import NamedTuple
 
-from choirbook_perf import engine, runner
+from choirbook_perf import engine, gate, runner
 from choirbook_perf.capacity.results import Capacity, Point
 from choirbook_perf.capacity.search import BROKEN, INVALID, KEPT, Knee, Search
 from choirbook_perf.engine import OpenLoad
@@ -15,8 +15,7 @@ from choirbook_perf.environment import environment
 from choirbook_perf.errors import Inconclusive
 from choirbook_perf.recorder import percentiles
 from choirbook_perf.results import Environment, Floor, Result, Row, Stage
-
-_AT_LEAST = {"requests_per_s"}
+from choirbook_perf.scraper import scrape
 
 
 class CapacityOptions(NamedTuple):
@@ -76,10 +75,13 @@ class CapacityRun:
             max_in_flight=options.max_in_flight,
             warm_up_s=options.warm_up_s,
         )
+        before = scrape(server.url)
         measured, is_partial = engine.run(server.loaded, load)
         if is_partial:
             raise Inconclusive("Interrupted before the capacity was found.")
-        result = runner.result_of(self._asked._replace(load=load), server.plan, machine, measured)
+        asked = self._asked._replace(load=load)
+        result = runner.result_of(asked, server.plan, machine, measured, before, scrape(server.url))
+        _require_measured(rate, result)
         point = point_of(rate, result)
         self._points.append(point)
         self._rows, self._floor = result.verdict, result.generator.floor
@@ -127,13 +129,24 @@ def point_of(rate: float, result: Result) -> Point:
     )
 
 
+def _require_measured(rate: float, result: Result) -> None:
+    """Check that each required threshold has a sample: without one, no rate keeps or breaks it.
+
+    Raises:
+        Inconclusive: One has none.
+    """
+    absent = [row for row in result.verdict if row.outcome == "not measured" and row.is_required]
+    if absent:
+        told = "; ".join(f"{row.metric} ({row.reason})" for row in absent)
+        raise Inconclusive(
+            f"There is no capacity to find: at {rate:g} requests/s nothing was measured for {told}. "
+            "Pass an SLO file without these thresholds, or measure for longer."
+        )
+
+
 def is_broken(row: Row) -> bool:
     """Return whether a measurement breaks a threshold: by its figure, as repeats stand for the interval."""
-    if row.measured is None:
-        return row.is_required if hasattr(row, "is_required") else row.outcome != "pass"
-    if row.metric in _AT_LEAST:
-        return row.measured < row.limit
-    return row.measured > row.limit
+    return row.measured is not None and not gate.meets_limit(row)
 
 
 def _told(row: Row) -> str:

@@ -8,7 +8,7 @@ from statistics import median
 
 from markupsafe import Markup
 
-from choirbook_perf import figures, generator_summary
+from choirbook_perf import figures, gate, generator_summary
 from choirbook_perf.capacity.results import Capacity, Point, answer
 from choirbook_perf.plots.chart import Axis, Chart, Limit, Line, draw
 from choirbook_perf.plots.scales import linear, log
@@ -99,7 +99,7 @@ def _conditions(capacity: Capacity) -> Section:
         ("Load", f"open model, {capacity.arrivals} arrivals, {capacity.duration_s:g} s at each rate"),
         (
             "SLO",
-            "; ".join(f"{row.metric} {figures.significant(row.limit)} {row.unit}" for row in capacity.slo),
+            "; ".join(f"{row.metric} {gate.limit_of(row)}" for row in capacity.slo),
         ),
         (
             "Floor of the generator",

@@ -21,9 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def capacity(
-    slo: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML: thresholds.  [default: the built-in ones]")
-    ] = None,
+    slo: options.Slo = "mission",
     url: options.Url = "",
     command: options.Command = None,
     start: Annotated[float, typer.Option(min=1, help="First rate, in requests per second.")] = 100,
@@ -39,7 +37,7 @@ def capacity(
     protocol: Annotated[options.Protocol, typer.Option(help="Protocol to use.")] = options.Protocol.HTTP,
     era: Annotated[options.Era, typer.Option(help="Era of MCP to use.")] = options.Era.AUTO,
     scenario: options.ScenarioFile = None,
-    workers: Annotated[int, typer.Option(min=1, help="Workers of the Choirbook that is started.")] = 1,
+    workers: options.Workers = 1,
     library: options.Library = None,
     out: options.ResultDirectory = None,
     label: Annotated[str, typer.Option(help="Name of the run.")] = "",
@@ -70,7 +68,7 @@ def capacity(
         access=options.access_of(header, header_file, ca, is_insecure=insecure),
         stdio=options.stdio_of(command, is_stdio=stdio, url=url),
         own=runner.Own(workers, OWN_CACHE_TTL_S, library),
-        thresholds=slos.load(slo) if slo else slos.MISSION,
+        thresholds=slos.load(slo),
         out=directory,
         label=label,
     )

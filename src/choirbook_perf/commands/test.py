@@ -5,15 +5,23 @@ from __future__ import annotations
 import json as jsons
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from choirbook_perf import options
-from choirbook_perf.errors import BadInput
+from choirbook_perf.errors import BadInput, Inconclusive
 
 if TYPE_CHECKING:
+    from choirbook_perf.results import Result
     from choirbook_perf.runner import Run
+
+
+class Judging(NamedTuple):
+    """Handling of what failed or could not be decided."""
+
+    is_confirmed: bool
+    fail_unmeasured: bool
 
 
 OWN_CACHE_TTL_S = 2.0
@@ -40,31 +48,21 @@ def load_test(
     quick: Annotated[bool, typer.Option("--quick", help="Run 30 users for 1 minute.")] = False,
     protocol: Annotated[options.Protocol, typer.Option(help="Protocol to use.")] = options.Protocol.HTTP,
     era: Annotated[options.Era, typer.Option(help="Era of MCP to use.")] = options.Era.AUTO,
-    think_time: Annotated[
-        str, typer.Option(metavar="MIN-MAX|none", help="Pause of a user, in seconds.  [default: 0.1-0.5]")
-    ] = "",
+    think_time: options.ThinkTime = "",
     scenario: options.ScenarioFile = None,
-    slo: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML: thresholds.  [default: the built-in ones]")
-    ] = None,
+    slo: options.Slo = "mission",
+    confirm: options.Confirm = False,
+    fail_unmeasured: options.FailUnmeasured = False,
     out: options.ResultDirectory = None,
     label: Annotated[str, typer.Option(help="Name of the run, such as baseline.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
-    inject_delay: Annotated[
-        float, typer.Option(min=0, metavar="MS", help="Delay every answer, to show that the gate works.")
-    ] = 0,
-    workers: Annotated[int, typer.Option(min=1, help="Workers of the Choirbook that is started.")] = 1,
-    cache_ttl: Annotated[
-        float, typer.Option(min=0.001, help="Cache lifetime of the Choirbook that is started, in seconds.")
-    ] = OWN_CACHE_TTL_S,
+    inject_delay: options.InjectedDelay = 0,
+    workers: options.Workers = 1,
+    cache_ttl: options.CacheTtl = OWN_CACHE_TTL_S,
     library: options.Library = None,
-    locust: Annotated[
-        bool, typer.Option("--locust", help="Let Locust make the load. It does not check itself.")
-    ] = False,
+    locust: options.Locust = False,
     processes: Annotated[int, typer.Option(min=1, help="Number of Locust's processes.")] = 1,
-    master: Annotated[
-        bool, typer.Option("--master", help="Let Locust's workers on other machines make the load.")
-    ] = False,
+    master: options.Master = False,
     expect_workers: Annotated[int, typer.Option(min=1, help="Number of workers to wait for.")] = 1,
     worker: Annotated[bool, typer.Option("--worker", help="Work for a master; needs --url.")] = False,
     master_host: Annotated[str, typer.Option(help="Address of the master, for a worker.")] = "127.0.0.1",
@@ -79,28 +77,24 @@ def load_test(
     from choirbook_perf import runner
     from choirbook_perf import scenario as scenarios
     from choirbook_perf import slo as slos
-    from choirbook_perf.load_options import LoadOptions, load_of
+    from choirbook_perf.load_options import LoadOptions, Locust, load_of
 
-    load = LoadOptions(
-        users=users,
-        spawn_rate=spawn_rate,
-        run_time=run_time,
-        rate=rate,
-        arrivals=arrivals.value if arrivals else None,
-        max_in_flight=max_in_flight,
-        stages=stages,
-        warm_up_s=warm_up,
-        is_quick=quick,
-        is_locust=locust,
-        processes=processes,
-        is_master=master,
-        is_worker=worker,
-        expect_workers=expect_workers,
-        master_port=master_port,
-        has_think_time=bool(think_time),
-    )
     asked = runner.Run(
-        load=load_of(load),
+        load=load_of(
+            LoadOptions(
+                users=users,
+                spawn_rate=spawn_rate,
+                run_time=run_time,
+                rate=rate,
+                arrivals=arrivals.value if arrivals else None,
+                max_in_flight=max_in_flight,
+                stages=stages,
+                warm_up_s=warm_up,
+                is_quick=quick,
+                locust=Locust(locust, processes, master, worker, expect_workers, master_port),
+                has_think_time=bool(think_time),
+            )
+        ),
         protocol=protocol.value,
         era=era.value,
         scenario=scenarios.load(scenario) if scenario else None,
@@ -109,16 +103,15 @@ def load_test(
         access=options.access_of(header, header_file, ca, is_insecure=insecure),
         stdio=options.stdio_of(command, is_stdio=stdio, url=url),
         own=runner.Own(workers, cache_ttl, library),
-        thresholds=slos.load(slo) if slo else slos.MISSION,
+        thresholds=slos.load(slo),
         out=(out or _place(datetime.now(UTC))).absolute(),
         label=label,
         delay_ms=inject_delay,
     )
     _check(asked.url, is_distributed=master or worker)
     if worker:
-        runner.work(asked, master_host)
-    else:
-        _run(asked, as_json=json)
+        return runner.work(asked, master_host)
+    return _run(asked, Judging(confirm, fail_unmeasured), as_json=json)
 
 
 def _place(now: datetime) -> Path:
@@ -126,21 +119,27 @@ def _place(now: datetime) -> Path:
     return Path("perf-results") / f"{now:%Y%m%d-%H%M%S}"
 
 
-def _run(asked: Run, *, as_json: bool) -> None:
-    """Make a run, print it, and exit according to its verdict."""
+def _run(asked: Run, judging: Judging, *, as_json: bool) -> None:
+    """Make a run, or repeat it as needed; print it, and exit according to its verdict."""
     from choirbook_perf import gate, generator_summary, runner, verdict
     from choirbook_perf.progress import showing
+    from choirbook_perf.results import RESULT_NAME
 
-    with showing(runner.duration_s(asked.load), quiet=as_json) as watch:
-        result = runner.run(asked, watch)
-    path = asked.out / runner.RESULT_NAME
+    def once(one: Run) -> Result:
+        with showing(runner.duration_s(one.load), quiet=as_json) as watch:
+            return runner.run(one, watch)
+
+    result = runner.run_confirmed(asked, once) if judging.is_confirmed else once(asked)
+    path = asked.out / RESULT_NAME
     if as_json:
         typer.echo(jsons.dumps(verdict.summary(result, str(path)), indent=2))
     else:
         verdict.show(result)
         generator_summary.show(result.generator)
         typer.echo(f"The result is in {path}")
-    gate.check(result.verdict)
+    if not result.generator.is_valid:
+        raise Inconclusive(f"There is no verdict. {' '.join(result.generator.reasons)}")
+    gate.check(result.verdict, fail_unmeasured=judging.fail_unmeasured)
 
 
 def _check(url: str | None, *, is_distributed: bool) -> None:

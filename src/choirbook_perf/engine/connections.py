@@ -9,10 +9,11 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Callable
 from typing import NamedTuple, cast
 
+from choirbook_perf.engine.links import Counters, Ended, Link, OnEnd
 from choirbook_perf.engine.responses import BadResponse, Head, ResponseParser
+from choirbook_perf.targets import EventStream, is_event_stream
 
 
 class Address(NamedTuple):
@@ -25,27 +26,21 @@ class Address(NamedTuple):
     context: ssl.SSLContext | None = None
 
 
-class Ended(NamedTuple):
-    """How a request ended. Times are of `time.monotonic`."""
-
-    sent_s: float
-    """When it was handed to the kernel; 0 if there was no connection."""
-    first_s: float
-    """When the first byte of the response arrived; 0 if none did."""
-    done_s: float
-    failure: str
-    """Why there is no complete response, "" if there is one."""
-    head: Head | None
-    body: bytes
-
-
-OnEnd = Callable[[Ended], None]
-
-
 class Connection(asyncio.Protocol):
     """One connection."""
 
-    __slots__ = ("_first_s", "_on_end", "_parser", "_pool", "_request", "_sent_s", "_task", "_transport")
+    __slots__ = (
+        "_early",
+        "_events",
+        "_first_s",
+        "_on_end",
+        "_parser",
+        "_pool",
+        "_request",
+        "_sent_s",
+        "_task",
+        "_transport",
+    )
 
     def __init__(self, pool: Connections) -> None:
         self._pool = pool
@@ -54,6 +49,8 @@ class Connection(asyncio.Protocol):
         self._parser = ResponseParser()
         self._on_end: OnEnd | None = None
         self._request = b""
+        self._events: EventStream | None = None
+        self._early: asyncio.TimerHandle | None = None
         self._sent_s = self._first_s = 0.0
 
     @property
@@ -100,10 +97,10 @@ class Connection(asyncio.Protocol):
                 ssl=address.context,
                 server_hostname=address.name if address.context else None,
             )
-        except (OSError, ssl.SSLError) as error:
-            if getattr(error, "errno", None) in _OWN_FAULTS:
-                pool.own_faults.add(error.strerror or str(error))
-            told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        except OSError as error:  # ssl.SSLError is one
+            told = error.strerror or str(error)
+            if error.errno in _OWN_FAULTS:
+                pool.counters.own_faults.add(told)
             pool.forget(self)
             self._end(f"cannot connect: {told}", time.monotonic())
 
@@ -111,7 +108,7 @@ class Connection(asyncio.Protocol):
         """Send the request that waited for the connection."""
         self._transport = cast("asyncio.Transport", transport)
         self._task = None
-        self._pool.opened += 1
+        self._pool.counters.opened += 1
         if self._on_end is None:
             self._transport.abort()  # given up while it was being made
             return
@@ -138,6 +135,26 @@ class Connection(asyncio.Protocol):
             return
         if is_complete:
             self._complete(now_s)
+        elif self._early is None and self._parser.head.status and self._has_reply():
+            # A server may leave the stream open, so the reply is what a client waits for. Most servers end
+            # the stream at once, which keeps the connection.
+            self._early = self._pool.loop.call_later(_STREAM_END_S, self._complete_early, now_s)
+
+    def _complete_early(self, now_s: float) -> None:
+        """End the request with the reply in a stream that stays open; `now_s` is when it came."""
+        self._early = None
+        if self._events is not None and self._on_end is not None:
+            head, body = self._parser.head, bytes(self._events.body)
+            self.close()
+            self._end("", now_s, head, body)
+
+    def _has_reply(self) -> bool:
+        """Return whether the body so far is a stream of events with a reply in it."""
+        if self._events is None:
+            if not is_event_stream(self._parser.head):
+                return False
+            self._events = EventStream()
+        return any(self._events.feed(part) for part in self._parser.new_parts())
 
     def eof_received(self) -> None:
         """Let the transport be closed."""
@@ -145,7 +162,9 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End the request under way."""
         now_s = time.monotonic()
-        if self._on_end is not None and exc is None and self._parser.finish():
+        if self._early is not None:
+            self._complete_early(now_s)
+        elif self._on_end is not None and exc is None and self._parser.finish():
             self._complete(now_s)
         elif self._on_end is not None:
             how = "reset" if isinstance(exc, ConnectionResetError) else "closed"
@@ -159,13 +178,20 @@ class Connection(asyncio.Protocol):
         if not parser.keeps_alive():
             self.close()
         parser.next()
+        self._events = None
         self._end("", now_s, head, body)
 
     def _end(self, failure: str, now_s: float, head: Head | None = None, body: bytes = b"") -> None:
+        if self._early is not None:
+            self._early.cancel()
+            self._early = None
         on_end, self._on_end = self._on_end, None
         if on_end is not None:
             on_end(Ended(self._sent_s, self._first_s, now_s, failure, head, body))
 
+
+_STREAM_END_S = 0.1
+"""Time from the reply in a stream of events to the end of the stream, after which it is not waited for."""
 
 _OWN_FAULTS = {23, 24, 99}
 """ENFILE, EMFILE, EADDRNOTAVAIL: what this machine has run out of, not the server."""
@@ -174,13 +200,10 @@ _OWN_FAULTS = {23, 24, 99}
 class Connections:
     """All connections of a load, those without a request ready to be used again."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, address: Address) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, address: Address, counters: Counters) -> None:
         self.loop = loop
         self.address = address
-        self.opened = 0
-        """Connections that were established."""
-        self.own_faults: set[str] = set()
-        """Errors of this machine, for which the server is not to blame."""
+        self.counters = counters
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
 
@@ -194,10 +217,10 @@ class Connections:
         self._all.add(connection)
         return connection
 
-    def put(self, connection: Connection) -> None:
+    def put(self, link: Link) -> None:
         """Return a connection whose request has ended."""
-        if connection.is_usable:
-            self._idle.append(connection)
+        if isinstance(link, Connection) and link.is_usable:
+            self._idle.append(link)
 
     def forget(self, connection: Connection) -> None:
         """Drop a connection that is closed."""

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from choirbook_perf.engine.arrivals import due_times
 from choirbook_perf.engine.clients import Client, Shared
-from choirbook_perf.engine.connections import Connection
+from choirbook_perf.engine.links import Link
 from choirbook_perf.engine.order import ClosedLoad, OpenLoad
 from choirbook_perf.engine.recording import MEASURED, Span
 from choirbook_perf.engine.timer import Timer
@@ -80,7 +80,7 @@ class OpenDriver:
 
     def __init__(self, load: OpenLoad, shared: Shared, timer: Timer, random: Random) -> None:
         stages = (Stage(load.warm_up_s, load.stages[0].rate), *load.stages)
-        self.clients = [Client(shared, project) for project in shared.plan.projects]
+        self.clients: Sequence[Client] = [Client(shared, project) for project in shared.plan.projects]
         self._turns = self._next_clients()
         self._shared = shared
         self._timer = timer
@@ -112,11 +112,9 @@ class OpenDriver:
         if len(shared.open) >= self._max_in_flight:
             shared.recording.skip(due_s, now_s)
         else:
-            connection = shared.connections.take()
-            operation = self._mix.next()
-            next(self._turns).send(
-                operation, due_s, now_s, connection, lambda: shared.connections.put(connection)
-            )
+            client = next(self._turns)
+            link = client.links.take()
+            client.send(self._mix.next(), due_s, now_s, link, lambda: client.links.put(link))
         self._schedule()
 
     def _next_clients(self) -> Iterator[Client]:
@@ -132,7 +130,9 @@ class ClosedDriver:
     def __init__(self, load: ClosedLoad, shared: Shared, timer: Timer, random: Random) -> None:
         projects = shared.plan.projects
         self.users = 0
-        self.clients = [Client(shared, projects[number % len(projects)]) for number in range(load.users)]
+        self.clients: Sequence[Client] = [
+            Client(shared, projects[number % len(projects)]) for number in range(load.users)
+        ]
         self.mix = Mix(shared.plan, random)
         self.shared = shared
         self.timer = timer
@@ -159,14 +159,14 @@ class ClosedDriver:
 
 
 class _User:
-    """One user, with a connection of its own."""
+    """One user, with a link of its own."""
 
-    __slots__ = ("_client", "_connection", "_driver")
+    __slots__ = ("_client", "_driver", "_link")
 
     def __init__(self, client: Client, driver: ClosedDriver) -> None:
         self._client = client
         self._driver = driver
-        self._connection: Connection | None = None
+        self._link: Link | None = None
 
     def begin(self, due_s: float, now_s: float) -> None:
         """Open a session, if there are any, and go on."""
@@ -181,8 +181,8 @@ class _User:
             return
         now_s = time.monotonic()
         pause_s = driver.think_time_s()
-        if not pause_s and self._connection is not None and not self._connection.is_usable:
-            pause_s = RETRY_CONNECT_S if self._connection.was_refused else 0.0
+        if not pause_s and self._link is not None and not self._link.is_usable:
+            pause_s = RETRY_CONNECT_S if self._link.was_refused else 0.0
         if pause_s:
             driver.timer.at(now_s + pause_s, self._send)
         else:
@@ -195,6 +195,6 @@ class _User:
         if not self._client.is_ready:
             self._client.when_ready(self._think)
             return
-        if self._connection is None or not self._connection.is_usable:
-            self._connection = driver.shared.connections.take()
-        self._client.send(driver.mix.next(), due_s, now_s, self._connection, self._think)
+        if self._link is None or not self._link.is_usable:
+            self._link = self._client.links.take()
+        self._client.send(driver.mix.next(), due_s, now_s, self._link, self._think)

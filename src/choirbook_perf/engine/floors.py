@@ -39,7 +39,7 @@ def plan_at(url: str, plan: Plan) -> Plan:
     request = Request("GET", url, {"Accept": "*/*"})
     operation = Operation(name="nothing", resource_type="", kind="http", address="/", request=request)
     task = PlannedTask("nothing", 1, (operation,))
-    return msgspec.structs.replace(plan, url=url, tasks=(task,), handshake=None)
+    return msgspec.structs.replace(plan, url=url, tasks=(task,), handshake=None, command=())
 
 
 def body_bytes(plan: Plan) -> int:

@@ -8,25 +8,40 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from random import Random
 
-from choirbook_perf.engine.clients import Client, Shared
+from choirbook_perf.engine.clients import Client, Shared, Wire
 from choirbook_perf.engine.connections import Address, Connections
 from choirbook_perf.engine.drivers import ClosedDriver, Driver, OpenDriver, closed_spans, open_spans
+from choirbook_perf.engine.encoding import Encoded
 from choirbook_perf.engine.health import HealthMonitor
+from choirbook_perf.engine.links import Counters, Pool
 from choirbook_perf.engine.order import Load, OpenLoad, Order
 from choirbook_perf.engine.recording import MEASURED, Recording
+from choirbook_perf.engine.stdio import StdioLine, StdioProcess
 from choirbook_perf.engine.timer import Timer
 from choirbook_perf.plan import Plan
 from choirbook_perf.recorder import Progress
+from choirbook_perf.scenario import ThinkTime
+from choirbook_perf.targets import Request
 
-_LEAD_S = 0.02
+_START_S = 0.02
 """Between the preparation and the first request, in seconds."""
+_LEAD_S = 0.000_100
+_LEAD_SHARE = 0.2
 _A_MOMENT_S = 0.001
 _SESSIONS_S = 10.0
 _OPEN_AT_END = "no answer before the end of the run"
 
 
+def lead_s(load: Load, think_time_s: ThinkTime) -> float:
+    """Return how long before a request is due the loop stops sleeping: a fifth of the time at most."""
+    if isinstance(load, OpenLoad):
+        return min(_LEAD_S, _LEAD_SHARE / load.highest_rate())
+    pause_s = sum(think_time_s) / len(think_time_s) if think_time_s else 0.0
+    return min(_LEAD_S, _LEAD_SHARE * pause_s / load.users)
+
+
 class Outcome:
-    """What came of a load.
+    """Outcome of a load.
 
     Args:
         recording: Counts.
@@ -49,7 +64,7 @@ class Measurement:
         order: Everything that it needs to know.
         plan: Requests, in place of those of the order when the floor is measured.
         load: Their number, likewise.
-        address: The server.
+        address: The server; None for processes over stdio.
         stopped: Set when the load is to end early.
         watch: Called with the progress every second.
     """
@@ -59,7 +74,7 @@ class Measurement:
         order: Order,
         plan: Plan,
         load: Load,
-        address: Address,
+        address: Address | None,
         stopped: asyncio.Event,
         watch: Callable[[Progress], None],
     ) -> None:
@@ -68,14 +83,18 @@ class Measurement:
         self._load = load
         self._stopped = stopped
         self._watch = watch
-        self._timer = Timer(loop)
-        self._connections = Connections(loop, address)
+        self._timer = Timer(loop, lead_s(load, plan.think_time_s))
+        self._counters = Counters()
+        self._connections = Connections(loop, address, self._counters) if address else None
+        self._processes: list[StdioProcess] = []
         spans = open_spans(load) if isinstance(load, OpenLoad) else closed_spans(load)
         self._measured_s = next(span.start_s for span in spans if span.kind == MEASURED)
         started_s = time.monotonic()
         self._recording = Recording(spans, started_s)
         self._health = HealthMonitor(self._timer, started_s, started_s + self._measured_s)
-        self._shared = Shared(plan, self._connections, self._recording, self._health)
+        encode: Callable[[Request], Wire] = Encoded if address else StdioLine.of
+        self._shared = Shared(plan, encode, self._connect, self._recording, self._health)
+        self._plan = plan
         self._random = Random(order.seed)  # noqa: S311 - the same load each time, nothing secret
 
     async def run(self) -> Outcome:
@@ -88,7 +107,17 @@ class Measurement:
         finally:
             self._health.close()
             self._timer.close()
-            self._connections.close()
+            if self._connections is not None:
+                self._connections.close()
+            await asyncio.gather(*(process.close() for process in self._processes))
+
+    def _connect(self) -> Pool:
+        """Return the links of a client: all HTTP clients share theirs, others have a process each."""
+        if self._connections is not None:
+            return self._connections
+        loop, plan = asyncio.get_running_loop(), self._plan
+        self._processes.append(StdioProcess(loop, plan.command, plan.directory, self._counters))
+        return self._processes[-1]
 
     async def _start(self) -> Driver:
         driver: Driver
@@ -97,7 +126,7 @@ class Measurement:
             await _each(driver.clients, Client.open, _SESSIONS_S)
         else:
             driver = ClosedDriver(self._load, self._shared, self._timer, self._random)
-        started_s = time.monotonic() + _LEAD_S
+        started_s = time.monotonic() + _START_S
         self._recording.started_s = started_s
         self._health.restart(started_s, started_s + self._measured_s)
         self._timer.at(started_s + 1, self._tick)
@@ -124,8 +153,8 @@ class Measurement:
         self._shared.give_up(float("inf"), _OPEN_AT_END)
         self._health.tick(time.monotonic())
         await _each(driver.clients, Client.close, _SESSIONS_S)
-        outcome.connections_opened = self._connections.opened
-        outcome.own_faults = sorted(self._connections.own_faults)
+        outcome.connections_opened = self._counters.opened
+        outcome.own_faults = sorted(self._counters.own_faults)
         return outcome
 
     async def _drain(self, longest_s: float) -> None:
@@ -156,7 +185,7 @@ async def _first_of(one: asyncio.Event, other: asyncio.Event, longest_s: float |
 async def _each(
     clients: Sequence[Client], step: Callable[[Client, Callable[[], None]], None], deadline_s: float
 ) -> None:
-    """Have all clients take a step, and wait for them, but not for ever."""
+    """Let all clients take a step, and wait for them, but not for ever."""
     waiting = len(clients)
     done = asyncio.Event()
 

@@ -11,7 +11,7 @@ import signal
 import sys
 from typing import cast
 
-from choirbook_perf.engine.loops import runner
+from choirbook_perf.engine.loops import end_with_parent, runner
 
 _END = b"\r\n\r\n"
 
@@ -47,6 +47,7 @@ async def serve(body_bytes: int) -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     gc.disable()
     with runner() as running:
         running.run(serve(int(sys.argv[1])))

@@ -12,7 +12,6 @@ import os
 import resource
 import signal
 import socket
-import ssl
 import sys
 import time
 from contextlib import suppress
@@ -20,9 +19,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from choirbook_perf.access import Tls
 from choirbook_perf.engine import floors, validity
 from choirbook_perf.engine.connections import Address
-from choirbook_perf.engine.loops import runner
+from choirbook_perf.engine.loops import end_with_parent, runner
 from choirbook_perf.engine.measuring import Measurement, Outcome
 from choirbook_perf.engine.order import OpenLoad, Order
 from choirbook_perf.engine.recording import MEASURED
@@ -31,6 +31,7 @@ from choirbook_perf.recorder import Measured, Progress
 from choirbook_perf.results import Floor, Generator, Health
 
 _CONNECT_S = 5.0
+_GC_THRESHOLD = 100_000
 
 
 async def run(order: Order) -> Measured:
@@ -39,11 +40,12 @@ async def run(order: Order) -> Measured:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     floor = await _floor(order, stopped)
-    address = _address(order.plan.url)
+    plan = order.plan
+    address = None if plan.command else _address(plan.url, plan.tls)
     # What was made so far lives as long as the process; the collector need not look at it.
     gc.collect()
     gc.freeze()
-    outcome = await Measurement(order, order.plan, order.load, address, stopped, _tell).run()
+    outcome = await Measurement(order, plan, order.load, address, stopped, _tell).run()
     return _measured(order, outcome, floor)
 
 
@@ -52,7 +54,7 @@ async def _floor(order: Order, stopped: asyncio.Event) -> Floor | None:
         return order.floor
     load = floors.load_of(order.load, order.plan.think_time_s)
     plan = floors.plan_at(order.null_url, order.plan)
-    outcome = await Measurement(order, plan, load, _address(order.null_url), stopped, _ignore).run()
+    outcome = await Measurement(order, plan, load, _address(order.null_url, Tls()), stopped, _ignore).run()
     return floors.floor_of(outcome.recording.responses(), load.measured_s())
 
 
@@ -98,6 +100,7 @@ def _measured(order: Order, outcome: Outcome, floor: Floor | None) -> Measured:
         duration_s=round(duration_s, 3),
         generator=generator,
         series=series,
+        by_second=recording.by_second(interval_us),
         timeline=recording.ticks(),
         failures=recording.failures(),
         phases=recording.phases(),
@@ -137,22 +140,24 @@ def _interval_us(services: LatencyHistogram, think_time_s: tuple[float, ...]) ->
     return pause_s * 1e6 + services.percentile_ms(50) * 1e3
 
 
-def _address(url: str) -> Address:
+def _address(url: str, tls: Tls) -> Address:
     """Look the server up, once; of several addresses the first one that answers."""
     parts = urlsplit(url)
     name, is_tls = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if is_tls else 80)
-    context = ssl.create_default_context() if is_tls else None
+    context = tls.context() if is_tls else None
     found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-    for _, _, _, _, place in found[: len(found) - 1]:
-        with suppress(OSError), socket.create_connection(place[:2], _CONNECT_S):
-            return Address(str(place[0]), port, name, context)
-    return Address(str(found[-1][4][0]), port, name, context)
+    hosts = [str(place[0]) for *_, place in found]
+    for host in hosts[:-1]:
+        with suppress(OSError), socket.create_connection((host, port), _CONNECT_S):
+            return Address(host, port, name, context)
+    return Address(hosts[-1], port, name, context)
 
 
 def _tell(progress: Progress) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(progress) + b"\n")
-    sys.stdout.buffer.flush()
+    with suppress(BrokenPipeError):  # the process that listened is gone, and SIGTERM on its way
+        sys.stdout.buffer.write(msgspec.json.encode(progress) + b"\n")
+        sys.stdout.buffer.flush()
 
 
 def _ignore(_: Progress) -> None:
@@ -168,9 +173,11 @@ def _raise_limits() -> None:
 
 def main() -> None:
     """Make the load that stdin orders."""
+    end_with_parent()
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
     _raise_limits()
-    gc.disable()  # a collection is a pause; what a load makes has no cycles
+    # A collection is a pause. Only failed connections leave cycles, with their tracebacks.
+    gc.set_threshold(_GC_THRESHOLD)
     with runner() as running:
         measured = running.run(run(order))
     sys.stdout.buffer.write(msgspec.json.encode(measured) + b"\n")

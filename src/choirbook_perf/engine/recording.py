@@ -1,4 +1,4 @@
-"""What the engine records: response and service times by series, by second and by phase. Pure."""
+"""Records of the engine: response and service times by series, by second and by phase. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from choirbook_perf.histogram import LatencyHistogram, corrected, rounded_us
 from choirbook_perf.recorder import Key, Progress, percentiles
-from choirbook_perf.results import Failure, Phase, Series, Tick
+from choirbook_perf.results import BySecond, Failure, Phase, Series, Tick
 from choirbook_perf.targets import Operation
 
 MEASURED = "measured"
@@ -44,12 +44,14 @@ class Request(NamedTuple):
 
 
 class _Cell:
-    __slots__ = ("failures", "key", "response", "service")
+    __slots__ = ("failures", "key", "response", "seconds", "service")
 
     def __init__(self, key: Key) -> None:
         self.key = key
         self.response: dict[int, int] = {}
         self.service: dict[int, int] = {}
+        self.seconds: dict[int, dict[int, int]] = {}
+        """Response times by the second in which the request was due."""
         self.failures = 0
 
 
@@ -146,6 +148,11 @@ class Recording:
     def _measure(self, request: Request, response_us: int) -> None:
         cell = self._cell(request)
         _count(cell.response, response_us)
+        at = int(request.due_s - self.started_s)
+        second = cell.seconds.get(at)
+        if second is None:
+            second = cell.seconds[at] = {}
+        _count(second, response_us)
         _count(cell.service, rounded_us(request.done_s - (request.sent_s or request.due_s)))
         if request.failure:
             cell.failures += 1
@@ -208,6 +215,24 @@ class Recording:
                     mine[value_us] = mine.get(value_us, 0) + count
         return [_series(merged[key], interval_us) for key in sorted(merged)]
 
+    def by_second(self, interval_us: float | None) -> list[BySecond]:
+        """Return the response times second by second, corrected as those of the series; see `series`."""
+        kinds: dict[tuple[str, str, str], dict[int, LatencyHistogram]] = {}
+        for cell in self._cells.values():
+            key = cell.key
+            seconds = kinds.setdefault((key.resource_type, key.cache_result, key.name), {})
+            for at, counts in cell.seconds.items():
+                seconds.setdefault(at, LatencyHistogram()).add(LatencyHistogram(counts.items()))
+        return [
+            BySecond(
+                resource_type=kind[0],
+                cache_result=kind[1],
+                name=kind[2],
+                seconds=[(at, _corrected(seconds[at].counts(), interval_us)) for at in sorted(seconds)],
+            )
+            for kind, seconds in sorted(kinds.items())
+        ]
+
     def ticks(self) -> list[Tick]:
         """Return what happened in each second."""
         return [_tick(at, self._seconds[at]) for at in sorted(self._seconds)]
@@ -231,7 +256,7 @@ def _count(counts: dict[int, int], value_us: int) -> None:
 
 def _series(cell: _Cell, interval_us: float | None) -> Series:
     counts = sorted(cell.response.items())
-    added = corrected(counts, interval_us) if interval_us else counts
+    added = _corrected(counts, interval_us)
     return Series(
         **cell.key._asdict(),
         counts=counts,
@@ -239,6 +264,10 @@ def _series(cell: _Cell, interval_us: float | None) -> Series:
         corrected_counts=[] if added == counts else added,
         failures=cell.failures,
     )
+
+
+def _corrected(counts: list[tuple[int, int]], interval_us: float | None) -> list[tuple[int, int]]:
+    return corrected(counts, interval_us) if interval_us else counts
 
 
 def _tick(at: int, second: _Second) -> Tick:

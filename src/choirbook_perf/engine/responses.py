@@ -6,6 +6,7 @@ chunks, or up to the end of the connection. What is not HTTP raises `BadResponse
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -19,7 +20,7 @@ _STATUS_LINE_BYTES = len(b"HTTP/1.1 200")
 
 
 class BadResponse(ValueError):
-    """What a server sent is not a response; the message says why."""
+    """A server sent something that is not a response; the message says why."""
 
 
 class Head:
@@ -67,7 +68,18 @@ _EMPTY_HEAD = Head(0, b"")
 class ResponseParser:
     """Parser of one response after the other on a connection."""
 
-    __slots__ = ("_buffer", "_chunks", "_gathered", "_left", "_searched", "_size", "_state", "body", "head")
+    __slots__ = (
+        "_buffer",
+        "_chunks",
+        "_gathered",
+        "_left",
+        "_searched",
+        "_size",
+        "_state",
+        "_taken",
+        "body",
+        "head",
+    )
 
     def __init__(self) -> None:
         self._reset()
@@ -79,9 +91,10 @@ class ResponseParser:
         self._gathered = bytearray()
         self._searched = 0
         self._chunks: list[bytes] = []
+        self._taken = 0
         self._size = 0
         self._left = 0
-        self._state = self._read_head
+        self._state: Callable[[bytes], bool] = self._read_head
 
     def feed(self, data: bytes) -> bool:
         """Take bytes; return whether the response is complete, with `head` and `body`.
@@ -97,6 +110,13 @@ class ResponseParser:
             self.body = b"".join(self._chunks)
             return True
         return False
+
+    def new_parts(self) -> list[bytes]:
+        """Return the parts of the body that came since the last call, while it is not complete."""
+        # The line end of the last chunk may still be part of it: it is left for the next call.
+        complete = len(self._chunks) - (self._state == self._read_chunk)
+        parts, self._taken = self._chunks[self._taken : complete], max(self._taken, complete)
+        return parts
 
     def has_begun(self) -> bool:
         """Return whether any part of a response arrived."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from random import SystemRandom
 from tempfile import TemporaryFile
 from typing import IO
@@ -88,11 +89,20 @@ def _ordered(order: Order, watch: Callable[[Progress], None]) -> tuple[Measured,
     command = [*_PYTHON, "choirbook_perf.engine.process"]
     with (
         TemporaryFile() as errors,
-        child(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors) as process,
+        child(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            # A server over stdio is the user's command, with the user's settings.
+            settings=os.environ if order.plan.command else None,
+        ) as process,
     ):
         assert process.stdin is not None
-        process.stdin.write(msgspec.json.encode(order))
-        process.stdin.close()
+        with suppress(BrokenPipeError):  # it ended already; its last words are reported below
+            process.stdin.write(msgspec.json.encode(order))
+            process.stdin.close()
+        process.stdin = None
         measured, is_partial = _listen(process, watch)
         if measured is not None:
             return measured, is_partial
@@ -131,6 +141,8 @@ def _listen(
 def _read(lines: IO[bytes], watch: Callable[[Progress], None]) -> Measured | None:
     # Not `for line in lines`, whose read-ahead would delay the progress.
     for line in iter(lines.readline, b""):
+        if not line.endswith(b"\n"):
+            break  # the process ended while it wrote
         if line.startswith(b'{"second"'):
             watch(msgspec.json.decode(line, type=Progress))
         else:

@@ -23,6 +23,8 @@ _COUNTER_BYTES = 8
 _MAX_AT_ONCE = 64
 """Callbacks before sockets have their turn: a generator that is behind would otherwise read no answers."""
 
+_NOT_NOW = -1.0
+
 Callback = Callable[[float, float], None]
 """Takes the time at which it was due, and the time now."""
 
@@ -36,10 +38,17 @@ class _Setting(ctypes.Structure):
 
 
 class Timer:
-    """All callbacks of a loop that are due later. Times are of `time.monotonic`."""
+    """All callbacks of a loop that are due later. Times are of `time.monotonic`.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    Args:
+        loop: Running loop.
+        lead_s: How long before a callback is due the loop stops sleeping: a core that sleeps takes some ten
+            microseconds to wake up. Meanwhile the loop goes on to serve its sockets.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, lead_s: float = 0.0) -> None:
         self._loop = loop
+        self._lead_s = lead_s
         self._due: list[tuple[float, int, Callback]] = []
         self._numbers = count()
         self._armed_s = 0.0
@@ -73,8 +82,25 @@ class Timer:
         if self._descriptor >= 0:
             with suppress(BlockingIOError):  # it was set anew after it had rung
                 os.read(self._descriptor, _COUNTER_BYTES)
+        self._run()
+
+    def _run(self) -> None:
         # Nothing is set while callbacks run: each would set it for what it adds.
-        self._armed_s = -1.0
+        self._armed_s = _NOT_NOW
+        try:
+            now_s = self._call_due()
+        except BaseException:
+            # The loop reports it; the others are called all the same.
+            self._loop.call_soon(self._run)
+            raise
+        due = self._due
+        if due and due[0][0] - now_s <= self._lead_s:
+            self._loop.call_soon(self._run)
+        else:
+            self._armed_s = 0.0
+            self._arm()
+
+    def _call_due(self) -> float:
         due, now_s = self._due, time.monotonic()
         for _ in range(_MAX_AT_ONCE):
             if not due or due[0][0] > now_s:
@@ -82,13 +108,13 @@ class Timer:
             due_s, _, callback = heappop(due)
             callback(due_s, now_s)
             now_s = time.monotonic()
-        self._armed_s = 0.0
-        self._arm()
+        return now_s
 
     def _arm(self) -> None:
-        if not self._due or self._armed_s < 0:
+        if not self._due or self._armed_s == _NOT_NOW:
             return
-        self._armed_s = due_s = self._due[0][0]
+        self._armed_s = self._due[0][0]
+        due_s = self._armed_s - self._lead_s
         if self._descriptor < 0:
             if self._handle is not None:
                 self._handle.cancel()

@@ -1,4 +1,4 @@
-"""Whether the generator was fast enough for its figures to be the server's. Pure.
+"""Validity of a load: the generator must be fast enough for its figures to be the server's. Pure.
 
 A generator that waits for a core, or has more to do than one core can, sends late and reads late, and adds
 that to every latency. The limits are far from what a generator with a core of its own reaches.
@@ -27,12 +27,14 @@ FLOOR_FACTOR = 3.0
 """A value is the server's only if it is this many times what is measured at a server that does nothing."""
 
 PERCENTS = (50, 95, 99)
+_NEEDED = 300
+"""Percentages of samples beyond a percentile: 300 samples for a p99. Of fewer, it is merely the longest."""
 _MANY = 0.01
 """Share of requests that users were kept from, above which the raw percentiles are misleading."""
 
 
 class Observed(NamedTuple):
-    """What is known of the generator in the measured part of a load."""
+    """Observations of the generator in the measured part of a load."""
 
     health: Sequence[Health]
     lateness: LatencyHistogram
@@ -63,7 +65,7 @@ def _stops(observed: Observed) -> Iterator[str]:
         default=0.0,
     )
     if longest_ms > MAX_STOP_MS:
-        yield f"The generator stood still for {longest_ms:.3g} ms."
+        yield f"The generator stood still, or fell behind, for {_ms(longest_ms)}."
 
 
 def _processor(observed: Observed) -> Iterator[str]:
@@ -92,13 +94,19 @@ def _delays(observed: Observed) -> Iterator[str]:
     for what, delays in (("sent requests", observed.lateness), ("rang its timer", observed.lags)):
         for percent in PERCENTS:
             late_ms, response_ms = delays.percentile_ms(percent), observed.responses.percentile_ms(percent)
+            if len(delays) * (100 - percent) < _NEEDED:
+                continue
             # Written so that a NaN, of no requests, is no reason.
             if late_ms > MAX_LATE_MS and late_ms > MAX_LATE_SHARE * response_ms:
                 yield (
-                    f"The generator {what} late: by {late_ms:.3g} ms at p{percent}, of the "
-                    f"{response_ms:.3g} ms measured."
+                    f"The generator {what} late: by {_ms(late_ms)} at p{percent}, of the {_ms(response_ms)} "
+                    "measured."
                 )
                 break
+
+
+def _ms(value_ms: float) -> str:
+    return f"{value_ms:,.0f} ms" if value_ms >= 100 else f"{value_ms:.3g} ms"  # noqa: PLR2004 three digits
 
 
 def held_back_warning(raw: LatencyHistogram, corrected: LatencyHistogram, duration_s: float) -> str:

@@ -45,8 +45,8 @@ def default_scenario(probe: HttpProbe | McpProbe, can_read: Callable[[str], bool
         tasks = list(_tasks_without_resources(probe, can_read))
     if not tasks:
         raise EmptyLibrary(
-            f"The server at {probe.url} lists no resources, so there is nothing to read. Add documents to its "
-            "library, or name operations with --scenario."
+            f"The server at {probe.url} lists no resources, so there is nothing to read. Add documents to "
+            "its library, or name operations with --scenario."
         )
     name = tasks[0].name if len(tasks) == 1 else "everything listed"
     return msgspec.structs.replace(MISSION, name=name, tasks=tuple(tasks))

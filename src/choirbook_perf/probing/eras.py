@@ -1,7 +1,7 @@
 """Choice of the era of MCP by what a server says of itself. Pure.
 
-A server of either era may be asked `server/discover` first. The modern era is chosen only if the server names its
-revision: the official Go SDK answers the question also where it can serve the handshake era only.
+A server of either era may be asked `server/discover` first. The modern era is chosen only if the server names
+its revision: the official Go SDK answers the question also where it serves the handshake era only.
 Source: MCP 2026-07-28, basic/versioning.
 """
 

@@ -101,8 +101,8 @@ def _pages(ask: Callable[[str | None], Page], where: str) -> Iterator[Page]:
             )
         asked.add(cursor)
     raise ServerUnreachable(
-        f"{where} has more than {_MAX_PAGES} pages. Name what to read with --scenario, or let the server list "
-        "larger pages."
+        f"{where} has more than {_MAX_PAGES} pages. Name what to read with --scenario, or let the server "
+        "list larger pages."
     )
 
 

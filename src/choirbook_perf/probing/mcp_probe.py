@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
+from itertools import count
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from choirbook_perf.probing.parameters import parameters
 from choirbook_perf.probing.problems import mcp_problem_of
 from choirbook_perf.scenario import Task
 from choirbook_perf.targets import (
+    FIRST_ID,
     INITIALIZE,
     MODERN_VERSION,
     READ,
@@ -28,6 +30,7 @@ from choirbook_perf.targets import (
     Request,
     Session,
     decode_reply,
+    numbered,
     opened,
     resource_type,
     uri_of,
@@ -114,6 +117,7 @@ class McpProbe:
         self.capabilities: frozenset[str] = frozenset()
         self._sender = sender
         self._session = Session()
+        self._ids = count(FIRST_ID + 1)
         self._handshake: Handshake | None = None
         self._target = McpTarget(self.url, MODERN)
         self._listed: list[Listed] | None = None
@@ -155,7 +159,8 @@ class McpProbe:
         if task.operation == INITIALIZE:
             if self._handshake is None:
                 raise BadInput(
-                    f"Task {task.name!r} is initialize, which the modern era does not have. Use --era handshake."
+                    f"Task {task.name!r} is initialize, which the modern era does not have. Use --era "
+                    "handshake."
                 )
             return [self._operation(task, task.operation, self._handshake.initialize)]
         address = task.tool or task.prompt or task.template or task.operation
@@ -229,13 +234,13 @@ class McpProbe:
             if era == MODERN and found.era != MODERN:
                 supported = ", ".join(found.versions) or "an earlier one"
                 raise ServerUnreachable(
-                    f"{self.url} does not support revision {MODERN_VERSION} of MCP, it supports {supported}. Use "
-                    "--era handshake."
+                    f"{self.url} does not support revision {MODERN_VERSION} of MCP, it supports {supported}. "
+                    "Use --era handshake."
                 )
             if not found.era:
                 raise ServerUnreachable(
-                    f"{self.url} supports only revisions {', '.join(found.versions)} of MCP, which this version "
-                    "of choirbook does not know."
+                    f"{self.url} supports only revisions {', '.join(found.versions)} of MCP, which this "
+                    "version of choirbook does not know. Update choirbook."
                 )
         self.era = found.era
         if found.era == HANDSHAKE:
@@ -283,7 +288,8 @@ class McpProbe:
         self.capabilities = frozenset(hello.capabilities)
 
     def _send(self, request: Request) -> Response:
-        return self._sender.send(self._session.prepare(request))
+        body = request.body and numbered(request.body, next(self._ids))
+        return self._sender.send(self._session.prepare(request._replace(body=body)))
 
     def _result(self, method: str, kind: type[_Decoded], **params: Any) -> _Decoded:
         return self._decoded(self._send(self._target.call(method, **params)), kind)

@@ -8,7 +8,7 @@ from choirbook_perf.errors import ServerUnreachable
 from choirbook_perf.http_client import Response
 from choirbook_perf.targets import decode_reply
 
-_MCP_HINT = "Pass the URL of an MCP endpoint, such as http://127.0.0.1:8000/mcp, or use --protocol http for plain HTTP."
+_MCP_HINT = "Pass the URL of an MCP endpoint, such as http://127.0.0.1:8000/mcp, or use --protocol http."
 
 
 def problem_of(response: Response, url: str) -> ServerUnreachable | None:

@@ -30,7 +30,7 @@ class StdioProbe(McpProbe):
 
     def _shake_hands(self, urls: Sequence[str], version: str) -> None:
         if self._was_asked:
-            # Some servers of the handshake era end, or answer nothing more, after a question before `initialize`.
+            # Some servers of the handshake era end, or fall silent, after a question before `initialize`.
             self._sender.close()
             self._sender = StdioClient(self._command)
         super()._shake_hands(urls, version)

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from markupsafe import Markup
 
-from choirbook_perf.report import distributions, flames, server, tables, timeline, verdicts
+from choirbook_perf.report import distributions, flames, generators, server, tables, timeline, verdicts
 from choirbook_perf.report.parts import Section
 from choirbook_perf.report.subjects import subjects
 from choirbook_perf.results import Result
@@ -24,6 +24,7 @@ SECTIONS = (
     server.server,
     flames.flames,
     tables.failures,
+    generators.generators,
     tables.environment,
 )
 

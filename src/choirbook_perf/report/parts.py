@@ -62,10 +62,15 @@ def note(text: str) -> Markup:
     return call(_PARTS, "note", text)
 
 
-OUTCOMES = {"pass": "✓ pass", "fail": "✗ fail", "inconclusive": "? inconclusive"}
+OUTCOMES = {
+    "pass": "✓ pass",
+    "fail": "✗ fail",
+    "inconclusive": "? inconclusive",
+    "not measured": "\N{EN DASH} not measured",
+}
 
 
 def badge(outcome: str) -> Markup:
     """Show an outcome by word, symbol and colour."""
-    known = outcome if outcome in OUTCOMES else "inconclusive"
+    known = outcome if outcome in {"pass", "fail"} else "inconclusive"
     return call(_PARTS, "badge", known, OUTCOMES.get(outcome, outcome))

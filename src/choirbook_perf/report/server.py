@@ -6,8 +6,6 @@ queues and in the load generator.
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from choirbook_perf import figures
@@ -16,14 +14,9 @@ from choirbook_perf.report.parts import Section, section, table
 from choirbook_perf.report.subjects import Subject
 from choirbook_perf.report.tables import percentile_ms
 from choirbook_perf.results import Result
+from choirbook_perf.server_metrics import Buckets, gains, quantile_s
 
-LOADING_BUCKET = "mcp_resource_loading_latency_seconds_bucket"
 QUANTILES = (0.5, 0.95, 0.99)
-
-_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
-
-Buckets = list[tuple[float, float]]
-"""(upper bound in seconds, number of values up to it), in order; the last bound is infinite."""
 
 
 def server(subjects: Sequence[Subject]) -> Section | None:
@@ -46,41 +39,6 @@ def server(subjects: Sequence[Subject]) -> Section | None:
             texts=2,
         ),
     )
-
-
-def gains(result: Result) -> list[tuple[str, dict[str, str], Buckets]]:
-    """Return the growth of the server's histogram by type and cache result: (name, labels, buckets)."""
-    found: dict[tuple[str, str], dict[float, float]] = defaultdict(lambda: defaultdict(float))
-    for key, after in result.server_after.items():
-        metric, labels = parse_sample(key)
-        if metric == LOADING_BUCKET:
-            of = (labels.get("resource_type", ""), labels.get("cache_result", ""))
-            found[of][float(labels["le"])] += after - result.server_before.get(key, 0.0)
-    return [
-        (f"{type_}, {kind}", {"resource_type": type_, "cache_result": kind}, sorted(buckets.items()))
-        for (type_, kind), buckets in sorted(found.items())
-        if buckets and max(buckets.values()) > 0
-    ]
-
-
-def parse_sample(key: str) -> tuple[str, dict[str, str]]:
-    """Split a sample's key, in Prometheus text format, into its name and labels."""
-    name, _, rest = key.partition("{")
-    return name, dict(_LABEL.findall(rest))
-
-
-def quantile_s(quantile: float, buckets: Buckets) -> float | None:
-    """Estimate a quantile from cumulative buckets, like `histogram_quantile` of Prometheus."""
-    rank = quantile * buckets[-1][1]
-    start, below = 0.0, 0.0
-    for bound, count in buckets:
-        if count >= rank and count > below:
-            # Beyond the last finite bound it is only known that it is exceeded.
-            return (
-                start if bound == float("inf") else start + (bound - start) * (rank - below) / (count - below)
-            )
-        start, below = bound, count
-    return None
 
 
 def _pairs(result: Result, labels: Mapping[str, str], buckets: Buckets) -> list[str]:

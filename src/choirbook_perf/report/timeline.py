@@ -46,7 +46,7 @@ def _percentiles(subject: Subject, time: Linear, latencies: Log) -> Markup:
     limits = [
         Limit(limit, f"limit of {name}: {figures.latency(limit)}")
         for name, _ in PERCENTILES
-        if (limit := limit_of(subject.result.verdict, f"{name}_ms")) is not None
+        if (limit := limit_of(subject.result.verdict, name)) is not None
     ]
     chart = Chart(
         name=f"percentiles-{subject.index}",
@@ -99,6 +99,8 @@ def _throughput_words(ticks: Sequence[Tick]) -> str:
     if not steady:
         return "There was no full second with all users."
     mean, users = figures.significant(sum(steady) / len(steady)), figures.whole(full)
+    if not full:
+        return f"{mean} requests per second on average."
     return f"{mean} requests per second on average while all {users} users were active."
 
 

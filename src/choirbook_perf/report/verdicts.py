@@ -6,21 +6,12 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from choirbook_perf import figures
+from choirbook_perf import figures, gate
 from choirbook_perf.report.parts import Section, badge, section, table
 from choirbook_perf.report.subjects import Subject
 from choirbook_perf.report.tables import summary
 from choirbook_perf.report.where import where
-from choirbook_perf.results import Result
 from choirbook_perf.templating import call
-
-OUTCOME_ORDER = ("fail", "inconclusive", "pass")
-
-
-def outcome(result: Result) -> str:
-    """Return the worst outcome of a result's rows."""
-    found = {row.outcome for row in result.verdict}
-    return next((kind for kind in OUTCOME_ORDER if kind in found), "inconclusive")
 
 
 def verdict(subjects: Sequence[Subject]) -> Section:
@@ -34,21 +25,21 @@ def _verdict(subject: Subject) -> Markup:
         (
             row.metric,
             badge(row.outcome),
-            figures.significant(row.measured),
-            figures.significant(row.limit),
-            row.unit,
+            gate.limit_of(row),
+            gate.value_of(row),
+            gate.interval_of(row),
             figures.whole(row.requests),
         )
         for row in result.verdict
     ]
     thresholds = table(
         f"Thresholds of {subject.name}",
-        ("Metric", "Outcome", "Measured", "Limit", "Unit", "Requests"),
+        ("Metric", "Outcome", "Limit", "Measured", "Interval", "Requests"),
         rows,
         texts=2,
     )
     reasons = [f"{row.metric}: {row.reason}" for row in result.verdict if row.reason]
-    worst = outcome(result)
+    worst = gate.outcome(result.verdict)
     slowest = where(result) if worst == "fail" else None
     about = (subject.name, badge(worst), summary(result), result.is_partial)
     return call("parts.html", "verdict", *about, thresholds, reasons, slowest)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from choirbook_perf import figures
-from choirbook_perf.report.server import gains, quantile_s
 from choirbook_perf.report.tables import percentile_ms
 from choirbook_perf.results import Result
+from choirbook_perf.server_metrics import gains, quantile_s
 
 QUANTILE = 0.95
 MOSTLY = 0.5

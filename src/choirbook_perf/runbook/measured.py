@@ -29,7 +29,7 @@ def run(directory: Path, name: str) -> Result:
     """Read the result of a load test.
 
     Raises:
-        BadInput: It is not one.
+        BadInput: It is not one, or its load generator was not fast enough: nothing of it may be published.
     """
     path = directory / name
     found = head(path)
@@ -37,7 +37,13 @@ def run(directory: Path, name: str) -> Result:
         raise BadInput(
             f"{path} is a result of kind {found['kind']!r}, but a result of a load test is needed."
         )
-    return results.load(path)
+    result = results.load(path)
+    if not result.generator.is_valid:
+        raise BadInput(
+            f"{path} cannot be published: its load generator was not fast enough. "
+            f"{' '.join(result.generator.reasons)} Measure it again."
+        )
+    return result
 
 
 def head(path: Path) -> dict[str, Any]:

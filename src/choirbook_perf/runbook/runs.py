@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from choirbook_perf import figures
+from choirbook_perf import figures, gate, generator_summary
 from choirbook_perf.report.tables import PERCENT_HEADS, groups, percentile_cells, percentile_ms, run_cells
 from choirbook_perf.results import Result
 from choirbook_perf.runbook.markdown import table
@@ -18,14 +18,14 @@ LOCUST_PERCENTS = (50, 66, 75, 80, 90, 95, 98, 99, 99.9)
 
 def summary(result: Result) -> str:
     """Describe in a sentence what was run, when, and on which machine."""
-    target, scenario = result.target, result.scenario
-    users = scenario.get("users", figures.MISSING)
+    target, generator = result.target, result.generator
     partial = " **The run was interrupted.**" if result.is_partial else ""
     spoken = f"{target.protocol} {target.era}".strip()
     label = f"**{result.label}:** " if result.label else ""
     return (
-        f"{label}{users} users for {figures.significant(result.duration_s)} s over {spoken}, "
-        f"{result.started}.{partial}\n\n{machine(msgspec.structs.asdict(result.environment))}"
+        f"{label}{generator_summary.load(generator)} for {figures.significant(result.duration_s)} s over "
+        f"{spoken}, {result.started}; load generator {generator.name}, {generator_summary.state(generator)}."
+        f"{partial}\n\n{machine(msgspec.structs.asdict(result.environment))}"
     )
 
 
@@ -55,14 +55,14 @@ def verdict(result: Result) -> str:
             f"`{row.metric}`",
             f"**{row.outcome}**" if row.outcome != "pass" else row.outcome,
             row.reason,
-            figures.significant(row.measured),
-            figures.significant(row.limit),
-            row.unit,
+            gate.limit_of(row),
+            gate.value_of(row),
+            gate.interval_of(row),
             figures.whole(row.requests),
         )
         for row in result.verdict
     ]
-    return table(("Metric", "Outcome", "Reason", "Measured", "Limit", "Unit", "Requests"), rows, texts=3)
+    return table(("Metric", "Outcome", "Reason", "Limit", "Measured", "Interval", "Requests"), rows, texts=3)
 
 
 def percentiles(result: Result) -> str:

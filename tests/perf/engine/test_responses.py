@@ -126,3 +126,14 @@ def test_bytes_after_a_response_are_refused() -> None:
     parser = _fed([_with_length(b"one")])
     with pytest.raises(BadResponse, match="no request"):
         parser.feed(b"HTTP/1.1 200 OK\r\n")
+
+
+def test_a_stream_is_handed_on_in_parts_before_it_ends() -> None:
+    parser = ResponseParser()
+    data = _chunked([b"first", b"second", b"third"])
+    seen = b""
+    for part in _parts(data[: data.index(b"third") + 3], [3]):
+        parser.feed(part)
+        seen += b"".join(parser.new_parts())
+    assert b"firstsecond".startswith(seen[:11])
+    assert seen.startswith(b"firstsecond")

@@ -1,4 +1,4 @@
-"""What makes a generator's figures worthless, and what it must warn of."""
+"""Reasons for which a generator's figures are worthless, and its warnings."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def test_a_generator_with_a_core_of_its_own_is_valid() -> None:
         (_observed(msgspec.structs.replace(HEALTHY, cpu=0.97)), "saturated"),
         (_observed(msgspec.structs.replace(HEALTHY, wait_ms=300)), "starved"),
         (_observed(msgspec.structs.replace(HEALTHY, steal=0.3)), "hypervisor"),
-        (_observed(lags=_histogram(*[0.1] * 3000, 190.0)), "stood still for 190 ms"),
-        (_observed(lateness=_histogram(*[0.1] * 3000, 190.0)), "stood still for 190 ms"),
+        (_observed(lags=_histogram(*[0.1] * 3000, 190.0)), "stood still, or fell behind, for 190 ms"),
+        (_observed(lateness=_histogram(*[0.1] * 3000, 190.0)), "for 190 ms"),
         (_observed(lateness=_histogram(*[0.1] * 90, *[3.0] * 10)), "sent requests late: by 3 ms at p95"),
         (_observed(lags=_histogram(*[2.0] * 100)), "rang its timer late: by 2 ms at p50"),
         (_observed(faults=("Too many open files",)), "Too many open files"),
@@ -53,6 +53,12 @@ def test_one_that_cannot_keep_up_says_why(observed: Observed, reason: str) -> No
 def test_delays_that_are_small_beside_what_was_measured_do_no_harm() -> None:
     observed = _observed(lateness=_histogram(*[3.0] * 100))._replace(responses=_histogram(*[50.0] * 100))
     assert validity.reasons(observed) == []
+
+
+def test_one_delay_of_few_is_no_percentile() -> None:
+    assert validity.reasons(_observed(lateness=_histogram(*[0.1] * 99, 5.0))) == []
+    (told,) = validity.reasons(_observed(lateness=_histogram(*[0.1] * 296, *[5.0] * 4)))
+    assert "at p99" in told
 
 
 def test_what_the_kernel_does_not_tell_is_no_reason() -> None:

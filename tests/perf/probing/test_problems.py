@@ -17,13 +17,19 @@ TOKEN = "s3cr3t-t0k3n"  # noqa: S105 - not one that opens anything
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (Answer(401, b"", {"WWW-Authenticate": 'Bearer realm="x"'}), "requires authorization with scheme Bearer"),
+        (
+            Answer(401, b"", {"WWW-Authenticate": 'Bearer realm="x"'}),
+            "requires authorization with scheme Bearer",
+        ),
         (Answer(403, b"no"), "requires authorization"),
         (Answer(500, b"oops"), "responds 500 Internal Server Error"),
         (Answer(503, b"busy"), "responds 503 Service Unavailable"),
         (Answer(404, b"what"), "has no such path"),
         (Answer(405, b"what"), "has no such path"),
-        (Answer(200, b"<p>Hi", {"Content-Type": "text/html"}), "is not an MCP server: it responds 200 OK, text/html"),
+        (
+            Answer(200, b"<p>Hi", {"Content-Type": "text/html"}),
+            "is not an MCP server: it responds 200 OK, text/html",
+        ),
         (Answer(200, b'{"hello": 1}', {"Content-Type": "application/json"}), "is not an MCP server"),
         (Answer(429, b"slow down"), "responds 429 Too Many Requests"),
     ],
@@ -71,7 +77,7 @@ def test_a_cursor_that_does_not_advance_is_named_at_once(is_stuck: bool) -> None
 def test_a_cursor_of_plain_http_that_does_not_advance_is_named_at_once() -> None:
     def script(asked: Asked) -> Answer:
         page = b'{"resources": [{"uri": "a", "href": "/a"}], "nextCursor": "again"}'
-        return Answer(body=page) if asked.path.startswith("/mcp/resources") else Answer(404)
+        return Answer(body=page) if asked.path.partition("?")[0] == "/mcp/resources" else Answer(404)
 
     with scripted(script) as server, pytest.raises(ServerUnreachable, match="'again' does not advance"):
         make_plan(server.url, "http", "auto")
@@ -139,7 +145,9 @@ def test_a_path_of_plain_http_that_redirects_is_loaded_where_it_leads() -> None:
 
 
 @pytest.mark.parametrize(("era", "is_found"), [("auto", True), ("handshake", True), ("modern", False)])
-def test_a_server_that_answers_the_question_for_eras_is_taken_at_its_word(era: str, *, is_found: bool) -> None:
+def test_a_server_that_answers_the_question_for_eras_is_taken_at_its_word(
+    era: str, *, is_found: bool
+) -> None:
     def script(asked: Asked) -> Answer:
         if asked.rpc == "server/discover":
             return Answer(body={"supportedVersions": ["2025-06-18", "2025-11-25"], "capabilities": {}})
@@ -151,7 +159,9 @@ def test_a_server_that_answers_the_question_for_eras_is_taken_at_its_word(era: s
         if is_found:
             assert make_plan(f"{server.url}/mcp", "mcp", era).era == "handshake"
         else:
-            with pytest.raises(ServerUnreachable, match=r"supports 2025-06-18, 2025-11-25\. Use --era handshake"):
+            with pytest.raises(
+                ServerUnreachable, match=r"supports 2025-06-18, 2025-11-25\. Use --era handshake"
+            ):
                 make_plan(f"{server.url}/mcp", "mcp", era)
 
 

@@ -42,7 +42,7 @@ class TruthServer:
 
     process: subprocess.Popen[str]
     url: str
-    log: Path
+    log_file: Path
 
     @property
     def document(self) -> str:
@@ -52,7 +52,7 @@ class TruthServer:
     def records(self, document: str = log.PRODUCT) -> list[Record]:
         """End the server, and return what it did to the requests for a document."""
         _end(self.process)
-        return log.read(self.log, document)
+        return log.read(self.log_file, document)
 
 
 class ReferenceClient:

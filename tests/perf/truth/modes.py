@@ -74,7 +74,7 @@ class Bimodal:
 
     ms: float = 5.0
     slow_ms: float = 60.0
-    slow_share: float = 0.1
+    slow_share: float = 0.2
     seed: int = 1
     _random: Random = field(default_factory=Random)
 

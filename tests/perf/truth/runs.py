@@ -60,14 +60,14 @@ class Report(NamedTuple):
     def failed(self) -> int:
         """Return the number of failed requests, in all phases of the run."""
         if phases := self._phases():
-            return sum(phase["failures"] for phase in phases)
-        return sum(series["failures"] for series in self.series)
+            return sum(int(phase["failures"]) for phase in phases)
+        return sum(int(series["failures"]) for series in self.series)
 
     def requests(self) -> int:
         """Return the number of requests, in all phases of the run."""
         if phases := self._phases():
-            return sum(phase["requests"] for phase in phases)
-        counted = sum(count for series in self.series for _, count in series["counts"])
+            return sum(int(phase["requests"]) for phase in phases)
+        counted = sum(int(count) for series in self.series for _, count in series["counts"])
         is_first_format = self.result is not None and self.result["format"] == 1
         return counted + (self.failed() if is_first_format else 0)
 
@@ -89,10 +89,15 @@ class Report(NamedTuple):
                 return value_us / 1000
         return math.nan
 
+    def began_s(self) -> float:
+        """Return the start of the load, in seconds since the epoch."""
+        assert self.result is not None
+        return datetime.fromisoformat(self.result["started"]).timestamp()
+
     def period_s(self) -> tuple[float, float]:
         """Return start and end of the part that the series are of, in seconds since the epoch."""
         assert self.result is not None
-        start_s = datetime.fromisoformat(self.result["started"]).timestamp()
+        start_s = self.began_s()
         measured = [phase for phase in self._phases() if phase["kind"] == "measured"]
         if not measured:
             return start_s, start_s + self.result["duration_s"]
@@ -197,7 +202,7 @@ def observe(
             truth_server(directory, mode, *options) as server,
             reference_client(directory, server.url + log.REFERENCE, rate, patience_s=patience_s) as client,
         ):
-            act = during and partial(_at, during, server.log)
+            act = during and partial(_at, during, server.log_file)
             report = perf_test("--url", server.url, "--scenario", scenario, *load, during=act)
             samples = client.samples()
             return Observed(report, server.records(), samples, time.time())

@@ -32,7 +32,7 @@ def both(directory: Path, mode: str, *options: str, requests: int = 150) -> tupl
         truth_server(directory, mode, *options) as server,
         reference_client(directory, server.url + log.REFERENCE, 200, patience_s=0.5) as client,
     ):
-        eventually_sync(lambda: server.log.read_bytes().count(b"\n") >= requests)
+        eventually_sync(lambda: server.log_file.read_bytes().count(b"\n") >= requests)
         return client.samples(), server.records(log.REFERENCE)
 
 
@@ -119,7 +119,7 @@ def test_the_order_of_slow_responses_repeats_itself() -> None:
     arrivals = [Arrival(0.0, number, 1) for number in range(500)]
     slow = [first.act(arrival).due_s > 0.01 for arrival in arrivals]
     assert slow == [second.act(arrival).due_s > 0.01 for arrival in arrivals]
-    assert 25 <= sum(slow) <= 75
+    assert 70 <= sum(slow) <= 130
 
 
 def test_a_percentile_is_the_value_at_its_rank() -> None:
