@@ -59,7 +59,10 @@ def compare(loops: int, rounds: int, options: argparse.Namespace, seed: int) -> 
         metrics=judging.chosen([]),
     )
     with progress.showing(rounds * (PAIRS + 1) * 2) as watch:
-        return run(asked, watch)
+        found = run(asked, watch)
+    if found.is_partial:
+        sys.exit("Interrupted: slices of an incomplete recording are not kept.")
+    return found
 
 
 def calibrate(measured: Callable[[int], float]) -> tuple[int, float]:
