@@ -2,7 +2,7 @@
 
 Half an hour on a quiet machine. First the size of the additional work is calibrated, then slices of the same
 server beside itself and of the slower one are recorded, then, with `--complete`, complete comparisons of
-each kind are run. What was kept so far survives an interruption.
+each kind are run. What was complete survives an interruption.
 """
 
 from __future__ import annotations
