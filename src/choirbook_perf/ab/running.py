@@ -63,7 +63,7 @@ class _Course:
     def __init__(self, asked: Asked, launchers: Sequence[Launcher], scratch: Path, cores: Cores) -> None:
         self.launchers = launchers
         self.plans: list[Plan] = []
-        """Of both servers in the first round."""
+        """Plans of both servers in the first round."""
         self.rate = asked.rate
         self._asked = asked
         self._scratch = scratch

@@ -18,7 +18,7 @@ RESTARTED = "a process of the server ended"
 HIGHEST_RATE = 2_000.0
 """Requests per second that a generator of one core makes with time to spare."""
 _SHARE_OF_CAPACITY = 0.5
-"""Of what the old server can do: a slower one still keeps up, and latencies are no queue's."""
+"""Share of what the old server can do: a slower one still keeps up, and latencies are no queue's."""
 _BURST_S = 1.0
 _BURST_USERS = 16
 _DRAIN_S = 2.0

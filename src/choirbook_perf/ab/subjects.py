@@ -36,7 +36,7 @@ class Launcher(NamedTuple):
     environment: str
     """Which Python environment runs it, in words; "" if that is not known."""
     url: str
-    """Of a server that is already running, "" for one to be started."""
+    """Address of a server that is running, "" for one to be started."""
     command: Sequence[str]
     """With `PORT` where the port goes."""
     variables: Mapping[str, str]

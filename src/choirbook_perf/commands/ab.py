@@ -13,7 +13,7 @@ from choirbook_perf import options
 
 RESULT_NAME = "ab.json"
 
-ROUNDS = 12
+ROUNDS = 16
 """Rounds of a comparison: enough for intervals of five metrics at 99 % together, and to find 10 %."""
 
 
