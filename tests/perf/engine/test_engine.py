@@ -249,6 +249,7 @@ def test_a_run_that_is_killed_leaves_no_process_behind(tmp_path: Path) -> None:
             stderr=subprocess.DEVNULL,
         )
         generator = eventually_sync(lambda: _engine_of(run.pid), DEADLINE_S)
+        assert generator is not None
         run.kill()
         run.wait()
         eventually_sync(lambda: _has_ended(generator), DEADLINE_S)
