@@ -138,7 +138,7 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 class Floor(msgspec.Struct, frozen=True, kw_only=True):
-    """What the generator measures at a server that does nothing: values near it are its own."""
+    """Latencies that the generator measures at a server that does nothing: values near them are its own."""
 
     rate: float
     """Requests per second of the measurement."""
@@ -192,7 +192,7 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True):
     reasons: list[str] = []
     """Why it is not valid, in sentences."""
     warnings: list[str] = []
-    """What a reader of the figures should know, in sentences."""
+    """Facts that a reader of the figures should know, in sentences."""
     floor: Floor | None = None
     connections_opened: int = 0
     open_at_end: int = 0

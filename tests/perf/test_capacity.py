@@ -59,6 +59,19 @@ def test_a_server_that_keeps_its_slo_at_no_rate_is_told() -> None:
     assert "not kept at 1" in knee.reason
 
 
+def test_a_generator_that_is_valid_at_no_rate_gives_no_answer_about_the_server() -> None:
+    rates: list[float] = []
+
+    def measure(rate: float) -> str:
+        rates.append(rate)
+        return INVALID
+
+    knee = Search(measure, start=100, highest=50_000).run()
+    assert (knee.rate, knee.low, knee.high) == (None, None, None)
+    assert "The generator was not valid at any rate" in knee.reason
+    assert rates == [100, 100, 50, 50, 25, 25]
+
+
 def test_the_search_ends_at_the_highest_rate() -> None:
     knee = _found(10_000, highest=1_000)
     assert (knee.rate, knee.low) == (None, 1_000)

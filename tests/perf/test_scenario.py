@@ -50,8 +50,6 @@ def test_any_text_is_a_scenario_or_bad_input_that_names_the_file(text: str) -> N
         parse(text, "ours.toml")
 
 
-
-
 def operation(name: str, keys: str = "") -> str:
     """Return a scenario of one task that is not a read."""
     return f'name = "a"\n[[task]]\nname = "t"\noperation = "{name}"\n{keys}'

@@ -271,9 +271,15 @@ def stages(
         print_calls(calls, document_bytes, as_json=json)
 
 
-# Everything after `perf` is passed to choirbook_perf, which the other commands do not even import.
+# Everything after `perf` is passed to choirbook_perf, which the other commands do not even import. Words after
+# the first one are not looked at, so that a `--` is passed too.
 @app.command(
-    add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+    add_help_option=False,
+    context_settings={
+        "allow_extra_args": True,
+        "allow_interspersed_args": False,
+        "ignore_unknown_options": True,
+    },
 )
 def perf(context: typer.Context) -> None:
     """Measure how fast Choirbook or another server is. Needs the extra choirbook[perf]."""

@@ -17,12 +17,14 @@ INVALID = "invalid"
 """The generator could not keep up: nothing is known of the server."""
 
 _DIGITS = 3
+_MAX_INVALID = 3
+"""Rates in turn, each half of the one before, at which the generator may be invalid."""
 _MAX_STEPS_ASIDE = 5
 """Steps from the edge found by bisection to one that holds in every repeat."""
 
 
 class Knee(NamedTuple):
-    """What a search found. Rates in requests per second."""
+    """Result of a search. Rates in requests per second."""
 
     low: float | None
     """Highest rate that kept the SLO each time; None if there is none."""
@@ -72,6 +74,10 @@ class Search:
     def run(self) -> Knee:
         """Return the knee."""
         low, high = self._bracket()
+        if low is None and high is None:
+            return Knee(
+                None, None, "The generator was not valid at any rate. Use a machine that is less busy."
+            )
         if low is None:
             return Knee(None, high, f"The SLO is not kept at {self._lowest:g} requests per second either.")
         if high is None:
@@ -82,19 +88,28 @@ class Search:
         return self._repeated(low, high)
 
     def _bracket(self) -> tuple[float | None, float | None]:
-        """Double the rate until the SLO breaks, or halve it until it is kept."""
+        """Double the rate until the SLO breaks, or halve it until it is kept.
+
+        Returns:
+            A rate that kept it, None if none did, and one that did not, None if all did; twice None if the
+            generator was valid at none.
+        """
         rate = rounded(min(self._start, self._highest))
-        if self._measure(rate) == KEPT:
+        outcome = self._measure(rate)
+        if outcome == KEPT:
             while rate < self._highest:
                 low, rate = rate, rounded(min(rate * 2, self._highest))
                 if self._measure(rate) != KEPT:
                     return low, rate
             return rate, None
-        while rate > self._lowest:
+        invalid = int(outcome == INVALID)
+        while rate > self._lowest and invalid < _MAX_INVALID:
             high, rate = rate, rounded(max(rate / 2, self._lowest))
-            if self._measure(rate) == KEPT:
+            outcome = self._measure(rate)
+            if outcome == KEPT:
                 return rate, high
-        return None, rate
+            invalid = invalid + 1 if outcome == INVALID else 0
+        return None, None if invalid else rate
 
     def _bisect(self, low: float, high: float) -> tuple[float, float]:
         """Halve the interval, by ratio, until it is small."""

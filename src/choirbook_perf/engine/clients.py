@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import count
 from typing import NamedTuple, Protocol
 
 from choirbook_perf.engine.encoding import session_lines
@@ -12,7 +13,7 @@ from choirbook_perf.engine.links import Ended, Link, Pool
 from choirbook_perf.engine.recording import Recording, Request
 from choirbook_perf.engine.responses import Head
 from choirbook_perf.plan import Plan
-from choirbook_perf.targets import UNKNOWN, Judge, Operation, Session, opened
+from choirbook_perf.targets import FIRST_ID, UNKNOWN, Judge, Operation, Session, opened
 from choirbook_perf.targets import Request as PlannedRequest
 
 Then = Callable[[], None]
@@ -43,7 +44,7 @@ class Exchange:
 class Wire(Protocol):
     """A request as bytes, but for the session."""
 
-    def bytes(self, session_lines: bytes = b"") -> bytes:
+    def bytes(self, session_lines: bytes = b"", id_: int = FIRST_ID) -> bytes:
         """Return the bytes to send."""
         ...
 
@@ -52,14 +53,14 @@ class _Steps(NamedTuple):
     """How a session is opened and ended."""
 
     operation: Operation
-    """What a failure is recorded as."""
+    """Operation that a failure is recorded for."""
     initialize: Wire
     initialized: Wire
     end: Wire
 
 
 class Shared:
-    """What all clients of a load share.
+    """State that all clients of a load share.
 
     Args:
         plan: Requests.
@@ -115,6 +116,7 @@ class Client:
         self.links = shared.connect()
         self._session = Session()
         self._lines = b""
+        self._ids = count(FIRST_ID + 1)
         self._is_opening = False
         self._waiting: list[Then] = []
 
@@ -146,7 +148,8 @@ class Client:
         exchange = Exchange(self, operation, due_s, link, then)
         shared.open[exchange] = None
         lines = b"" if operation.opens_session else self._lines
-        link.request(shared.wire(operation).bytes(lines), exchange.end)
+        id_ = next(self._ids) if lines else FIRST_ID
+        link.request(shared.wire(operation).bytes(lines, id_), exchange.end)
 
     def judge(self, operation: Operation, due_s: float, ended: Ended) -> None:
         """Evaluate and record what a request ended with."""
@@ -213,6 +216,8 @@ class Client:
             # The status may mean something else, so that the session still exists.
             self._end(self._session, _nothing)
             self.open(_nothing)
+        elif not self._session.version:
+            self.open(_nothing)  # the last attempt failed
 
     def _end(self, session: Session, then: Then) -> None:
         steps = self.shared.handshake

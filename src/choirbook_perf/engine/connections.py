@@ -30,6 +30,7 @@ class Connection(asyncio.Protocol):
     """One connection."""
 
     __slots__ = (
+        "_early",
         "_events",
         "_first_s",
         "_on_end",
@@ -49,6 +50,7 @@ class Connection(asyncio.Protocol):
         self._on_end: OnEnd | None = None
         self._request = b""
         self._events: EventStream | None = None
+        self._early: asyncio.TimerHandle | None = None
         self._sent_s = self._first_s = 0.0
 
     @property
@@ -133,13 +135,18 @@ class Connection(asyncio.Protocol):
             return
         if is_complete:
             self._complete(now_s)
-        elif self._parser.head.status and self._has_reply():
-            # A server may leave the stream open: the reply is what a client waits for.
-            events = self._events
-            assert events is not None
-            head = self._parser.head
+        elif self._early is None and self._parser.head.status and self._has_reply():
+            # A server may leave the stream open, so the reply is what a client waits for. Most servers end
+            # the stream at once, which keeps the connection.
+            self._early = self._pool.loop.call_later(_STREAM_END_S, self._complete_early, now_s)
+
+    def _complete_early(self, now_s: float) -> None:
+        """End the request with the reply in a stream that stays open; `now_s` is when it came."""
+        self._early = None
+        if self._events is not None and self._on_end is not None:
+            head, body = self._parser.head, bytes(self._events.body)
             self.close()
-            self._end("", now_s, head, bytes(events.body))
+            self._end("", now_s, head, body)
 
     def _has_reply(self) -> bool:
         """Return whether the body so far is a stream of events with a reply in it."""
@@ -155,7 +162,9 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End the request under way."""
         now_s = time.monotonic()
-        if self._on_end is not None and exc is None and self._parser.finish():
+        if self._early is not None:
+            self._complete_early(now_s)
+        elif self._on_end is not None and exc is None and self._parser.finish():
             self._complete(now_s)
         elif self._on_end is not None:
             how = "reset" if isinstance(exc, ConnectionResetError) else "closed"
@@ -173,10 +182,16 @@ class Connection(asyncio.Protocol):
         self._end("", now_s, head, body)
 
     def _end(self, failure: str, now_s: float, head: Head | None = None, body: bytes = b"") -> None:
+        if self._early is not None:
+            self._early.cancel()
+            self._early = None
         on_end, self._on_end = self._on_end, None
         if on_end is not None:
             on_end(Ended(self._sent_s, self._first_s, now_s, failure, head, body))
 
+
+_STREAM_END_S = 0.1
+"""Time from the reply in a stream of events to the end of the stream, after which it is not waited for."""
 
 _OWN_FAULTS = {23, 24, 99}
 """ENFILE, EMFILE, EADDRNOTAVAIL: what this machine has run out of, not the server."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from choirbook_perf.targets import Request, Session
+from choirbook_perf.targets import FIRST_ID, Request, Session, numbered
 
 
 class Encoded:
-    """A request whose bytes are ready, but for the headers of a session."""
+    """A request whose bytes are ready, but for the headers and ids of a session."""
 
     __slots__ = ("_body", "_head")
 
@@ -21,13 +21,15 @@ class Encoded:
         self._head = f"{request.method} {path} HTTP/1.1\r\n{_lines(headers)}".encode("latin-1")
         self._body = b"\r\n" + (request.body or b"")
 
-    def bytes(self, session_lines: bytes = b"") -> bytes:
+    def bytes(self, session_lines: bytes = b"", id_: int = FIRST_ID) -> bytes:
         """Return the bytes to send.
 
         Args:
             session_lines: Header lines of the session, from `session_lines`.
+            id_: Id of the request, which is used once in a session.
         """
-        return self._head + session_lines + self._body
+        body = self._body if id_ == FIRST_ID else numbered(self._body, id_)
+        return self._head + session_lines + body
 
 
 def session_lines(session: Session) -> bytes:

@@ -1,4 +1,4 @@
-"""What Linux tells of processor time: of this process, and of the machine. None where it does not."""
+"""Processor time of this process and of the machine, as Linux reports it; None where it does not."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def lead_s(load: Load, think_time_s: ThinkTime) -> float:
 
 
 class Outcome:
-    """What came of a load.
+    """Outcome of a load.
 
     Args:
         recording: Counts.
@@ -185,7 +185,7 @@ async def _first_of(one: asyncio.Event, other: asyncio.Event, longest_s: float |
 async def _each(
     clients: Sequence[Client], step: Callable[[Client, Callable[[], None]], None], deadline_s: float
 ) -> None:
-    """Have all clients take a step, and wait for them, but not for ever."""
+    """Let all clients take a step, and wait for them, but not for ever."""
     waiting = len(clients)
     done = asyncio.Event()
 

@@ -1,6 +1,6 @@
 """A server that answers at once with the same bytes: what is measured at it is the generator's own time.
 
-Run as `python -m choirbook_perf.engine.null_server BYTES`; prints its URL, and ends with SIGTERM.
+Run as `python -m choirbook_perf.engine.null_server BYTES PARENT-PID`; prints its URL, and ends with SIGTERM.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import signal
 import sys
 from typing import cast
 
-from choirbook_perf.engine.loops import runner
+from choirbook_perf.engine.loops import end_with_parent, runner
 
 _END = b"\r\n\r\n"
 
@@ -47,6 +47,7 @@ async def serve(body_bytes: int) -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent(int(sys.argv[2]))
     gc.disable()
     with runner() as running:
         running.run(serve(int(sys.argv[1])))

@@ -74,7 +74,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan
     load: Load
     seed: int
-    """Of arrivals, think times and the choice of operations."""
+    """Seed of arrivals, think times and the choice of operations."""
     timeout_s: float = TIMEOUT_S
     """After it a request counts as failed, with this latency."""
     drain_s: float = DRAIN_S

@@ -1,7 +1,7 @@
 """The process that makes a load: takes an `Order` as JSON on stdin, and prints what it measured.
 
-Run as `python -m choirbook_perf.engine.process`. Each line on stdout is a `Progress`, but the last one is
-`Measured`. SIGTERM ends the load early, with what was measured so far.
+Run as `python -m choirbook_perf.engine.process PARENT-PID`. Each line on stdout is a `Progress`, but the last
+one is `Measured`. SIGTERM ends the load early, with what was measured so far.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import msgspec
 from choirbook_perf.access import Tls
 from choirbook_perf.engine import floors, validity
 from choirbook_perf.engine.connections import Address
-from choirbook_perf.engine.loops import runner
+from choirbook_perf.engine.loops import end_with_parent, runner
 from choirbook_perf.engine.measuring import Measurement, Outcome
 from choirbook_perf.engine.order import OpenLoad, Order
 from choirbook_perf.engine.recording import MEASURED
@@ -155,8 +155,9 @@ def _address(url: str, tls: Tls) -> Address:
 
 
 def _tell(progress: Progress) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(progress) + b"\n")
-    sys.stdout.buffer.flush()
+    with suppress(BrokenPipeError):  # the process that listened is gone, and SIGTERM on its way
+        sys.stdout.buffer.write(msgspec.json.encode(progress) + b"\n")
+        sys.stdout.buffer.flush()
 
 
 def _ignore(_: Progress) -> None:
@@ -172,6 +173,7 @@ def _raise_limits() -> None:
 
 def main() -> None:
     """Make the load that stdin orders."""
+    end_with_parent(int(sys.argv[1]))
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
     _raise_limits()
     # A collection is a pause. Only failed connections leave cycles, with their tracebacks.

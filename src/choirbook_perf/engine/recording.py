@@ -1,4 +1,4 @@
-"""What the engine records: response and service times by series, by second and by phase. Pure."""
+"""Records of the engine: response and service times by series, by second and by phase. Pure."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _STATUS_LINE_BYTES = len(b"HTTP/1.1 200")
 
 
 class BadResponse(ValueError):
-    """What a server sent is not a response; the message says why."""
+    """A server sent something that is not a response; the message says why."""
 
 
 class Head:

@@ -73,7 +73,7 @@ def null_server(plan: Plan) -> Iterator[str]:
     Raises:
         ToolMissing: It did not start.
     """
-    command = [*_PYTHON, "choirbook_perf.engine.null_server", str(floors.body_bytes(plan))]
+    command = [*_PYTHON, "choirbook_perf.engine.null_server", str(floors.body_bytes(plan)), str(os.getpid())]
     with child(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         url = process.stdout.readline().decode().strip()
@@ -86,7 +86,7 @@ def null_server(plan: Plan) -> Iterator[str]:
 
 
 def _ordered(order: Order, watch: Callable[[Progress], None]) -> tuple[Measured, bool]:
-    command = [*_PYTHON, "choirbook_perf.engine.process"]
+    command = [*_PYTHON, "choirbook_perf.engine.process", str(os.getpid())]
     with (
         TemporaryFile() as errors,
         child(
@@ -141,6 +141,8 @@ def _listen(
 def _read(lines: IO[bytes], watch: Callable[[Progress], None]) -> Measured | None:
     # Not `for line in lines`, whose read-ahead would delay the progress.
     for line in iter(lines.readline, b""):
+        if not line.endswith(b"\n"):
+            break  # the process ended while it wrote
         if line.startswith(b'{"second"'):
             watch(msgspec.json.decode(line, type=Progress))
         else:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from choirbook_perf.engine.links import Counters, Ended, Link, OnEnd
 from choirbook_perf.engine.responses import Head
 from choirbook_perf.errors import ServerUnreachable
-from choirbook_perf.targets import Request
+from choirbook_perf.targets import FIRST_ID, Request, is_call
 from choirbook_perf.transports.stdio import ServerEnded, StdioConnection
 
 _HEAD = Head(200, b"HTTP/1.1 200 OK\r\nContent-Type: application/json")
@@ -31,9 +31,9 @@ class StdioLine:
         """Return the line of a request."""
         return cls(request.body or b"")
 
-    def bytes(self, session_lines: bytes = b"") -> bytes:
-        """Return the bytes to send."""
-        del session_lines
+    def bytes(self, session_lines: bytes = b"", id_: int = FIRST_ID) -> bytes:
+        """Return the bytes to send; the connection numbers them."""
+        del session_lines, id_
         return self._body
 
 
@@ -75,7 +75,7 @@ class StdioCall:
             return  # given up while the process was being started
         if connection is None:
             self._end(f"cannot connect: {self._process.failure}", b"")
-        elif request.endswith(b',"id":1}'):
+        elif is_call(request):
             self._id = connection.send(request, self._take)
         else:
             connection.notify(request)

@@ -87,6 +87,20 @@ class Timer:
     def _run(self) -> None:
         # Nothing is set while callbacks run: each would set it for what it adds.
         self._armed_s = _NOT_NOW
+        try:
+            now_s = self._call_due()
+        except BaseException:
+            # The loop reports it; the others are called all the same.
+            self._loop.call_soon(self._run)
+            raise
+        due = self._due
+        if due and due[0][0] - now_s <= self._lead_s:
+            self._loop.call_soon(self._run)
+        else:
+            self._armed_s = 0.0
+            self._arm()
+
+    def _call_due(self) -> float:
         due, now_s = self._due, time.monotonic()
         for _ in range(_MAX_AT_ONCE):
             if not due or due[0][0] > now_s:
@@ -94,11 +108,7 @@ class Timer:
             due_s, _, callback = heappop(due)
             callback(due_s, now_s)
             now_s = time.monotonic()
-        if due and due[0][0] - now_s <= self._lead_s:
-            self._loop.call_soon(self._run)
-        else:
-            self._armed_s = 0.0
-            self._arm()
+        return now_s
 
     def _arm(self) -> None:
         if not self._due or self._armed_s == _NOT_NOW:

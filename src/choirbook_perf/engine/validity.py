@@ -1,4 +1,4 @@
-"""Whether the generator was fast enough for its figures to be the server's. Pure.
+"""Validity of a load: the generator must be fast enough for its figures to be the server's. Pure.
 
 A generator that waits for a core, or has more to do than one core can, sends late and reads late, and adds
 that to every latency. The limits are far from what a generator with a core of its own reaches.
@@ -34,7 +34,7 @@ _MANY = 0.01
 
 
 class Observed(NamedTuple):
-    """What is known of the generator in the measured part of a load."""
+    """Observations of the generator in the measured part of a load."""
 
     health: Sequence[Health]
     lateness: LatencyHistogram

@@ -27,6 +27,7 @@ from choirbook_perf.errors import PerfError
 from choirbook_perf.plan import PlannedTask
 from choirbook_perf.recorder import Key, Recorder
 from choirbook_perf.targets import (
+    FIRST_ID,
     UNKNOWN,
     Handshake,
     Judge,
@@ -35,6 +36,7 @@ from choirbook_perf.targets import (
     Operation,
     Request,
     Session,
+    numbered,
     opened,
 )
 
@@ -167,6 +169,7 @@ class ResourceUser(FastHttpUser):
         self._weights = [each.weight for each in self._plan.tasks]
         self._project = self._plan.projects[self._number(environment) % len(self._plan.projects)]
         self._session = Session()
+        self._ids = itertools.count(FIRST_ID + 1)
 
     def _number(self, environment: Environment) -> int:
         # Each worker starts at a different place, so that few users each are still spread over all projects.
@@ -246,6 +249,8 @@ class ResourceUser(FastHttpUser):
 
     def _send(self, request: Request, name: str, session: Session) -> Any:
         request = session.prepare(request)
+        if session.version and request.body is not None:
+            request = request._replace(body=numbered(request.body, next(self._ids)))
         return self.client.request(
             request.method,
             request.url,

@@ -21,7 +21,7 @@ _UNSUPPORTED_VERSION = -32022
 
 
 class Discovered(NamedTuple):
-    """What the reply to `server/discover` says."""
+    """A server's answer to `server/discover`."""
 
     era: str
     """`modern`, `handshake`, or "" if the server supports neither."""

@@ -31,11 +31,11 @@ class Row(msgspec.Struct, frozen=True, rename="camel"):
     type: str = UNKNOWN
     href: str = ""
     annotations: Annotations | None = None
-    """Of a tool."""
+    """Promises of a tool."""
     input_schema: Schema | None = None
-    """Of a tool."""
+    """Arguments of a tool."""
     arguments: list[Argument] = []
-    """Of a prompt."""
+    """Arguments of a prompt."""
 
 
 class Annotations(msgspec.Struct, frozen=True, rename="camel"):

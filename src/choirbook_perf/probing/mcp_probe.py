@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
+from itertools import count
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from choirbook_perf.probing.parameters import parameters
 from choirbook_perf.probing.problems import mcp_problem_of
 from choirbook_perf.scenario import Task
 from choirbook_perf.targets import (
+    FIRST_ID,
     INITIALIZE,
     MODERN_VERSION,
     READ,
@@ -28,6 +30,7 @@ from choirbook_perf.targets import (
     Request,
     Session,
     decode_reply,
+    numbered,
     opened,
     resource_type,
     uri_of,
@@ -114,6 +117,7 @@ class McpProbe:
         self.capabilities: frozenset[str] = frozenset()
         self._sender = sender
         self._session = Session()
+        self._ids = count(FIRST_ID + 1)
         self._handshake: Handshake | None = None
         self._target = McpTarget(self.url, MODERN)
         self._listed: list[Listed] | None = None
@@ -245,6 +249,7 @@ class McpProbe:
 
     def _discover(self, urls: Sequence[str], era: str) -> Discovered:
         response = self._locate(urls, lambda url: McpTarget(url, MODERN).call("server/discover"))
+        self._end_unasked(response)
         reply = _reply(response)
         is_refused = response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
         # A server of the handshake era may answer a question before `initialize` in any way.
@@ -255,6 +260,12 @@ class McpProbe:
             self._target = McpTarget(self.url, MODERN)
             self._introduce(self._decoded(response, _Hello))
         return found
+
+    def _end_unasked(self, response: Response) -> None:
+        """End a session that was opened for a question before `initialize`, as the Python SDK 1 does."""
+        session = Session(str(response.headers.get("mcp-session-id") or ""))
+        if session.id:
+            self._sender.send(session.prepare(McpTarget(self.url, HANDSHAKE).handshake().end))
 
     def _shake_hands(self, urls: Sequence[str], version: str) -> None:
         # The place is known if it was asked before; where it answered nothing of use, all are tried again.
@@ -284,6 +295,8 @@ class McpProbe:
         self.capabilities = frozenset(hello.capabilities)
 
     def _send(self, request: Request) -> Response:
+        if self._session.id and request.body is not None:
+            request = request._replace(body=numbered(request.body, next(self._ids)))
         return self._sender.send(self._session.prepare(request))
 
     def _result(self, method: str, kind: type[_Decoded], **params: Any) -> _Decoded:

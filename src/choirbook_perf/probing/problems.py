@@ -1,4 +1,4 @@
-"""What is wrong with a server that does not answer as expected, in words. Pure."""
+"""Problems of a server that does not answer as expected, in words. Pure."""
 
 from __future__ import annotations
 

@@ -5,7 +5,18 @@ Independent of the transport: the probe has a blocking client, the load generato
 
 from choirbook_perf.targets.judging import Judge, Judged, NoContent, content_of, expected_of, judge
 from choirbook_perf.targets.names import path_of, resource_type, uri_of
-from choirbook_perf.targets.operations import CALL_TOOL, HTTP, INITIALIZE, READ, Expected, Operation, Request
+from choirbook_perf.targets.operations import (
+    CALL_TOOL,
+    FIRST_ID,
+    HTTP,
+    INITIALIZE,
+    READ,
+    Expected,
+    Operation,
+    Request,
+    is_call,
+    numbered,
+)
 from choirbook_perf.targets.replies import (
     UNKNOWN,
     EventStream,
@@ -21,6 +32,7 @@ from choirbook_perf.targets.sessions import Handshake, Opened, Session, opened
 
 __all__ = [
     "CALL_TOOL",
+    "FIRST_ID",
     "HANDSHAKE_VERSION",
     "HTTP",
     "INITIALIZE",
@@ -45,8 +57,10 @@ __all__ = [
     "content_of",
     "decode_reply",
     "expected_of",
+    "is_call",
     "is_event_stream",
     "judge",
+    "numbered",
     "opened",
     "path_of",
     "reply_of_event",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -12,6 +13,9 @@ from choirbook_perf.targets.replies import UNKNOWN, Headers, Reply, cache_result
 
 _OK = range(200, 300)
 _MAX_REASON = 200
+_ID = re.compile(rb'"id": ?(1[0-9]{9})\b')
+_ENVELOPE_BYTES = 80
+"""Bytes before the result in a reply, with the head of an event, or after it."""
 
 
 class Judged(NamedTuple):
@@ -76,22 +80,44 @@ def judge(operation: Operation, status: int, headers: Headers, body: bytes) -> J
     return Judged("", cache_result(headers))
 
 
+class _Good(NamedTuple):
+    """A good body, but for its id."""
+
+    operation: Operation
+    before: bytes
+    after: bytes
+    length: int
+
+    def is_same(self, body: bytes) -> bool:
+        """Return whether a body is the same, but for its id."""
+        return len(body) == self.length and body.startswith(self.before) and body.endswith(self.after)
+
+
 class Judge:
     """Evaluation that remembers the last good body of each operation: equal ones cost one comparison."""
 
     def __init__(self) -> None:
-        self._good: dict[int, tuple[Operation, bytes]] = {}
+        self._good: dict[int, _Good] = {}
 
     def judge(self, operation: Operation, status: int, headers: Headers, body: bytes) -> Judged:
         """Evaluate the response to an operation, see `judge`."""
         known = self._good.get(id(operation))
-        if known is not None and status in _OK and known[1] == body:
+        if known is not None and status in _OK and known.is_same(body):
             return Judged("", cache_result(headers))
         judged = judge(operation, status, headers, body)
         if not judged.failure:
             # The operation is kept as well, so that no other gets its id.
-            self._good[id(operation)] = (operation, body)
+            self._good[id(operation)] = _good(operation, body)
         return judged
+
+
+def _good(operation: Operation, body: bytes) -> _Good:
+    """Return a body without its id, which is near its beginning or its end."""
+    last = max(_ENVELOPE_BYTES, len(body) - _ENVELOPE_BYTES)
+    found = None if operation.kind == HTTP else _ID.search(body, 0, _ENVELOPE_BYTES) or _ID.search(body, last)
+    if found is None:
+        return _Good(operation, body, b"", len(body))
+    return _Good(operation, body[: found.start(1)], body[found.end(1) :], len(body))
 
 
 def content_failure(kind: str, status: int, headers: Headers, body: bytes) -> str:

@@ -16,6 +16,26 @@ CALL_TOOL = "tools/call"
 INITIALIZE = "initialize"
 
 
+FIRST_ID = 1_000_000_000
+"""Id of ready requests. Ids have ten digits, so that another one leaves the length of a body as it is."""
+
+_ID_AT_END = b',"id":%d}' % FIRST_ID
+
+
+def is_call(body: bytes) -> bool:
+    """Return whether a body is a ready request, which has an id, and no notification."""
+    return body.endswith(_ID_AT_END)
+
+
+def numbered(body: bytes, id_: int) -> bytes:
+    """Return a ready request with another id of ten digits; anything else as it is.
+
+    A client may use an id once in a session: servers that find requests by their ids mix up those that have
+    the same one (MCP 2025-11-25, basic, requests).
+    """
+    return b"%s%d}" % (body[:-11], id_) if is_call(body) else body
+
+
 class Request(NamedTuple):
     """A request to send."""
 

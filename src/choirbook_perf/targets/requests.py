@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from choirbook_perf.targets.judging import Judged, content_failure
-from choirbook_perf.targets.operations import HTTP, READ, Request
+from choirbook_perf.targets.operations import FIRST_ID, HTTP, READ, Request
 from choirbook_perf.targets.replies import Headers, cache_result
 from choirbook_perf.targets.sessions import Handshake
 
@@ -50,7 +50,7 @@ class McpTarget:
         self.era = era
         self._endpoint = endpoint
 
-    def call(self, method: str, id_: int | None = 1, **params: Any) -> Request:
+    def call(self, method: str, id_: int | None = FIRST_ID, **params: Any) -> Request:
         """Return the request for any method; a notification if the id is None."""
         headers = {
             "Content-Type": "application/json",
@@ -68,7 +68,7 @@ class McpTarget:
             }
         message: dict[str, Any] = {"jsonrpc": "2.0", "method": method, "params": params}
         if id_ is not None:
-            # At the end, where a transport with several requests in flight can put another.
+            # At the end, where a generator puts others, see `operations.numbered`.
             message["id"] = id_
         return Request("POST", self._endpoint, headers, msgspec.json.encode(message))
 

@@ -5,7 +5,7 @@ A generator does the sending. For each user::
     if plan.handshake:
         opened = sessions.opened(*send(plan.handshake.initialize))     # a failure, or a session
         send(opened.session.prepare(plan.handshake.initialized))
-    send(session.prepare(operation.request))                           # as often as wanted
+    send(session.prepare(operation.request))                           # as often as wanted, `numbered`
     if session.is_lost(status): open a new one, and count the request as it was answered
     if session.id: send(session.prepare(plan.handshake.end))           # also for sessions opened too late
 """

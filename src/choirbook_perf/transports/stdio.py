@@ -18,6 +18,7 @@ from typing import IO, Any, cast
 import msgspec
 
 from choirbook_perf.errors import ServerUnreachable
+from choirbook_perf.targets import FIRST_ID, is_call, numbered
 
 STATUS, HEADERS = 200, {"content-type": "application/json"}
 """Status and headers of every reply, for functions that evaluate responses."""
@@ -26,9 +27,6 @@ _STOP_S = 2.0
 """Time for a server to end after its stdin was closed, and again after SIGTERM, in seconds."""
 _MAX_LINE_BYTES = 256 * 1024 * 1024
 _STDIN, _STDOUT = 0, 1
-_PLACE = b',"id":1}'
-"""End of every ready request, see `targets.McpTarget.call`."""
-
 ServerEnded = b""
 """Reply to the requests in flight when the server ends."""
 
@@ -50,7 +48,7 @@ class StdioConnection(asyncio.SubprocessProtocol):
         self._transport: asyncio.SubprocessTransport | None = None
         self._stdin: asyncio.WriteTransport | None = None
         self._waiting: dict[int, Callable[[bytes], None]] = {}
-        self._last_id = 0
+        self._last_id = FIRST_ID
         self._buffer = bytearray()
         self._exited = asyncio.get_running_loop().create_future()
         self.unknown_lines = 0
@@ -109,10 +107,10 @@ class StdioConnection(asyncio.SubprocessProtocol):
         if self._stdin is None or not self.is_running:
             done(ServerEnded)
             return 0
-        assert body.endswith(_PLACE), "a ready request ends with its id"
+        assert is_call(body), "a ready request ends with its id"
         self._last_id += 1
         self._waiting[self._last_id] = done
-        self._stdin.write(b'%s,"id":%d}\n' % (body.removesuffix(_PLACE), self._last_id))
+        self._stdin.write(numbered(body, self._last_id) + b"\n")
         return self._last_id
 
     def notify(self, body: bytes) -> None:

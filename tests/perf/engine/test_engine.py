@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,11 @@ from choirbook_perf.plan import Plan
 from choirbook_perf.recorder import Measured, Progress
 from choirbook_perf.results import Stage
 from choirbook_perf.scenario import Scenario, Task
+from tests.perf.processes import DEADLINE_S, command
 from tests.perf.truth.apparatus import TruthServer, truth_server
+from tests.perf.truth.runs import scenario_file
+from tests.perf.truth.starving import generator_pid
+from tests.support.waiting import eventually_sync
 
 SCENARIO = Scenario(
     name="truth", tasks=(Task(name="doc", resources=("/doc",)),), think_time_s=(0.01, 0.02), projects=("p",)
@@ -234,3 +239,31 @@ def test_what_is_no_response_is_a_failure(words: bytes, reason: str, tmp_path: P
         made = measured(moved, at_rate(20, 0.5))
     assert failed(made) == 10
     assert all(told.startswith(reason) for told in reasons(made))
+
+
+def test_a_run_that_is_killed_leaves_no_process_behind(tmp_path: Path) -> None:
+    with truth_server(tmp_path, "null") as server, scenario_file() as scenario:
+        run = subprocess.Popen(
+            command("test", "--url", server.url, "--scenario", scenario, "--rate", "20", "--out", tmp_path),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        generator = eventually_sync(lambda: _engine_of(run.pid), DEADLINE_S)
+        run.kill()
+        run.wait()
+        eventually_sync(lambda: _has_ended(generator), DEADLINE_S)
+
+
+def _engine_of(pid: int) -> int | None:
+    try:
+        return generator_pid(pid)
+    except AssertionError:
+        return None  # not yet
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text("utf-8")
+    except FileNotFoundError:
+        return True
+    return status.rpartition(")")[2].split()[0] == "Z"  # in a container nobody may wait for it

@@ -1,4 +1,4 @@
-"""What makes a generator's figures worthless, and what it must warn of."""
+"""Reasons for which a generator's figures are worthless, and its warnings."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from choirbook_perf.engine import ClosedLoad
 from choirbook_perf.planner import make_plan
 from choirbook_perf.scenario import parse
 from tests.perf.processes import perf
-from tests.perf.scripted_server import Answer, Asked, Scripted, Script, error, hello, scripted
+from tests.perf.scripted_server import Answer, Asked, Script, Scripted, error, hello, scripted
 
 LOAD = ClosedLoad(users=3, run_time_s=1, spawn_rate=50, warm_up_s=0)
 EMPTY = Answer(202)
@@ -30,6 +30,8 @@ class Sessions:
     def __init__(self, reads: int = 0) -> None:
         self.opened: list[str] = []
         self.ended: list[str] = []
+        self.ids: list[tuple[str, int]] = []
+        """Session and id of each request."""
         self._reads = reads
         self._left: dict[str, int] = {}
         self._ids = count()
@@ -51,6 +53,8 @@ class Sessions:
         if asked.method == "DELETE":
             self.ended.append(session)
             return Answer(204 if self._left.pop(session, None) is not None else 404)
+        if "id" in asked.message:
+            self.ids.append((session, asked.message["id"]))
         if session not in self._left:
             return error(-32001, "Session not found", 404)
         if asked.rpc == "notifications/initialized":
@@ -79,6 +83,8 @@ def test_each_user_has_a_session_and_ends_it() -> None:
     assert measured.failures == []
     assert len(sessions.opened) == 1 + LOAD.users
     assert sorted(sessions.ended) == sorted(sessions.opened)
+    # The Python SDK finds the stream of a request by its id, and mixes up those that have the same one.
+    assert len(set(sessions.ids)) == len(sessions.ids) > LOAD.users
 
 
 def test_a_session_that_is_forgotten_is_replaced_and_none_is_left() -> None:
@@ -95,12 +101,13 @@ def test_a_session_that_is_forgotten_is_replaced_and_none_is_left() -> None:
 def test_locust_replaces_a_forgotten_session_too(tmp_path: Path) -> None:
     sessions = Sessions(reads=5)
     with scripted(sessions) as server:
-        options = ("--users", "3", "--spawn-rate", "50", "--run-time", "1s", "--think-time", "0.01-0.02")
+        options = ("--users", "3", "--spawn-rate", "50", "--run-time", "3s", "--think-time", "0.01-0.02")
         place = ("--url", f"{server.url}/mcp", "--protocol", "mcp", "--out", tmp_path)
         perf("test", "--locust", *options, *place)
     failures = json.loads((tmp_path / "result.json").read_bytes())["failures"]
     assert {failure["reason"] for failure in failures} == {"JSON-RPC error -32001: Session not found"}
     assert len(sessions.opened) == 1 + 3 + sum(failure["count"] for failure in failures)
+    assert len(set(sessions.ids)) == len(sessions.ids)
     assert set(sessions.ended) == set(sessions.opened)
 
 

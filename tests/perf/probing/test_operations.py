@@ -51,9 +51,9 @@ prompt = "epic-template"
 [[task]]
 name = "completion"
 operation = "completion/complete"
-template = "mcp://resources/templates/{name}"
-argument = "name"
-value = "e"
+template = "mcp://resources/patterns/{language}/{name}"
+argument = "language"
+value = "p"
 """
 HELLO = '[[task]]\nname = "hello"\noperation = "initialize"\n'
 
@@ -73,9 +73,9 @@ def test_every_operation_is_prepared_and_loaded(era: str, url: str) -> None:
         plan, ClosedLoad(users=2, run_time_s=1, spawn_rate=50, warm_up_s=0), with_floor=False
     )
     assert measured.failures == []
-    assert {series.name for series in measured.series} == {task.name for task in scenario.tasks} - {"core"} | {
-        "sdlc/core"
-    }
+    assert {series.name for series in measured.series} == {task.name for task in scenario.tasks} - {
+        "core"
+    } | {"sdlc/core"}
     types = {series.name: series.resource_type for series in measured.series}
     assert (types["sdlc/core"], types["search"]) == ("sdlc", "tools/call")
 
@@ -85,7 +85,12 @@ def test_every_operation_is_prepared_and_loaded(era: str, url: str) -> None:
     [
         ("mcp", "modern", HELLO, "--era handshake"),
         ("http", "auto", '[[task]]\nname = "t"\noperation = "tools/list"\n', "--protocol mcp"),
-        ("mcp", "modern", '[[task]]\nname = "t"\noperation = "tools/call"\ntool = "none"\n', "tools/call none"),
+        (
+            "mcp",
+            "modern",
+            '[[task]]\nname = "t"\noperation = "tools/call"\ntool = "none"\n',
+            "tools/call none",
+        ),
         ("mcp", "modern", '[[task]]\nname = "t"\nresources = ["no/such"]\n', "no/such"),
         (
             "mcp",

@@ -228,6 +228,23 @@ def test_a_session_of_the_probe_is_ended() -> None:
     assert server.asked[-1].headers["mcp-session-id"] == "s-1"
 
 
+def test_a_session_that_nobody_asked_for_is_ended_too() -> None:
+    def script(asked: Asked) -> Answer:
+        if not asked.message:
+            return Answer(204)
+        answer = (
+            error(-32600, "first initialize", 400) if asked.rpc == "server/discover" else _one_resource(asked)
+        )
+        opening = {"server/discover": "s-1", "initialize": "s-2"}
+        given = {"Mcp-Session-Id": opening[asked.rpc]} if asked.rpc in opening else {}
+        return answer._replace(headers={**answer.headers, **given})
+
+    with scripted(script) as server:
+        make_plan(f"{server.url}/mcp", "mcp", "auto")
+    ended = [asked.headers["mcp-session-id"] for asked in server.asked if asked.method == "DELETE"]
+    assert ended == ["s-1", "s-2"]
+
+
 def test_a_server_that_breaks_off_while_it_is_probed_loses_no_session_silently() -> None:
     def script(asked: Asked) -> Answer:
         if asked.rpc == "initialize":

@@ -11,14 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from choirbook_perf.targets import (
+    FIRST_ID,
     EventStream,
     Judge,
+    McpTarget,
     Operation,
     Request,
     Session,
     content_of,
     expected_of,
+    is_call,
     judge,
+    numbered,
     opened,
 )
 
@@ -135,6 +139,30 @@ def test_what_is_remembered_never_changes_a_judgement() -> None:
     assert remembering.judge(read, 500, JSON, good).failure == "status 500"
     assert remembering.judge(read, 200, JSON, reply(contents("wrong"))).failure
     assert remembering.judge(other, 200, JSON, good).failure
+
+
+def test_another_id_is_no_difference_but_another_content_is() -> None:
+    remembering, read = Judge(), reading("right 1000000001")
+    for id_ in (1000000001, 1000000002, 1000000003):
+        for body in (
+            {"jsonrpc": "2.0", "id": id_, "result": contents("right 1000000001")},
+            {"result": contents("right 1000000001"), "jsonrpc": "2.0", "id": id_},
+        ):
+            assert remembering.judge(read, 200, JSON, msgspec.json.encode(body)).failure == ""
+            wrong = json.dumps(body).replace("right 1000000001", "right 1000000002").encode()
+            assert remembering.judge(read, 200, JSON, wrong).failure
+
+
+@given(st.integers(FIRST_ID, 9_999_999_999))
+def test_a_request_is_numbered_without_changing_its_length(id_: int) -> None:
+    body = McpTarget("http://h/mcp", "handshake").read("a://b").body or b""
+    assert is_call(body)
+    other = numbered(body, id_)
+    assert len(other) == len(body)
+    assert json.loads(other) == json.loads(body) | {"id": id_}
+    note = McpTarget("http://h/mcp", "handshake").handshake().initialized.body or b""
+    assert not is_call(note)
+    assert numbered(note, id_) == note
 
 
 kinds = st.sampled_from(

@@ -8,6 +8,7 @@ Each command replaces the figures that were kept, under `docs/performance/truth/
     python -m tests.perf.truth starved     # starved and stopped generators, 20 runs of each: 6 minutes
     python -m tests.perf.truth turns       # p50 beside wrk's: 3 minutes
     python -m tests.perf.truth knee        # capacity of a queue: some minutes
+    python -m tests.perf.truth all         # all of these
     python -m tests.perf.truth page        # the page alone
 """
 
@@ -24,6 +25,7 @@ import msgspec
 
 from tests.perf.truth import accuracy, kept, knee, page, six, starving, turns
 
+COMMANDS = ("six", "accuracy", "counts", "starved", "turns", "knee", "all", "page")
 _RUN_S = 20
 _COUNT_S = 10
 _TURN_S = 5
@@ -34,8 +36,14 @@ _Row = TypeVar("_Row", bound=msgspec.Struct)
 def main(arguments: Sequence[str]) -> None:
     """Run a command."""
     options = _options(arguments)
+    for command in COMMANDS[:-2] if options.command == "all" else (options.command,):
+        _run(command, options)
+        page.main()
+
+
+def _run(command: str, options: argparse.Namespace) -> None:
     here = kept.here()
-    match options.command:
+    match command:
         case "six":
             made = six.cases(has_open_loop=not options.before)
             name = "six-before" if options.before else "six"
@@ -55,13 +63,11 @@ def main(arguments: Sequence[str]) -> None:
             kept.save("knee", kept.Knees(environment=here, knees=_shown(knees)))
         case _:
             pass
-    page.main()
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.perf.truth")
-    commands = ("six", "accuracy", "counts", "starved", "turns", "knee", "page")
-    parser.add_argument("command", choices=commands)
+    parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("--before", action="store_true", help="six: without options of the second version.")
     parser.add_argument("--runs", type=int, default=20, help="starved: runs of each kind.")
     return parser.parse_args(arguments)

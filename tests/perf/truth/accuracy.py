@@ -28,6 +28,10 @@ generator that is wrong by itself is wrong each time.
 """
 
 
+_LEAD_S = 0.1
+"""Between the start of a run, in milliseconds, and a probe before it; the floor is measured in between."""
+
+
 class Case(NamedTuple):
     """A load on a mode of the truth server."""
 
@@ -43,12 +47,12 @@ class Case(NamedTuple):
 
     @property
     def document(self) -> str:
-        """What is read: a path, or a URI over MCP."""
+        """Document that is read: a path, or a URI over MCP."""
         return mcp.URI if "mcp" in self.load else log.PRODUCT
 
 
 class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
-    """What was reported, and what is true."""
+    """Percentiles that were reported, and true ones."""
 
     name: str
     load: str
@@ -188,8 +192,9 @@ def counts(case: Case) -> tuple[Counts, Observed]:
 
 
 def probes(seen: Observed) -> int:
-    """Return how many requests examined the server before the load: the first one names their agent."""
-    return sum(record.agent == seen.records[0].agent for record in seen.records)
+    """Return how many requests examined the server before the load began."""
+    began_s = seen.report.began_s()
+    return sum(record.arrived_s < began_s - _LEAD_S for record in seen.records)
 
 
 def _rounded(figures: dict[str, float]) -> dict[str, float]:

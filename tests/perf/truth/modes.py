@@ -13,7 +13,7 @@ from random import Random
 from typing import Any, NamedTuple, Protocol
 
 ANSWERED = "answered"
-"""What the log calls a complete and right response."""
+"""The log's word for a complete and right response."""
 
 OK = 200
 
@@ -29,7 +29,7 @@ class Arrival(NamedTuple):
 
 
 class Act(NamedTuple):
-    """What the server does with a request."""
+    """Treatment of a request."""
 
     what: str
     """`answered`, `held`, `dropped`, `cut`, `wrong`, `longer`, `error`, `redirected` or `killed`."""

@@ -136,7 +136,8 @@ def _right(is_right: bool) -> str:  # noqa: FBT001 - a cell
 
 
 def _machine(seen: Environment) -> str:
-    return f"Measured at {code(seen.commit)} on {seen.cpu}, {seen.cores} cores, Linux {seen.kernel}."
+    where = f"{seen.cpu}, {seen.cores} cores, Linux {seen.kernel}"
+    return f"Measured at {code(seen.commit)} on {where}; load average {seen.load_average:g} when it began."
 
 
 TABLES: dict[str, Callable[[], str]] = {

@@ -54,7 +54,7 @@ class Report(NamedTuple):
 
     @property
     def generator(self) -> dict[str, Any]:
-        """What the generator says of itself; {} for results of format 1."""
+        """The generator's description of itself; {} for results of format 1."""
         return self.result.get("generator", {}) if self.result else {}
 
     def failed(self) -> int:
@@ -89,10 +89,15 @@ class Report(NamedTuple):
                 return value_us / 1000
         return math.nan
 
+    def began_s(self) -> float:
+        """Return the start of the load, in seconds since the epoch."""
+        assert self.result is not None
+        return datetime.fromisoformat(self.result["started"]).timestamp()
+
     def period_s(self) -> tuple[float, float]:
         """Return start and end of the part that the series are of, in seconds since the epoch."""
         assert self.result is not None
-        start_s = datetime.fromisoformat(self.result["started"]).timestamp()
+        start_s = self.began_s()
         measured = [phase for phase in self._phases() if phase["kind"] == "measured"]
         if not measured:
             return start_s, start_s + self.result["duration_s"]

@@ -21,6 +21,7 @@ _RUN_S = 20
 _STALL_S = 30
 _USERS = ("--users", "30", "--spawn-rate", "30")
 _MANY = ("--users", "100", "--spawn-rate", "100")
+_ERROR = "choirbook perf: "
 _SAME_ORDER = 2.0
 _SAME_RATE = 0.1
 
@@ -39,7 +40,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     corrected_ms: dict[str, float] = {}
     """The same with the requests that users would have made; empty in the open model."""
     said: str
-    """Last line on stderr."""
+    """Message on stderr; "" if there is none."""
     is_right: bool
 
 
@@ -180,7 +181,7 @@ def _told(report: Report, *, is_right: bool) -> Told:
     hidden = {"--url", "--scenario"}
     words = iter(report.arguments)
     shown = [word for word in words if word not in hidden or not next(words)]
-    lines = report.stderr.strip().splitlines()
+    errors = [line for line in report.stderr.splitlines() if line.startswith(_ERROR)]
     has_corrected = any(series.get("corrected_counts") for series in report.series)
     duration_s = report.result["duration_s"] if report.result else 0
     measured = sum(count for series in report.series for _, count in series["counts"])
@@ -192,7 +193,7 @@ def _told(report: Report, *, is_right: bool) -> Told:
         requests_per_s=round(measured / duration_s, 1) if duration_s else 0.0,
         ms=_percentiles(report, "counts"),
         corrected_ms=_percentiles(report, "corrected_counts") if has_corrected else {},
-        said=lines[-1].removeprefix("choirbook perf: ") if lines else "",
+        said=errors[-1].removeprefix(_ERROR) if errors else "",
         is_right=is_right,
     )
 
