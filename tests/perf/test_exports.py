@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hdrh.histogram import HdrHistogram
+from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]
 from junitparser import Error, Failure, JUnitXml, Skipped
 from markdown_it import MarkdownIt
 from prometheus_client.parser import text_string_to_metric_families
@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from choirbook_perf.commands.export import Format
 from choirbook_perf.exports import FORMATS, csv_table, hgrm, json_document, junit, prometheus, step_summary
 from choirbook_perf.results import Failure as FailedRequests
-from choirbook_perf.results import Generator, Result, save
+from choirbook_perf.results import Generator, Result, load, save
 from tests.perf.processes import perf
 from tests.perf.sample_results import sample_result
 from tests.perf.samples import result_of, row_of, series_of
@@ -104,20 +104,23 @@ def lines_of(text: str) -> list[list[float]]:
 def test_hgrm_has_the_percentiles_and_counts_of_hdrhistogram(requests: int) -> None:
     dice = random.Random(requests)  # noqa: S311 - a sample, no secret
     latencies_ms = [dice.lognormvariate(1, 1) for _ in range(requests)]
-    text = hgrm.export(result_of(series_of(latencies_ms)))
+    result = result_of(series_of(latencies_ms))
+    text = hgrm.export(result)
     theirs = HdrHistogram(1, 10_000_000, 3)
     for latency_ms in latencies_ms:
         theirs.record_value(round(latency_ms * 1000))
     written = io.BytesIO()
     theirs.output_percentile_distribution(written, 1000.0, 5)
-    assert text.splitlines()[:2] == written.getvalue().decode().splitlines()[:2]
+    reference = written.getvalue().decode()
+    assert text.splitlines()[:2] == reference.splitlines()[:2]
+    latencies = result.histogram()
+    for value_ms, percentile, *_ in lines_of(reference):
+        assert latencies.percentile_ms(100 * percentile - 1e-7) == pytest.approx(value_ms, rel=0.012)
     *steps, last = lines_of(text)
     assert last == [steps[-1][0], 1.0, requests]
     for value_ms, percentile, seen, distance in steps:
-        assert value_ms * 1000 == pytest.approx(theirs.get_value_at_percentile(100 * percentile), rel=0.012)
-        assert seen == pytest.approx(
-            sum(one <= value_ms * 1.0051 for one in latencies_ms), abs=0.02 * requests
-        )
+        assert value_ms == latencies.percentile_ms(100 * percentile - 1e-7)
+        assert seen == sum(count for us, count in latencies.counts() if us <= value_ms * 1000)
         assert distance == pytest.approx(1 / (1 - percentile), abs=0.01)
 
 
@@ -222,7 +225,7 @@ def test_the_command_writes_a_file_or_to_standard_output(format_: str, tmp_path:
     out = tmp_path / "new" / "file"
     written = perf("export", tmp_path, "--to", format_, "--out", out)
     assert (written.returncode, written.stdout) == (0, "")
-    assert out.read_text("utf-8") == FORMATS[format_](sample_result(factor=2))
+    assert out.read_bytes().decode() == FORMATS[format_](load(tmp_path / "result.json"))
 
 
 def test_the_command_prints_without_a_file_and_refuses_what_is_no_result(tmp_path: Path) -> None:
