@@ -12,8 +12,8 @@ FORMAT = 2
 REFERENCE, FLOOR = "choirbook", "floor"
 
 SATURATED = 0.95
-"""Fraction of a core from which on a server counts as saturated: its throughput is then its own, not the load
-generator's. The rest is the kernel's clock tick and the start of a turn."""
+"""Fraction of a core from which on a server counts as saturated: its throughput is then its own, not
+limited by the load generator or other work. The rest is the kernel's clock tick and the start of a turn."""
 
 
 class Sample(NamedTuple):

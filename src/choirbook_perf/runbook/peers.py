@@ -20,7 +20,8 @@ HEADS = (
 )
 
 NOT_SATURATED = (
-    "A server that used less than {least} of its core has no throughput here: it was the load generator's."
+    "A server that used less than {least} of its core has no throughput here, as something else was the "
+    "limit: the load generator, or other work on the machine."
 )
 
 
