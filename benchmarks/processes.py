@@ -68,6 +68,16 @@ def cpu_s(pid: int) -> float:
     return sum(_own_cpu_s(each) for each in _family(pid))
 
 
+def memory_mib(pid: int) -> float:
+    """Return the memory of a process and its descendants in MiB; pages that they share count once (PSS)."""
+    return sum(_own_memory_kib(each) for each in _family(pid)) / 1024
+
+
+def _own_memory_kib(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
 def _family(pid: int) -> list[int]:
     found = [pid]
     for each in found:

@@ -11,7 +11,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from benchmarks import wrk
-from benchmarks.processes import cpu_s
+from benchmarks.processes import cpu_s, memory_mib
 from benchmarks.requests import Case
 from choirbook_perf.environment import environment
 from choirbook_perf.peers import Sample
@@ -44,6 +44,7 @@ def sample(case: Case, url: str, pid: int, load: Load) -> Sample:
     before_s = cpu_s(pid)
     seen = wrk.shoot(case.shot(url), load.seconds, load.connections, LOAD_CORE, load.scratch)
     spent_s = cpu_s(pid) - before_s
+    memory = memory_mib(pid)
     settle(pid)
     return Sample(
         spent_s / seen.requests * 1e6,
@@ -52,6 +53,8 @@ def sample(case: Case, url: str, pid: int, load: Load) -> Sample:
         seen.p95_ms,
         seen.p99_ms,
         seen.requests,
+        seen.cpu_s / seen.requests * 1e6,
+        memory,
     )
 
 
@@ -94,10 +97,11 @@ def text_of(body: bytes) -> str:
         return str(message["content"])
     result = message.get("result", {})
     # In tool results, Choirbook puts a heading before the text and the bare text into the structured
-    # content.
+    # content; others have no structured content.
     structured = result.get("structuredContent") or {}
-    contents = result.get("contents") or [{"text": structured.get("text", structured.get("result", ""))}]
-    return str(contents[0].get("text", ""))
+    said = structured.get("text", structured.get("result"))
+    contents = result.get("contents") or ([{"text": said}] if said else result.get("content"))
+    return str(contents[0].get("text", "")) if contents else ""
 
 
 def machine() -> Environment:

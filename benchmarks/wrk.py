@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import shutil
 import subprocess
 from pathlib import Path
@@ -23,6 +24,8 @@ class Load(NamedTuple):
     p50_ms: float
     p95_ms: float
     p99_ms: float
+    cpu_s: float
+    """User and system time of the generator: as long as the run, if it was the bottleneck."""
 
 
 class Shot(NamedTuple):
@@ -82,7 +85,9 @@ def shoot(shot: Shot, seconds: int, connections: int, core: int, scratch: Path) 
         str(script),
         shot.url,
     ]
+    before_s = _children_cpu_s()
     done = subprocess.run([*pinned(core), *command], capture_output=True, text=True, check=True)
+    spent_s = _children_cpu_s() - before_s
     match = _RESULT.search(done.stdout)
     if match is None:
         raise RuntimeError(f"wrk printed no readable result: {done.stdout} {done.stderr}")
@@ -91,4 +96,10 @@ def shoot(shot: Shot, seconds: int, connections: int, core: int, scratch: Path) 
         raise RuntimeError(f"{errors} of {requests} responses failed")
     if not requests:
         raise RuntimeError(f"no response within {seconds} s")
-    return Load(requests, duration_us / 1e6, p50_us / 1000, p95_us / 1000, p99_us / 1000)
+    return Load(requests, duration_us / 1e6, p50_us / 1000, p95_us / 1000, p99_us / 1000, spent_s)
+
+
+def _children_cpu_s() -> float:
+    """Return the CPU time of the child processes that have ended."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime

@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-PINS = re.compile(r"(constraints[^/]*\.txt|package[^/]*\.json|\.lock)$")
+PINS = re.compile(r"(constraints[^/]*\.txt|package[^/]*\.json|\.lock|Cargo\.toml|go\.(mod|sum))$")
 HOST = re.compile(r"://|file:|\s@\s|--(index-url|extra-index-url|find-links|trusted-host)|^-[efi]\b")
 PLACE = re.compile(r"(?<![\w.}])/(root|home|work|tmp/pytest)(/|-of-)")
 SPACES = re.compile(r"\t|[ \t]+$")

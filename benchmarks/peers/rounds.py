@@ -75,6 +75,7 @@ class Measuring:
             is_partial=is_partial,
             series=[PeerSeries(peer, case, samples) for (case, peer), samples in self._samples.items()],
             missing=self._missing,
+            versions={peer.name: peer.version() for peer in self._peers},
         )
 
     @contextmanager
@@ -91,7 +92,7 @@ class Measuring:
                 log = scratch / f"{peer.name}.log"
                 try:
                     process = stack.enter_context(
-                        running(peer.command(place), url + peer.ready, log, SERVER_CORE)
+                        running(peer.command(place), url + peer.ready, log, SERVER_CORE, peer.variables)
                     )
                 except RuntimeError as error:
                     self._missing.append(Missing(peer.name, "", _short(error)))

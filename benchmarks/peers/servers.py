@@ -7,8 +7,10 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
+from benchmarks.peers import builds, versions
 from benchmarks.requests import PATH, Case, call_tool, get_raw, read_handshake, read_modern
 
 HERE = Path(__file__).resolve().parent
@@ -18,6 +20,8 @@ CACHE = CHECKOUT / ".cache"
 GET, MODERN, HANDSHAKE, TOOL = get_raw(), read_modern(), read_handshake(), call_tool()
 READS = (GET, MODERN, HANDSHAKE)
 CASES = (*READS, TOOL)
+MCP = (MODERN, HANDSHAKE, TOOL)
+_EITHER = (MODERN, HANDSHAKE)
 
 _NGINX = """
 daemon off;
@@ -63,6 +67,10 @@ class Peer(NamedTuple):
     """Returns what is not installed, "" if nothing is missing."""
     ready: str
     """Path that answers when the server is up."""
+    version: Callable[[], str] = str
+    """Returns the version of what is compared, "" if unknown."""
+    variables: Mapping[str, str] = MappingProxyType({})
+    """Environment variables of the server."""
 
 
 def _script(name: str, *more: str) -> Callable[[Place], list[str]]:
@@ -131,20 +139,44 @@ def _lacks_nothing() -> str:
     return ""
 
 
-_EITHER = (MODERN, HANDSHAKE)
+def _built(name: str, version: Callable[[], str]) -> Peer:
+    """Return a peer that is built from sources here."""
+
+    def command(place: Place) -> list[str]:
+        return builds.command_of(name, place.port, [place.document])
+
+    variables = builds.SOURCES[name].variables
+    return Peer(name, MCP, command, lambda: builds.lacks(name), "/", version, variables)
+
+
+def _python_sdk(name: str, script: str, *more: str) -> Peer:
+    return Peer(name, _EITHER, _script(script, *more), _lacks_python("mcp"), "/", versions.python("mcp"))
+
+
+_NODE = "@modelcontextprotocol/server"
 
 PEERS: Mapping[str, Peer] = {
     peer.name: peer
     for peer in (
-        Peer("floor", READS, _floor, _lacks_nothing, "/"),
-        Peer("choirbook", CASES, _choirbook, _lacks_nothing, "/readyz"),
-        Peer("nginx", (GET,), _nginx, _lacks_nginx, PATH),
-        Peer("python-sdk", _EITHER, _script("serve_sdk.py"), _lacks_python("mcp"), "/"),
-        Peer("python-sdk-quiet", _EITHER, _script("serve_sdk.py", "WARNING"), _lacks_python("mcp"), "/"),
-        Peer("python-sdk-low", _EITHER, _script("serve_sdk_lowlevel.py"), _lacks_python("mcp"), "/"),
-        Peer("fastmcp", (*_EITHER, TOOL), _script("serve_fastmcp.py"), _lacks_python("fastmcp"), "/"),
-        Peer("typescript-sdk", _EITHER, _typescript, _lacks_typescript, "/"),
+        Peer("floor", READS, _floor, _lacks_nothing, "/", versions.installed("granian")),
+        Peer("choirbook", CASES, _choirbook, _lacks_nothing, "/readyz", versions.installed("choirbook")),
+        Peer("nginx", (GET,), _nginx, _lacks_nginx, PATH, versions.nginx(nginx_program)),
+        _built("rmcp", versions.crate("rmcp")),
+        _built("go-sdk", versions.module("go-sdk", "github.com/modelcontextprotocol/go-sdk")),
+        _built("mcp-go", versions.module("mcp-go", "github.com/mark3labs/mcp-go")),
+        _python_sdk("python-sdk", "serve_sdk.py", "WARNING"),
+        _python_sdk("python-sdk-low", "serve_sdk_lowlevel.py"),
+        _python_sdk("python-sdk-log", "serve_sdk.py"),
+        Peer(
+            "fastmcp",
+            MCP,
+            _script("serve_fastmcp.py"),
+            _lacks_python("fastmcp"),
+            "/",
+            versions.python("fastmcp"),
+        ),
+        Peer("typescript-sdk", _EITHER, _typescript, _lacks_typescript, "/", versions.node(_NODE)),
     )
 }
 """Peers in the order of their turns. nginx runs without a master: one process, one core. The Python SDK runs
-with its defaults, with its log disabled, and as its low-level server (docs/adr/0015)."""
+with its log off, as its low-level server, and with its defaults, at which it logs (docs/adr/0026)."""

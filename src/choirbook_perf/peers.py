@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
-FORMAT = 1
+FORMAT = 2
 REFERENCE, FLOOR = "choirbook", "floor"
+
+SATURATED = 0.95
+"""Fraction of a core from which on a server counts as saturated: its throughput is then its own, not the load
+generator's. The rest is the kernel's clock tick and the start of a turn."""
 
 
 class Sample(NamedTuple):
@@ -19,9 +23,25 @@ class Sample(NamedTuple):
     """User and system time of all the server's processes, per request."""
     requests_per_s: float
     p50_ms: float
+    """Latencies of a closed loop at saturation. By Little's law their mean is the number of connections
+    divided by the throughput: they say nothing else about the server, and no table shows them."""
     p95_ms: float
     p99_ms: float
     requests: int
+    generator_us: float | None = None
+    """CPU time of the load generator per request; None in files of format 1."""
+    memory_mib: float | None = None
+    """Memory of all the server's processes at the end of the turn (PSS); None in files of format 1."""
+
+    @property
+    def server_busy(self) -> float:
+        """Fraction of its core that the server used."""
+        return self.cpu_us * self.requests_per_s / 1e6
+
+    @property
+    def generator_busy(self) -> float | None:
+        """Fraction of its core that the load generator used."""
+        return None if self.generator_us is None else self.generator_us * self.requests_per_s / 1e6
 
 
 class PeerSeries(msgspec.Struct, frozen=True):
@@ -57,24 +77,35 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     is_partial: bool = False
     series: list[PeerSeries]
     missing: list[Missing]
+    versions: dict[str, str] = {}
+    """Version of each server by its name; empty in files of format 1."""
 
 
-class PeerRow(msgspec.Struct, frozen=True):
+class PeerRow(msgspec.Struct, frozen=True, kw_only=True):
     """One row of a table."""
 
     case: str
     peer: str
     cpu_us: float
     """Median of the rounds, per request."""
+    cpu_low_us: float
+    cpu_high_us: float
+    """Lowest and highest of the rounds."""
     to_choirbook: float | None
     """Median of the ratios of CPU per request, by round: above 1 costs more than Choirbook."""
     to_floor: float | None
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
+    memory_mib: float | None
+    server_busy: float
+    """Fraction of its core."""
+    generator_busy: float | None
     requests_per_s: float
     requests: int
     """Number of requests of all rounds together."""
+
+    @property
+    def capacity(self) -> float | None:
+        """Requests per second of one core; None if the server was not saturated, so that nobody knows."""
+        return self.requests_per_s if self.server_busy >= SATURATED else None
 
 
 def rows_of(series: Sequence[PeerSeries]) -> list[PeerRow]:
@@ -85,22 +116,26 @@ def rows_of(series: Sequence[PeerSeries]) -> list[PeerRow]:
 
 
 def _row(one: PeerSeries, all_: Sequence[PeerSeries]) -> PeerRow:
-    def median(field: str) -> float:
-        middle: float = statistics.median(getattr(sample, field) for sample in one.samples)
-        return middle
-
+    costs_us = [sample.cpu_us for sample in one.samples]
     return PeerRow(
-        one.case,
-        one.peer,
-        median("cpu_us"),
-        ratio(one, _beside(one, REFERENCE, all_)),
-        ratio(one, _beside(one, FLOOR, all_)),
-        median("p50_ms"),
-        median("p95_ms"),
-        median("p99_ms"),
-        median("requests_per_s"),
-        sum(sample.requests for sample in one.samples),
+        case=one.case,
+        peer=one.peer,
+        cpu_us=statistics.median(costs_us),
+        cpu_low_us=min(costs_us),
+        cpu_high_us=max(costs_us),
+        to_choirbook=ratio(one, _beside(one, REFERENCE, all_)),
+        to_floor=ratio(one, _beside(one, FLOOR, all_)),
+        memory_mib=_median(sample.memory_mib for sample in one.samples),
+        server_busy=statistics.median(sample.server_busy for sample in one.samples),
+        generator_busy=_median(sample.generator_busy for sample in one.samples),
+        requests_per_s=statistics.median(sample.requests_per_s for sample in one.samples),
+        requests=sum(sample.requests for sample in one.samples),
     )
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
 
 
 def _beside(one: PeerSeries, peer: str, all_: Sequence[PeerSeries]) -> PeerSeries | None:

@@ -55,12 +55,17 @@ def test_a_figure_stands_on_requests(compared: Comparison) -> None:
             assert sample.requests > 0
             assert sample.cpu_us > 0
             assert sample.p50_ms <= sample.p95_ms <= sample.p99_ms
+            assert sample.generator_us is not None
+            assert sample.generator_us > 0
+            assert sample.memory_mib is not None
+            assert sample.memory_mib > 1
 
 
 @needs_machine
 def test_the_environment_is_beside_the_figures(compared: Comparison) -> None:
     assert compared.environment["cpu"]
-    assert compared.format == 1
+    assert compared.format == 2
+    assert compared.versions["choirbook"]
     assert compared.document_bytes > 19_000
 
 
@@ -153,6 +158,10 @@ def test_the_document_is_found_in_every_kind_of_response() -> None:
     assert text_of(b"# Plain") == "# Plain"
     assert text_of(b'{"uri": "a", "content": "# Envelope"}') == "# Envelope"
     assert text_of(b'{"jsonrpc": "2.0", "id": 1, "result": {"contents": [{"text": "# MCP"}]}}') == "# MCP"
+    tool = b'{"result": {"content": [{"type": "text", "text": "# Tool"}]}}'
+    assert text_of(tool) == "# Tool"
+    own = b'{"result": {"content": [{"text": "of: # Tool"}], "structuredContent": {"text": "# Tool"}}}'
+    assert text_of(own) == "# Tool"
     assert text_of(b'{"jsonrpc": "2.0", "id": 1, "error": {"code": 1}}') == ""
 
 
@@ -170,13 +179,17 @@ def test_the_table_says_what_is_not_measured_and_leaves_out_unknown_ratios() -> 
         connections=2,
         is_partial=True,
         series=[
-            PeerSeries("nginx", "GET raw", [Sample(10.0, 1000.0, 1.0, 2.0, 3.0, 500)]),
+            PeerSeries("nginx", "GET raw", [Sample(10.0, 40_000.0, 1.0, 2.0, 3.0, 500)]),
             PeerSeries("x", "GET raw", []),
         ],
         missing=[Missing("fastmcp", "", "not here"), Missing("x", "GET raw", "status 500")],
+        versions={"nginx": "1.2.3"},
     )
     text = table_of(comparison)
     assert "partial" in text
     assert "not measured: fastmcp: not here" in text
     assert "not measured: x, GET raw: status 500" in text
-    assert text.count(" - ") == 2
+    row = next(line for line in text.splitlines() if "nginx 1.2.3" in line)
+    assert row.split()[2:5] == ["10.0"] * 3
+    # Neither ratios, nor memory, nor the throughput of a server that was only 40 % busy.
+    assert row.split()[5:] == ["-", "-", "-", "40", "-", "500"]

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from choirbook_perf.cold import Cold, FirstRead, Start, judge
 from choirbook_perf.commands import runbook as command
 from choirbook_perf.errors import BadInput, GateFailed
+from choirbook_perf.figures import MISSING
 from choirbook_perf.peers import Comparison, Missing, PeerSeries, Sample
 from choirbook_perf.results import save
 from choirbook_perf.runbook import measured, render
@@ -34,14 +35,18 @@ PEERS = Comparison(
     series=[
         PeerSeries("sdk", "GET raw", [Sample(500.0, 1_900.0, 45.0, 90.0, 300.0, 3_800)] * 3),
         PeerSeries(
-            "choirbook", "GET raw", [Sample(us, 40_000.0, 1.8, 2.5, 3.0, 80_000) for us in (24.0, 25.0, 30.0)]
+            "choirbook",
+            "GET raw",
+            [Sample(us, 40_000.0, 1.8, 2.5, 3.0, 80_000, 20.0, 64.0) for us in (24.0, 25.0, 30.0)],
         ),
         PeerSeries(
             "floor", "GET raw", [Sample(us, 49_000.0, 1.7, 2.2, 2.9, 98_000) for us in (20.0, 25.0, 20.0)]
         ),
-        PeerSeries("nginx", "GET raw", []),
+        PeerSeries("nginx", "GET raw", [Sample(12.0, 40_000.0, 2.4, 2.7, 3.1, 80_000)] * 3),
+        PeerSeries("absent", "GET raw", []),
     ],
-    missing=[Missing("nginx", "", "it is not installed")],
+    missing=[Missing("absent", "", "it is not installed")],
+    versions={"choirbook": "1.2"},
 )
 
 
@@ -193,9 +198,12 @@ def test_stages_peers_and_cold_have_their_figures(results: Path) -> None:
     peers = rendered(results, "{{ peers peers.json }}\n")
     assert peers.startswith("20,000 bytes, 100 connections")
     assert "**The run was interrupted.**" in peers
-    assert [row[1] for row in rows(peers)[2:]] == ["floor", "choirbook", "sdk"]
-    assert "| GET raw | choirbook | 25.0 | 1.00 | 1.20 | 1.80 | 2.50 | 3.00 | 40,000 |" in peers
-    assert peers.endswith("> **Not measured:** nginx: it is not installed\n")
+    assert [row[1] for row in rows(peers)[2:]] == ["nginx", "floor", "choirbook 1.2", "sdk"]
+    assert "| GET raw | choirbook 1.2 | 25.0 | 24.0 | 30.0 | 1.00 | 1.20 | 64.0 | 100% | 40,000 |" in peers
+    # The load generator did not saturate this one.
+    assert f"| GET raw | nginx | 12.0 | 12.0 | 12.0 | 0.480 | 0.600 | {MISSING} | 48% | {MISSING} |" in peers
+    assert "less than 95% of its core has no throughput here" in peers
+    assert peers.endswith("> **Not measured:** absent: it is not installed\n")
     assert rendered(results, "{{ machine peers.json }}\n").startswith("An example CPU, 2 cores; Linux 6.1")
     cold = rendered(results, "{{ cold cold.json }}\n")
     assert cold.startswith("Preloading is not needed: all 1 cold reads took at most 100 ms.")
@@ -208,8 +216,8 @@ def test_figures_of_peers_are_found_by_name(results: Path) -> None:
         "choirbook/GET raw/floor, CPU",
         1.2,
     )
-    with pytest.raises(BadInput, match="nginx"):
-        measured.figure(results, "peers.json", "nginx/GET raw")
+    with pytest.raises(BadInput, match="absent"):
+        measured.figure(results, "peers.json", "absent/GET raw")
 
 
 def test_optimisations_show_before_after_and_change(results: Path) -> None:

@@ -271,8 +271,8 @@ def stages(
         print_calls(calls, document_bytes, as_json=json)
 
 
-# Everything after `perf` is passed to choirbook_perf, which the other commands do not even import. Words after
-# the first one are not looked at, so that a `--` is passed too.
+# Everything after `perf` is passed to choirbook_perf, which the other commands do not even import. Words
+# after the first one are not looked at, so that a `--` is passed too.
 @app.command(
     add_help_option=False,
     context_settings={
