@@ -1,4 +1,4 @@
-"""Servers of the official Go SDK, mcp-go and rmcp, with and without sessions: probed, loaded, no session left."""
+"""Servers of the official Go SDK, mcp-go and rmcp: probed, loaded, and left without a session open."""
 
 from __future__ import annotations
 
