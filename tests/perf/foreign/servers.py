@@ -95,9 +95,15 @@ STDIO: Mapping[str, Foreign] = {
 
 
 @contextmanager
-def foreign(server: Foreign, log: Path) -> Iterator[str]:
-    """Run a server for as long as the context lasts; yields the URL of its endpoint."""
-    port = _free_port() if server.port_variable else 0
+def foreign(server: Foreign, log: Path, port: int = 0) -> Iterator[str]:
+    """Run a server for as long as the context lasts; yields the URL of its endpoint.
+
+    Args:
+        server: Server to run.
+        log: File for its output.
+        port: Port that its command names, if it does.
+    """
+    port = port or (free_port() if server.port_variable else 0)
     with log.open("wb") as output:
         process = subprocess.Popen(
             server.command,
@@ -134,7 +140,8 @@ def _listening(port: int) -> str:
     return f"http://127.0.0.1:{port}/mcp"
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
