@@ -51,6 +51,7 @@ WORKING: dict[str, tuple[list[str], int]] = {
     "cache invalidate": (["--all", "--admin", "{admin}"], 0),
     "cache warm": (["--admin", "{admin}"], 0),
     "cache stats": (["--admin", "{admin}"], 0),
+    "perf export": (["no-such-result", "--to", "csv"], 2),
     "perf report": (["no-such-result"], 2),
     "perf runbook": (["no-such-directory"], 2),
     "perf cold": (["--rounds", "1", "--resources", "1"], 0),
@@ -59,6 +60,7 @@ WORKING: dict[str, tuple[list[str], int]] = {
 """Arguments of the commands that need no extra, and how they end."""
 
 NEEDING = {
+    "perf capacity": ["--duration", "1", "--out", "{scratch}"],
     "perf test": ["--quick", "--out", "{scratch}"],
     "perf compare": ["old.json", "new.json"],
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from choirbook_perf import gate, slo, verdict
+from choirbook_perf import judging, slo, verdict
 from choirbook_perf.compare import Change
 from choirbook_perf.results import Failure, Generator, Result
 from tests.perf.samples import row_of, sample_result, series_of
@@ -13,7 +13,7 @@ from tests.perf.samples import row_of, sample_result, series_of
 
 def result(**changed: object) -> Result:
     made = sample_result([4.0] * 400)
-    rows = gate.judge(made, slo.parse('thresholds = ["p95 < 10", "p99.9 < 10"]', "slo.toml"))
+    rows = judging.judge(made, slo.parse('thresholds = ["p95 < 10", "p99.9 < 10"]', "slo.toml"))
     made = msgspec.structs.replace(made, verdict=rows)
     return msgspec.structs.replace(made, **changed)
 
