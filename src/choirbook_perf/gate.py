@@ -8,6 +8,9 @@ from collections.abc import Callable, Sequence
 from choirbook_perf.errors import GateFailed, Inconclusive
 from choirbook_perf.results import Row
 
+INVALID = "the load generator was not fast enough"
+"""Beginning of the reason of every row of a run whose generator was not valid."""
+
 COMPARED: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from choirbook_perf.engine import FLOOR_FACTOR, is_attributable
 from choirbook_perf.estimates import Estimate, estimate
-from choirbook_perf.gate import COMPARED, quantity
+from choirbook_perf.gate import COMPARED, INVALID, quantity
 from choirbook_perf.intervals.order import requests_needed
 from choirbook_perf.intervals.ratio import needed_without_failure
 from choirbook_perf.results import Result, Row
@@ -65,7 +65,7 @@ def _decided(result: Result, threshold: Threshold, found: Estimate) -> tuple[str
     """Return the outcome, and its reason if it is neither a pass nor a plain failure."""
     if not result.generator.is_valid:
         why = " ".join(result.generator.reasons) or "It gave no reason."
-        return "inconclusive", f"the load generator was not fast enough: {why}"
+        return "inconclusive", f"{INVALID}: {why}"
     if found.value is None:
         return "not measured", found.absence
     meets = COMPARED[threshold.operator]

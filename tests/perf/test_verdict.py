@@ -64,7 +64,10 @@ def test_a_generator_that_was_too_slow_claims_no_throughput(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    lines = shown(result(generator=Generator(is_valid=False, reasons=["It was stopped."])), capsys)
+    invalid = result(generator=Generator(is_valid=False, reasons=["It was stopped."]))
+    rows = judging.judge(invalid, slo.load("mission"))
+    lines = shown(msgspec.structs.replace(invalid, verdict=rows), capsys)
+    assert any(line.endswith("inconclusive: the load generator was not fast enough") for line in lines)
     assert lines[0] == "server, http: 400 requests in 10 s, 0 failed"
 
 
