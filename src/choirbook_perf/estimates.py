@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from choirbook_perf import server_metrics
 from choirbook_perf.histogram import LatencyHistogram
-from choirbook_perf.intervals import order, ratio
+from choirbook_perf.intervals import blocks, order, ratio
 from choirbook_perf.results import Result, Series
 from choirbook_perf.slo import Threshold
 
@@ -84,8 +84,6 @@ def _hits(series: list[Series], confidence: float) -> Estimate:
 
 
 def _rate(result: Result, answered: int, confidence: float) -> Estimate:
-    from choirbook_perf.intervals import blocks  # imports numpy
-
     if result.duration_s <= 0:
         return _absent("the run was too short for a rate")
     value = answered / result.duration_s
@@ -117,8 +115,6 @@ def _percentile(result: Result, threshold: Threshold, percent: float) -> Estimat
     low, high = _order_bounds_ms(histogram, percent, threshold.confidence)
     seconds = _seconds(result, labels)
     if seconds:
-        from choirbook_perf.intervals import blocks  # imports numpy
-
         below, above = blocks.percentile_factors(seconds, percent, threshold.confidence)
         low, high = min(low, value * below), max(high, value * above)
     return Estimate(value, low, high, requests)

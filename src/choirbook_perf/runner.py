@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from choirbook_perf import attempts, choirbook_server, engine, gate, generator, planner, results
+from choirbook_perf import attempts, choirbook_server, engine, generator, judging, planner, results
 from choirbook_perf import plan as plans
 from choirbook_perf.access import Access
 from choirbook_perf.delay_proxy import delayed
@@ -212,7 +212,7 @@ def result_of(
     """
     result = _unjudged(asked, plan, machine, measured)
     result = msgspec.structs.replace(result, server_before=before, server_after=after if before else {})
-    return msgspec.structs.replace(result, verdict=gate.judge(result, asked.thresholds))
+    return msgspec.structs.replace(result, verdict=judging.judge(result, asked.thresholds))
 
 
 def _unjudged(asked: Run, plan: Plan, machine: Environment, measured: Measured) -> Result:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from choirbook_perf import gate
+from choirbook_perf.gate import INVALID
 from choirbook_perf.results import Result, Row
 
 _STYLES = {"pass": "green", "fail": "bold red", "inconclusive": "yellow", "not measured": "yellow"}
@@ -69,7 +70,9 @@ def _percentiles(result: Result) -> Table:
 def _rows(rows: list[Row]) -> Table:
     table = Table("metric", "limit", "measured", "interval", "requests", "verdict", box=None)
     for row in rows:
-        verdict = f"{row.outcome}: {row.reason}" if row.reason else row.outcome
+        # Why a generator is not valid is a paragraph of its own, not of each row.
+        reason = INVALID if row.reason.startswith(INVALID) else row.reason
+        verdict = f"{row.outcome}: {reason}" if reason else row.outcome
         verdict += "" if row.is_required or row.outcome != "not measured" else " (not required)"
         figures = (gate.limit_of(row), gate.value_of(row), gate.interval_of(row), str(row.requests))
         table.add_row(row.metric, *figures, verdict, style=_STYLES[row.outcome])

@@ -53,6 +53,7 @@ WORKING: dict[str, tuple[list[str], int]] = {
     "cache stats": (["--admin", "{admin}"], 0),
     "perf baseline list": ([], 0),
     "perf baseline save": (["main", "no-such-file"], 2),
+    "perf export": (["no-such-result", "--to", "csv"], 2),
     "perf report": (["no-such-result"], 2),
     "perf runbook": (["no-such-directory"], 2),
     "perf cold": (["--rounds", "1", "--resources", "1"], 0),
@@ -61,6 +62,7 @@ WORKING: dict[str, tuple[list[str], int]] = {
 """Arguments of the commands that need no extra, and how they end."""
 
 NEEDING = {
+    "perf capacity": ["--duration", "1", "--out", "{scratch}"],
     "perf test": ["--quick", "--out", "{scratch}"],
     "perf ab": ["--old", "program {{port}}"],
     "perf compare": ["old.json", "new.json"],

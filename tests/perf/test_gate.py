@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from choirbook_perf import gate, slo
+from choirbook_perf import gate, judging, slo
 from choirbook_perf.errors import GateFailed, Inconclusive
 from choirbook_perf.intervals import order
 from choirbook_perf.results import Floor, Generator, Phase, Result, Row
@@ -19,7 +19,7 @@ INVALID = Generator(is_valid=False, reasons=["It waited 900 ms of a second for a
 
 
 def judged(result: Result, expression: str) -> Row:
-    (row,) = gate.judge(result, [slo.parse_expression(expression, "slo.toml")])
+    (row,) = judging.judge(result, [slo.parse_expression(expression, "slo.toml")])
     return row
 
 
@@ -95,7 +95,7 @@ def test_a_stall_of_two_seconds_keeps_a_p95_from_passing_that_its_requests_alone
 @pytest.mark.parametrize("operator", ["<", ">"])
 def test_an_invalid_generator_decides_no_row_and_claims_no_rate(operator: str) -> None:
     series = [series_of([500.0] * 400, failures=9), series_of([1.0] * 400, "miss")]
-    rows = gate.judge(
+    rows = judging.judge(
         result_of(*series, generator=INVALID),
         [
             slo.parse_expression(text, "x")
@@ -161,7 +161,7 @@ def test_what_has_no_sample_is_a_row_that_is_not_measured(expression: str, reaso
 
 
 def test_a_server_that_reports_no_cache_results_shows_the_rows_and_passes() -> None:
-    rows = gate.judge(result_of(series_of([1.0] * 400, "unknown")), MISSION)
+    rows = judging.judge(result_of(series_of([1.0] * 400, "unknown")), MISSION)
     found = {row.metric: (row.outcome, row.is_required) for row in rows}
     assert found["hit.p95"] == found["miss.p95"] == ("not measured", False)
     gate.check(rows, fail_unmeasured=True)
@@ -172,13 +172,13 @@ def test_a_server_that_reports_no_cache_results_shows_the_rows_and_passes() -> N
 def test_a_choirbook_over_http_must_show_hits_and_misses(protocol: str, required: bool) -> None:  # noqa: FBT001
     made = result_of(series_of([1.0] * 400, "unknown"))
     target = msgspec.structs.replace(made.target, server="Choirbook 1.0", protocol=protocol)
-    rows = gate.judge(msgspec.structs.replace(made, target=target), MISSION)
+    rows = judging.judge(msgspec.structs.replace(made, target=target), MISSION)
     assert {row.is_required for row in rows if row.metric == "miss.p95"} == {required}
     assert gate.outcome(rows) == ("inconclusive" if required else "pass")
 
 
 def test_a_server_that_the_run_started_is_a_choirbook() -> None:
-    rows = gate.judge(sample_result([1.0] * 400), MISSION)
+    rows = judging.judge(sample_result([1.0] * 400), MISSION)
     found = {row.metric: (row.outcome, row.is_required) for row in rows}
     assert found["miss.p95"] == ("not measured", True)
     assert found["hit.p95"] == ("pass", True)
@@ -307,13 +307,13 @@ def test_the_server_s_own_histogram_is_judged_by_its_buckets(
 
 
 def test_a_failure_comes_before_what_cannot_be_said_and_says_by_how_much() -> None:
-    rows = gate.judge(result_of(series_of([500.0] * 20, failures=1)), MISSION)
+    rows = judging.judge(result_of(series_of([500.0] * 20, failures=1)), MISSION)
     told = r"p50 is 500 ms, the limit is < 50 ms; .*failures.rate is 4.762 %, the limit is == 0 %"
     with pytest.raises(GateFailed, match=told):
         gate.check(rows)
     with pytest.raises(Inconclusive, match=r"p99 \(100 requests, 299 are needed\)"):
-        gate.check(gate.judge(result_of(series_of([1.0] * 100)), MISSION))
-    gate.check(gate.judge(result_of(series_of([1.0] * 1000)), MISSION))
+        gate.check(judging.judge(result_of(series_of([1.0] * 100)), MISSION))
+    gate.check(judging.judge(result_of(series_of([1.0] * 1000)), MISSION))
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from choirbook_perf import gate, slo, verdict
+from choirbook_perf import judging, slo, verdict
 from choirbook_perf.results import Failure, Generator, Result
 from tests.perf.samples import row_of, sample_result, series_of
 
 
 def result(**changed: object) -> Result:
     made = sample_result([4.0] * 400)
-    rows = gate.judge(made, slo.parse('thresholds = ["p95 < 10", "p99.9 < 10"]', "slo.toml"))
+    rows = judging.judge(made, slo.parse('thresholds = ["p95 < 10", "p99.9 < 10"]', "slo.toml"))
     made = msgspec.structs.replace(made, verdict=rows)
     return msgspec.structs.replace(made, **changed)
 
@@ -63,7 +63,10 @@ def test_a_generator_that_was_too_slow_claims_no_throughput(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    lines = shown(result(generator=Generator(is_valid=False, reasons=["It was stopped."])), capsys)
+    invalid = result(generator=Generator(is_valid=False, reasons=["It was stopped."]))
+    rows = judging.judge(invalid, slo.load("mission"))
+    lines = shown(msgspec.structs.replace(invalid, verdict=rows), capsys)
+    assert any(line.endswith("inconclusive: the load generator was not fast enough") for line in lines)
     assert lines[0] == "server, http: 400 requests in 10 s, 0 failed"
 
 
