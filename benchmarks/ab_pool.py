@@ -20,7 +20,7 @@ import msgspec
 from benchmarks import ab_replay
 from benchmarks.ab_replay import SAME, SLOWER, Complete, Pool
 from choirbook_perf.ab import judging, progress
-from choirbook_perf.ab.results import Comparison, Slice
+from choirbook_perf.ab.results import AbResult, Slice
 from choirbook_perf.ab.running import Asked, run
 from choirbook_perf.ab.schedule import PAIRS
 from choirbook_perf.commands.ab import ROUNDS
@@ -40,7 +40,7 @@ def burdened(loops: int) -> str:
     return f"{python} -m benchmarks.burdened --port {{port}} --loops {loops} {library}"
 
 
-def compare(loops: int, rounds: int, options: argparse.Namespace, seed: int) -> Comparison:
+def compare(loops: int, rounds: int, options: argparse.Namespace, seed: int) -> AbResult:
     """Compare the server with itself, or with one that does additional work."""
     asked = Asked(
         old=burdened(0),
@@ -115,7 +115,7 @@ def _kinds(loops: int) -> tuple[tuple[str, int], tuple[str, int]]:
     return (SAME, 0), (SLOWER, loops)
 
 
-def _compact(found: Comparison) -> list[Slice]:
+def _compact(found: AbResult) -> list[Slice]:
     """Return the slices with as many digits as they mean something."""
 
     def digits(value: float | None, places: int) -> float | None:

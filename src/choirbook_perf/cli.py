@@ -67,6 +67,7 @@ def _end_help_with_exit_codes(made: typer.Typer) -> None:
     for command in made.registered_commands:
         command.epilog = EXIT_CODES
     for group in made.registered_groups:
+        group.epilog = EXIT_CODES
         if group.typer_instance is not None:
             _end_help_with_exit_codes(group.typer_instance)
 

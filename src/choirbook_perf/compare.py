@@ -16,7 +16,7 @@ import msgspec
 from choirbook_perf.histogram import LatencyHistogram
 from choirbook_perf.results import Result
 from choirbook_perf.stats import shifts
-from choirbook_perf.stats.decisions import Finding, Limits, Sample, decide
+from choirbook_perf.stats.decisions import Finding, Limits, LogRatios, decide
 
 CPU, THROUGHPUT = "cpu_us", "requests_per_s"
 _CPU_COUNTER = "process_cpu_seconds_total"
@@ -78,7 +78,7 @@ def _findings(columns: Mapping[str, tuple[list[float], list[float]]], limits: Li
     if sizes <= {1}:
         return []
     samples = [
-        Sample(
+        LogRatios(
             name,
             shifts.unpaired(list(map(math.log, before)), list(map(math.log, after))),
             min(len(before), len(after)),

@@ -9,7 +9,7 @@ from choirbook_perf.engine import CONSTANT, ClosedLoad, Load, OpenLoad
 from choirbook_perf.engine.order import MAX_IN_FLIGHT, WARM_UP_S
 from choirbook_perf.errors import BadInput
 from choirbook_perf.generator import Shape
-from choirbook_perf.results import Stage
+from choirbook_perf.results import RateStage
 from choirbook_perf.scenario import parse_duration_s
 
 _MAX_RATE = 1_000_000.0
@@ -95,9 +95,9 @@ def load_of(options: LoadOptions) -> Shape | Load:
     )
 
 
-def _stages(options: LoadOptions, run_time: str) -> tuple[Stage, ...]:
+def _stages(options: LoadOptions, run_time: str) -> tuple[RateStage, ...]:
     if not options.stages:
-        return (Stage(parse_duration_s(run_time), _rate(options.rate or 0.0, "--rate")),)
+        return (RateStage(parse_duration_s(run_time), _rate(options.rate or 0.0, "--rate")),)
     found = []
     for part in options.stages.split(","):
         match = _STAGE.fullmatch(part.strip())
@@ -106,7 +106,7 @@ def _stages(options: LoadOptions, run_time: str) -> tuple[Stage, ...]:
                 f"--stages {options.stages!r} is not a list of durations and rates. Pass one such as "
                 "30s:100,60s:500."
             )
-        found.append(Stage(parse_duration_s(match[1]), _rate(float(match[2]), "--stages")))
+        found.append(RateStage(parse_duration_s(match[1]), _rate(float(match[2]), "--stages")))
     return tuple(found)
 
 

@@ -130,7 +130,7 @@ class Phase(msgspec.Struct, frozen=True, kw_only=True):
     p99_ms: float | None
 
 
-class Stage(msgspec.Struct, frozen=True):
+class RateStage(msgspec.Struct, frozen=True):
     """A stretch of time with one rate."""
 
     duration_s: float
@@ -183,7 +183,7 @@ class Generator(msgspec.Struct, frozen=True, kw_only=True):
     """`constant` or `poisson` in the open model."""
     rate: float | None = None
     users: int | None = None
-    stages: list[Stage] = []
+    stages: list[RateStage] = []
     max_in_flight: int | None = None
     is_checked: bool = False
     """Whether it observed itself; Locust does not, beyond a warning about its CPU."""

@@ -8,7 +8,7 @@ from choirbook_perf.engine import ClosedLoad, OpenLoad
 from choirbook_perf.errors import BadInput
 from choirbook_perf.generator import Shape
 from choirbook_perf.load_options import LoadOptions, Locust, load_of
-from choirbook_perf.results import Stage
+from choirbook_perf.results import RateStage
 
 
 def test_without_options_a_hundred_users_come() -> None:
@@ -20,13 +20,13 @@ def test_without_options_a_hundred_users_come() -> None:
 
 def test_a_rate_is_one_stage() -> None:
     load = load_of(LoadOptions(rate=50, run_time="90s", arrivals="poisson", max_in_flight=7, warm_up_s=0))
-    assert load == OpenLoad(stages=(Stage(90, 50),), arrivals="poisson", max_in_flight=7, warm_up_s=0)
+    assert load == OpenLoad(stages=(RateStage(90, 50),), arrivals="poisson", max_in_flight=7, warm_up_s=0)
 
 
 def test_stages_have_durations_and_rates() -> None:
     load = load_of(LoadOptions(stages="30s:100, 1m:500.5"))
     assert isinstance(load, OpenLoad)
-    assert load.stages == (Stage(30, 100), Stage(60, 500.5))
+    assert load.stages == (RateStage(30, 100), RateStage(60, 500.5))
     assert load.highest_rate() == 500.5
     assert load.measured_s() == 90
 

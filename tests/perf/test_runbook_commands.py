@@ -54,7 +54,9 @@ def test_command_runs(command: str, place: Path) -> None:
         timeout=DEADLINE_S,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    # One run of each shows a difference, and no verdict on it.
+    expected = 3 if command.startswith("choirbook perf compare") else 0
+    assert done.returncode == expected, done.stdout + done.stderr
 
 
 def test_commands_are_found() -> None:

@@ -15,7 +15,7 @@ from choirbook_perf.ab.results import Slice
 from choirbook_perf.ab.schedule import NEW, OLD
 from choirbook_perf.errors import BadInput
 from choirbook_perf.stats import autocorrelation, shifts
-from choirbook_perf.stats.decisions import Finding, Limits, Sample, decide
+from choirbook_perf.stats.decisions import Finding, Limits, LogRatios, decide
 
 CPU, P50, THROUGHPUT, P95, P99 = "cpu_us", "p50_ms", "throughput", "p95_ms", "p99_ms"
 
@@ -43,7 +43,7 @@ def judge(slices: Iterable[Slice], limits: Limits, metrics: Sequence[str] = tupl
         metrics: Metrics to judge; each further one makes the intervals of all wider.
     """
     counted = pairs_of(slices)
-    samples: list[Sample] = []
+    samples: list[LogRatios] = []
     skipped: dict[str, str] = {}
     for metric in metrics:
         values = rounds_of(counted, metric)
@@ -92,8 +92,8 @@ def rounds_of(pairs: Iterable[tuple[Slice, Slice]], metric: str) -> list[float]:
     return [statistics.median(values) for values in by_round.values()]
 
 
-def _sample(metric: str, values: Sequence[float]) -> Sample:
-    return Sample(
+def _sample(metric: str, values: Sequence[float]) -> LogRatios:
+    return LogRatios(
         metric,
         shifts.paired(values),
         len(values),
@@ -108,7 +108,7 @@ def _missing(pairs: Sequence[tuple[Slice, Slice]], metric: str) -> str:
     return "the generator was too slow in every pair" if is_late else "not measured"
 
 
-def _too_coarse(sample: Sample, limits: Limits) -> str:
+def _too_coarse(sample: LogRatios, limits: Limits) -> str:
     (alone,) = decide([sample], limits)
     if alone.detectable is None:
         return "too few rounds"

@@ -37,7 +37,7 @@ class Slice(NamedTuple):
     """Why its latencies and rate do not count, such as a generator that was short of CPU; "" if they do."""
 
 
-class Subject(msgspec.Struct, frozen=True, kw_only=True):
+class ComparedServer(msgspec.Struct, frozen=True, kw_only=True):
     """One of the two servers."""
 
     given: str
@@ -50,7 +50,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """Name and version, as far as the server reports them."""
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+class AbResult(msgspec.Struct, frozen=True, kw_only=True):
     """One run of `choirbook perf ab`."""
 
     format: int = FORMAT
@@ -59,7 +59,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Start of the run, RFC 3339, UTC."""
     is_partial: bool = False
     """Whether it was interrupted."""
-    subjects: list[Subject]
+    subjects: list[ComparedServer]
     """The old server, and the new one."""
     environment: Environment
     load: dict[str, Any]
@@ -71,14 +71,14 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Metrics without an outcome, with the reason."""
 
 
-def load(path: Path) -> Comparison:
+def load(path: Path) -> AbResult:
     """Load a result file.
 
     Raises:
         BadInput: It cannot be read, or is not a result of `choirbook perf ab`.
     """
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Comparison)
+        found = msgspec.json.decode(path.read_bytes(), type=AbResult)
     except OSError as error:
         raise BadInput(f"The result file {path} cannot be read: {error.strerror}.") from error
     except msgspec.MsgspecError as error:
@@ -91,7 +91,7 @@ def load(path: Path) -> Comparison:
     return found
 
 
-def save(comparison: Comparison, path: Path) -> None:
+def save(comparison: AbResult, path: Path) -> None:
     """Write a result file, completely or not at all.
 
     Raises:

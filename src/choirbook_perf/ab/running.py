@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from choirbook_perf import planner
 from choirbook_perf.ab import alike, judging, schedule
-from choirbook_perf.ab.results import Comparison, Slice, Subject
+from choirbook_perf.ab.results import AbResult, ComparedServer, Slice
 from choirbook_perf.ab.schedule import NEW, OLD
 from choirbook_perf.ab.slices import measure, rate_for
 from choirbook_perf.ab.subjects import PORT, Launcher, Server, prepared, serving
@@ -98,7 +98,7 @@ class _Course:
             yield measure(turn, plan, pid, self.rate, asked.seconds, seed)
 
 
-def run(asked: Asked, watch: Callable[[Slice], None]) -> Comparison:
+def run(asked: Asked, watch: Callable[[Slice], None]) -> AbResult:
     """Compare two servers.
 
     Args:
@@ -129,11 +129,11 @@ def run(asked: Asked, watch: Callable[[Slice], None]) -> Comparison:
     if not slices:
         raise Inconclusive("Interrupted before anything was measured.")
     judged = judging.judge(slices, asked.limits, asked.metrics)
-    return Comparison(
+    return AbResult(
         started=began.isoformat(timespec="seconds"),
         is_partial=is_partial,
         subjects=[
-            Subject(given=one.given, name=one.name, environment=one.environment, server=plan.server)
+            ComparedServer(given=one.given, name=one.name, environment=one.environment, server=plan.server)
             for one, plan in zip(launchers, course.plans, strict=True)
         ],
         environment=machine,

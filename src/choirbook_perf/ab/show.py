@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from choirbook_perf.ab import judging
-from choirbook_perf.ab.results import Comparison
+from choirbook_perf.ab.results import AbResult
 from choirbook_perf.ab.schedule import NEW, OLD
 from choirbook_perf.errors import GateFailed, Inconclusive
 from choirbook_perf.stats.decisions import FASTER, MAX_MORE, SAME, SLOWER, UNKNOWN, Finding
@@ -21,7 +21,7 @@ FEW_FAILURES = 5
 """Failures of the new server alone that are no accident."""
 
 
-def show(comparison: Comparison) -> None:
+def show(comparison: AbResult) -> None:
     """Print the outcomes on stdout, as text."""
     console = Console(highlight=False)
     for side, subject in zip(("old", "new"), comparison.subjects, strict=True):
@@ -82,7 +82,7 @@ def more(finding: Finding, noun: str, pairs: int = 1) -> str:
     return f"{finding.more} {noun}" + (f" ({finding.more * pairs} pairs)" if pairs > 1 else "")
 
 
-def summary(comparison: Comparison, path: str) -> dict[str, Any]:
+def summary(comparison: AbResult, path: str) -> dict[str, Any]:
     """Return the outcomes for a program."""
     return {
         "result": path,
@@ -94,7 +94,7 @@ def summary(comparison: Comparison, path: str) -> dict[str, Any]:
     }
 
 
-def check(comparison: Comparison) -> None:
+def check(comparison: AbResult) -> None:
     """Raise the error for the outcomes, if they are not a pass.
 
     Raises:
@@ -133,5 +133,5 @@ def check_findings(findings: Sequence[Finding], remedy: str) -> None:
         )
 
 
-def _failures(comparison: Comparison) -> Mapping[int, tuple[int, int]]:
+def _failures(comparison: AbResult) -> Mapping[int, tuple[int, int]]:
     return judging.failures_of(comparison.slices)

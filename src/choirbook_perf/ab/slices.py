@@ -11,7 +11,7 @@ from choirbook_perf.errors import ServerUnreachable
 from choirbook_perf.histogram import LatencyHistogram
 from choirbook_perf.plan import Plan
 from choirbook_perf.recorder import Measured
-from choirbook_perf.results import Stage
+from choirbook_perf.results import RateStage
 
 RESTARTED = "a process of the server ended"
 
@@ -40,7 +40,7 @@ def measure(turn: Turn, plan: Plan, pid: int | None, rate: float, seconds: float
         KeyboardInterrupt: The slice was interrupted.
         ServerUnreachable: No request succeeded.
     """
-    load = OpenLoad(stages=(Stage(seconds, rate),), warm_up_s=0.0)
+    load = OpenLoad(stages=(RateStage(seconds, rate),), warm_up_s=0.0)
     pids = [] if pid is None else cpu.family(pid)
     before_s = cpu.cpu_s(pids)
     measured, is_partial = engine.run(plan, load, with_floor=False, seed=seed, drain_s=_DRAIN_S)

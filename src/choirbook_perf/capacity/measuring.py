@@ -14,7 +14,7 @@ from choirbook_perf.engine import OpenLoad
 from choirbook_perf.environment import environment
 from choirbook_perf.errors import Inconclusive
 from choirbook_perf.recorder import percentiles
-from choirbook_perf.results import Environment, Floor, Result, Row, Stage
+from choirbook_perf.results import Environment, Floor, RateStage, Result, Row
 from choirbook_perf.scraper import scrape
 
 
@@ -70,7 +70,7 @@ class CapacityRun:
     def _measure(self, server: runner.Prepared, machine: Environment, rate: float) -> str:
         options = self._options
         load = OpenLoad(
-            stages=(Stage(options.duration_s, rate),),
+            stages=(RateStage(options.duration_s, rate),),
             arrivals=options.arrivals,
             max_in_flight=options.max_in_flight,
             warm_up_s=options.warm_up_s,

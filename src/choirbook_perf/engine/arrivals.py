@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from random import Random
 
 from choirbook_perf.engine.order import POISSON
-from choirbook_perf.results import Stage
+from choirbook_perf.results import RateStage
 
 
-def due_times(stages: Sequence[Stage], arrivals: str, random: Random) -> Iterator[float]:
+def due_times(stages: Sequence[RateStage], arrivals: str, random: Random) -> Iterator[float]:
     """Yield when requests are due, in seconds since the start of the first stage, in order.
 
     Args:
@@ -29,7 +29,7 @@ def due_times(stages: Sequence[Stage], arrivals: str, random: Random) -> Iterato
         start_s += stage.duration_s
 
 
-def _poisson(stage: Stage, start_s: float, random: Random) -> Iterator[float]:
+def _poisson(stage: RateStage, start_s: float, random: Random) -> Iterator[float]:
     at_s = random.expovariate(stage.rate)
     while at_s < stage.duration_s:
         yield start_s + at_s

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from choirbook_perf.engine.encoding import session_lines
 from choirbook_perf.engine.health import HealthMonitor
 from choirbook_perf.engine.links import Ended, Link, Pool
-from choirbook_perf.engine.recording import Recording, Request
+from choirbook_perf.engine.recording import EndedRequest, LoadRecording
 from choirbook_perf.engine.responses import Head
 from choirbook_perf.plan import Plan
 from choirbook_perf.targets import FIRST_ID, UNKNOWN, Judge, Operation, Session, opened
@@ -24,7 +24,9 @@ class Exchange:
 
     __slots__ = ("_client", "_operation", "_then", "due_s", "link")
 
-    def __init__(self, client: Client, operation: Operation, due_s: float, link: Link, then: Then) -> None:
+    def __init__(
+        self, client: LoadClient, operation: Operation, due_s: float, link: Link, then: Then
+    ) -> None:
         self.due_s = due_s
         self.link = link
         self._client = client
@@ -75,7 +77,7 @@ class Shared:
         plan: Plan,
         encode: Callable[[PlannedRequest], Wire],
         connect: Callable[[], Pool],
-        recording: Recording,
+        recording: LoadRecording,
         health: HealthMonitor,
     ) -> None:
         self.plan = plan
@@ -107,7 +109,7 @@ class Shared:
             exchange.link.give_up(failure)
 
 
-class Client:
+class LoadClient:
     """One client, of one project."""
 
     def __init__(self, shared: Shared, project: str) -> None:
@@ -163,7 +165,9 @@ class Client:
         if ended.first_s:
             recording.first_byte(due_s, ended.first_s - ended.sent_s)
         recording.end(
-            Request(operation, self.project, due_s, ended.sent_s, ended.done_s, failure, cache_result, sample)
+            EndedRequest(
+                operation, self.project, due_s, ended.sent_s, ended.done_s, failure, cache_result, sample
+            )
         )
 
     def open(self, then: Then) -> None:
@@ -243,7 +247,7 @@ class Client:
 
     def _fail_to_open(self, operation: Operation, failure: str, started_s: float, ended: Ended) -> None:
         self.shared.recording.end(
-            Request(operation, self.project, started_s, ended.sent_s, ended.done_s, failure, UNKNOWN)
+            EndedRequest(operation, self.project, started_s, ended.sent_s, ended.done_s, failure, UNKNOWN)
         )
 
 

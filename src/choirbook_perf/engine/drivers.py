@@ -9,13 +9,13 @@ from random import Random
 from typing import Protocol
 
 from choirbook_perf.engine.arrivals import due_times
-from choirbook_perf.engine.clients import Client, Shared
+from choirbook_perf.engine.clients import LoadClient, Shared
 from choirbook_perf.engine.links import Link
 from choirbook_perf.engine.order import ClosedLoad, OpenLoad
 from choirbook_perf.engine.recording import MEASURED, Span
 from choirbook_perf.engine.timer import Timer
 from choirbook_perf.plan import Plan
-from choirbook_perf.results import Stage
+from choirbook_perf.results import RateStage
 from choirbook_perf.targets import Operation
 
 RETRY_CONNECT_S = 0.010
@@ -27,7 +27,7 @@ class Driver(Protocol):
 
     users: int
     """Users at present; 0 in the open model."""
-    clients: Sequence[Client]
+    clients: Sequence[LoadClient]
 
     def start(self, started_s: float) -> None:
         """Begin to send requests when they are due; the first at a time of the process's clock."""
@@ -79,8 +79,8 @@ class OpenDriver:
     users = 0
 
     def __init__(self, load: OpenLoad, shared: Shared, timer: Timer, random: Random) -> None:
-        stages = (Stage(load.warm_up_s, load.stages[0].rate), *load.stages)
-        self.clients: Sequence[Client] = [Client(shared, project) for project in shared.plan.projects]
+        stages = (RateStage(load.warm_up_s, load.stages[0].rate), *load.stages)
+        self.clients: Sequence[LoadClient] = [LoadClient(shared, project) for project in shared.plan.projects]
         self._turns = self._next_clients()
         self._shared = shared
         self._timer = timer
@@ -117,7 +117,7 @@ class OpenDriver:
             client.send(self._mix.next(), due_s, now_s, link, lambda: client.links.put(link))
         self._schedule()
 
-    def _next_clients(self) -> Iterator[Client]:
+    def _next_clients(self) -> Iterator[LoadClient]:
         while True:
             for client in self.clients:
                 if client.is_ready or not any(each.is_ready for each in self.clients):
@@ -130,8 +130,8 @@ class ClosedDriver:
     def __init__(self, load: ClosedLoad, shared: Shared, timer: Timer, random: Random) -> None:
         projects = shared.plan.projects
         self.users = 0
-        self.clients: Sequence[Client] = [
-            Client(shared, projects[number % len(projects)]) for number in range(load.users)
+        self.clients: Sequence[LoadClient] = [
+            LoadClient(shared, projects[number % len(projects)]) for number in range(load.users)
         ]
         self.mix = Mix(shared.plan, random)
         self.shared = shared
@@ -163,7 +163,7 @@ class _User:
 
     __slots__ = ("_client", "_driver", "_link")
 
-    def __init__(self, client: Client, driver: ClosedDriver) -> None:
+    def __init__(self, client: LoadClient, driver: ClosedDriver) -> None:
         self._client = client
         self._driver = driver
         self._link: Link | None = None

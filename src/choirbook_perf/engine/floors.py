@@ -7,7 +7,7 @@ import msgspec
 from choirbook_perf.engine.order import ClosedLoad, Load, OpenLoad
 from choirbook_perf.histogram import LatencyHistogram
 from choirbook_perf.plan import Plan, PlannedTask
-from choirbook_perf.results import Floor, Stage
+from choirbook_perf.results import Floor, RateStage
 from choirbook_perf.scenario import ThinkTime
 from choirbook_perf.targets import Operation, Request
 
@@ -22,12 +22,12 @@ _USUAL_BODY_BYTES = 2048
 def load_of(load: Load, think_time_s: ThinkTime) -> Load:
     """Return the load to measure the floor with: as many requests per second, for a moment."""
     if isinstance(load, OpenLoad):
-        stages = (Stage(MEASURED_S, max(_MIN_RATE, load.highest_rate())),)
+        stages = (RateStage(MEASURED_S, max(_MIN_RATE, load.highest_rate())),)
         return msgspec.structs.replace(load, stages=stages, warm_up_s=_WARM_UP_S)
     pause_s = sum(think_time_s) / len(think_time_s) if think_time_s else 0.0
     if pause_s:
         return OpenLoad(
-            stages=(Stage(MEASURED_S, max(_MIN_RATE, load.users / pause_s)),), warm_up_s=_WARM_UP_S
+            stages=(RateStage(MEASURED_S, max(_MIN_RATE, load.users / pause_s)),), warm_up_s=_WARM_UP_S
         )
     return ClosedLoad(
         users=load.users, run_time_s=MEASURED_S, spawn_rate=load.users / _WARM_UP_S, warm_up_s=_WARM_UP_S

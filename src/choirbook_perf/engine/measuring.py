@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from random import Random
 
-from choirbook_perf.engine.clients import Client, Shared, Wire
+from choirbook_perf.engine.clients import LoadClient, Shared, Wire
 from choirbook_perf.engine.connections import Address, Connections
 from choirbook_perf.engine.drivers import ClosedDriver, Driver, OpenDriver, closed_spans, open_spans
 from choirbook_perf.engine.encoding import Encoded
 from choirbook_perf.engine.health import HealthMonitor
 from choirbook_perf.engine.links import Counters, Pool
 from choirbook_perf.engine.order import Load, OpenLoad, Order
-from choirbook_perf.engine.recording import MEASURED, Recording
+from choirbook_perf.engine.recording import MEASURED, LoadRecording
 from choirbook_perf.engine.stdio import StdioLine, StdioProcess
 from choirbook_perf.engine.timer import Timer
 from choirbook_perf.plan import Plan
@@ -48,7 +48,7 @@ class Outcome:
         health: Observation of the process.
     """
 
-    def __init__(self, recording: Recording, health: HealthMonitor) -> None:
+    def __init__(self, recording: LoadRecording, health: HealthMonitor) -> None:
         self.recording = recording
         self.health = health
         self.connections_opened = 0
@@ -90,7 +90,7 @@ class Measurement:
         spans = open_spans(load) if isinstance(load, OpenLoad) else closed_spans(load)
         self._measured_s = next(span.start_s for span in spans if span.kind == MEASURED)
         started_s = time.monotonic()
-        self._recording = Recording(spans, started_s)
+        self._recording = LoadRecording(spans, started_s)
         self._health = HealthMonitor(self._timer, started_s, started_s + self._measured_s)
         encode: Callable[[Request], Wire] = Encoded if address else StdioLine.of
         self._shared = Shared(plan, encode, self._connect, self._recording, self._health)
@@ -123,7 +123,7 @@ class Measurement:
         driver: Driver
         if isinstance(self._load, OpenLoad):
             driver = OpenDriver(self._load, self._shared, self._timer, self._random)
-            await _each(driver.clients, Client.open, _SESSIONS_S)
+            await _each(driver.clients, LoadClient.open, _SESSIONS_S)
         else:
             driver = ClosedDriver(self._load, self._shared, self._timer, self._random)
         started_s = time.monotonic() + _START_S
@@ -152,7 +152,7 @@ class Measurement:
         outcome.open_at_end = sum(self._recording.is_measured(each.due_s) for each in self._shared.open)
         self._shared.give_up(float("inf"), _OPEN_AT_END)
         self._health.tick(time.monotonic())
-        await _each(driver.clients, Client.close, _SESSIONS_S)
+        await _each(driver.clients, LoadClient.close, _SESSIONS_S)
         outcome.connections_opened = self._counters.opened
         outcome.own_faults = sorted(self._counters.own_faults)
         return outcome
@@ -183,7 +183,7 @@ async def _first_of(one: asyncio.Event, other: asyncio.Event, longest_s: float |
 
 
 async def _each(
-    clients: Sequence[Client], step: Callable[[Client, Callable[[], None]], None], deadline_s: float
+    clients: Sequence[LoadClient], step: Callable[[LoadClient, Callable[[], None]], None], deadline_s: float
 ) -> None:
     """Let all clients take a step, and wait for them, but not for ever."""
     waiting = len(clients)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from choirbook_perf.plan import Plan
-from choirbook_perf.results import Floor, Stage
+from choirbook_perf.results import Floor, RateStage
 
 CONSTANT = "constant"
 POISSON = "poisson"
@@ -21,7 +21,7 @@ WARM_UP_S = 2.0
 class OpenLoad(msgspec.Struct, frozen=True, kw_only=True, tag="open"):
     """Requests that come at a rate, whatever the server does."""
 
-    stages: tuple[Stage, ...]
+    stages: tuple[RateStage, ...]
     arrivals: str = CONSTANT
     """`constant`: equal distances. `poisson`: as from many independent clients."""
     max_in_flight: int = MAX_IN_FLIGHT

@@ -30,7 +30,7 @@ class Span(NamedTuple):
     rate: float | None = None
 
 
-class Request(NamedTuple):
+class EndedRequest(NamedTuple):
     """A request that ended, or was given up. Times of the process's clock."""
 
     operation: Operation
@@ -55,7 +55,7 @@ class _Cell:
         self.failures = 0
 
 
-class _Second:
+class _SecondCounts:
     __slots__ = ("answered", "failures", "in_flight", "latencies", "sent", "unsent", "users")
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class _Counted:
         self.failures = 0
 
 
-class Recording:
+class LoadRecording:
     """Counts of one load.
 
     Args:
@@ -92,7 +92,7 @@ class Recording:
         self._is_measured = [span.kind == MEASURED for span in spans]
         self._phases = [_Counted() for _ in spans]
         self._cells: dict[tuple[int, str, str], _Cell] = {}
-        self._seconds: dict[int, _Second] = {}
+        self._seconds: dict[int, _SecondCounts] = {}
         self._failures: dict[tuple[str, str], int] = {}
         self._samples: dict[tuple[str, str], str] = {}
         self._kept: list[Operation] = []  # so that no other gets the id of one
@@ -125,7 +125,7 @@ class Recording:
         second = self._second(now_s)
         second.users, second.in_flight = users, in_flight
 
-    def end(self, request: Request) -> None:
+    def end(self, request: EndedRequest) -> None:
         """Record a request, failed ones too."""
         response_us = rounded_us(request.done_s - request.due_s)
         second = self._second(request.done_s)
@@ -145,7 +145,7 @@ class Recording:
         if self.is_measured(due_s):
             _count(self.first_bytes, rounded_us(latency_s))
 
-    def _measure(self, request: Request, response_us: int) -> None:
+    def _measure(self, request: EndedRequest, response_us: int) -> None:
         cell = self._cell(request)
         _count(cell.response, response_us)
         at = int(request.due_s - self.started_s)
@@ -161,7 +161,7 @@ class Recording:
             if request.sample and pair not in self._samples:
                 self._samples[pair] = _readable(request.sample)
 
-    def _cell(self, request: Request) -> _Cell:
+    def _cell(self, request: EndedRequest) -> _Cell:
         operation = request.operation
         found = self._cells.get((id(operation), request.cache_result, request.project))
         if found is None:
@@ -173,11 +173,11 @@ class Recording:
     def _phase(self, due_s: float) -> int:
         return max(0, bisect_right(self._starts, due_s - self.started_s + _ROUNDING_S) - 1)
 
-    def _second(self, now_s: float) -> _Second:
+    def _second(self, now_s: float) -> _SecondCounts:
         at = int(now_s - self.started_s)
         found = self._seconds.get(at)
         if found is None:
-            found = self._seconds[at] = _Second()
+            found = self._seconds[at] = _SecondCounts()
         return found
 
     def progress(self, users: int, now_s: float) -> Progress:
@@ -270,7 +270,7 @@ def _corrected(counts: list[tuple[int, int]], interval_us: float | None) -> list
     return corrected(counts, interval_us) if interval_us else counts
 
 
-def _tick(at: int, second: _Second) -> Tick:
+def _tick(at: int, second: _SecondCounts) -> Tick:
     return Tick(
         second=at,
         users=second.users,

@@ -14,7 +14,7 @@ import msgspec
 
 from choirbook_perf.errors import EmptyLibrary
 from choirbook_perf.probing.http_probe import HttpProbe
-from choirbook_perf.probing.listings import Row
+from choirbook_perf.probing.listings import ListedRow
 from choirbook_perf.probing.mcp_probe import McpProbe
 from choirbook_perf.scenario import ALL, MISSION, Scenario, Task
 
@@ -81,13 +81,13 @@ def _listing(method: str) -> Task:
     return Task(name=method, operation=method)
 
 
-def _is_safe(tool: Row) -> bool:
+def _is_safe(tool: ListedRow) -> bool:
     """Return whether a tool may be called without being asked for: it says so, and needs no arguments."""
     promises = tool.annotations is not None and tool.annotations.read_only_hint is True
     return promises and not (tool.input_schema is not None and tool.input_schema.required)
 
 
-def _readable(probe: McpProbe, row: Row, can_read: Callable[[str], bool]) -> list[str]:
+def _readable(probe: McpProbe, row: ListedRow, can_read: Callable[[str], bool]) -> list[str]:
     """Return URIs of a template that can be read."""
     variables = variables_of(row.uri_template)
     values = [

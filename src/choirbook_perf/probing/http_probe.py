@@ -10,7 +10,7 @@ import msgspec
 from choirbook_perf.access import Access
 from choirbook_perf.errors import BadInput, ServerUnreachable
 from choirbook_perf.http_client import Client, Response
-from choirbook_perf.probing.listings import Listed, Page, Row, all_rows
+from choirbook_perf.probing.listings import Listed, ListedRow, Page, all_rows
 from choirbook_perf.probing.problems import problem_of
 from choirbook_perf.scenario import Task
 from choirbook_perf.targets import (
@@ -38,7 +38,7 @@ class _Api(msgspec.Struct, frozen=True):
 
 
 class _Listing(msgspec.Struct, frozen=True, rename="camel"):
-    resources: list[Row]
+    resources: list[ListedRow]
     next_cursor: str | None = None
 
 

@@ -22,7 +22,7 @@ class Listed(NamedTuple):
     resource_type: str
 
 
-class Row(msgspec.Struct, frozen=True, rename="camel"):
+class ListedRow(msgspec.Struct, frozen=True, rename="camel"):
     """One row of any listing, with the fields needed here."""
 
     uri: str = ""
@@ -60,11 +60,11 @@ class Argument(msgspec.Struct, frozen=True):
 class Page(NamedTuple):
     """One page of a listing."""
 
-    rows: list[Row]
+    rows: list[ListedRow]
     next_cursor: str | None
 
 
-def all_rows(ask: Callable[[str | None], Page], where: str) -> list[Row]:
+def all_rows(ask: Callable[[str | None], Page], where: str) -> list[ListedRow]:
     """Return the rows of all pages.
 
     Args:
@@ -74,7 +74,7 @@ def all_rows(ask: Callable[[str | None], Page], where: str) -> list[Row]:
     Raises:
         ServerUnreachable: A cursor does not advance.
     """
-    found: list[Row] = []
+    found: list[ListedRow] = []
     for page in _pages(ask, where):
         found += page.rows
     return found
@@ -106,7 +106,7 @@ def _pages(ask: Callable[[str | None], Page], where: str) -> Iterator[Page]:
     )
 
 
-def _keys(rows: Iterable[Row]) -> Iterator[str]:
+def _keys(rows: Iterable[ListedRow]) -> Iterator[str]:
     return (row.uri or row.uri_template or row.href or row.name for row in rows)
 
 

@@ -14,7 +14,7 @@ from choirbook_perf.access import Access
 from choirbook_perf.errors import BadInput, PerfError, ServerUnreachable
 from choirbook_perf.http_client import Client, Response
 from choirbook_perf.probing.eras import HANDSHAKE, MODERN, Discovered, discovered
-from choirbook_perf.probing.listings import Listed, Page, Row, all_rows
+from choirbook_perf.probing.listings import Listed, ListedRow, Page, all_rows
 from choirbook_perf.probing.parameters import parameters
 from choirbook_perf.probing.problems import mcp_problem_of
 from choirbook_perf.scenario import Task
@@ -66,7 +66,7 @@ class _Meta(msgspec.Struct, frozen=True):
     server: _Info = msgspec.field(name="io.modelcontextprotocol/serverInfo", default=_Info())
 
 
-class _Hello(msgspec.Struct, frozen=True, rename="camel"):
+class _ServerDescription(msgspec.Struct, frozen=True, rename="camel"):
     """A server's description of itself, in either era."""
 
     capabilities: dict[str, Any] = {}
@@ -204,7 +204,7 @@ class McpProbe:
             self._listed = [Listed(row.uri, row.name or row.uri, resource_type(row.uri)) for row in rows]
         return self._listed
 
-    def rows(self, method: str) -> list[Row]:
+    def rows(self, method: str) -> list[ListedRow]:
         """Return all rows of a listing, page by page.
 
         Args:
@@ -225,7 +225,7 @@ class McpProbe:
     def _page(self, method: str, cursor: str | None) -> Page:
         page = self._result(method, dict[str, Any], **({"cursor": cursor} if cursor else {}))
         try:
-            rows = msgspec.convert(page.get(_ROWS[method]) or [], list[Row])
+            rows = msgspec.convert(page.get(_ROWS[method]) or [], list[ListedRow])
             return Page(rows, msgspec.convert(page.get("nextCursor"), str | None))
         except msgspec.ValidationError as error:
             raise ServerUnreachable(
@@ -263,7 +263,7 @@ class McpProbe:
         found = discovered(reply)
         if found.era == MODERN:
             self._target = McpTarget(self.url, MODERN)
-            self._introduce(self._decoded(response, _Hello))
+            self._introduce(self._decoded(response, _ServerDescription))
         return found
 
     def _end_unasked(self, response: Response) -> None:
@@ -281,7 +281,7 @@ class McpProbe:
         self._session, failure = opened(*response[:3])
         if failure:
             raise mcp_problem_of(response, self.url)
-        self._introduce(self._decoded(response, _Hello))
+        self._introduce(self._decoded(response, _ServerDescription))
         self._send(self._handshake.initialized)
 
     def _locate(self, urls: Sequence[str], request: Callable[[str], Request]) -> Response:
@@ -295,7 +295,7 @@ class McpProbe:
             responses.append(response)
         return responses[0]
 
-    def _introduce(self, hello: _Hello) -> None:
+    def _introduce(self, hello: _ServerDescription) -> None:
         self.server = hello.name()
         self.capabilities = frozenset(hello.capabilities)
 

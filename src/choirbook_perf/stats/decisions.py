@@ -44,7 +44,7 @@ class Limits(NamedTuple):
     """Slowdown that has to be found."""
 
 
-class Sample(NamedTuple):
+class LogRatios(NamedTuple):
     """Logarithms of new/old of one metric."""
 
     metric: str
@@ -76,7 +76,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Number of pairs, or of runs of the smaller set."""
 
 
-def decide(samples: Sequence[Sample], limits: Limits, alpha: float = ALPHA) -> list[Finding]:
+def decide(samples: Sequence[LogRatios], limits: Limits, alpha: float = ALPHA) -> list[Finding]:
     """Return the outcome of each metric, in the order of the samples."""
     chances = {sample.metric: _chance(sample, limits.band) for sample in samples}
     found: dict[str, Finding] = {}
@@ -89,7 +89,7 @@ def decide(samples: Sequence[Sample], limits: Limits, alpha: float = ALPHA) -> l
     return [found[sample.metric] for sample in samples]
 
 
-def _chance(sample: Sample, band: float) -> float:
+def _chance(sample: LogRatios, band: float) -> float:
     """Return the two-sided p-value of a difference beyond the band."""
     shifts, estimate = sample.shifts, sample.shifts.estimate()
 
@@ -102,14 +102,14 @@ def _chance(sample: Sample, band: float) -> float:
     return min(1.0, 2 * min(above, below))
 
 
-def interval(sample: Sample, alpha: float) -> tuple[float, float]:
+def interval(sample: LogRatios, alpha: float) -> tuple[float, float]:
     """Return the bounds of the logarithm of new/old, widened as the sample demands."""
     estimate = sample.shifts.estimate()
     low, high = sample.shifts.interval(alpha)
     return estimate + (low - estimate) * sample.widening, estimate + (high - estimate) * sample.widening
 
 
-def _finding(sample: Sample, limits: Limits, level: float) -> Finding:
+def _finding(sample: LogRatios, limits: Limits, level: float) -> Finding:
     estimate = sample.shifts.estimate()
     low, high = interval(sample, level)
     edge = math.log1p(limits.band)
@@ -142,7 +142,7 @@ def _reach(width: float, level: float) -> float:
     return half + _Z_POWER * half / NormalDist().inv_cdf(1 - level / 2)
 
 
-def _more(sample: Sample, reach: float, limits: Limits, level: float) -> int:
+def _more(sample: LogRatios, reach: float, limits: Limits, level: float) -> int:
     """Return how many more values would suffice, as widths shrink with the root of their number."""
     if math.isinf(reach) or math.isnan(reach):
         return max(1, sample.fewest(level) - sample.size)

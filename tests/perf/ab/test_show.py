@@ -6,23 +6,23 @@ import pytest
 from choirbook_perf.ab import show
 from choirbook_perf.ab.judging import judge
 from choirbook_perf.ab.progress import line
-from choirbook_perf.ab.results import Comparison, Slice, Subject
+from choirbook_perf.ab.results import AbResult, ComparedServer, Slice
 from choirbook_perf.errors import GateFailed, Inconclusive
 from choirbook_perf.stats.decisions import Limits
 from tests.perf.ab.test_judging import simulated
 from tests.perf.samples import sample_result
 
 
-def compared(ratio: float, rounds: int = 12, failures: tuple[int, int] = (0, 0)) -> Comparison:
+def compared(ratio: float, rounds: int = 12, failures: tuple[int, int] = (0, 0)) -> AbResult:
     slices = [each._replace(failures=failures[each.side]) for each in simulated(ratio, rounds=rounds)]
     judged = judge(slices, Limits())
-    return Comparison(
+    return AbResult(
         started="2026-11-28T08:00:00+00:00",
         subjects=[
-            Subject(
+            ComparedServer(
                 given="commit", name="0123456789ab", environment="this environment", server="choirbook 1"
             ),
-            Subject(given="url", name="http://127.0.0.1:1", environment="", server=""),
+            ComparedServer(given="url", name="http://127.0.0.1:1", environment="", server=""),
         ],
         environment=sample_result([1.0]).environment,
         load={"pairs": 3},
@@ -33,9 +33,7 @@ def compared(ratio: float, rounds: int = 12, failures: tuple[int, int] = (0, 0))
     )
 
 
-def shown(
-    found: Comparison, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> list[str]:
+def shown(found: AbResult, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setenv("COLUMNS", "200")
     show.show(found)
     return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]

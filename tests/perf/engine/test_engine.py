@@ -18,7 +18,7 @@ from choirbook_perf.engine import ClosedLoad, Load, OpenLoad
 from choirbook_perf.histogram import LatencyHistogram
 from choirbook_perf.plan import Plan
 from choirbook_perf.recorder import Measured, Progress
-from choirbook_perf.results import Stage
+from choirbook_perf.results import RateStage
 from choirbook_perf.scenario import Scenario, Task
 from tests.perf.processes import DEADLINE_S, command
 from tests.perf.truth.apparatus import TruthServer, truth_server
@@ -36,7 +36,7 @@ def plan_of(server: TruthServer) -> Plan:
 
 
 def at_rate(rate: float, seconds: float = 1.0, max_in_flight: int = 1000) -> OpenLoad:
-    return OpenLoad(stages=(Stage(seconds, rate),), warm_up_s=0, max_in_flight=max_in_flight)
+    return OpenLoad(stages=(RateStage(seconds, rate),), warm_up_s=0, max_in_flight=max_in_flight)
 
 
 def measured(plan: Plan, load: Load, drain_s: float = 2.0, timeout_s: float = 30.0) -> Measured:
@@ -156,7 +156,7 @@ def test_ramp_and_warm_up_are_not_in_the_series(tmp_path: Path) -> None:
 
 def test_stages_are_phases_with_their_own_percentiles(tmp_path: Path) -> None:
     with truth_server(tmp_path, "null") as server:
-        load = OpenLoad(stages=(Stage(1, 50), Stage(0.5, 200)), warm_up_s=0.5)
+        load = OpenLoad(stages=(RateStage(1, 50), RateStage(0.5, 200)), warm_up_s=0.5)
         made = measured(plan_of(server), load)
     assert [(phase.name, phase.rate, phase.requests) for phase in made.phases] == [
         ("warm-up", 50, 25),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from choirbook_perf.engine.recording import MEASURED, Recording, Request, Span
+from choirbook_perf.engine.recording import MEASURED, EndedRequest, LoadRecording, Span
 from choirbook_perf.histogram import LatencyHistogram
 from choirbook_perf.targets import Operation
 from choirbook_perf.targets import Request as Sent
@@ -31,10 +31,14 @@ ended = st.tuples(
 def test_the_seconds_of_each_kind_add_up_to_what_is_judged(
     requests: list[Ended], interval_us: float | None
 ) -> None:
-    recording = Recording([Span("warm-up", "warm-up", 0, 2), Span("all", MEASURED, 2, 10)], started_s=100.0)
+    recording = LoadRecording(
+        [Span("warm-up", "warm-up", 0, 2), Span("all", MEASURED, 2, 10)], started_s=100.0
+    )
     for operation, cache_result, project, after_s, latency_s, failure in requests:
         due_s = 100.0 + after_s
-        recording.end(Request(operation, project, due_s, due_s, due_s + latency_s, failure, cache_result))
+        recording.end(
+            EndedRequest(operation, project, due_s, due_s, due_s + latency_s, failure, cache_result)
+        )
     series = recording.series(interval_us)
     kinds = recording.by_second(interval_us)
     assert {(one.name, one.cache_result) for one in kinds} == {(one.name, one.cache_result) for one in series}

@@ -5,14 +5,14 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from choirbook_perf.stats.decisions import MAX_MORE, Finding, Limits, Sample, decide
+from choirbook_perf.stats.decisions import MAX_MORE, Finding, Limits, LogRatios, decide
 from choirbook_perf.stats.shifts import paired, pairs_needed
 
 LIMITS = Limits(band=0.03, margin=0.10)
 
 
-def sample(values: Sequence[float], metric: str = "cpu_us", **changed: Any) -> Sample:
-    made = Sample(metric, paired(values), len(values), pairs_needed)
+def sample(values: Sequence[float], metric: str = "cpu_us", **changed: Any) -> LogRatios:
+    made = LogRatios(metric, paired(values), len(values), pairs_needed)
     return made._replace(**changed)
 
 
@@ -21,7 +21,7 @@ def around(ratio: float, spread: float, count: int = 20, seed: int = 1) -> list[
     return [math.log(ratio) + dice.gauss(0, spread) for _ in range(count)]
 
 
-def outcome(*samples: Sample) -> list[str]:
+def outcome(*samples: LogRatios) -> list[str]:
     return [each.outcome for each in decide(samples, LIMITS)]
 
 
