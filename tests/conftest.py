@@ -28,16 +28,21 @@ IS_CI = os.environ.get("TESTS_CI") == "1"
 
 UNTRACED = (
     "tests/benchmarks/",
+    "tests/cli/test_plain_install.py",
     "tests/clients/matrix/",
     "tests/clients/test_python_sdk.py",
     "tests/clients/test_subscriptions.py",
     "tests/conformance/",
+    "tests/dashboard/",
     "tests/deploy/",
     "tests/differential/",
     "tests/faults/",
     "tests/libraries/",
     "tests/mutants/",
+    "tests/perf/foreign/",
     "tests/perf/truth/",
+    "tests/servers/test_streams.py",
+    "tests/servers/test_tracing.py",
 )
 """Tests that start Choirbook many times, mostly for clients of others, without measuring its coverage.
 
