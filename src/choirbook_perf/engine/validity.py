@@ -19,6 +19,12 @@ MAX_CPU = 0.85
 """Share of a core. The wait for one that is busy for a share u grows as u / (1 - u)."""
 MAX_WAIT = 0.10
 """Share of the time in which it is ready to run and has no core; one or two percent when all is well."""
+MAX_WAIT_OF_CPU = 0.5
+"""Wait for a core as a share of its own CPU time. With a core to itself a generator waits for a few percent
+of it. Beside a program that is always busy it waits before nearly each turn, which is little of the time if
+the rate is low."""
+MIN_WAIT = 0.01
+"""Share of the time below which waiting does not matter, whatever it is of the CPU time."""
 MAX_LATE_MS = 1.0
 MAX_LATE_SHARE = 0.10
 """Share of a latency that the generator may be to blame for."""
@@ -80,10 +86,10 @@ def _processor(observed: Observed) -> Iterator[str]:
         )
     waits = [row.wait_ms for row in rows if row.wait_ms is not None]
     wait = fmean(waits) / 1000 if waits else 0.0
-    if wait > MAX_WAIT:
+    if wait > MAX_WAIT or wait > max(MIN_WAIT, MAX_WAIT_OF_CPU * cpu):
         yield (
-            f"The generator was starved: for {wait:.0%} of the time it was ready to run and had no core. End "
-            "other programs, or use another machine."
+            f"The generator was starved: for {wait:.1%} of the time it was ready to run and had no core, and "
+            f"for {cpu:.1%} it ran. End other programs, or use another machine."
         )
     steals = [row.steal for row in rows if row.steal is not None]
     if steals and fmean(steals) > MAX_STEAL:

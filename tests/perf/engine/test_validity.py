@@ -37,6 +37,7 @@ def test_a_generator_with_a_core_of_its_own_is_valid() -> None:
     [
         (_observed(msgspec.structs.replace(HEALTHY, cpu=0.97)), "saturated"),
         (_observed(msgspec.structs.replace(HEALTHY, wait_ms=300)), "starved"),
+        (_observed(msgspec.structs.replace(HEALTHY, cpu=0.03, wait_ms=40)), "starved"),
         (_observed(msgspec.structs.replace(HEALTHY, steal=0.3)), "hypervisor"),
         (_observed(lags=_histogram(*[0.1] * 3000, 190.0)), "stood still, or fell behind, for 190 ms"),
         (_observed(lateness=_histogram(*[0.1] * 3000, 190.0)), "for 190 ms"),
