@@ -170,6 +170,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the time in which some process of the machine waited for a core (PSI)."""
     steal: float | None = None
     """Share of the machine's processor time that the hypervisor gave to others."""
+    idle: float | None = None
+    """Share of the time for which the cores that it may use had nothing to do."""
 
 
 class Generator(msgspec.Struct, frozen=True, kw_only=True):

@@ -71,6 +71,7 @@ class HealthMonitor:
                 gc_ms=round(self._gc_s * 1000, 3),
                 psi=_difference(self._machine.stalled_s, now.stalled_s, elapsed_s),
                 steal=_stolen(self._machine, now),
+                idle=_difference(self._machine.idle_s, now.idle_s, elapsed_s),
             )
         )
         self._machine, self._cpu_s, self._seen_s = now, cpu_s, now_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,12 +18,15 @@ class Machine(NamedTuple):
     """Time that the hypervisor gave to others, over all cores."""
     total_s: float | None
     """Time of all kinds, over all cores."""
+    idle_s: float | None
+    """Time for which the cores that this process may use had nothing to do, on average of these cores."""
 
 
 def machine() -> Machine:
     """Read the counters."""
-    stolen, total = _processor_times()
-    return Machine(_waited_s(), _stalled_s(), stolen, total)
+    lines = _text("/proc/stat").splitlines()
+    stolen, total = _processor_times(lines)
+    return Machine(_waited_s(), _stalled_s(), stolen, total, _idle_s(lines))
 
 
 def _text(path: str) -> str:
@@ -44,14 +48,23 @@ def _stalled_s() -> float | None:
     return int(rest.split()[0]) / 1e6 if found else None
 
 
-_STEAL = 7
+_IDLE, _IOWAIT, _STEAL = 3, 4, 7
 _HUNDREDTHS = 100.0
 
 
-def _processor_times() -> tuple[float | None, float | None]:
+def _processor_times(lines: list[str]) -> tuple[float | None, float | None]:
     # proc(5): cpu user nice system idle iowait irq softirq steal guest guest_nice; guest is part of user.
-    fields = _text("/proc/stat").partition("\n")[0].split()[1:]
+    fields = lines[0].split()[1:] if lines else []
     if len(fields) <= _STEAL:
         return None, None
     times = [int(field) / _HUNDREDTHS for field in fields[: _STEAL + 1]]
     return times[_STEAL], sum(times)
+
+
+def _idle_s(lines: list[str]) -> float | None:
+    # A line for each core begins with its name, such as cpu0.
+    cores = {f"cpu{number}" for number in os.sched_getaffinity(0)}
+    fields = [words[1:] for words in map(str.split, lines) if words and words[0] in cores]
+    if not fields or any(len(each) <= _STEAL for each in fields):
+        return None
+    return sum(int(each[_IDLE]) + int(each[_IOWAIT]) for each in fields) / _HUNDREDTHS / len(fields)

@@ -19,16 +19,13 @@ MAX_CPU = 0.85
 """Share of a core. The wait for one that is busy for a share u grows as u / (1 - u)."""
 MAX_WAIT = 0.10
 """Share of the time in which it is ready to run and has no core; one or two percent when all is well."""
-MAX_WAIT_OF_CPU = 0.5
-"""Wait for a core as a share of its own CPU time. With a core to itself a generator waits for a few percent
-of it. Beside a program that is always busy it waits before nearly each turn, which is little of the time if
-the rate is low."""
-MIN_WAIT = 0.01
-"""Share of the time below which waiting does not matter, whatever it is of the CPU time."""
 MAX_LATE_MS = 1.0
 MAX_LATE_SHARE = 0.10
 """Share of a latency that the generator may be to blame for."""
 MAX_STEAL = 0.10
+MIN_IDLE = 0.05
+"""Share of the time for which its cores have nothing to do. Below, they are taken by programs that never
+pause, which delay the server even where the scheduler prefers the generator."""
 FLOOR_FACTOR = 3.0
 """A value is the server's only if it is this many times what is measured at a server that does nothing."""
 
@@ -86,14 +83,20 @@ def _processor(observed: Observed) -> Iterator[str]:
         )
     waits = [row.wait_ms for row in rows if row.wait_ms is not None]
     wait = fmean(waits) / 1000 if waits else 0.0
-    if wait > MAX_WAIT or wait > max(MIN_WAIT, MAX_WAIT_OF_CPU * cpu):
+    if wait > MAX_WAIT:
         yield (
-            f"The generator was starved: for {wait:.1%} of the time it was ready to run and had no core, and "
-            f"for {cpu:.1%} it ran. End other programs, or use another machine."
+            f"The generator was starved: for {wait:.0%} of the time it was ready to run and had no core. End "
+            "other programs, or use another machine."
         )
     steals = [row.steal for row in rows if row.steal is not None]
     if steals and fmean(steals) > MAX_STEAL:
         yield f"The hypervisor gave {fmean(steals):.0%} of the processor time to other machines."
+    idles = [row.idle for row in rows if row.idle is not None]
+    if idles and fmean(idles) < MIN_IDLE:
+        yield (
+            f"No core was free: the cores that the generator may use were idle for {fmean(idles):.0%} of the "
+            "time. End other programs, give the server fewer cores, or use another machine for the load."
+        )
 
 
 def _delays(observed: Observed) -> Iterator[str]:

@@ -10,7 +10,7 @@ from choirbook_perf.engine.validity import Observed
 from choirbook_perf.histogram import LatencyHistogram, corrected
 from choirbook_perf.results import Floor, Health
 
-HEALTHY = Health(second=0, cpu=0.2, wait_ms=5, lag_ms=0.3, sent=100, psi=0.05, steal=0.0)
+HEALTHY = Health(second=0, cpu=0.2, wait_ms=5, lag_ms=0.3, sent=100, psi=0.05, steal=0.0, idle=0.6)
 FLOOR = Floor(rate=200, requests=200, p50_ms=0.2, p95_ms=0.4, p99_ms=1.0)
 
 
@@ -37,8 +37,8 @@ def test_a_generator_with_a_core_of_its_own_is_valid() -> None:
     [
         (_observed(msgspec.structs.replace(HEALTHY, cpu=0.97)), "saturated"),
         (_observed(msgspec.structs.replace(HEALTHY, wait_ms=300)), "starved"),
-        (_observed(msgspec.structs.replace(HEALTHY, cpu=0.03, wait_ms=40)), "starved"),
         (_observed(msgspec.structs.replace(HEALTHY, steal=0.3)), "hypervisor"),
+        (_observed(msgspec.structs.replace(HEALTHY, idle=0.01)), "No core was free"),
         (_observed(lags=_histogram(*[0.1] * 3000, 190.0)), "stood still, or fell behind, for 190 ms"),
         (_observed(lateness=_histogram(*[0.1] * 3000, 190.0)), "for 190 ms"),
         (_observed(lateness=_histogram(*[0.1] * 90, *[3.0] * 10)), "sent requests late: by 3 ms at p95"),
@@ -63,7 +63,7 @@ def test_one_delay_of_few_is_no_percentile() -> None:
 
 
 def test_what_the_kernel_does_not_tell_is_no_reason() -> None:
-    row = msgspec.structs.replace(HEALTHY, wait_ms=None, psi=None, steal=None)
+    row = msgspec.structs.replace(HEALTHY, wait_ms=None, psi=None, steal=None, idle=None)
     assert validity.reasons(_observed(row)) == []
 
 
