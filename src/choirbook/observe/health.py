@@ -153,7 +153,7 @@ _REDIS_DOWN = HealthState(
     "Redis is down or too slow",
     "Reads continue from memory and from the library; misses take longer, and hosts do not share what they "
     "loaded.",
-    "Check Redis and the network to it. Choirbook retries every two seconds; no restart is needed.",
+    "Check Redis and the network to it. Choirbook retries every second; no restart is needed.",
 )
 _FEED_DOWN = HealthState(
     "feed-down",

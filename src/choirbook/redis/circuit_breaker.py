@@ -10,9 +10,10 @@ from __future__ import annotations
 from math import inf
 
 FIRST_PAUSE_S = 0.25
-LONGEST_PAUSE_S = 2.0
-"""Longest pause between probes, in seconds. With a probe's own deadline it is below the three seconds in
-which a recovered level must be used again."""
+LONGEST_PAUSE_S = 1.0
+"""Longest pause between probes, in seconds. Twice this and the deadlines of two probes are below the three
+seconds in which a recovered level must be used again: a stall of this process may open the breaker once more
+after the first successful probe."""
 
 SLOW_S = 0.01
 """Time in seconds above which an answer is slow; the usual takes far less than a millisecond, and so does a
