@@ -78,7 +78,10 @@ def null_server(plan: Plan) -> Iterator[str]:
         assert process.stdout is not None
         url = process.stdout.readline().decode().strip()
         if not url:
-            raise ToolMissing("The server to measure the generator at did not start. Pass --no-floor.")
+            raise ToolMissing(
+                "The server to measure the generator at did not start. "
+                "Look for the reason with: python -m choirbook_perf.engine.null_server 1000 1"
+            )
         try:
             yield url
         finally:

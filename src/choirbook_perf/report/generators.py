@@ -63,6 +63,7 @@ def _health(generator: Generator) -> dict[str, str]:
     waits = [row.wait_ms for row in rows if row.wait_ms is not None]
     psi = [row.psi for row in rows if row.psi is not None]
     steal = [row.steal for row in rows if row.steal is not None]
+    idle = [row.idle for row in rows if row.idle is not None]
     return {
         "CPU of the generator, of one core": figures.percent(fmean(row.cpu for row in rows)),
         "Wait for a core": figures.percent(fmean(waits) / 1000) if waits else "",
@@ -70,6 +71,7 @@ def _health(generator: Generator) -> dict[str, str]:
         "Requests sent late": figures.percent(sum(row.late for row in rows) / sent) if sent else "",
         "Longest garbage collection": f"{figures.significant(max(row.gc_ms for row in rows))} ms",
         "Pressure on the machine's cores (PSI)": figures.percent(fmean(psi)) if psi else "",
+        "Its cores idle": figures.percent(fmean(idle)) if idle else "",
         "Time taken by the hypervisor": figures.percent(fmean(steal)) if steal else "",
     }
 

@@ -29,6 +29,8 @@ from tests.perf.truth.apparatus import (
 from tests.perf.truth.log import Record
 
 _DEADLINE_S = 240.0
+DISTURBED_S = 0.001
+"""Delay at p99 of the independent client's requests, which are few, above which the machine is disturbed."""
 _SCENARIO = """name = "truth"
 [[task]]
 name = "doc"
@@ -121,6 +123,12 @@ class Observed(NamedTuple):
     def did(self, *what: str) -> int:
         """Return how many requests of the load generator the server treated so."""
         return sum(record.did in what for record in self.records)
+
+    def was_disturbed(self) -> bool:
+        """Return whether the machine kept the independent client from sending on time, too."""
+        period = between(self.samples, *self.report.period_s())
+        late_s = sorted(each.sent_s - each.intended_s for each in period if each.sent_s)
+        return bool(late_s) and late_s[int(0.99 * (len(late_s) - 1))] > DISTURBED_S
 
     def truth_ms(self) -> Percentiles:
         """Return the percentiles of the independent client, over the period of the report."""

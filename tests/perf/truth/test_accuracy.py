@@ -1,7 +1,8 @@
 """Percentiles of `choirbook perf test` are an independent client's; a starved generator says that it is.
 
-These tests measure milliseconds, so they run alone. On a machine that disturbs three attempts in a row, they
-hold the generator to the other half of its promise: it gives no verdict, and says why.
+These tests measure milliseconds, so they run alone. If the machine disturbs three attempts in a row, as the
+independent client saw too, they hold the generator to the other half of its promise: it gives no verdict, and
+says why. A refusal on a machine that disturbed nobody else fails.
 `python -m tests.perf.truth accuracy` runs all cases at full length, `python -m tests.perf.truth starved`
 twenty runs of each kind.
 """
@@ -14,14 +15,16 @@ from pathlib import Path
 import pytest
 
 from tests.perf.truth.accuracy import Case, accuracy, closed_load, open_load
-from tests.perf.truth.runs import Report, observe
+from tests.perf.truth.runs import Observed, observe
 from tests.perf.truth.starving import SLO, starved, stopped
 
 
-def is_refused(report: Report) -> bool:
-    """Return whether a run was disturbed; then it gives no verdict, and its reasons."""
+def is_refused(seen: Observed) -> bool:
+    """Return whether a run was rightly refused: the independent client was disturbed as well."""
+    report = seen.report
     if report.generator["is_valid"]:
         return False
+    assert seen.was_disturbed(), report.generator["reasons"]
     assert report.exit_code == 3, report.stderr
     assert report.generator["reasons"]
     return True
@@ -42,12 +45,12 @@ _IMPATIENT = closed_load(4, users=10, think_time="0.02-0.04")
 )
 def test_every_percentile_is_that_of_an_independent_client(case: Case) -> None:
     made, seen = accuracy(case)
-    assert is_refused(seen.report) or made.is_within(), made
+    assert is_refused(seen) or made.is_within(), made
 
 
 def test_users_who_were_held_back_are_reported_and_corrected_for() -> None:
     seen = observe(*_STALL, load=_IMPATIENT, rate=100)
-    if is_refused(seen.report):
+    if is_refused(seen):
         return
     raw, corrected, true = (
         seen.report.percentile_ms(95),
